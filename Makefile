@@ -1,0 +1,40 @@
+# `make test` on a fresh machine is all of it: the environment is made on the way.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test science bench figures clean
+
+help:  ## show these lines
+	@awk -F ':.*## ' '/^[.a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.venv: $(READY)  ## make the virtual environment and install into it
+
+# --clear, so that a dependency dropped from pyproject.toml is dropped here too.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	touch $@
+
+demo: $(READY)  ## teacher and real digits, trained, measured and reported (minutes)
+	$(BIN)/loadpath demo --out demo --overwrite
+
+test: $(READY)  ## lint, types, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy src
+	$(BIN)/python -m pytest
+
+science: $(READY)  ## the slow tests: claims of the paper, measured
+	$(BIN)/python -m pytest -m slow
+
+bench: $(READY)  ## speed of the training step
+	$(BIN)/python benchmarks/train_step.py
+
+figures: $(READY)  ## every figure of the paper (hours; resumes where it stopped)
+	$(BIN)/loadpath figures all --out docs/data
+
+clean:  ## remove the environment, caches and the demo's output
+	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

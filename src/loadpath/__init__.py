@@ -1,0 +1,28 @@
+"""Loadpath: the mechanics of feature learning, layer by layer along the path of representations.
+
+`loadpath.plots`, `loadpath.report` and `loadpath.experiments` are imported by name where they are
+wanted: they bring matplotlib along.
+"""
+
+from importlib.metadata import version
+
+from loadpath import adjoint, data, layer_steps, mechanics, record, results, training
+from loadpath.models import LeakyResNet
+from loadpath.results import load
+from loadpath.training import fit
+
+__version__ = version("loadpath")
+
+__all__ = [
+    "LeakyResNet",
+    "__version__",
+    "adjoint",
+    "data",
+    "fit",
+    "layer_steps",
+    "load",
+    "mechanics",
+    "record",
+    "results",
+    "training",
+]
