@@ -1,0 +1,172 @@
+"""Image sets from local files: IDX, NumPy archives, CIFAR-10's binary records. Nothing unpickled.
+
+Every reader returns (images, labels) pairs of NumPy arrays; a file that is missing, cut short
+or not what it should be is one FileNotFoundError or ValueError that names it.
+"""
+
+import gzip
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+Pair = tuple[np.ndarray, np.ndarray]  # images (sample, channel, height, width), labels (sample,)
+
+_DAMAGED = (EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
+_CIFAR_RECORD = 1 + 3 * 32 * 32
+
+
+def read_idx_or_npz(folder: str | Path, *, wanted: str) -> tuple[Pair, Pair | None]:
+    """Training and test pairs from a folder of four IDX files, or from one .npz; test may be None.
+
+    `folder` may be the .npz itself, or a folder that holds one. `wanted` ends the sentence of the
+    FileNotFoundError: which files, from where.
+    """
+    path = Path(folder)
+    if path.is_file():
+        return read_npz(path)
+    _check_folder(path, wanted)
+    parts = [_find_idx(path, part) for part in ("train", "t10k")]
+    train, test = parts
+    if train and test:
+        return _idx_pair(*train), _idx_pair(*test)
+    archives = sorted(path.glob("*.npz"))
+    if len(archives) == 1:
+        return read_npz(archives[0])
+    found = f"{len(archives)} .npz archives" if archives else "an incomplete set or none of them"
+    raise FileNotFoundError(f"the folder {str(path)!r} holds {found}: {wanted}.")
+
+
+def read_npz(path: Path) -> tuple[Pair, Pair | None]:
+    """One set under the keys images, labels, or two under x_train, y_train, x_test, y_test."""
+    try:
+        # np.load leaves a file open that it opened itself and could not read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except (TypeError, *_DAMAGED) as error:  # TypeError: a lone .npy array is no context manager
+        raise ValueError(
+            f"the file {str(path)!r} cannot be read as a whole NumPy .npz archive of plain arrays."
+        ) from error
+    if {"images", "labels"} <= arrays.keys():
+        return _checked(path, arrays["images"], arrays["labels"]), None
+    if {"x_train", "y_train", "x_test", "y_test"} <= arrays.keys():
+        return (
+            _checked(path, arrays["x_train"], arrays["y_train"]),
+            _checked(path, arrays["x_test"], arrays["y_test"]),
+        )
+    raise ValueError(
+        f"the file {str(path)!r} must hold the arrays images, labels or x_train, y_train, x_test, "
+        f"y_test, and it holds {', '.join(sorted(arrays)) or 'none'}."
+    )
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """The unsigned bytes of one IDX file, gzip or not.
+
+    Format: two zero bytes, the type (8: unsigned byte), the number of dimensions, every dimension
+    as a big-endian 32-bit integer, then the entries, last dimension fastest.
+    """
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            content = file.read()
+    except _DAMAGED as error:
+        raise ValueError(
+            f"the file {str(path)!r} cannot be read to its end: it is damaged or cut short."
+        ) from error
+    if len(content) < 4 or content[:3] != b"\x00\x00\x08":
+        raise ValueError(
+            f"the file {str(path)!r} is not an IDX file of unsigned bytes: it begins with "
+            f"{content[:4].hex() or 'nothing'}, not 000008."
+        )
+    header = 4 + 4 * content[3]
+    if len(content) < header:
+        raise ValueError(f"the file {str(path)!r} is cut short: its IDX header is not whole.")
+    shape = tuple(int(n) for n in np.frombuffer(content[4:header], dtype=">u4"))
+    wanted = int(np.prod(shape, dtype=object)) if shape else 1
+    if len(content) - header != wanted:
+        raise ValueError(
+            f"the file {str(path)!r} is cut short or too long: its header tells of {wanted} bytes "
+            f"of data, and it has {len(content) - header}."
+        )
+    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
+
+
+def read_cifar10(folder: str | Path, *, wanted: str) -> tuple[Pair, Pair]:
+    """Training and test pairs from the five data_batch files and test_batch of the binary version.
+
+    A record is one label byte, then 1024 red, 1024 green and 1024 blue bytes, rows first.
+    """
+    path = Path(folder)
+    _check_folder(path, wanted)
+    files = [path / f"data_batch_{i}.bin" for i in range(1, 6)] + [path / "test_batch.bin"]
+    for file in files:
+        if not file.is_file():
+            raise FileNotFoundError(f"the folder {str(path)!r} has no {file.name}: {wanted}.")
+    batches = [_cifar_batch(file) for file in files]
+    images, labels = zip(*batches[:5], strict=True)
+    return (np.concatenate(images), np.concatenate(labels)), batches[5]
+
+
+def _cifar_batch(path: Path) -> Pair:
+    content = np.frombuffer(path.read_bytes(), dtype=np.uint8)
+    if len(content) == 0 or len(content) % _CIFAR_RECORD:
+        raise ValueError(
+            f"the file {str(path)!r} is cut short or not of CIFAR-10's binary version: its "
+            f"{len(content)} bytes are not whole records of {_CIFAR_RECORD}."
+        )
+    records = content.reshape(-1, _CIFAR_RECORD)
+    labels = records[:, 0]
+    if labels.max() > 9:
+        raise ValueError(
+            f"the file {str(path)!r} is not of CIFAR-10's binary version: it has a label "
+            f"{labels.max()}, and there are only 0 to 9."
+        )
+    return records[:, 1:].reshape(-1, 3, 32, 32), labels
+
+
+def _find_idx(folder: Path, part: str) -> tuple[Path, Path] | None:
+    """The images and labels file of "train" or "t10k", under any of their usual names."""
+    found = [
+        file
+        for stem in (f"{part}-images{{}}idx3-ubyte", f"{part}-labels{{}}idx1-ubyte")
+        for name in (stem.format("-"), stem.format("."))
+        for file in (folder / name, folder / f"{name}.gz")
+        if file.is_file()
+    ]
+    images = [file for file in found if "images" in file.name]
+    labels = [file for file in found if "labels" in file.name]
+    return (images[0], labels[0]) if images and labels else None
+
+
+def _idx_pair(images: Path, labels: Path) -> Pair:
+    return _checked(images, read_idx(images), read_idx(labels), labels_from=labels)
+
+
+def _checked(
+    path: Path, images: np.ndarray, labels: np.ndarray, *, labels_from: Path | None = None
+) -> Pair:
+    """The pair with a channel axis, if it is grey images and as many integer labels."""
+    if images.ndim != 3 or images.size == 0 or images.dtype.kind not in "uif":
+        raise ValueError(
+            f"the file {str(path)!r} must hold images (sample, height, width), and it holds "
+            f"{images.dtype} of shape {images.shape}."
+        )
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        raise ValueError(f"the file {str(path)!r} holds images with entries that are not finite.")
+    if labels.ndim != 1 or labels.dtype.kind not in "ui":
+        raise ValueError(
+            f"the file {str(labels_from or path)!r} must hold integer labels (sample,), and it "
+            f"holds {labels.dtype} of shape {labels.shape}."
+        )
+    if len(images) != len(labels):
+        raise ValueError(
+            f"the file {str(path)!r} holds {len(images)} images, but there are {len(labels)} "
+            f"labels{f' in {str(labels_from)!r}' if labels_from else ''}."
+        )
+    return images[:, None], labels
+
+
+def _check_folder(path: Path, wanted: str) -> None:
+    if not path.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(path)!r}: {wanted}.")

@@ -1,0 +1,150 @@
+"""Results on disk: provenance, atomic save, and a load that says what is wrong.
+
+A result is an xarray Dataset with units and provenance in its attrs, kept as netCDF.
+Nothing loaded from a file is executed.
+"""
+
+import dataclasses
+import json
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+SCHEMA_VERSION = 1
+"""Raised when the names or meanings of variables change, so that no old file is misread."""
+
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def stamp(ds: xr.Dataset, **parameters: object) -> xr.Dataset:
+    """Return a copy of `ds` with provenance in its attrs: versions, time (UTC), parameters.
+
+    Numbers and strings among `parameters` become attrs under their own names; `parameters`
+    holds all of them as one JSON object, so that lists, None and booleans survive too.
+
+    Raises: ValueError if a parameter has the name of a provenance attr or has no JSON form.
+    """
+    provenance = {
+        "schema_version": SCHEMA_VERSION,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python_version": platform.python_version(),
+        **{f"{name}_version": _version(name) for name in ("loadpath", "torch", "numpy")},
+    }
+    for name in parameters:
+        if name in provenance or name == "parameters":
+            raise ValueError(f"parameters must not use the name {name!r}, which provenance uses.")
+    text = json.dumps(parameters, default=_plain)
+    # Only what netCDF keeps exactly becomes an attr of its own: it has neither booleans nor None.
+    flat = {
+        name: value
+        for name, value in json.loads(text).items()
+        if isinstance(value, str | int | float) and not isinstance(value, bool)
+    }
+    return ds.assign_attrs(**flat, **provenance, parameters=text)
+
+
+def save(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write `ds` to `path` as netCDF, whole or not at all; stamps it first if it is not stamped.
+
+    Raises: FileExistsError if `path` exists and `overwrite` is not set.
+    """
+    if "schema_version" not in ds.attrs:
+        ds = stamp(ds)
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        ds.to_netcdf(temporary, engine="h5netcdf")
+    return Path(path)
+
+
+def load(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Read a result wholly into memory and close its file.
+
+    Raises: FileNotFoundError if there is no such file; ValueError if it is not netCDF-4, is cut
+    short, or was written with another schema version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no result file {str(path)!r}.")
+    with path.open("rb") as file:
+        if file.read(len(_HDF5_SIGNATURE)) != _HDF5_SIGNATURE:
+            raise ValueError(f"{str(path)!r} is not a netCDF-4 file.")
+    try:
+        # Times stay numbers: a variable in units of seconds must come back as it was saved.
+        ds = xr.load_dataset(path, engine="h5netcdf", decode_times=False, decode_timedelta=False)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ValueError(f"{str(path)!r} is cut short or damaged.") from error
+    found = ds.attrs.get("schema_version", "none")
+    if found != SCHEMA_VERSION:
+        raise ValueError(
+            f"{str(path)!r} has schema version {found}, but this loadpath reads {SCHEMA_VERSION}."
+        )
+    for attrs in (ds.attrs, *(variable.attrs for variable in ds.variables.values())):
+        attrs.update({k: v.item() for k, v in attrs.items() if isinstance(v, np.generic)})
+    return ds
+
+
+def write_text_atomic(path: str | os.PathLike[str], text: str, *, overwrite: bool = False) -> Path:
+    """Write `text` to `path` in UTF-8, whole or not at all.
+
+    Raises: FileExistsError if `path` exists and `overwrite` is not set.
+    """
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return Path(path)
+
+
+@contextmanager
+def atomic_path(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, which takes its place if the block succeeds.
+
+    The data reach the disk before the name does, so a crash leaves the old file or the new one,
+    never a part. If the block raises, the temporary file is removed. Makes missing folders.
+
+    Raises: FileExistsError if `path` exists and `overwrite` is not set, before the block runs.
+    """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{str(path)!r} exists already and overwrite is False.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+        if os.name == "posix":
+            _flush(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    # Windows flushes only files opened for writing; POSIX opens folders only for reading.
+    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _plain(value: object) -> object:
+    """JSON form of what json does not know: arrays and tensors, dataclasses, paths."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise ValueError(f"parameters must be plain values or arrays, not {value!r}.")
