@@ -1,0 +1,221 @@
+"""Objective, gradient and momenta of a LeakyResNet.
+
+`Adjoint` writes the forward and the adjoint recursion out by hand into buffers that are allocated
+once; `momenta` reads the same derivatives off autograd. Each is the other's oracle.
+"""
+
+from __future__ import annotations
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from loadpath.data.arrays import check_count
+from loadpath.models import ACTIVATIONS, LeakyResNet
+from loadpath.record import torch_threads
+
+Loss = Literal["mse", "cross-entropy"]
+LOSSES: tuple[Loss, ...] = ("mse", "cross-entropy")
+
+
+def check_loss(loss: str) -> None:
+    """Refuse what is not the name of a loss, in one sentence."""
+    if loss not in LOSSES:
+        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}.")
+
+
+def data_term(
+    outputs: Float[Tensor, "sample out"], y: Tensor, loss: Loss, *, n_total: int | None = None
+) -> Float[Tensor, ""]:
+    r"""Data term C: $\frac1N \sum_i \|y_i - f_i\|^2$ ("mse") or mean cross-entropy in nats.
+
+    `y` is (sample, out) for "mse" and (sample,) of class numbers for "cross-entropy". `n_total` is
+    the N to divide by where the samples are a part of more.
+
+    Raises: ValueError for an unknown `loss`.
+    """
+    check_loss(loss)
+    if loss == "mse":
+        total = (outputs - y).square().sum()
+    else:
+        total = torch.nn.functional.cross_entropy(outputs, y, reduction="sum")
+    return total / (n_total or len(outputs))
+
+
+def momenta(
+    model: LeakyResNet,
+    x: Float[Tensor, "sample in"],
+    y: Tensor,
+    *,
+    weight_decay: float,
+    loss: Loss = "mse",
+    n_total: int | None = None,
+) -> tuple[list[Float[Tensor, "sample width"]], list[Float[Tensor, "sample width"]]]:
+    r"""Path [A_0..A_L] and momenta [B_0..B_L], $B_l = -\frac1\lambda \partial C/\partial A_l$.
+
+    C is the data term alone. Pass `n_total` when x is one batch of N samples in all: momenta of
+    different samples do not mix, so the batches' momenta stack. Cost: one forward and backward.
+
+    Raises: ValueError if `weight_decay` is not positive and finite, or `loss` is unknown.
+    Source: Jacot and Kaiser, arXiv:2405.17573, Hamiltonian formulation.
+    """
+    if not 0 < weight_decay < math.inf:
+        raise ValueError(f"weight_decay must be finite and above 0, got {weight_decay}.")
+    with torch.enable_grad():
+        path = model.path_from((x @ model.input_map).detach().requires_grad_())
+        C = data_term(path[-1] @ model.output_map, y, loss, n_total=n_total)
+        gradients = torch.autograd.grad(C, path)
+    return [A.detach() for A in path], [-g / weight_decay for g in gradients]
+
+
+class _Shard:
+    """The buffers of some of the samples, feature-major: (width, sample)."""
+
+    def __init__(self, model: LeakyResNet, n: int) -> None:
+        w, weights = model.width, model.weights
+        new = weights.detach().new_empty
+        # Rows of features, not columns: the row of ones then leaves phi(A) one contiguous block.
+        self.S = [new(w + model.bias, n).fill_(1.0) for _ in range(model.depth)]
+        self.phi = [S[:w] for S in self.S]
+        self.St = [S.T for S in self.S]
+        self.A0, self.A, self.G, self.T = (new(w, n) for _ in range(4))
+        self.gradient = torch.empty_like(weights)
+        self.x = self.y = new(0)
+
+
+class Adjoint:
+    """Objective and gradient of a LeakyResNet on a batch of fixed size, without autograd.
+
+    >>> adjoint = Adjoint(model, n_samples=len(x), loss="mse")
+    >>> adjoint.load(x, y)
+    >>> C, R = adjoint.evaluate(weight_decay)     # fills the .grad of every parameter
+
+    Cost 6 N w (w + 1) L operations, nearly all in matrix products; memory N (w + 1) L numbers. On
+    a CPU the samples are split over `threads` threads which run the whole recursion each on its
+    share: at small sizes this beats splitting every product, whose threads must meet each time.
+    The last bits of the gradient depend on `threads`, for sums are taken in another order.
+
+    Raises: ValueError for an unknown `loss`, counts below 1, or when `load` is given arrays of
+    other shapes.
+    """
+
+    def __init__(
+        self,
+        model: LeakyResNet,
+        n_samples: int,
+        *,
+        loss: Loss = "mse",
+        threads: int | None = None,
+    ) -> None:
+        """Allocate the buffers for `n_samples` samples, in the model's dtype and on its device."""
+        check_loss(loss)
+        check_count("n_samples", n_samples, 1)
+        if threads is not None:
+            check_count("threads", threads, 1)
+        self.model, self.loss, self.n = model, loss, n_samples
+        on_cpu = model.weights.device.type == "cpu"
+        self.threads = min(threads or torch.get_num_threads(), n_samples) if on_cpu else 1
+        bounds = [n_samples * k // self.threads for k in range(self.threads + 1)]
+        self.slices = [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+        self.shards = [_Shard(model, s.stop - s.start) for s in self.slices]
+        self.learned_input = model.input_map.requires_grad
+        self.pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
+
+    @torch.no_grad()
+    def load(self, x: Float[Tensor, "sample in"], y: Tensor) -> None:
+        """Take a batch of exactly `n_samples` samples; made to fit the model's dtype and device."""
+        model = self.model
+        y_shape = (self.n, model.out_features) if self.loss == "mse" else (self.n,)
+        for name, value, shape in (("x", x, (self.n, model.in_features)), ("y", y, y_shape)):
+            if value.shape != shape:
+                raise ValueError(f"{name} must be of shape {shape}, got {tuple(value.shape)}.")
+        x = x.to(model.weights)
+        y = y.to(model.weights if self.loss == "mse" else model.weights.device)
+        for shard, part in zip(self.shards, self.slices, strict=True):
+            shard.x, shard.y = x[part], y[part]
+            if self.loss == "mse":
+                shard.y = shard.y.T.contiguous()
+            if not self.learned_input:
+                torch.mm(self.model.input_map.T, shard.x.T, out=shard.A0)
+
+    @torch.no_grad()
+    def evaluate(self, weight_decay: float) -> tuple[float, float]:
+        """Data term and regularizer at the model's weights; fills `.grad` with the objective's.
+
+        Sums are taken in float64, so that a line search can tell values apart.
+        """
+        model = self.model
+        for parameter in model.parameters():
+            if parameter.grad is None:  # as after an optimizer's zero_grad
+                parameter.grad = torch.empty_like(parameter)
+        gradient = self.shards[0].gradient = cast(Tensor, model.weights.grad)
+        decay, gain = (c.tolist() for c in model.coefficients())
+        pull = (weight_decay / model.coupling * model.layer_steps.double()).tolist()
+        # The regularizer's part of the gradient is added once.
+        pulls = [pull] + [[0.0] * model.depth] * (self.threads - 1)
+        jobs = [(shard, decay, gain, pull) for shard, pull in zip(self.shards, pulls, strict=True)]
+        if self.pool is None:
+            parts = [self._run(*jobs[0])]
+        else:
+            # While several threads run the recursion, each product keeps to its own.
+            with torch_threads(1):
+                futures = [self.pool.submit(self._run, *job) for job in jobs[1:]]
+                parts = [self._run(*jobs[0])] + [future.result() for future in futures]
+        for shard in self.shards[1:]:
+            gradient.add_(shard.gradient)
+        for name in parts[0][1]:
+            getattr(model, name).grad.copy_(torch.stack([maps[name] for _, maps in parts]).sum(0))
+        # model.regularizer() in float64, without a copy of all weights
+        norms = torch.linalg.vector_norm(model.weights, dim=(1, 2), dtype=torch.float64)
+        R = float((model.layer_steps.double() * norms.square()).sum()) / (2 * model.coupling)
+        return sum(float(value) for value, _ in parts), R
+
+    @torch.no_grad()  # the mode is each thread's own
+    def _run(
+        self, shard: _Shard, decay: list[float], gain: list[float], pull: list[float]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Data term of one shard, and gradients of learned maps; leaves that of the weights."""
+        model, w = self.model, self.model.width
+        activation = ACTIVATIONS[model.activation]
+        weights = model.weights.detach().unbind()
+        A, G, T = shard.A, shard.G, shard.T
+        if self.learned_input:
+            torch.mm(model.input_map.T, shard.x.T, out=shard.A0)
+        A.copy_(shard.A0)
+        for l, W in enumerate(weights):  # noqa: E741
+            if model.activation == "relu":
+                torch.clamp_min(A, 0, out=shard.phi[l])
+            else:
+                shard.phi[l].copy_(activation.forward(A))
+            A.addmm_(W, shard.S[l], beta=decay[l], alpha=gain[l])
+
+        P = model.output_map.detach()
+        value, D = self._loss(P.T @ A, shard.y)
+        torch.mm(P, D, out=G)
+        maps = {"output_map": A @ D.T} if model.output_map.requires_grad else {}
+        for l in range(model.depth - 1, -1, -1):  # noqa: E741
+            # gain G S^T is the data's part, lambda rho / c W = pull W the regularizer's
+            out = shard.gradient[l]
+            torch.addmm(weights[l], G, shard.St[l], beta=pull[l], alpha=gain[l], out=out)
+            if l or self.learned_input:
+                torch.addmm(T, weights[l][:, :w].T, G, beta=0, alpha=gain[l], out=T)
+                activation.backward(T, shard.phi[l])
+                torch.add(T, G, alpha=decay[l], out=G)
+        if self.learned_input:
+            maps["input_map"] = (G @ shard.x).T
+        return value, maps
+
+    def _loss(self, F: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Value in float64 and derivative by the outputs F (out, sample)."""
+        if self.loss == "mse":
+            D = F.sub_(y)
+            return D.double().square().sum() / self.n, D.mul(2 / self.n)
+        log_probability = torch.log_softmax(F, dim=0)
+        chosen = log_probability.gather(0, y[None])
+        D = log_probability.exp_().div_(self.n)
+        D.scatter_add_(0, y[None], D.new_full((1, 1), -1 / self.n).expand(1, len(y)))
+        return -chosen.double().sum() / self.n, D
