@@ -1,0 +1,59 @@
+"""Figures: a Dataset in, matplotlib Axes or a Figure out; the only importer of matplotlib.
+
+Functions named after what they show take `ax` and return it, or a new one of their own if it is
+None; `figure_*` redraw the figures of [LR] (Jacot and Kaiser, arXiv:2405.17573) and return a
+Figure. Nothing here touches pyplot's global state: figures need no display and are freed like any
+other object. `style.svg` turns either into text.
+"""
+
+from .figures import (
+    figure_1a,
+    figure_1b,
+    figure_1c,
+    figure_2a,
+    figure_2b,
+    figure_2c,
+    figure_3,
+    figure_digits,
+    figure_scale,
+)
+from .path import (
+    energies,
+    mesh,
+    momenta,
+    path_2d,
+    ranks,
+    representation_spectrum,
+    speed,
+    stationarity,
+    weight_spectrum,
+)
+from .style import STYLE, png, svg
+from .training import convergence, learning_curves, mesh_history
+
+__all__ = [
+    "STYLE",
+    "convergence",
+    "energies",
+    "figure_1a",
+    "figure_1b",
+    "figure_1c",
+    "figure_2a",
+    "figure_2b",
+    "figure_2c",
+    "figure_3",
+    "figure_digits",
+    "figure_scale",
+    "learning_curves",
+    "mesh",
+    "mesh_history",
+    "momenta",
+    "path_2d",
+    "png",
+    "ranks",
+    "representation_spectrum",
+    "speed",
+    "stationarity",
+    "svg",
+    "weight_spectrum",
+]

@@ -1,0 +1,164 @@
+"""One look for every figure: sizes, colour-blind-safe colours, scales, legends above the data."""
+
+import io
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, SymmetricalLogLocator
+
+# Okabe and Ito's palette, which colour-blind readers tell apart.
+BLACK, GREY = "#000000", "#8C8C8C"
+BLUE, ORANGE, GREEN, RED, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9"
+
+STYLE: dict[Any, Any] = {
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.labelsize": 10,
+    "xtick.labelsize": 9.5,
+    "ytick.labelsize": 9.5,
+    "legend.fontsize": 9.5,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "legend.columnspacing": 1.4,
+    "legend.borderpad": 0.2,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4,
+    "figure.figsize": (5.6, 3.8),
+    "figure.constrained_layout.use": True,
+    "savefig.dpi": 200,
+    "svg.hashsalt": "loadpath",  # the same figure gives the same file
+}
+"""rc parameters of every figure, set only while one is drawn."""
+
+styled = mpl.rc_context(STYLE)
+"""Decorator: draw in `STYLE`, then put the caller's rc parameters back."""
+
+PATH_LABEL = "position along the path, $p$"
+EFFECTIVE_DEPTH_LABEL = r"effective depth $\tilde{L}$"
+
+
+def svg(drawing: Axes | Figure) -> str:
+    """Return the figure of `drawing` as SVG text, the same for the same data; text is outlines."""
+    buffer, nothing = io.StringIO(), dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with mpl.rc_context(STYLE):
+        figure_of(drawing).savefig(buffer, format="svg", metadata=nothing)
+    return buffer.getvalue()
+
+
+def png(drawing: Axes | Figure) -> bytes:
+    """Return the figure of `drawing` as a PNG file, 200 dots an inch."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        figure_of(drawing).savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def figure_of(drawing: Axes | Figure) -> Figure:
+    """Return the Figure that `drawing` is or belongs to."""
+    figure = drawing if isinstance(drawing, Figure) else drawing.get_figure(root=True)
+    assert figure is not None  # only Axes removed from their figure have none
+    return figure
+
+
+def axes_or_new(ax: Axes | None) -> Axes:
+    """Return `ax`, or the only Axes of a new figure."""
+    return Figure().subplots() if ax is None else ax
+
+
+def need(ds: xr.Dataset, *names: str) -> None:
+    """Raise ValueError, in one sentence, if `ds` lacks one of the variables."""
+    missing = [name for name in names if name not in ds]
+    if missing:
+        raise ValueError(f"ds lacks the variables {missing} that this figure shows.")
+
+
+def attribute(ds: xr.Dataset, name: str) -> float:
+    """Return a number among the attrs of `ds`; ValueError, in one sentence, if it is not there."""
+    if name not in ds.attrs:
+        raise ValueError(f"ds.attrs lacks {name!r}, which this figure needs.")
+    return float(ds.attrs[name])
+
+
+def line(
+    ax: Axes, x: np.ndarray, y: np.ndarray, colour: str, label: str, marker: str = "", ls: str = "-"
+) -> None:
+    """Draw y over x where y is finite, so that a value not measured leaves no gap."""
+    known = np.isfinite(y)
+    # A hundred records of a history would hide the line under markers.
+    ax.plot(x[known], y[known], color=colour, label=label, marker=marker, ls=ls)
+
+
+def legend_above(ax: Axes, columns: int = 2) -> None:
+    """Put the legend over the axes, where it covers no data."""
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
+
+
+def path_axis(ax: Axes, ylabel: str) -> None:
+    """Label the axes of a figure against p, from 0 to 1."""
+    ax.set(xlabel=PATH_LABEL, ylabel=ylabel, xlim=(-0.015, 1.015))
+
+
+def nodes_rug(ax: Axes, profile: xr.Dataset) -> None:
+    """Mark the nodes of the mesh by ticks that stand on the p axis."""
+    p = profile["p"].values
+    on_axis = ax.get_xaxis_transform()
+    ax.plot(p, np.full(len(p), 0.015), "|", color=BLACK, ms=5, transform=on_axis, label="_nodes")
+
+
+def rank_line(ax: Axes, rank: float, label: str) -> None:
+    """Mark a bottleneck rank by a thin dashed line, if there is one."""
+    if rank > 0:
+        ax.axhline(rank, color=BLACK, lw=0.9, ls="--", label=f"{label}, {rank:g}")
+
+
+def dimension_scale(ax: Axes) -> None:
+    """Scale a y axis of dimensions: logarithmic above 1 if some are large, linear down to 0.
+
+    Near 0 it stays linear because a dimension of 0.01 means none, and because the Hamiltonian of
+    a net that is far from a geodesic may be negative, which ought to show.
+    """
+    low, high = ax.dataLim.intervaly
+    if max(high, -low) > 20:
+        ax.set_yscale("symlog", linthresh=1, linscale=0.4)
+        large = max(high, -low) > 2000 or low < -20
+        subs = [1.0] if large else [1.0, 2.0, 5.0]
+        ax.yaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=subs))
+        ax.yaxis.set_major_formatter(FuncFormatter(_number))
+        ax.set_ylim(1.3 * low if low < 0 else 0, 1.3 * high)
+    else:
+        ax.set_ylim(low - 0.06 * (high - low) if low < 0 else 0, None)
+
+
+def size_scale(ax: Axes, floor: float = 0.0) -> None:
+    """Scale a y axis of sizes: logarithmic if they span more than a factor 20, else from 0.
+
+    Values under `floor` times the largest are left out of the logarithmic axis. Axes that share
+    the y axis of `ax` count too.
+    """
+    limits = [sibling.dataLim for sibling in ax.get_shared_y_axes().get_siblings(ax)]
+    low, high = min(limit.minposy for limit in limits), max(limit.y1 for limit in limits)
+    if not np.isfinite(low) or high <= 20 * low:
+        ax.set_ylim(0, 1.06 * high if high > 0 else 1)
+        return
+    low = max(low, floor * high)
+    ax.set_yscale("log", nonpositive="mask")
+    ax.set_ylim(0.75 * low, 1.35 * high)
+    subs = (1.0, 2.0, 5.0) if high / low < 300 else (1.0,)
+    ax.yaxis.set_major_locator(LogLocator(subs=subs))
+    ax.yaxis.set_major_formatter(FuncFormatter(_number))
+    ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _number(value: float, _: int | None = None) -> str:
+    """Plain digits where they are short, a power of ten elsewhere; `value` is a tick."""
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:g}"
+    exponent = np.floor(np.log10(abs(value)) + 1e-9)
+    digit = round(value / 10**exponent)
+    return f"${'' if digit == 1 else f'{digit}' + chr(92) + 'times '}10^{{{exponent:.0f}}}$"

@@ -1,0 +1,74 @@
+"""What happens during training: Dataset "history" of `loadpath.training`."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from .style import (
+    BLACK,
+    BLUE,
+    GREY,
+    ORANGE,
+    RED,
+    SKY,
+    axes_or_new,
+    legend_above,
+    line,
+    need,
+    size_scale,
+    styled,
+)
+
+
+@styled
+def learning_curves(history: xr.Dataset, ax: Axes | None = None) -> Axes:
+    """Objective, its two terms as they enter it, and errors against iteration."""
+    need(history, "objective", "data_term", "regularizer", "weight_decay")
+    ax, x = axes_or_new(ax), history["iteration"].values
+    weighted = (history["weight_decay"] * history["regularizer"]).values
+    line(ax, x, history["objective"].values, BLACK, "objective")
+    line(ax, x, history["data_term"].values, BLUE, "data term")
+    line(ax, x, weighted, ORANGE, r"$\lambda\,\times$ regularizer")
+    for name, colour in (("train_error", SKY), ("test_error", RED)):
+        if name in history and np.isfinite(history[name]).any():
+            line(ax, x, history[name].values, colour, name.replace("_", " "), ls="--")
+    _iteration_axis(ax, history, "loss or error")
+    size_scale(ax, floor=1e-6)
+    legend_above(ax, columns=3)
+    return ax
+
+
+@styled
+def convergence(history: xr.Dataset, ax: Axes | None = None) -> Axes:
+    """Stationarity residual (median and worst step) and spread of the Hamiltonian, in training."""
+    need(history, "stationarity", "stationarity_worst", "hamiltonian_spread")
+    ax, x = axes_or_new(ax), history["iteration"].values
+    line(ax, x, history["stationarity"].values, BLUE, "residual, median step")
+    line(ax, x, history["stationarity_worst"].values, SKY, "residual, worst step")
+    line(ax, x, history["hamiltonian_spread"].values, RED, "spread of the Hamiltonian")
+    _iteration_axis(ax, history, "relative size")
+    size_scale(ax, floor=1e-6)
+    legend_above(ax)
+    return ax
+
+
+@styled
+def mesh_history(history: xr.Dataset, ax: Axes | None = None) -> Axes:
+    """Positions of the inner nodes of the mesh against iteration."""
+    need(history, "layer_steps")
+    ax = axes_or_new(ax)
+    nodes = np.cumsum(history["layer_steps"].transpose("record", "step").values, axis=1)
+    ax.plot(history["iteration"].values, nodes[:, :-1], color=BLUE, lw=0.9)
+    _iteration_axis(ax, history, r"positions of the layers, $p_\ell$")
+    ax.set_ylim(0, 1)
+    return ax
+
+
+def _iteration_axis(ax: Axes, history: xr.Dataset, ylabel: str) -> None:
+    """Label the axes, and mark where one stage of training (optimizer) hands over to the next."""
+    stages, iterations = history["stage"].values, history["iteration"].values
+    starts = [0, *(np.flatnonzero(stages[1:] != stages[:-1]) + 1)]
+    for start in starts[1:]:
+        ax.axvline(iterations[start], color=GREY, lw=0.9, ls=":", label="_stage")
+    names = ", then ".join(str(stages[start]) for start in starts)
+    ax.set(xlabel=f"iteration ({names})", ylabel=ylabel)
