@@ -33,7 +33,7 @@ bench: $(READY)  ## speed of the training step
 	$(BIN)/python benchmarks/train_step.py
 
 figures: $(READY)  ## every figure of the paper (hours; resumes where it stopped)
-	$(BIN)/loadpath figures all --out docs/data
+	$(BIN)/loadpath figures all --out docs --workers 2
 
 clean:  ## remove the environment, caches and the demo's output
 	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

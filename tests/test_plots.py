@@ -1,5 +1,6 @@
 """Figures show the numbers of their Dataset, as they are, and leave no trace in matplotlib."""
 
+import io
 import re
 import sys
 
@@ -484,3 +485,50 @@ def test_a_layer_without_finite_values_is_left_out_without_a_warning(draw, bad):
     ax = draw(profile)
     plots.svg(ax)
     assert np.isfinite([*ax.get_xlim(), *ax.get_ylim()]).all()
+
+
+def test_figure_digits_shows_means_over_seeds_for_both_losses_and_depths():
+    rng = np.random.default_rng(5)
+    dims = ("targets", "effective_depth", "weight_decay", "seed")
+    coords = {
+        "targets": ["labels", "onehot"],
+        "effective_depth": [0.0, 5.0],
+        "weight_decay": [0.003, 0.03, 0.1],
+        "seed": [0, 1, 2],
+    }
+    ds = xr.Dataset(
+        {
+            "cost_of_identity": ((*dims, "layer"), rng.uniform(3, 60, (2, 2, 3, 3, 5))),
+            "representation_norm": ((*dims, "layer"), rng.uniform(1, 90, (2, 2, 3, 3, 5))),
+            "misclassified": (dims, rng.uniform(0.01, 0.1, (2, 2, 3, 3))),
+        },
+        coords=coords,
+    )
+    norm = ds["representation_norm"]
+    panels = (
+        ds["cost_of_identity"].min("layer"),
+        xr.apply_ufunc(np.log, norm[..., -1]) - xr.apply_ufunc(np.log, norm[..., 0]),
+        ds["misclassified"],
+    )
+    figure = plots.figure_digits(ds)
+    for ax, values in zip(figure.axes, panels, strict=True):
+        assert ax.get_xscale() == "log" and len(ax.containers) == 4
+        for targets, name in (("labels", "cross-entropy"), ("onehot", "one-hot regression")):
+            for depth in (0.0, 5.0):
+                shown = values.sel(targets=targets, effective_depth=depth)
+                centre, half = bars(ax, rf"{name}, $\tilde{{L}}$ = {depth:g}")
+                np.testing.assert_allclose(centre, shown.mean("seed"))
+                np.testing.assert_allclose(half, shown.std("seed", ddof=1))
+    (legend,) = figure.legends
+    assert len({text.get_text() for text in legend.get_texts()}) == 4
+    with pytest.raises(ValueError, match=r"lacks the variables \['misclassified'\]"):
+        plots.figure_digits(ds.drop_vars("misclassified"))
+
+
+def test_png_is_a_picture_of_200_dots_an_inch_the_same_for_the_same_data():
+    first, second = (plots.png(plots.figure_1b(synthetic_profile())) for _ in range(2))
+    assert first == second
+    pixels = mpl.image.imread(io.BytesIO(first), format="png")
+    assert pixels.shape[:2] == (4 * 200, 5.6 * 200)
+    assert pixels.min() < 0.5 < pixels.max()  # not a blank page
+    assert plots.png(plots.energies(synthetic_profile())).startswith(b"\x89PNG")  # of Axes too

@@ -39,7 +39,7 @@ class Adam:
     ramp, ramp_start: as above; ramp 0 has the full weight decay from the start.
     """
 
-    steps: int = 3000
+    steps: int = 600
     learning_rate: float | None = None
     betas: tuple[float, float] = (0.9, 0.99)
     ramp: float = 0.6
@@ -104,19 +104,22 @@ class SGD:
 
 @dataclass(frozen=True)
 class LBFGS:
-    """L-BFGS with a strong Wolfe line search, on the full batch.
+    """L-BFGS with a strong Wolfe line search, on the full batch, in curvature coordinates.
+
+    Every `chunk` iterations it starts afresh in the `loadpath.training.curvature.Coordinates` of
+    where it stands.
 
     Parameters
     ----------
     steps: iterations; each takes one to two evaluations of the objective.
     history: pairs of vectors kept.
-    chunk: iterations between two looks at the clock, the residual and the checkpoint; each chunk
-        costs one evaluation more.
+    chunk: iterations in one set of coordinates, and between two looks at the clock, the residual
+        and the checkpoint.
     """
 
-    steps: int = 2000
+    steps: int = 1500
     history: int = 30
-    chunk: int = 25
+    chunk: int = 100
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -124,12 +127,12 @@ class LBFGS:
         check_count("history", self.history, 1)
         check_count("chunk", self.chunk, 2)
 
-    def optimizer(self, parameters: Iterable[Parameter]) -> torch.optim.LBFGS:
+    def optimizer(self, parameters: Iterable[Parameter], iterations: int) -> torch.optim.LBFGS:
         """A fresh torch optimizer that stops on nothing but the number of iterations."""
         return torch.optim.LBFGS(
             parameters,
-            max_iter=self.chunk,
-            max_eval=100 * self.chunk,
+            max_iter=iterations,
+            max_eval=100 * iterations,
             history_size=self.history,
             line_search_fn="strong_wolfe",
             tolerance_grad=0.0,
@@ -150,7 +153,7 @@ Stage = Adam | SGD | LBFGS
 
 def default_stages() -> tuple[Stage, ...]:
     """Annealed Adam, then L-BFGS: what reaches a stationary point; see docs/training.md."""
-    return (Adam(3000), LBFGS(2500))
+    return (Adam(600), LBFGS(1500))
 
 
 def paper_stages() -> tuple[Stage, ...]:

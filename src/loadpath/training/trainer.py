@@ -14,6 +14,7 @@ from loadpath.adjoint import Adjoint, Loss
 from loadpath.data import Data
 from loadpath.layer_steps import Adaptive
 from loadpath.models import LeakyResNet
+from loadpath.training.curvature import Coordinates
 from loadpath.training.history import History, trivial_loss
 from loadpath.training.stages import LBFGS, Stage
 
@@ -71,7 +72,7 @@ class Trainer:
             "seed": seed,
         }
         self.stage_index = self.stage_iteration = self.iteration = 0
-        self.optimizer = stages[0].optimizer(model.parameters())
+        self.optimizer = self._optimizer()
         self.seconds = 0.0
         self.status = "running"
         self.last_finite = model.state_dict()
@@ -123,7 +124,7 @@ class Trainer:
             "identity": self.identity,
             "model": dict(self.model.state_dict()),
             "last_finite": dict(self.last_finite),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.optimizer and self.optimizer.state_dict(),
             "mesh": self.mesh.state_dict() if self.mesh else None,
             "history": self.history.rows,
             "place": [self.stage_index, self.stage_iteration, self.iteration],
@@ -142,8 +143,9 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.last_finite = state["last_finite"]
         self.stage_index, self.stage_iteration, self.iteration = state["place"]
-        self.optimizer = self.stages[self.stage_index].optimizer(self.model.parameters())
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer = self._optimizer()
+        if self.optimizer is not None:
+            self.optimizer.load_state_dict(state["optimizer"])
         if self.mesh is not None:
             self.mesh.load_state_dict(state["mesh"])
         self.history.rows = state["history"]
@@ -151,7 +153,7 @@ class Trainer:
         self.full.load(self.x, self.y)
 
     def _first_order(self, stage: Stage) -> int:
-        assert not isinstance(stage, LBFGS)
+        assert not isinstance(stage, LBFGS) and self.optimizer is not None
         done = self.stage_iteration / stage.steps
         self._batch().evaluate(stage.weight_decay(done, self.weight_decay))
         for group in self.optimizer.param_groups:
@@ -179,17 +181,26 @@ class Trainer:
         return self.batches[size]
 
     def _chunk(self, stage: LBFGS) -> int:
-        group = self.optimizer.param_groups[0]
-        group["max_iter"] = min(stage.chunk, stage.steps - self.stage_iteration)
+        coordinates = Coordinates(
+            self.model,
+            self.x,
+            weight_decay=self.weight_decay,
+            loss=self.loss,
+            generator=torch.Generator().manual_seed(self.iteration),
+        )
 
         def closure() -> float:
+            coordinates.write_weights()
             value, regularizer = self.full.evaluate(self.weight_decay)
+            coordinates.read_gradient()
             return value + self.weight_decay * regularizer
 
+        iterations = min(stage.chunk, stage.steps - self.stage_iteration)
         # torch's annotation asks for a tensor; its code takes float(closure()).
-        self.optimizer.step(closure)
+        stage.optimizer(coordinates.parameters(), iterations).step(closure)
+        coordinates.write_weights()
         # Iterations that torch gave up on count as done: the record will tell if it stalled.
-        return int(group["max_iter"])
+        return iterations
 
     def _next_stage(self, status: str) -> None:
         if self.stage_index + 1 == len(self.stages):
@@ -197,7 +208,12 @@ class Trainer:
             return
         self.stage_index += 1
         self.stage_iteration = 0
-        self.optimizer = self.stages[self.stage_index].optimizer(self.model.parameters())
+        self.optimizer = self._optimizer()
+
+    def _optimizer(self) -> torch.optim.Optimizer | None:
+        """Return a fresh optimizer of this stage; L-BFGS has a new one for every chunk."""
+        stage = self.stages[self.stage_index]
+        return None if isinstance(stage, LBFGS) else stage.optimizer(self.model.parameters())
 
     def _record(self, tolerance: float) -> float:
         stage = self.stages[self.stage_index]

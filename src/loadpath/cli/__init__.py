@@ -1,0 +1,86 @@
+"""The command line: parse, call, write, and leave with an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from jsonargparse import ActionConfigFile, ArgumentParser, set_parsing_settings
+
+from loadpath.cli.commands import Demo, Figures, Report
+from loadpath.cli.run_folder import FLAGS
+from loadpath.cli.train import Train
+
+Command = Demo | Train | Figures | Report
+COMMANDS: dict[str, type[Command]] = {
+    "demo": Demo,
+    "train": Train,
+    "figures": Figures,
+    "report": Report,
+}
+_OPTION = re.compile(r"^--[a-z0-9-]+")
+
+
+def parser() -> ArgumentParser:
+    """Return the parser: a subcommand for each command, its options from the fields."""
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    top = ArgumentParser(
+        prog="loadpath",
+        description="The mechanics of feature learning: which layers do the work, and how. "
+        "Options may be written with dashes or underscores.",
+        version=version("loadpath"),
+        exit_on_error=False,
+    )
+    subcommands = top.add_subcommands(required=True)
+    for name, command in COMMANDS.items():
+        summary = (command.__doc__ or "").splitlines()[0]
+        sub = ArgumentParser(description=summary, exit_on_error=False)
+        sub.add_argument(
+            "--config",
+            action=ActionConfigFile,
+            help="YAML file of options; those on the command line win over it",
+        )
+        flags = [flag for flag in FLAGS if flag in command.__dataclass_fields__]
+        sub.add_class_arguments(command, as_group=False, as_positional=True, skip=set(flags))
+        for flag in flags:
+            sub.add_argument(f"--{flag}", action="store_true", help=FLAGS[flag])
+        subcommands.add_subcommand(name, sub, help=summary)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code is 0, or 2 for bad input, said in one sentence."""
+    name = "loadpath"
+    try:
+        config = parser().parse_args(normal_form(sys.argv[1:] if arguments is None else arguments))
+        name = f"loadpath {config.subcommand}"
+        options = config[config.subcommand].as_dict()
+        options.pop("config", None)
+        COMMANDS[config.subcommand](**options).run()
+    except argparse.ArgumentError as error:
+        said = " ".join(str(error).replace("Parser key", "option").split())
+        print(f"{name}: {said} (try --help)", file=sys.stderr)
+        return 2
+    except (ValueError, OSError) as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def normal_form(arguments: Sequence[str]) -> list[str]:
+    """Spell options as the config file's keys, and put config files before all other options.
+
+    What comes later wins, and what is typed is meant to win over a file wherever it stands.
+    """
+    files = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    files.add_argument("--config", action="append", default=[])
+    known, rest = files.parse_known_args(
+        [_OPTION.sub(lambda m: "--" + m[0][2:].replace("-", "_"), word) for word in arguments]
+    )
+    return [*rest[:1], *(f"--config={file}" for file in known.config), *rest[1:]]

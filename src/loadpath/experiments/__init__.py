@@ -1,0 +1,7 @@
+"""The experiments behind the figures: grids of training runs, each cell on disk once it is done."""
+
+from loadpath.experiments.figures import FIGURES, Figure, draw
+from loadpath.experiments.grid import Experiment, cell_path, run
+from loadpath.experiments.runs import EXPERIMENTS
+
+__all__ = ["EXPERIMENTS", "FIGURES", "Experiment", "Figure", "cell_path", "draw", "run"]

@@ -1,0 +1,143 @@
+"""The figures: which runs each needs, and how their results become one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from loadpath import plots, results
+from loadpath.experiments.grid import Cell, cell_path, run
+from loadpath.experiments.runs import DETAILED, EXPERIMENTS, WIDTH, equal_width
+
+Results = Sequence[tuple[Cell, xr.Dataset]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the paper, or one of ours in its manner."""
+
+    experiment: str
+    """Whose runs it shows."""
+    seeds: int
+    """How many seeds it has where the user names none."""
+    shows: Callable[[Cell], bool]
+    """Whether it needs a cell."""
+    draw: Callable[[Results], Any]
+    """Makes a matplotlib Figure of the results."""
+
+
+def draw(
+    name: str,
+    out: Path,
+    *,
+    seeds: Iterable[int] | None = None,
+    workers: int = 1,
+    progress: bool | None = None,
+) -> Path:
+    """Do the runs of figure `name` that are not under `out` yet, draw it, return the picture.
+
+    Runs are kept in `out`/data/<experiment>, the picture is `out`/figures/figure_<name>.png.
+
+    Raises: ValueError for an unknown name, seeds below 0 or none that the figure shows, or
+    `workers` below 1.
+    """
+    if name not in FIGURES:
+        raise ValueError(f"figure must be one of {', '.join(FIGURES)}, got {name!r}.")
+    figure = FIGURES[name]
+    chosen = list(range(figure.seeds)) if seeds is None else list(seeds)
+    if not chosen or min(chosen) < 0:
+        raise ValueError(f"seeds must be numbers of at least 0, got {chosen}.")
+    experiment = EXPERIMENTS[figure.experiment]
+    cells = [cell for cell in experiment.cells(chosen) if figure.shows(cell)]
+    if not cells:
+        raise ValueError(f"seeds must hold {DETAILED[2]}, the one of figure {name}, got {chosen}.")
+    run(experiment, cells, out / "data", workers=workers, progress=progress)
+    measured = [(c, results.load(cell_path(out / "data", experiment, c))) for c in cells]
+    picture = out / "figures" / f"figure_{name}.png"
+    with results.atomic_path(picture, overwrite=True) as temporary:
+        temporary.write_bytes(plots.png(figure.draw(measured)))
+    return picture
+
+
+def table(measured: Results, variables: Sequence[str]) -> xr.Dataset:
+    """Lay `variables` of the runs out over their settings; runs that are missing are NaN."""
+    parts = [
+        ds[list(variables)]
+        .drop_vars(("p", "p_step"), errors="ignore")
+        .expand_dims({key: [value] for key, value in cell.items()})
+        for cell, ds in measured
+    ]
+    return xr.merge(parts, join="outer", compat="no_conflicts")
+
+
+def _figure_1a(measured: Results) -> Any:
+    ds = table(measured, ["dimension", "cost_of_identity_by_gamma0"])
+    ds["min_cost_of_identity"] = ds["cost_of_identity_by_gamma0"].min("layer")
+    return plots.figure_1a(ds.assign_attrs(bottleneck_rank=measured[0][1].attrs["teacher_rank"]))
+
+
+def _scale(measured: Results) -> Any:
+    return plots.figure_scale(table(measured, ["centred_spectrum", "cost_of_identity_by_gamma0"]))
+
+
+def _figure_2a(measured: Results) -> Any:
+    same = [(_without(c, "width"), ds) for c, ds in measured if c["width"] == WIDTH]
+    equal = [
+        (_without(c, "width"), ds)
+        for c, ds in measured
+        if c["width"] == equal_width(int(c["depth"]))
+    ]
+    ds = table(same, ["test_error"])
+    ds["test_error_equal"] = table(equal, ["test_error"])["test_error"]
+    widths = [equal_width(int(depth)) for depth in ds["depth"].values]
+    parameters = [L * w * (w + 1) for L, w in zip(ds["depth"].values, widths, strict=True)]
+    return plots.figure_2a(ds.assign(width=("depth", widths), n_parameters=("depth", parameters)))
+
+
+def _figure_3(measured: Results) -> Any:
+    ds = table(measured, ["path_length", "momentum_norm", "momentum_activation_norm"])
+    return plots.figure_3(ds.max("layer"))
+
+
+def _digits(measured: Results) -> Any:
+    names = ["cost_of_identity", "misclassified", "representation_norm"]
+    return plots.figure_digits(table(measured, names))
+
+
+def _without(cell: Cell, key: str) -> Cell:
+    return {name: value for name, value in cell.items() if name != key}
+
+
+def _at_7(cell: Cell) -> bool:
+    return cell["effective_depth"] == 7.0
+
+
+def _detailed(cell: Cell) -> bool:
+    return (cell["width"], cell["depth"], cell["seed"]) == DETAILED
+
+
+FIGURES = {
+    "1a": Figure("bottleneck", 3, lambda cell: True, _figure_1a),
+    "1b": Figure("bottleneck", 1, _at_7, lambda measured: plots.figure_1b(measured[0][1])),
+    "1c": Figure("bottleneck", 1, _at_7, lambda measured: plots.figure_1c(measured[0][1])),
+    "2a": Figure("discretization", 5, lambda cell: True, _figure_2a),
+    "2b": Figure(
+        "discretization",
+        1,
+        lambda cell: _detailed(cell) and cell["rule"] == "adaptive",
+        lambda measured: plots.figure_2b(measured[0][1]),
+    ),
+    "2c": Figure(
+        "discretization",
+        1,
+        _detailed,
+        lambda measured: plots.figure_2c({str(cell["rule"]): ds for cell, ds in measured}),
+    ),
+    "3": Figure("bottleneck", 3, lambda cell: True, _figure_3),
+    "scale": Figure("scale", 2, lambda cell: True, _scale),
+    "digits": Figure("digits", 3, lambda cell: True, _digits),
+}
