@@ -118,7 +118,8 @@ def test_train_writes_its_results(finished):
     error = (model(data.x_test.float()) - data.y_test).detach().square().sum(1).mean()
     assert float(error) == pytest.approx(float(history["test_error"][-1]), rel=1e-5)
     np.testing.assert_allclose(
-        torch.linalg.vector_norm(model.weights, dim=(1, 2)).detach(), profile["weight_norm"]
+        torch.linalg.vector_norm(model.weights.detach().double(), dim=(1, 2)),
+        profile["weight_norm"],
     )
     page = (finished / "report.html").read_text()
     assert "Run in first" in page and "bottleneck rank" in page.lower()
