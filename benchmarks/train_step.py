@@ -13,10 +13,12 @@ import time
 from collections.abc import Callable
 
 import torch
+from threadpoolctl import threadpool_info
 from torch import nn
 
 from loadpath import LeakyResNet
 from loadpath.adjoint import Adjoint
+from loadpath.record import torch_threads
 
 SIZES = ((1000, 100, 20), (4000, 512, 20))
 FEATURES, EFFECTIVE_DEPTH, WEIGHT_DECAY = 30, 7.0, 0.21
@@ -35,6 +37,7 @@ def loadpath_step(x: torch.Tensor, y: torch.Tensor, width: int, depth: int) -> S
     adjoint.load(x, y)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
 
+    @torch_threads(1)  # as in `fit`: `Adjoint` has threads of its own
     def step() -> None:
         adjoint.evaluate(WEIGHT_DECAY)
         optimizer.step()
@@ -137,7 +140,13 @@ def main() -> None:
         parser.error("--repeats and --threads must be at least 1")
     if options.threads:
         torch.set_num_threads(options.threads)
+    blas = [
+        f"{library['internal_api']} {library['version']} ({library.get('architecture')})"
+        for library in threadpool_info()
+        if library["user_api"] == "blas"
+    ]
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, float32, GFLOP/s")
+    print(f"NumPy's BLAS: {', '.join(blas)}")
     for n, width, depth in SIZES:
         speeds = measure(n, width, depth, options.repeats)
         print(f"\nN = {n}, w = {width}, L = {depth}    best  median of {options.repeats}")

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from loadpath.data.arrays import check_count
@@ -72,6 +74,24 @@ def momenta(
     return [A.detach() for A in path], [-g / weight_decay for g in gradients]
 
 
+def _factors(tensor: Tensor) -> Any:
+    """Return `tensor` as `_product` takes it, sharing memory: a NumPy array on the CPU."""
+    tensor = tensor.detach()
+    return tensor.numpy() if tensor.device.type == "cpu" else tensor
+
+
+def _product(a: Any, b: Any, out: Any) -> None:
+    """Write the matrix product of two `_factors` into a third.
+
+    On the CPU by NumPy's BLAS, because it has kernels for every maker's processors; torch's is
+    tuned for one maker's and reaches half their speed on the others (docs/training.md).
+    """
+    if isinstance(out, np.ndarray):
+        np.matmul(a, b, out=out)
+    else:
+        torch.mm(a, b, out=out)
+
+
 class _Shard:
     """The buffers of some of the samples, feature-major: (width, sample)."""
 
@@ -79,9 +99,9 @@ class _Shard:
         w, weights = model.width, model.weights
         new = weights.detach().new_empty
         # Rows of features, not columns: the row of ones then leaves phi(A) one contiguous block.
-        self.S = [new(w + model.bias, n).fill_(1.0) for _ in range(model.depth)]
-        self.phi = [S[:w] for S in self.S]
-        self.St = [S.T for S in self.S]
+        S = [new(w + model.bias, n).fill_(1.0) for _ in range(model.depth)]
+        self.phi = [s[:w] for s in S]
+        self.S, self.St = [_factors(s) for s in S], [_factors(s.T) for s in S]
         self.A0, self.A, self.G, self.T = (new(w, n) for _ in range(4))
         self.gradient = torch.empty_like(weights)
         self.x = self.y = new(0)
@@ -124,6 +144,8 @@ class Adjoint:
         self.shards = [_Shard(model, s.stop - s.start) for s in self.slices]
         self.learned_input = model.input_map.requires_grad
         self.pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
+        self.blas = ThreadpoolController().select(user_api="blas")
+        self.scaled = torch.empty_like(model.weights)
 
     @torch.no_grad()
     def load(self, x: Float[Tensor, "sample in"], y: Tensor) -> None:
@@ -148,25 +170,30 @@ class Adjoint:
 
         Sums are taken in float64, so that a line search can tell values apart.
         """
+        # Threads of torch's own wait for their next call by spinning, which would take the cores
+        # from ours: keep them out. A loop does well to run inside torch_threads(1) as a whole.
+        with torch_threads(1), self.blas.limit(limits=1):
+            return self._evaluate(weight_decay)
+
+    def _evaluate(self, weight_decay: float) -> tuple[float, float]:
         model = self.model
         for parameter in model.parameters():
             if parameter.grad is None:  # as after an optimizer's zero_grad
                 parameter.grad = torch.empty_like(parameter)
         gradient = self.shards[0].gradient = cast(Tensor, model.weights.grad)
-        decay, gain = (c.tolist() for c in model.coefficients())
-        pull = (weight_decay / model.coupling * model.layer_steps.double()).tolist()
-        # The regularizer's part of the gradient is added once.
-        pulls = [pull] + [[0.0] * model.depth] * (self.threads - 1)
-        jobs = [(shard, decay, gain, pull) for shard, pull in zip(self.shards, pulls, strict=True)]
-        if self.pool is None:
-            parts = [self._run(*jobs[0])]
-        else:
-            # While several threads run the recursion, each product keeps to its own.
-            with torch_threads(1):
-                futures = [self.pool.submit(self._run, *job) for job in jobs[1:]]
-                parts = [self._run(*jobs[0])] + [future.result() for future in futures]
+        decay, gain = model.coefficients()
+        gain = gain.to(model.weights)[:, None, None]
+        torch.mul(model.weights, gain, out=self.scaled)
+        W = [_factors(layer) for layer in self.scaled]
+        Wt = [_factors(layer[:, : model.width].T) for layer in self.scaled]
+        jobs = [(shard, W, Wt, decay.tolist()) for shard in self.shards]
+        futures = [self.pool.submit(self._run, *job) for job in jobs[1:]] if self.pool else []
+        parts = [self._run(*jobs[0])] + [future.result() for future in futures]
         for shard in self.shards[1:]:
             gradient.add_(shard.gradient)
+        # gain G S^T is the data's part, lambda rho / c W the regularizer's
+        pull = (weight_decay / model.coupling * model.layer_steps).to(model.weights)
+        gradient.mul_(gain).addcmul_(model.weights, pull[:, None, None])
         for name in parts[0][1]:
             getattr(model, name).grad.copy_(torch.stack([maps[name] for _, maps in parts]).sum(0))
         # model.regularizer() in float64, without a copy of all weights
@@ -174,35 +201,38 @@ class Adjoint:
         R = float((model.layer_steps.double() * norms.square()).sum()) / (2 * model.coupling)
         return sum(float(value) for value, _ in parts), R
 
-    @torch.no_grad()  # the mode is each thread's own
+    @torch.no_grad()  # this mode and the next are each thread's own
+    @np.errstate(over="ignore", invalid="ignore")  # a net that diverges says so by its value
     def _run(
-        self, shard: _Shard, decay: list[float], gain: list[float], pull: list[float]
+        self, shard: _Shard, W: list[Any], Wt: list[Any], decay: list[float]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Data term of one shard, and gradients of learned maps; leaves that of the weights."""
-        model, w = self.model, self.model.width
+        """Data term of one shard, and gradients of learned maps; leaves G S^T for the weights.
+
+        `W`, `Wt`: the layers' weights times their gain, and their transposes without bias.
+        """
+        model = self.model
         activation = ACTIVATIONS[model.activation]
-        weights = model.weights.detach().unbind()
         A, G, T = shard.A, shard.G, shard.T
+        G_factors, T_factors = _factors(G), _factors(T)
         if self.learned_input:
             torch.mm(model.input_map.T, shard.x.T, out=shard.A0)
         A.copy_(shard.A0)
-        for l, W in enumerate(weights):  # noqa: E741
+        for l in range(model.depth):  # noqa: E741
             if model.activation == "relu":
                 torch.clamp_min(A, 0, out=shard.phi[l])
             else:
                 shard.phi[l].copy_(activation.forward(A))
-            A.addmm_(W, shard.S[l], beta=decay[l], alpha=gain[l])
+            _product(W[l], shard.S[l], T_factors)
+            torch.add(T, A, alpha=decay[l], out=A)
 
         P = model.output_map.detach()
         value, D = self._loss(P.T @ A, shard.y)
         torch.mm(P, D, out=G)
         maps = {"output_map": A @ D.T} if model.output_map.requires_grad else {}
-        for l in range(model.depth - 1, -1, -1):  # noqa: E741
-            # gain G S^T is the data's part, lambda rho / c W = pull W the regularizer's
-            out = shard.gradient[l]
-            torch.addmm(weights[l], G, shard.St[l], beta=pull[l], alpha=gain[l], out=out)
+        for l, out in reversed(list(enumerate(map(_factors, shard.gradient)))):  # noqa: E741
+            _product(G_factors, shard.St[l], out)
             if l or self.learned_input:
-                torch.addmm(T, weights[l][:, :w].T, G, beta=0, alpha=gain[l], out=T)
+                _product(Wt[l], G_factors, T_factors)
                 activation.backward(T, shard.phi[l])
                 torch.add(T, G, alpha=decay[l], out=G)
         if self.learned_input:

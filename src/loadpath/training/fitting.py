@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 import xarray as xr
 from tqdm import tqdm
 
@@ -143,7 +142,7 @@ def fit(
     limit = trainer.seconds + (max_seconds or math.inf)
     last_saved = time.monotonic()
     with (
-        torch_threads(threads or torch.get_num_threads()),
+        torch_threads(1),  # `Adjoint` has threads of its own, which torch's would disturb
         tqdm(
             total=sum(stage.steps for stage in stages),
             initial=trainer.iteration,
