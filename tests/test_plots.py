@@ -133,6 +133,7 @@ def synthetic_sweep() -> xr.Dataset:
     return xr.Dataset(
         {
             "dimension": ((*grid, "step"), dimension),
+            "symmetric_dimension": ((*grid, "step"), dimension - 1),
             "min_cost_of_identity": ((*grid, "gamma0"), coi),
             "path_length": (grid, scale * (4 + np.sqrt(leak))[:, None]),
             "momentum_norm": (grid, scale * (0.3 / leak)[:, None]),
@@ -343,6 +344,9 @@ def test_figure_1a_shows_medians_over_steps_and_spread_over_seeds():
     centre, half = bars(ax, "Hamiltonian")
     np.testing.assert_allclose(centre[:5], of_nets.mean("seed"))
     np.testing.assert_allclose(half[:5], of_nets.std("seed", ddof=1))
+    centre, _ = bars(ax, "the same, symmetric")
+    np.testing.assert_allclose(centre[:5], of_nets.mean("seed") - 1)
+    centre, half = bars(ax, "Hamiltonian")
     # The cell not run leaves two seeds.
     two = np.median(ds["dimension"][5, :2], axis=1)
     assert centre[5] == pytest.approx(two.mean()) and half[5] == pytest.approx(two.std(ddof=1))

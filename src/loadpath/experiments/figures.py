@@ -75,7 +75,9 @@ def table(measured: Results, variables: Sequence[str]) -> xr.Dataset:
 
 
 def _figure_1a(measured: Results) -> Any:
-    ds = table(measured, ["dimension", "cost_of_identity_by_gamma0"])
+    names = ["dimension", "symmetric_hamiltonian", "cost_of_identity_by_gamma0"]
+    ds = table(measured, names)
+    ds["symmetric_dimension"] = -2 / ds["effective_depth"] * ds["symmetric_hamiltonian"]
     ds["min_cost_of_identity"] = ds["cost_of_identity_by_gamma0"].min("layer")
     return plots.figure_1a(ds.assign_attrs(bottleneck_rank=measured[0][1].attrs["teacher_rank"]))
 

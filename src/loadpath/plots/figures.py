@@ -40,15 +40,16 @@ def figure_1a(ds: xr.Dataset) -> Figure:
     r"""Figure 1a: $-(2/\tilde L) H$ and $\min_p COI_\gamma$ against effective depth.
 
     `ds`: dimension(effective_depth, seed, step), min_cost_of_identity(effective_depth, seed,
-    gamma0) and the attr bottleneck_rank, the teacher's. A net's dimension is its median over
+    gamma0), symmetric_dimension as dimension, of the symmetric Hamiltonian, and the attr
+    bottleneck_rank, the teacher's. A net's dimension is its median over
     steps; points are means over seeds, thick bars one standard deviation over seeds to either
     side, thin bars the quartiles of all steps of all seeds.
     """
-    need(ds, "dimension", "min_cost_of_identity")
-    figure = Figure(figsize=(6.4, 4.2))
+    need(ds, "dimension", "symmetric_dimension", "min_cost_of_identity")
+    figure = Figure(figsize=(6.4, 4.4))
     ax, x = figure.subplots(), ds["effective_depth"].values
     dimension = ds["dimension"].transpose("effective_depth", "seed", "step").values
-    of_nets = np.array([[_median(net) for net in nets] for nets in dimension])
+    symmetric = ds["symmetric_dimension"].transpose("effective_depth", "seed", "step").values
     for at, values in zip(x, dimension, strict=True):
         if np.isfinite(values).any():
             ax.vlines(at, *np.nanquantile(values, [0.25, 0.75]), color=RED, lw=1)
@@ -56,7 +57,13 @@ def figure_1a(ds: xr.Dataset) -> Figure:
         coi = ds["min_cost_of_identity"].sel(gamma0=gamma0)
         label = rf"$\min_p\, \mathrm{{COI}}_\gamma$, $\gamma_0 = {gamma0:g}$"
         _with_bars(ax, x, coi.transpose("effective_depth", "seed").values, label, colour, "o")
-    _with_bars(ax, x, of_nets, r"Hamiltonian, $-(2/\tilde{L})\,H$", RED, "s")
+    hamiltonians = {
+        r"Hamiltonian, $-(2/\tilde{L})\,H$": (dimension, RED, "s", "-"),
+        "the same, symmetric": (symmetric, ORANGE, "D", "--"),
+    }
+    for label, (values, colour, marker, ls) in hamiltonians.items():
+        of_nets = np.array([[_median(net) for net in nets] for nets in values])
+        _with_bars(ax, x, of_nets, label, colour, marker, ls=ls)
     rank_line(ax, attribute(ds, "bottleneck_rank"), "bottleneck rank of the teacher")
     ax.set(xlabel=EFFECTIVE_DEPTH_LABEL, ylabel="dimension")
     dimension_scale(ax)
