@@ -139,13 +139,16 @@ def _path_facts(profile: xr.Dataset | None) -> Iterator[_Fact]:
         low, middle, high = np.quantile(profile["dimension"].values, [0.25, 0.5, 0.75])
         text = (
             f"{_short(middle)} in the median layer, {_short(low)} to {_short(high)} in the middle "
-            "half of the layers. On a geodesic it is the same in every layer, and approaches the "
-            "bottleneck rank from below as the effective depth grows."
+            "half of the layers. On a geodesic with infinitely many layers it is the same in every "
+            "layer, and approaches the bottleneck rank from below as the effective depth grows."
         )
         yield _Fact("Dimension from the Hamiltonian", text)
     coi = profile["cost_of_identity"].values
     at = profile["p"].values[coi.argmin()]
-    text = f"{_short(coi.min())}, at p = {at:.2f}. It approaches the bottleneck rank from above."
+    text = (
+        f"{_short(coi.min())}, at p = {at:.2f}. At small gamma it approaches the bottleneck rank "
+        "from above; a larger gamma fades small directions out, and lowers it."
+    )
     yield _Fact("Least cost of identity", text)
     yield _stationarity_fact(profile)
 
@@ -268,8 +271,9 @@ _OF_HISTORY = (
     _Figure(
         "Convergence",
         plots.convergence,
-        "The residual of stationarity and the Hamiltonian's spread over layers should both fall. "
-        "If they still do at the end, longer training would change the energies.",
+        "The residual of stationarity should fall. If it still does at the end, longer training "
+        "would change the energies. The Hamiltonian's spread over layers falls with it only as far "
+        "as the mesh allows: where the path is fast it wants shorter steps, not more training.",
     ),
     _Figure(
         "How the mesh moved",
