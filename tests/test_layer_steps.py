@@ -306,3 +306,16 @@ def test_the_euler_condition_binds_the_euler_step_alone():
 def test_bad_schedules_are_refused(options, sentence):
     with pytest.raises(ValueError, match=sentence):
         layer_steps.Adaptive(Curve(lambda p: 1, layer_steps.equidistant(3)), **options)
+
+
+def test_many_calls_at_once_go_as_far_as_the_moves_that_are_due():
+    x = torch.randn(30, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    net = LeakyResNet(4, 4, width=8, depth=5, effective_depth=2.0, dtype=torch.float64)
+    start = net.layer_steps.clone()
+    target = layer_steps.adapted(start, net.path(x), guard=0.1, longest=0.45)
+    mesh = layer_steps.Adaptive(net, every=20, smoothing=0.3)
+    assert mesh.step(x, calls=70) and not mesh.step(x, calls=9) and mesh.step(x)
+    (_, first), (call, moved), (last, _) = mesh.history
+    assert torch.equal(first, start) and call == 70 and last == 80
+    # Three moves towards one target leave 0.7^3 of the way; 1e-12 is rounding.
+    torch.testing.assert_close(moved, 0.7**3 * start + (1 - 0.7**3) * target, rtol=1e-12, atol=0)

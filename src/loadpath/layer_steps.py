@@ -164,19 +164,23 @@ class Adaptive:
         self.calls = 0
         self.history: list[tuple[int, Steps]] = [(0, model.layer_steps.detach().cpu().clone())]
 
-    def step(self, x: Tensor) -> bool:
-        """Count one training iteration; move the mesh if it is due, and say whether it moved.
+    def step(self, x: Tensor, calls: int = 1) -> bool:
+        """Count a training iteration; move the mesh if it is due, and say whether it moved.
 
         `x`: a batch of inputs (sample, feature); only looked at when a move is due.
+        `calls`: count as many iterations at once; the mesh goes as far towards the rule of the
+        present path as all the moves that come due would take it.
         """
-        self.calls += 1
-        if self.calls % self.every:
+        due = (self.calls + calls) // self.every - self.calls // self.every
+        self.calls += calls
+        if due == 0:
             return False
         with torch.no_grad():
             path = self.model.path(x)
         old = self.model.layer_steps.detach().double().cpu()
         target = adapted(old, path, guard=self.guard, longest=self.longest)
-        self.model.set_layer_steps((1 - self.smoothing) * old + self.smoothing * target)
+        stay = (1 - self.smoothing) ** due
+        self.model.set_layer_steps(stay * old + (1 - stay) * target)
         self.history.append((self.calls, self.model.layer_steps.detach().cpu().clone()))
         return True
 

@@ -82,8 +82,8 @@ def fit(
     stages: run one after another; None is annealed Adam, then L-BFGS.
     batch_size: mini-batches of this size in the first-order stages, reshuffled every epoch from
         `seed`; None is the full batch. L-BFGS always sees the full batch.
-    mesh: an adaptive mesh of this model; it moves in the first-order stages only, since L-BFGS
-        needs an objective that holds still.
+    mesh: an adaptive mesh of this model. During L-BFGS it moves between chunks, and not before
+        the last one.
     tolerance: stop as "converged" once every layer's residual ||W - c B^T S|| / ||W|| is below.
     max_seconds: stop as "out of time" after this much training in this sitting.
     record_every: iterations between two records of the history in the first-order stages.

@@ -86,7 +86,9 @@ class Trainer:
         while self.status == "running":
             started = time.monotonic()
             stage = self.stages[self.stage_index]
+            moved = False
             if isinstance(stage, LBFGS):
+                moved = self._move_mesh(stage)
                 done = self._chunk(stage)
             else:
                 done = self._first_order(stage)
@@ -99,7 +101,9 @@ class Trainer:
             if isinstance(stage, LBFGS) or ended or self.stage_iteration % record_every == 0:
                 before = self.history.rows[-1]["objective"]
                 gain = before - self._record(tolerance)
-                stalled = isinstance(stage, LBFGS) and gain <= self._precision() * abs(before)
+                # Where the mesh moved, the objective is not the one of before.
+                settled = gain <= self._precision() * abs(before) and not moved
+                stalled = isinstance(stage, LBFGS) and settled
             if self.status == "running" and (ended or stalled):
                 self._next_stage("stalled" if stalled else "finished all steps")
             self.seconds += time.monotonic() - started
@@ -179,6 +183,12 @@ class Trainer:
             )
         self.batches[size].load(self.x[chosen], self.y[chosen])
         return self.batches[size]
+
+    def _move_mesh(self, stage: LBFGS) -> bool:
+        """Move the mesh before a chunk of L-BFGS, but the last, which ends on a mesh that rests."""
+        if self.mesh is None or stage.steps - self.stage_iteration <= stage.chunk:
+            return False
+        return self.mesh.step(self.x, calls=stage.chunk)
 
     def _chunk(self, stage: LBFGS) -> int:
         coordinates = Coordinates(
