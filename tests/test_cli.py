@@ -9,6 +9,7 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import xarray as xr
@@ -20,6 +21,8 @@ from loadpath.cli import commands
 from loadpath.cli import train as train_module
 from loadpath.cli.run_folder import RUN_FILES
 from loadpath.cli.train import MAY_CHANGE, Train
+from loadpath.experiments import EXPERIMENTS, FIGURES
+from loadpath.experiments.runs import EFFECTIVE_DEPTHS
 from loadpath.training import checkpoint, paper_stages
 
 NET = ("--width", "12", "--depth", "5", "--effective_depth", "2", "--threads", "1")
@@ -453,13 +456,17 @@ def test_figures_draws_what_is_asked_for(tmp_path, monkeypatch, capsys):
 
     def draw(name, out, *, seeds, workers):
         asked.append((name, out, list(seeds), workers))
-        return out / f"{name}.png"
+        settings = EXPERIMENTS[FIGURES[name].experiment].cells([1, 2])
+        runs = [{**cell, "gap": 2.0 * cell["seed"], "status": "converged"} for cell in settings]
+        return out / f"{name}.png", pd.DataFrame(runs)
 
     monkeypatch.setattr(experiments, "draw", draw)
     options = ["--out", str(tmp_path), "--seeds", "2", "--seed", "1", "--workers", "3"]
     assert cli.main(["figures", "1a", *options]) == 0
     assert asked.pop() == ("1a", tmp_path, [1, 2], 3)
-    assert capsys.readouterr().out == f"{tmp_path / '1a.png'}\n"
+    *table, last, _ = capsys.readouterr().out.split("\n")[:-1]
+    assert last == f"means over seeds; {tmp_path / '1a.png'}"
+    assert len(table) == 2 + len(EFFECTIVE_DEPTHS) and table[-1].split() == ["10.0", "3.0"]
     assert cli.main(["figures", "all"]) == 0
     assert [name for name, *_ in asked] == list(experiments.FIGURES)
     assert [len(seeds) for _, _, seeds, _ in asked] == [

@@ -11,6 +11,7 @@ import xarray as xr
 from loadpath import experiments, plots, results
 from loadpath.data import teacher
 from loadpath.experiments import EXPERIMENTS, FIGURES, Experiment, cell_path, draw, grid, runs
+from loadpath.experiments.figures import summary
 from loadpath.training import Adam, fit
 
 TINY = Experiment("tiny", tiny_cells.train, tiny_cells.cells)
@@ -186,7 +187,7 @@ def drawn(measured, tmp_path, monkeypatch):
         plot = getattr(plots, f"figure_{name}")
         monkeypatch.setattr(plots, f"figure_{name}", lambda ds: handed.append(ds) or plot(ds))
         monkeypatch.setattr(grid, "_measure", None)  # all cells are there
-        picture = draw(name, tmp_path, seeds=seeds)
+        picture, _ = draw(name, tmp_path, seeds=seeds)
         assert picture == tmp_path / "figures" / f"figure_{name}.png"
         assert picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
         return handed[0], list(zip(cells, datasets, strict=True))
@@ -309,3 +310,19 @@ def test_draw_refuses_in_one_sentence(name, options, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         draw(name, tmp_path, **options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_summary_says_each_run_in_numbers(measured, drawn):
+    _, cells = drawn("1a", [0, 1])
+    table = summary(cells)
+    assert len(table) == len(cells) and list(table["seed"]) == [cell["seed"] for cell, _ in cells]
+    for (_, ds), (_, row) in zip(cells, table.iterrows(), strict=True):
+        assert row["dimension"] == np.median(ds["dimension"])
+        by_gamma0 = ds["cost_of_identity_by_gamma0"].min("layer")
+        for gamma0 in ds["gamma0"].values:
+            assert row[f"COI at {gamma0:g}"] == float(by_gamma0.sel(gamma0=gamma0))
+        assert row["worst residual"] == ds["stationarity"].max()
+        assert row["residual"] <= row["worst residual"]
+        middle = ds.sel(layer=ds["layer"][(ds["p"] > 0.39) & (ds["p"] < 0.61)])
+        s = middle["centred_spectrum"].transpose("layer", "mode").values
+        assert row["gap"] == (s[:, 2] / s[:, 3]).min()

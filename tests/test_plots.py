@@ -371,7 +371,14 @@ def test_one_seed_has_no_bars_and_no_seed_no_point():
 
 def test_figure_2a_has_students_intervals_and_a_panel_at_equal_parameters():
     ds = synthetic_rules()
-    left, right = plots.figure_2a(ds).axes
+    left, right, under_left, under_right = plots.figure_2a(ds).axes
+    for ax, name in ((under_left, "test_error"), (under_right, "test_error_equal")):
+        for rule in ("irregular", "adaptive"):
+            centre, half = bars(ax, rule)
+            for i in range(5):
+                paired = (ds[name].sel(rule=rule) - ds[name].sel(rule="equidistant"))[i].values
+                low, high = stats.ttest_1samp(paired, 0).confidence_interval(0.95)
+                assert (centre[i] - half[i], centre[i] + half[i]) == pytest.approx((low, high))
     for ax, name in ((left, "test_error"), (right, "test_error_equal")):
         for rule in ("equidistant", "irregular", "adaptive"):
             centre, half = bars(ax, rule)
@@ -379,10 +386,10 @@ def test_figure_2a_has_students_intervals_and_a_panel_at_equal_parameters():
                 seeds = ds[name].sel(rule=rule)[i].values
                 low, high = stats.ttest_1samp(seeds, 0).confidence_interval(0.95)
                 assert (centre[i] - half[i], centre[i] + half[i]) == pytest.approx((low, high))
-    assert [t.get_text() for t in left.get_xticklabels()] == ["4", "8", "12", "16", "24"]
-    assert right.get_xticklabels()[0].get_text() == "4\n224"
+    assert [t.get_text() for t in under_left.get_xticklabels()] == ["4", "8", "12", "16", "24"]
+    assert under_right.get_xticklabels()[0].get_text() == "4\n224"
     assert left.get_ylim() == right.get_ylim() and left.get_ylim()[1] > ds["test_error_equal"].max()
-    assert len(plots.figure_2a(ds[["test_error"]]).axes) == 1
+    assert len(plots.figure_2a(ds[["test_error"]]).axes) == 2
 
 
 def test_figure_2b_and_2c_show_the_mesh_and_one_panel_a_rule():

@@ -76,7 +76,14 @@ class Figures:
         for name in names:
             count = experiments.FIGURES[name].seeds if self.seeds is None else self.seeds
             seeds = range(self.seed, self.seed + count)
-            print(experiments.draw(name, Path(self.out), seeds=seeds, workers=self.workers))
+            picture, runs = experiments.draw(
+                name, Path(self.out), seeds=seeds, workers=self.workers
+            )
+            settings = experiments.EXPERIMENTS[experiments.FIGURES[name].experiment].settings
+            print(
+                runs.drop(columns=["seed", "status"]).groupby(settings).mean().round(3).to_string()
+            )
+            print(f"means over seeds; {picture}\n")
 
 
 @dataclass(frozen=True)

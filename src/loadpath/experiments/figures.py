@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import xarray as xr
 
 from loadpath import plots, results
@@ -37,8 +39,10 @@ def draw(
     seeds: Iterable[int] | None = None,
     workers: int = 1,
     progress: bool | None = None,
-) -> Path:
-    """Do the runs of figure `name` that are not under `out` yet, draw it, return the picture.
+) -> tuple[Path, pd.DataFrame]:
+    """Do the runs of figure `name` that are not under `out` yet, and draw it.
+
+    Returns the picture's path, and the `summary` of the runs that it shows.
 
     Runs are kept in `out`/data/<experiment>, the picture is `out`/figures/figure_<name>.png.
 
@@ -60,7 +64,41 @@ def draw(
     picture = out / "figures" / f"figure_{name}.png"
     with results.atomic_path(picture, overwrite=True) as temporary:
         temporary.write_bytes(plots.png(figure.draw(measured)))
-    return picture
+    return picture, summary(measured)
+
+
+def summary(measured: Results) -> pd.DataFrame:
+    """Say each run in numbers: one row a run, its settings first.
+
+    Residuals are of the middle third of the steps (the largest) and of the worst step; gap is the
+    least ratio of the third to the fourth singular value of centred A for p from 0.4 to 0.6.
+    """
+    rows = []
+    for cell, ds in measured:
+        row: dict[str, Any] = dict(cell)
+        for name in ("objective", "test_error", "misclassified", "bottleneck_rank", "path_length"):
+            if name in ds:
+                row[name] = float(ds[name])
+        if "dimension" in ds:
+            leak = ds.attrs["effective_depth"]
+            row["dimension"] = float(ds["dimension"].median())
+            row["symmetric"] = float(-2 / leak * ds["symmetric_hamiltonian"].median())
+        costs = ds["cost_of_identity"].expand_dims(gamma0=[ds.attrs["gamma0"]])
+        for cost in ds.get("cost_of_identity_by_gamma0", costs):
+            row[f"COI at {float(cost.gamma0):g}"] = float(cost.min())
+        norm = ds.get("representation_norm")
+        if norm is not None:
+            row["growth"] = float(np.log(norm[-1] / norm[0]))
+        n = ds.sizes["step"] // 3
+        row["residual"] = float(ds["stationarity"][n:-n].max())
+        row["worst residual"] = float(ds["stationarity"].max())
+        if "centred_spectrum" in ds:
+            # A hair to either side, for p is a sum of layer steps.
+            s = ds["centred_spectrum"].values[abs(ds["p"].values - 0.5) < 0.1 + 1e-9]
+            row["gap"] = float((s[:, 2] / s[:, 3]).min())
+        row["status"] = ds.attrs["status"]
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def table(measured: Results, variables: Sequence[str]) -> xr.Dataset:

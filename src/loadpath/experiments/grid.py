@@ -30,6 +30,11 @@ class Experiment:
     cells: Callable[[Iterable[int]], list[Cell]]
     """The settings of all cells, for the seeds given."""
 
+    @property
+    def settings(self) -> list[str]:
+        """Names of the settings other than the seed."""
+        return [name for name in self.cells([0])[0] if name != "seed"]
+
 
 def cell_path(folder: Path, experiment: Experiment, cell: Cell) -> Path:
     """Where the result of a cell is kept: its settings are its name."""

@@ -94,34 +94,43 @@ def figure_2a(ds: xr.Dataset) -> Figure:
     """Figure 2a: test error against depth for each rule of layer steps, with 95 % intervals.
 
     `ds`: test_error(rule, depth, seed). If it has test_error_equal(rule, depth, seed) too, with
-    width(depth) and n_parameters(depth), a second panel shows that, at equal parameters. Points
-    are means over seeds, bars Student's intervals for the mean.
+    width(depth) and n_parameters(depth), a second column shows that, at equal parameters. Points
+    are means over seeds, bars Student's intervals for the mean. Seeds are teachers, some harder
+    than others, so the lower row has each net's difference to the equidistant net of its seed.
     """
     need(ds, "test_error")
     depths = ds["depth"].values
-    panels = {"test_error": "depth $L$"}
+    columns = {"test_error": "depth $L$"}
     if "test_error_equal" in ds:
         need(ds, "width", "n_parameters")
         millions = ds["n_parameters"].values.mean() / 1e6
-        panels["test_error_equal"] = f"depth $L$ and width, at {millions:.2g} million parameters"
-    figure = Figure(figsize=(4.5 * len(panels) + 0.6, 4))
-    grid = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
-    for ax, (name, xlabel) in zip(grid, panels.items(), strict=True):
+        columns["test_error_equal"] = f"depth $L$ and width, at {millions:.2g} million parameters"
+    figure = Figure(figsize=(4.5 * len(columns) + 0.6, 6.4))
+    grid = figure.subplots(2, len(columns), squeeze=False, sharey="row")
+    for (upper, lower), (name, xlabel) in zip(grid.T, columns.items(), strict=True):
+        errors = ds[name].transpose("rule", "depth", "seed")
         for i, rule in enumerate(ds["rule"].values):
-            values = ds[name].isel(rule=i).transpose("depth", "seed").values
             # Some per cent aside, so that the bars at one depth do not hide each other.
             aside = depths * 1.03 ** (i - (ds.sizes["rule"] - 1) / 2)
             colour, marker = RULES.get(str(rule), (BLACK, "^"))
-            _with_bars(ax, aside, values, str(rule), colour, marker, interval=True)
+            values = errors.values[i]
+            _with_bars(upper, aside, values, str(rule), colour, marker, interval=True)
+            if str(rule) != "equidistant" and "equidistant" in ds["rule"]:
+                difference = values - errors.sel(rule="equidistant").values
+                _with_bars(lower, aside, difference, str(rule), colour, marker, interval=True)
         labels = [f"{depth}" for depth in depths]
         if name == "test_error_equal":
             labels = [f"{depth}\n{w}" for depth, w in zip(depths, ds["width"].values, strict=True)]
-        ax.set(xscale="log", xlabel=xlabel)
-        ax.xaxis.set_minor_locator(NullLocator())
-        ax.set_xticks(depths, labels)
-    size_scale(grid[0])
-    grid[0].set_ylabel("test error")
-    legend_above(grid[0], columns=3)
+        lower.axhline(0, color=RULES["equidistant"][0], lw=1)
+        lower.set_xlabel(xlabel)
+        for ax in (upper, lower):
+            ax.set_xscale("log")
+            ax.xaxis.set_minor_locator(NullLocator())
+            ax.set_xticks(depths, labels)
+    size_scale(grid[0, 0])
+    grid[0, 0].set_ylabel("test error")
+    grid[1, 0].set_ylabel("difference to equidistant, same seed")
+    legend_above(grid[0, 0], columns=3)
     return figure
 
 
