@@ -244,7 +244,9 @@ def figure_digits(ds: xr.Dataset) -> Figure:
                 label = rf"{name}, $\tilde{{L}}$ = {depth:g}"
                 _with_bars(ax, ds["weight_decay"].values, rows, label, colour, "o", ls=ls)
         ax.set(xscale="log", xlabel=r"weight decay $\lambda$", ylabel=ylabel)
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside upper left", ncols=4)
+    handles = ax.get_legend_handles_labels()
+    # Long enough to tell dashes from a line.
+    figure.legend(*handles, loc="outside upper left", ncols=4, handlelength=3)
     return figure
 
 
