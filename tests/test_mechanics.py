@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.kernel_ridge import KernelRidge
 
-from loadpath import mechanics
+from loadpath import LeakyResNet, mechanics
 from loadpath.record import Moments, features, torch_threads
 
 SEEDS = st.integers(0, 10_000)
@@ -349,3 +349,23 @@ def test_moments_without_velocities_have_no_kinetic_energy():
     moments.update(A)
     with pytest.raises(ValueError, match="moments must hold dA"):
         mechanics.energies_from_moments(moments, effective_depth=1.0, gamma=1.0)
+
+
+def test_energies_of_a_path_in_training_need_no_detaching():
+    # As `model.path(x)` gives it: with a graph, which the numbers keep.
+    net = LeakyResNet(6, 6, width=12, depth=3, effective_depth=2.0, seed=0)
+    path = net.path(random(40, 6, seed=0))  # float64 samples into a float32 net
+    A, dA = path[1], (path[2] - path[1]) / net.layer_steps[1]
+    gamma = mechanics.kernel_gamma(A, 1e-2)
+    detached = mechanics.energies(A.detach(), dA.detach(), effective_depth=2.0, gamma=gamma)
+    for name in ("cost_of_identity", "kinetic_energy", "cross_term", "stable_hamiltonian"):
+        options = {} if name in ("cost_of_identity", "cross_term") else {"effective_depth": 2.0}
+        moves = () if name == "cost_of_identity" else (dA,)
+        value = getattr(mechanics, name)(A, *moves, gamma=gamma, **options)
+        assert value.requires_grad
+        assert torch.equal(value.detach(), getattr(detached, name))
+    for kind in ("nuclear", "operator"):
+        mechanics.stable_rank(A, kind)
+    mechanics.bottleneck_rank(path)
+    mechanics.path_length(path, net.layer_steps, gamma0=1e-2)
+    mechanics.hamiltonian(A, dA, effective_depth=2.0)

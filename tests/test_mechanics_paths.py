@@ -50,8 +50,9 @@ WIDE, TAIL = [1.0] * 15, [0.2 * 0.7**k for k in range(12)]
     "middle, rank, clear",
     [
         ([1, 0.9, 0.8, *TAIL], 3, True),  # a tail from 4 times smaller on
-        ([1, 0.9, 0.8, 0.16, 0.02, 1e-5], 3, True),  # the widest gaps are far down the tail
-        ([1, 0.95, 0.9, 0.27, 0.02], 3, True),  # a weak fourth: curvature of the manifold
+        ([1, 0.9, 0.8, 0.08, 0.004, 1e-7], 3, True),  # the widest gaps are far down the tail
+        ([1, 0.95, 0.9, 0.27, 0.02], 4, True),  # a fourth above a tenth counts
+        ([60, 46, 41, 29, 9.2, 0.78, 0.61], 5, True),  # digits, a little uneven at the top
         ([1, 0.5, 0.25, 0.01], 3, True),  # an uneven bottleneck
         ([1, 1e-3], 1, True),
         ([1, 0.8, 0.7, 1e-9, 1e-14], 3, True),  # rank 3 to rounding

@@ -203,10 +203,10 @@ class LeakyResNet(nn.Module):
         return torch.cat([S, S.new_ones(len(S), 1)], dim=1) if self.bias else S
 
     def path(self, x: Float[Tensor, "sample in"]) -> list[Float[Tensor, "sample width"]]:
-        """Representations [A_0, ..., A_L] of x, differentiable; cost 2 N w^2 L."""
+        """Representations [A_0, ..., A_L] of x in the dtype of the net, differentiable."""
         if x.ndim != 2 or x.shape[1] != self.in_features:
             raise ValueError(f"x must be (sample, {self.in_features}), got {tuple(x.shape)}.")
-        return self.path_from(x @ self.input_map)
+        return self.path_from(x.to(self.input_map) @ self.input_map)
 
     def path_from(self, A: Float[Tensor, "sample width"]) -> list[Float[Tensor, "sample width"]]:
         """Representations [A_0, ..., A_L] that start at A_0 = A."""

@@ -161,7 +161,7 @@ def _bottleneck_fact(profile: xr.Dataset) -> _Fact:
         text += f", as layer {rank.attrs['layer']} shows most clearly"
     rule = (
         "Rule: where the path is narrowest, k is placed at the largest drop from one singular "
-        "value of the centred representation to the next"
+        "value of the centred representation, at least a tenth of the first, to the next"
     )
     if clear and np.isfinite(rank.attrs.get("gap", np.inf)):
         rule += f" (here a factor {_short(rank.attrs['gap'])})"

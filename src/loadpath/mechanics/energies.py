@@ -213,6 +213,7 @@ def kernel_gamma(
 
 def gamma_of_rows(S: Tensor, gamma0: float) -> float:
     """`kernel_gamma` from rows of S that need not be samples (`Moments.rows`)."""
+    S = S.detach()
     G = S.T @ S
     with torch_threads(1):
         top = float(torch.linalg.eigvalsh(G)[-1])
@@ -252,7 +253,7 @@ def _ridge(S: Tensor, M: Tensor, gamma: float) -> tuple[Tensor, Tensor]:
     """Coefficients R (matrix, feature, width) and residuals M - S R (matrix, sample, width)."""
     G = S.T @ S
     # Below this the rounding of G decides, and Cholesky may meet a negative pivot.
-    least = 100 * torch.finfo(G.dtype).eps * float(G.trace())
+    least = 100 * torch.finfo(G.dtype).eps * float(G.detach().trace())
     if gamma < least:
         raise ValueError(f"gamma must be at least {least:.3g} for this kernel, got {gamma:.3g}.")
     G.diagonal().add_(gamma)

@@ -18,6 +18,8 @@ FLOOR = 1e-6
 """Singular values below this share of the largest are rounding of a float32 training run."""
 CLEAR_GAP = 1.5
 """A spectrum whose largest ratio of neighbours is smaller than this has no gap to speak of."""
+WEAK = 0.1
+"""Directions below this share of the strongest are not counted: sqrt(gamma_0) at gamma_0 = 1e-2."""
 STRETCH = 1.25
 """Layers whose dimension is within this factor of the least one make up the bottleneck."""
 
@@ -96,19 +98,16 @@ def bottleneck_from_spectra(spectra: Spectra) -> Bottleneck:
 
     1. The bottleneck is where the dimension $(\sum s^2)^2 / \sum s^4$ is within a factor 1.25 of
        its least value along the path. (Fourth powers: a long weak tail must not count.)
-    2. Each of its layers votes for the k with the largest score $(s_k / s_1) \log(s_k / s_{k+1})$:
-       a gap counts for as much as the weakest direction that it keeps, so that neither the wide
-       gaps far down a tail nor a weak curvature of the manifold are taken for the bottleneck's.
-       The score is the weight of the vote. Singular values are cut off below at $10^{-6} s_1$.
+    2. Each of its layers votes for the k with the largest gap $\log(s_k / s_{k+1})$ among the
+       directions with $s_k \geq s_1 / 10$, and the gap is the weight of its vote: weaker ones
+       count for less than half in the cost of identity at gamma_0 = 1e-2, and gaps between them
+       are a tail's. Singular values are cut off below at $10^{-6} s_1$.
     3. The rank with the most votes is the estimate. If no ratio exceeds 1.5 there is no gap, and
        the estimate is the least dimension, rounded, and `clear` is False. A zero layer has rank 0.
 
-    A direction much weaker than a tenth of the strongest counts for little, much as it does in
-    the cost of identity at gamma_0 = 1e-2.
-
     Raises: ValueError if `spectra` is not a finite (layer, mode) matrix of nonnegative numbers.
     """
-    spectra = as_rows("spectra", spectra)
+    spectra = as_rows("spectra", spectra).detach()
     if float(spectra.min()) < 0:
         raise ValueError(f"spectra must not be negative, got {float(spectra.min())}.")
     n = len(spectra)
@@ -139,12 +138,13 @@ def _dimension(s: Tensor) -> float:
 
 
 def _vote(s: Tensor) -> tuple[float, int]:
-    """The largest score of the rule, and its k."""
+    """The largest gap of the rule, and its k."""
     s = (s / s[0]).clamp_min(FLOOR)
     if len(s) == 1:
         return 0.0, 1
-    score, k = (s[:-1] * (s[:-1] / s[1:]).log()).max(0)
-    return float(score), int(k) + 1
+    gaps = torch.where(s[:-1] >= WEAK, (s[:-1] / s[1:]).log(), 0.0)
+    gap, k = gaps.max(0)
+    return float(gap), int(k) + 1
 
 
 def _ratio(s: Tensor, k: int) -> float:
