@@ -8,6 +8,7 @@ gradient of the activations), and take turns, so that a busy moment hits all of 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -147,6 +148,8 @@ def main() -> None:
     ]
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, float32, GFLOP/s")
     print(f"NumPy's BLAS: {', '.join(blas)}")
+    if "OPENBLAS_CORETYPE" in os.environ:
+        print("OPENBLAS_CORETYPE is set: these may not be the kernels of this processor")
     for n, width, depth in SIZES:
         speeds = measure(n, width, depth, options.repeats)
         print(f"\nN = {n}, w = {width}, L = {depth}    best  median of {options.repeats}")
