@@ -83,8 +83,8 @@ def _factors(tensor: Tensor) -> Any:
 def _product(a: Any, b: Any, out: Any) -> None:
     """Write the matrix product of two `_factors` into a third.
 
-    On the CPU by NumPy's BLAS, because it has kernels for every maker's processors; torch's is
-    tuned for one maker's and reaches half their speed on the others (docs/training.md).
+    On the CPU by NumPy's BLAS, because it has kernels for every maker's processors, while
+    torch's is tuned for one maker's: docs/training.md has what that cost on another's.
     """
     if isinstance(out, np.ndarray):
         np.matmul(a, b, out=out)

@@ -164,6 +164,17 @@ class LeakyResNet(nn.Module):
         """The activation, elementwise."""
         return ACTIVATIONS[self.activation].forward
 
+    def settings(self) -> dict[str, int | float | str | bool]:
+        """What results about this net say of it: sizes, effective depth, step and activation."""
+        return {
+            "width": self.width,
+            "depth": self.depth,
+            "effective_depth": self.effective_depth,
+            "step_kind": self.step,
+            "activation": self.activation,
+            "bias": self.bias,
+        }
+
     def _steady_deviation(self) -> Float[Tensor, " depth"]:
         decay, gain = self.coefficients()
         # Without leakage nothing needs replacing: let the mean square grow by half in all.

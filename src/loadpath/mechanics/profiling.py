@@ -111,12 +111,7 @@ def profile(
         weight_decay=weight_decay,
         loss=loss,
         gamma0=gamma0,
-        width=model.width,
-        depth=model.depth,
-        effective_depth=model.effective_depth,
-        step_kind=model.step,
-        activation=model.activation,
-        bias=model.bias,
+        **model.settings(),
     )
 
 

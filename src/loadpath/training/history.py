@@ -154,16 +154,10 @@ class History:
             "iteration": ("record", np.array([row["iteration"] for row in self.rows])),
             "stage": ("record", np.array([row["stage"] for row in self.rows])),
         }
-        model = self.model
         return results.stamp(
             xr.Dataset(variables, coords=coords),
             status=status,
-            width=model.width,
-            depth=model.depth,
-            effective_depth=model.effective_depth,
-            step_kind=model.step,
-            activation=model.activation,
-            bias=model.bias,
+            **self.model.settings(),
             **parameters,
         )
 
