@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -188,6 +189,34 @@ class LeakyResNet(nn.Module):
         )
         with torch.no_grad():
             self.layer_steps.copy_(steps)
+
+    @torch.no_grad()
+    def with_layers(
+        self,
+        layer_steps: Tensor,
+        weights: Float[Tensor, "depth width feature"],
+        *,
+        effective_depth: float | None = None,
+    ) -> LeakyResNet:
+        """Return a copy of the net with other layers, however many, and its own maps.
+
+        `effective_depth` None keeps its own. ValueError if the steps do not suit the net, or
+        `weights` are not one layer of the net's shape for each step.
+        """
+        shape = (len(layer_steps), *self.weights.shape[1:])
+        if tuple(weights.shape) != shape:
+            raise ValueError(f"weights must have shape {shape}, got {tuple(weights.shape)}.")
+        net = copy.deepcopy(self)
+        net.depth = len(layer_steps)
+        net.effective_depth = float(
+            self.effective_depth if effective_depth is None else effective_depth
+        )
+        net.layer_steps = self.layer_steps.new_empty(net.depth)
+        net.set_layer_steps(layer_steps)
+        learned = self.weights.requires_grad
+        # A copy, for `to` may give the tensor itself.
+        net.weights = nn.Parameter(weights.detach().to(self.weights).clone(), requires_grad=learned)
+        return net
 
     @property
     def p(self) -> Float[Tensor, " node"]:

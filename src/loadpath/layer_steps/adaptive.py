@@ -1,102 +1,15 @@
-"""Layer steps: how the layers of a Leaky ResNet divide the path p in [0, 1] among themselves."""
+"""A mesh that adapts to the path while a net trains."""
 
 from __future__ import annotations
 
-import math
 from typing import Any, Protocol
 
 import torch
 import xarray as xr
-from jaxtyping import Float
 from torch import Tensor
 
 from loadpath.data.arrays import check_count
-
-Steps = Float[Tensor, " depth"]
-
-
-def equidistant(depth: int) -> Steps:
-    """Steps of equal length, rho_l = 1 / depth; float64, shape (depth,), sum 1.
-
-    Raises: ValueError if `depth` is not a whole number of at least 1.
-    """
-    check_count("depth", depth, 1)
-    return torch.full((depth,), 1.0 / depth, dtype=torch.float64)
-
-
-def irregular(depth: int, a: float) -> Steps:
-    r"""Steps that are small near input and output and large in the middle of the path.
-
-    $\rho_l \propto 1 + a\,(1/4 - |l/L - 1/2|)$ for l = 1..L, normalized to sum 1.
-    `a` in [0, 1) sets how uneven they are; 0 is equidistant. float64, shape (depth,).
-
-    Raises: ValueError if `a` is outside [0, 1) or `depth` is not a whole number of at least 1.
-    Source: Jacot and Kaiser, arXiv:2405.17573, section on discretization.
-    """
-    if not 0 <= a < 1:
-        raise ValueError(f"a must lie in [0, 1), got {a}.")
-    steps = equidistant(depth)
-    position = steps.cumsum(0)
-    steps = steps * (1 + a * (0.25 - (position - 0.5).abs()))
-    return steps / steps.sum()
-
-
-def check(layer_steps: Tensor, *, depth: int, effective_depth: float, step: str) -> Steps:
-    """Return `layer_steps` as float64, or say in one sentence why a net cannot take them.
-
-    Raises: ValueError if they are not `depth` finite positive numbers of sum 1 (to 1e-6, what
-    float32 steps can promise), or if rho_l L~ >= 1 under the Euler step, where a layer would
-    overshoot its own leakage.
-    """
-    steps = torch.as_tensor(layer_steps, dtype=torch.float64).detach().cpu()
-    if steps.shape != (depth,):
-        raise ValueError(f"layer_steps must have shape ({depth},), got {tuple(steps.shape)}.")
-    if not bool(torch.isfinite(steps).all()) or float(steps.min()) <= 0:
-        raise ValueError(f"layer_steps must be finite and positive, got {steps.tolist()}.")
-    total = float(steps.sum())
-    if abs(total - 1) > 1e-6:
-        raise ValueError(f"layer_steps must sum to 1, got a sum of {total:.9g}.")
-    longest = float(steps.max())
-    if step == "euler" and longest * effective_depth >= 1:
-        raise ValueError(
-            f"layer_steps with a longest step of {longest:.4g} break the Euler condition "
-            f"rho * effective_depth < 1 at effective_depth={effective_depth:g}; "
-            "use more layers or step='exponential'."
-        )
-    return steps
-
-
-@torch.no_grad()
-def adapted(steps: Steps, path: list[Tensor], *, guard: float, longest: float) -> Steps:
-    r"""Return the steps of the adaptive rule: layers go where the path moves fast.
-
-    $c_l = \|A_l - A_{l-1}\|_F / (\rho_l \|A_l\|_F)$, then $\rho_l = c_l^{-1} / \sum_i c_i^{-1}$.
-    Speeds below `guard` times the mean one count as that much, so that a layer which does
-    nothing does not take the whole path; no step exceeds `longest`. A path that does not move at
-    all, or is not finite, says nothing about where to go: `steps` are returned as they are.
-
-    `path`: [A_0, ..., A_L], each (sample, width). Cost O(N w L).
-    Source: Jacot and Kaiser, arXiv:2405.17573, section on discretization; guard and cap are ours.
-    """
-    norms = torch.stack([A.norm() for A in path[1:]]).double().cpu()
-    moves = torch.stack([(b - a).norm() for a, b in zip(path, path[1:], strict=False)])
-    speed = moves.double().cpu() / (steps * norms).clamp_min(torch.finfo(torch.float64).tiny)
-    # The mean, not the median: the median is 0 where most of the layers do nothing.
-    mean = float(speed.mean())
-    if not 0 < mean < math.inf:
-        return steps
-    slowness = mean / speed.clamp_min(guard * mean)
-    return _cap(slowness / slowness.sum(), longest)
-
-
-def _cap(steps: Steps, longest: float) -> Steps:
-    """Clip steps at `longest` and hand what is cut off to the others in proportion."""
-    # Each round cuts one more step at least; those cut earlier, now at `longest`, stay cut.
-    while bool((steps > longest).any()):
-        cut = steps >= longest
-        rest = (1 - longest * int(cut.sum())) / steps[~cut].sum()
-        steps = torch.where(cut, longest, steps * rest)
-    return steps
+from loadpath.layer_steps.rules import Steps, adapted
 
 
 class Meshed(Protocol):
