@@ -33,27 +33,31 @@ def stationary_net(
     bias: bool = True,
     activation: str = "relu",
     weight_decay: float = 0.1,
+    **options,
 ) -> tuple[LeakyResNet, Tensor, list[Tensor], list[Tensor]]:
-    """An exact stationary point of the discrete Euler objective: (net, y, path, momenta).
+    """An exact stationary point of the discrete objective: (net, y, path, momenta).
 
-    Shoots from A_0 and B_0: W_l = L~ B_l^T S_{l-1} and
-    B_{l-1} = (1 - rho L~) B_l + rho phi'(A_{l-1}) * (B_l V_l), which gives B_l by fixed point.
+    Shoots from A_0 and B_0: W_l = c (g_l / rho_l) B_l^T S_{l-1} and
+    B_{l-1} = d_l B_l + g_l phi'(A_{l-1}) * (B_l V_l), which gives B_l by fixed point. `options`
+    are the net's: layer steps and the kind of step.
     """
-    w, rho = A.shape[1], 1 / depth
-    keep = 1 - rho * effective_depth
-    net = square_net(w, depth, effective_depth=effective_depth, bias=bias, activation=activation)
+    w = A.shape[1]
+    net = square_net(
+        w, depth, effective_depth=effective_depth, bias=bias, activation=activation, **options
+    )
+    coefficients = (c.tolist() for c in (*net.coefficients(), net.layer_steps))
     path, momenta = [A], [B]
-    for l in range(depth):
+    for l, (keep, gain, rho) in enumerate(zip(*coefficients, strict=True)):
         S = features(A, activation=activation, bias=bias)
         slope = (A > 0).double() if activation == "relu" else 1.0
         start = B
         for _ in range(200):
-            W = effective_depth * B.T @ S
-            before, B = B, (start - rho * slope * (B @ W[:, :w])) / keep
+            W = net.coupling * gain / rho * B.T @ S
+            before, B = B, (start - gain * slope * (B @ W[:, :w])) / keep
             if float((B - before).norm()) <= 1e-15 * float(B.norm()):
                 break
         net.weights.data[l] = W
-        A = keep * A + rho * S @ W.T
+        A = keep * A + gain * S @ W.T
         path.append(A)
         momenta.append(B)
     return net, target_with_momenta(A, B, weight_decay=weight_decay), path, momenta
@@ -69,12 +73,13 @@ def relu_stationary_net(depth: int, *, seed: int, effective_depth: float = 2.0, 
     return stationary_net(A, B, depth=depth, effective_depth=effective_depth, bias=bias)
 
 
-def smooth_stationary_net(depth: int, *, seed: int, effective_depth: float = 2.0):
+def smooth_stationary_net(depth: int, *, seed: int, effective_depth: float = 2.0, **options):
     """A stationary linear net with biases, neither commuting nor with any kink."""
     A = 1 + random(20, 3, seed=seed)
     S = features(A, activation="identity")
     B = torch.linalg.pinv(S).T @ (torch.eye(4, 3) + 0.3 * random(4, 3, seed=seed + 1))
-    return stationary_net(A, B, depth=depth, effective_depth=effective_depth, activation="identity")
+    options = {"effective_depth": effective_depth, "activation": "identity", **options}
+    return stationary_net(A, B, depth=depth, **options)
 
 
 def commuting_net(

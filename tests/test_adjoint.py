@@ -280,3 +280,36 @@ def test_batches_of_another_shape_are_refused(loss, x_shape, y_shape, sentence):
     adjoint = Adjoint(make_net(), N, loss=loss, threads=1)
     with pytest.raises(ValueError, match=sentence):
         adjoint.load(torch.zeros(x_shape), torch.zeros(y_shape))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_rounded_kinks_have_the_gradient_of_their_own_objective(threads):
+    # Objective and gradient of a net whose relu is (z + t)^2 / 4t for |z| < t, by autograd.
+    torch.manual_seed(0)
+    print("seed 0")
+    model = LeakyResNet(3, 2, width=5, depth=4, effective_depth=2.0, dtype=torch.float64)
+    x, y = torch.randn(40, 3, dtype=torch.float64), torch.randn(40, 2, dtype=torch.float64)
+    adjoint = Adjoint(model, 40, threads=threads)
+    adjoint.load(x, y)
+    adjoint.smoothing = [0.0, 0.1, 0.2, 0.3]
+    C, R = adjoint.evaluate(0.1)
+    found = model.weights.grad.clone()
+
+    def rounded(z, tau):
+        if tau == 0:
+            return torch.relu(z)
+        return torch.where(z.abs() < tau, (z + tau) ** 2 / (4 * tau), torch.relu(z))
+
+    model.weights.grad = None
+    A = x @ model.input_map
+    near = 0
+    for W, tau in zip(model.weights, adjoint.smoothing, strict=True):
+        near += int((A.detach().abs() < tau).sum())
+        S = torch.cat([rounded(A, tau), torch.ones(40, 1, dtype=torch.float64)], 1)
+        A = (1 - 0.5) * A + 0.25 * S @ W.T
+    expected = (A @ model.output_map - y).square().sum() / 40
+    (expected + 0.1 * model.regularizer()).backward()
+    assert near > 20  # or rounding would not be tested
+    # The same sums in another order: rounding of float64.
+    assert pytest.approx(expected.item(), rel=1e-12) == C
+    torch.testing.assert_close(found, model.weights.grad, rtol=1e-10, atol=1e-12)

@@ -14,6 +14,7 @@ HOUSE = [
     "adjoint",
     "mechanics",
     "training",
+    "geodesic",
     "plots",
     "report",
     "experiments",

@@ -6,7 +6,7 @@ wanted: they bring matplotlib along.
 
 from importlib.metadata import version
 
-from loadpath import adjoint, data, layer_steps, mechanics, record, results, training
+from loadpath import adjoint, data, geodesic, layer_steps, mechanics, record, results, training
 from loadpath.models import LeakyResNet
 from loadpath.results import load
 from loadpath.training import fit
@@ -19,6 +19,7 @@ __all__ = [
     "adjoint",
     "data",
     "fit",
+    "geodesic",
     "layer_steps",
     "load",
     "mechanics",

@@ -92,6 +92,18 @@ def _product(a: Any, b: Any, out: Any) -> None:
         torch.mm(a, b, out=out)
 
 
+def smooth_relu(z: Tensor, tau: float, *, out: Tensor, slope: Tensor) -> None:
+    r"""Write relu with its kink rounded off over $|z| < \tau$ to `out`, its derivative to `slope`.
+
+    $(z + \tau)^2 / (4\tau)$ where $|z| < \tau$: once differentiable, at most $\tau / 4$ above relu,
+    and relu itself outside, so that its derivative is an element of relu's subdifferential over
+    activations nearer to 0 than tau.
+    """
+    torch.mul(z, 0.5 / tau, out=slope).add_(0.5).clamp_(0, 1)
+    # Both terms are 0 exactly where relu is.
+    torch.clamp_min(z, tau, out=out).sub_(tau).addcmul_(slope, slope, value=tau)
+
+
 class _Shard:
     """The buffers of some of the samples, feature-major: (width, sample)."""
 
@@ -105,6 +117,8 @@ class _Shard:
         self.A0, self.A, self.G, self.T = (new(w, n) for _ in range(4))
         self.gradient = torch.empty_like(weights)
         self.x = self.y = new(0)
+        self.slopes: list[Tensor] = []
+        """Derivatives at rounded kinks; only there while `Adjoint.smoothing` rounds them."""
 
 
 class Adjoint:
@@ -146,6 +160,10 @@ class Adjoint:
         self.pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
         self.blas = ThreadpoolController().select(user_api="blas")
         self.scaled = torch.empty_like(model.weights)
+        self.smoothing = [0.0] * model.depth
+        """Half-width over which relu's kink is rounded off, for the activations of every layer."""
+        self.W = [_factors(layer) for layer in self.scaled]
+        self.Wt = [_factors(layer[:, : model.width].T) for layer in self.scaled]
 
     @torch.no_grad()
     def load(self, x: Float[Tensor, "sample in"], y: Tensor) -> None:
@@ -184,9 +202,10 @@ class Adjoint:
         decay, gain = model.coefficients()
         gain = gain.to(model.weights)[:, None, None]
         torch.mul(model.weights, gain, out=self.scaled)
-        W = [_factors(layer) for layer in self.scaled]
-        Wt = [_factors(layer[:, : model.width].T) for layer in self.scaled]
-        jobs = [(shard, W, Wt, decay.tolist()) for shard in self.shards]
+        for shard in self.shards:
+            if any(self.smoothing) and not shard.slopes:
+                shard.slopes = [torch.empty_like(shard.A) for _ in shard.phi]
+        jobs = [(shard, self.W, self.Wt, decay.tolist()) for shard in self.shards]
         futures = [self.pool.submit(self._run, *job) for job in jobs[1:]] if self.pool else []
         parts = [self._run(*jobs[0])] + [future.result() for future in futures]
         for shard in self.shards[1:]:
@@ -212,13 +231,15 @@ class Adjoint:
         """
         model = self.model
         activation = ACTIVATIONS[model.activation]
-        A, G, T = shard.A, shard.G, shard.T
+        A, G, T, tau = shard.A, shard.G, shard.T, self.smoothing
         G_factors, T_factors = _factors(G), _factors(T)
         if self.learned_input:
             torch.mm(model.input_map.T, shard.x.T, out=shard.A0)
         A.copy_(shard.A0)
         for l in range(model.depth):  # noqa: E741
-            if model.activation == "relu":
+            if tau[l]:
+                smooth_relu(A, tau[l], out=shard.phi[l], slope=shard.slopes[l])
+            elif model.activation == "relu":
                 torch.clamp_min(A, 0, out=shard.phi[l])
             else:
                 shard.phi[l].copy_(activation.forward(A))
@@ -229,11 +250,14 @@ class Adjoint:
         value, D = self._loss(P.T @ A, shard.y)
         torch.mm(P, D, out=G)
         maps = {"output_map": A @ D.T} if model.output_map.requires_grad else {}
-        for l, out in reversed(list(enumerate(map(_factors, shard.gradient)))):  # noqa: E741
+        for l, out in reversed(list(enumerate(_factors(shard.gradient)))):  # noqa: E741
             _product(G_factors, shard.St[l], out)
             if l or self.learned_input:
                 _product(Wt[l], G_factors, T_factors)
-                activation.backward(T, shard.phi[l])
+                if tau[l]:
+                    T.mul_(shard.slopes[l])
+                else:
+                    activation.backward(T, shard.phi[l])
                 torch.add(T, G, alpha=decay[l], out=G)
         if self.learned_input:
             maps["input_map"] = (G @ shard.x).T

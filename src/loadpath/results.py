@@ -50,6 +50,14 @@ def stamp(ds: xr.Dataset, **parameters: object) -> xr.Dataset:
     return ds.assign_attrs(**flat, **provenance, parameters=text)
 
 
+def with_parameters(ds: xr.Dataset, **parameters: object) -> xr.Dataset:
+    """Return a copy of a stamped `ds`, stamped anew with more parameters; new values win.
+
+    Raises: ValueError as `stamp`.
+    """
+    return stamp(ds, **{**json.loads(ds.attrs["parameters"]), **parameters})
+
+
 def save(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Write `ds` to `path` as netCDF, whole or not at all; stamps it first if it is not stamped.
 

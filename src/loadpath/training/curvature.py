@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from loadpath.adjoint import Loss
@@ -66,7 +68,9 @@ class Coordinates:
         eta = weight_decay / model.coupling * model.layer_steps.double()
         # Rounding leaves eigenvalues that are 0 a little below.
         curvature = u.clamp_min(0)[:, :, None] * q.clamp_min(0)[:, None, :]
-        D = (gain.square()[:, None, None] * curvature + eta[:, None, None]).rsqrt()
+        curvature *= gain.square()[:, None, None]
+        D = (curvature + eta[:, None, None]).rsqrt()
+        self.share = curvature.amax(1, keepdim=True) / eta[:, None, None]
         self.U, self.Q, self.D = (z.to(model.weights) for z in (U, Q, D))
         with torch.no_grad():
             self.V = nn.Parameter(self.U.mT @ model.weights @ self.Q / self.D)
@@ -76,16 +80,36 @@ class Coordinates:
         others = [p for p in self.model.parameters() if p is not self.model.weights]
         return [self.V, *others]
 
+    def seen(self, share: float) -> NDArray[np.bool_]:
+        """Tell the entries of V, flat, in whose column q_j the data's curvature reaches `share`.
+
+        In the others, whatever their row, S sees next to nothing: there is only the regularizer.
+        """
+        columns = (self.share > share).expand_as(self.V)
+        entries: NDArray[np.bool_] = columns.numpy(force=True).ravel()
+        return entries
+
     @torch.no_grad()
     def write_weights(self) -> None:
         """Set the model's weights to what V says."""
-        torch.matmul(self.U @ (self.V * self.D), self.Q.mT, out=self.model.weights.detach())
+        weights = self.model.weights.detach()
+        _triple(self.U, self.V.detach() * self.D, self.Q.mT, weights)
 
     @torch.no_grad()
     def read_gradient(self) -> None:
         """Set V's gradient from that of the model's weights."""
         assert self.model.weights.grad is not None
-        self.V.grad = (self.U.mT @ self.model.weights.grad @ self.Q).mul_(self.D)
+        self.V.grad = torch.empty_like(self.V)
+        _triple(self.U.mT, self.model.weights.grad, self.Q, self.V.grad)
+        self.V.grad.mul_(self.D)
+
+
+def _triple(left: Tensor, middle: Tensor, right: Tensor, out: Tensor) -> None:
+    """Write the products of three stacks of matrices to `out`; by NumPy's BLAS on a CPU."""
+    if out.device.type == "cpu":
+        np.matmul(np.matmul(left.numpy(), middle.numpy()), right.numpy(), out=out.numpy())
+    else:
+        torch.matmul(left @ middle, right, out=out)
 
 
 def _with_loss_curvature(noise: Tensor, outputs: Tensor, loss: Loss) -> Tensor:

@@ -1,0 +1,250 @@
+"""`lp.geodesic.solve` against the paper's recipe, and what a solution costs.
+
+Run `python benchmarks/geodesic.py`: about half an hour on 2 cores. Each of three problems is first
+given to the recipe of arXiv:2405.17573 in plain eager autograd: Adam for 5,000 epochs, then SGD
+for 1,000 at a smaller rate, full batch, float32, with the best of the rates and schedules that
+`--tune` tries. Then `solve` gets the recipe's own time. Reported: how long it takes to reach the
+objective that the recipe ends with, and the residual that it reaches in that time.
+
+`--tune` prints the grid that the settings in `PROBLEMS` are the best of. `--scale` measures the
+cost of an evaluation against N, w, L and L~ and fits powers to it; `--large` solves a problem of
+100,000 samples and prints the peak memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import loadpath as lp
+from loadpath.adjoint import Adjoint, Loss, data_term
+from loadpath.data import Data
+from loadpath.record import torch_threads
+from loadpath.training import SGD, Adam
+
+DEPTH, WIDTH = 20, 100
+EPOCHS = (5000, 1000)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What to learn, and how the recipe does it best."""
+
+    name: str
+    effective_depth: float
+    weight_decay: float
+    loss: Loss
+    adam: Adam
+    sgd: SGD = SGD(EPOCHS[1], learning_rate=0.01)
+
+    def data(self, n_train: int | None = None) -> Data:
+        """Its samples."""
+        if self.name == "digits":
+            return lp.data.digits(targets="labels", seed=0)
+        if self.name == "Figure 1":
+            return lp.data.teacher((30, 3, 30), n_train=n_train or 1000, seed=0)
+        return lp.data.teacher((30, 6, 3, 30), kind="leaky-resnet", seed=0)
+
+
+def adam(rate: float, *, annealed: bool) -> Adam:
+    """5,000 epochs at a cosine rate: as the paper has it, or annealed as `lp.fit` does it."""
+    if annealed:
+        return Adam(EPOCHS[0], learning_rate=rate)
+    return Adam(EPOCHS[0], rate, betas=(0.9, 0.999), ramp=0.0, ramp_start=1.0)
+
+
+PROBLEMS = (
+    Problem("Figure 1", 7.0, 0.3, "mse", adam(0.014, annealed=False)),
+    Problem("Figure 2", 3.0, 0.3, "mse", adam(0.006, annealed=False)),
+    Problem("digits", 5.0, 0.01, "cross-entropy", adam(0.01, annealed=False)),
+)
+
+
+class EagerNet(nn.Module):
+    """A Leaky ResNet as one would write it in PyTorch without further thought."""
+
+    def __init__(self, start: lp.LeakyResNet) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(DEPTH))
+        with torch.no_grad():
+            for layer, W in zip(self.layers, start.weights, strict=True):
+                layer.weight.copy_(W[:, :WIDTH])
+                layer.bias.copy_(W[:, WIDTH])
+        self.register_buffer("input_map", start.input_map)
+        self.register_buffer("output_map", start.output_map)
+        self.leak, self.rho = start.effective_depth, 1 / DEPTH
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs for x."""
+        A = x @ self.input_map
+        for layer in self.layers:
+            A = (1 - self.rho * self.leak) * A + self.rho * layer(torch.relu(A))
+        return A @ self.output_map
+
+    def regularizer(self) -> Tensor:
+        """(1 / 2 L~) sum_l rho ||W_l||^2, biases included."""
+        squares = sum(parameter.square().sum() for parameter in self.parameters())
+        return self.rho * squares / (2 * self.leak)
+
+
+def recipe(problem: Problem, data: Data) -> tuple[float, float]:
+    """Objective that the recipe ends with, and its seconds; nothing but training is timed."""
+    start = lp.LeakyResNet(
+        data.in_features, data.out_features, effective_depth=problem.effective_depth, seed=0
+    )
+    model = EagerNet(start)
+    x = data.x_train.float()
+    y = data.y_train.float() if problem.loss == "mse" else data.y_train
+    optimizers = (
+        torch.optim.Adam(model.parameters(), betas=problem.adam.betas),
+        torch.optim.SGD(model.parameters(), lr=1.0, momentum=problem.sgd.momentum),
+    )
+    started = time.perf_counter()
+    for stage, optimizer in zip((problem.adam, problem.sgd), optimizers, strict=True):
+        for i in range(stage.steps):
+            done = i / stage.steps
+            for group in optimizer.param_groups:
+                group["lr"] = stage.rate(done, problem.effective_depth)
+            decay = stage.weight_decay(done, problem.weight_decay)
+            optimizer.zero_grad()
+            objective = data_term(model(x), y, problem.loss) + decay * model.regularizer()
+            objective.backward()
+            optimizer.step()
+    seconds = time.perf_counter() - started
+    with torch.no_grad():
+        C = data_term(model(x), y, problem.loss)
+        return float(C + problem.weight_decay * model.regularizer()), seconds
+
+
+def solve(problem: Problem, data: Data, max_seconds: float) -> lp.geodesic.Geodesic:
+    """`solve` in the same time, on as many threads."""
+    return lp.geodesic.solve(
+        data.x_train,
+        data.y_train,
+        effective_depth=problem.effective_depth,
+        weight_decay=problem.weight_decay,
+        loss=problem.loss,
+        max_seconds=max_seconds,
+        progress=False,
+    )
+
+
+def compare(problem: Problem) -> None:
+    """Print one problem's race."""
+    data = problem.data()
+    objective, seconds = recipe(problem, data)
+    print(f"\n{problem.name}: L~ = {problem.effective_depth:g}, N = {len(data.x_train)}")
+    print(f"  recipe                      objective {objective:9.4f} after {seconds:6.1f} s")
+    path = solve(problem, data, seconds)
+    # Objectives on half the layers are of another problem.
+    there = (path.history.objective <= objective) & (path.history.depth == DEPTH)
+    reached = path.history.seconds.where(there, drop=True)
+    if reached.size:
+        at = float(reached[0])
+        print(f"  solve reaches that                              in {at:6.1f} s")
+        print(f"  recipe / solve                                     {seconds / at:6.1f}")
+    else:
+        print("  solve does not reach that")
+    certificate = path.certificate
+    print(
+        f"  solve ends at               objective {path.objective:9.4f} after {path.seconds:6.1f} s"
+    )
+    print(f"  status: {path.status}; {certificate.verdict}")
+    for width, worst in zip(certificate.widths, certificate.worst_by_width, strict=True):
+        print(f"  worst layer's residual, kinks within {width:7.0e} of rms: {worst:8.4f}")
+    gradient = certificate.gradient_residual.max()
+    print(f"  worst layer's gradient residual:                  {gradient:8.4f}")
+
+
+def tune(problem: Problem) -> None:
+    """Print what the recipe ends with at other rates, schedules and weight-decay ramps."""
+    data = problem.data()
+    print(f"\n{problem.name}: objective at the end, by learning rate of Adam / max(1, L~)")
+    for annealed in (False, True):
+        for rate in (0.001, 0.002, 0.004, 0.008):
+            stage = adam(rate * max(1.0, problem.effective_depth), annealed=annealed)
+            objective, seconds = recipe(replace(problem, adam=stage), data)
+            said = "annealed" if annealed else "as in the paper"
+            print(f"  {rate:g} {said}: {objective:.4f} ({seconds:.0f} s)", flush=True)
+
+
+def evaluation_seconds(n: int, width: int, depth: int, effective_depth: float) -> float:
+    """Fastest of several evaluations of objective and gradient in float64."""
+    model = lp.LeakyResNet(
+        30,
+        30,
+        width=width,
+        depth=depth,
+        effective_depth=effective_depth,
+        step="exponential",
+        dtype=torch.float64,
+    )
+    x, y = torch.randn(n, 30), torch.randn(n, 30)
+    adjoint = Adjoint(model, n)
+    adjoint.load(x, y)
+    times = []
+    with torch_threads(1):
+        for _ in range(7):
+            started = time.perf_counter()
+            adjoint.evaluate(0.1)
+            times.append(time.perf_counter() - started)
+    return min(times)
+
+
+def scale() -> None:
+    """Print seconds an evaluation against each size, and the power that fits them."""
+    base = {"n": 1000, "width": 100, "depth": 20, "effective_depth": 7.0}
+    grids = {
+        "n": (500, 1000, 2000, 4000, 8000, 16000),
+        "width": (50, 100, 200, 400),
+        "depth": (10, 20, 40, 80),
+        "effective_depth": (2.0, 7.0, 16.0, 32.0),
+    }
+    for name, values in grids.items():
+        times = [evaluation_seconds(**{**base, name: value}) for value in values]
+        power = np.polyfit(np.log(values), np.log(times), 1)[0]
+        row = ", ".join(f"{v:g}: {1e3 * t:.1f}" for v, t in zip(values, times, strict=True))
+        print(f"ms an evaluation by {name}: {row}; power {power:.2f}", flush=True)
+
+
+def large(n: int, max_seconds: float) -> None:
+    """Solve Figure 1's problem on `n` samples, and print its residual and peak memory."""
+    problem = PROBLEMS[0]
+    path = solve(problem, problem.data(n), max_seconds)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"N = {n}: {path.status}, objective {path.objective:.4f} after {path.seconds:.0f} s")
+    print(f"  worst residual {path.stationarity.max():.4f}, peak memory {peak:.1f} GiB")
+    rows = path.history.isel(look=slice(None, None, 8))
+    for values in zip(
+        rows.iteration, rows.objective, rows.residual_worst, rows.seconds, strict=True
+    ):
+        print("  {:6.0f} {:10.4f} {:8.4f} {:8.0f} s".format(*(float(v) for v in values)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--problem", choices=[p.name for p in PROBLEMS], help="only this one")
+    parser.add_argument("--tune", action="store_true", help="the recipe at other settings")
+    parser.add_argument("--scale", action="store_true", help="cost against N, w, L and L~")
+    parser.add_argument("--large", type=int, metavar="N", help="solve with this many samples")
+    parser.add_argument("--max-seconds", type=float, default=1200.0, help="for --large")
+    options = parser.parse_args()
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
+    if options.scale:
+        scale()
+    elif options.large:
+        large(options.large, options.max_seconds)
+    else:
+        for problem in PROBLEMS:
+            if options.problem in (None, problem.name):
+                (tune if options.tune else compare)(problem)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,276 @@
+"""How close a LeakyResNet is to a representation geodesic, in numbers and in words."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float
+from torch import Tensor
+
+from loadpath import adjoint
+from loadpath.geodesic import wording
+from loadpath.geodesic.conservation import conservation
+from loadpath.geodesic.kinks import KINKS
+from loadpath.geodesic.subgradient import ITERATIONS, LeastNorm, by_width
+from loadpath.geodesic.survey import survey
+from loadpath.mechanics import balancedness, hamiltonian_spread
+from loadpath.mechanics.energies import check_positive
+from loadpath.mechanics.profiling import HOMOGENEOUS
+from loadpath.models import LeakyResNet
+from loadpath.training.trainer import TRIVIAL
+
+TOLERANCE = 0.01
+"""Residual of the worst layer that counts as stationary."""
+STABLE = 0.01
+"""Share of a bottleneck's norm that may be negative in a path that counts as stable."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    r"""What is known of a net on its samples; made by `certify`.
+
+    A residual is $\|W_l - c\,(g_l/\rho_l)\,B_l^\top S_{l-1}\| / \|W_l\|$, which is 0 in every layer
+    of a stationary point. Tensors are float64 where nothing else is said; shares are fractions.
+    """
+
+    gradient_residual: Tensor
+    """Residual with the momenta of backpropagation, (step,): the plain gradient's."""
+    residual: Tensor
+    """Residual of the smallest subgradient found at `kink_width`, (step,)."""
+    tolerance: float
+    """Residual that the words count as stationary, unless they are given another."""
+    kink_width: float
+    """Activations with |A_ij| <= kink_width * rms(A_l) count as on a kink."""
+    on_kink: Tensor
+    """Share of the activations A_{l-1} that are, (step,); 0 where there is no kink."""
+    between: Tensor
+    """How many of them have a derivative strictly between the two sides', (step,) int64."""
+    widths: tuple[float, ...]
+    """Kink widths that were tried: a tenth of `kink_width`, itself and ten times it; `kink_width`
+    alone where the activation has no kink."""
+    worst_by_width: tuple[float, ...]
+    """Worst layer's residual at each: about 0 from a small width on for a minimizer on kinks."""
+    hamiltonian: Tensor
+    """Hamiltonian of the pairs (A_{l-1}, B_l), (step,), with the momenta of `residual`; the
+    theory's own for Euler steps, `conservation` has it for exponential ones."""
+    hamiltonian_predicted: Tensor
+    """What it should be at a stationary point on this mesh, to second order in the steps,
+    (step,)."""
+    symmetric_hamiltonian: Tensor
+    """Mean over the pairs (A_{l-1}, B_l) and (A_l, B_l), (step,): conserved to second order where
+    the steps are equal."""
+    hamiltonian_spread: float
+    """(max - min) / max |H| of `hamiltonian`."""
+    predicted_spread: float
+    """The same of the prediction: the drift that the mesh explains."""
+    unexplained: float
+    """Largest distance between `hamiltonian` and its prediction, over max |H|."""
+    symmetric_spread: float
+    """(max - min) / max |H| of `symmetric_hamiltonian`."""
+    balancedness: Tensor
+    """Relative error of the balance of weights and biases, (step,); NaN for activations that are
+    not homogeneous, which need not balance."""
+    data_term: float
+    """Data term of the objective."""
+    objective: float
+    """Data term + weight decay * action."""
+    trivial_loss: float
+    """Data term of a net without weights, or of the best constant if that is less."""
+    trivial: bool
+    """Whether this is the trivial minimum: such a data term, with next to no weights."""
+    negative_share: Tensor
+    """||min(A_l, 0)|| / ||A_l||, (layer,)."""
+    most_negative: Tensor
+    """min(0, min A_l) / max |A_l|, (layer,)."""
+    waist: Tensor
+    """Which layers make up the bottleneck, (layer,) bool: those two slow steps or more from any
+    fast one (`mechanics.slow_steps`) whose dimension is within a factor 1.25 of the least."""
+    stable: bool | None
+    """Whether A is non-negative in the bottleneck, up to 1 % of its norm; None without a relu or
+    without a bottleneck."""
+    least_norm: LeastNorm = field(repr=False)
+    """The subgradient behind `residual`: the derivatives chosen on kinks, and what they give."""
+    continuum_predicted: float | None
+    r"""Objective that an infinitely fine mesh would have, by backward error analysis:
+    objective - $\lambda \sum_l \rho_l \delta_l$, $\delta$ the symmetric Hamiltonian less
+    `hamiltonian`, up to second order in the steps. None for exponential steps."""
+    refinement: tuple[tuple[int, float], ...] | None = None
+    """(depth, objective) of the same problem solved on finer meshes, if that was asked for."""
+    continuum_objective: float | None = None
+    """The objective extrapolated to infinitely many layers."""
+    refinement_order: float | None = None
+    """Order of convergence in the layer step that was measured."""
+
+    @property
+    def verdict(self) -> str:
+        """`verdict_at` the certificate's own tolerance."""
+        return self.verdict_at(self.tolerance)
+
+    def verdict_at(self, tolerance: float) -> str:
+        """Return "stationary", "stationary up to relu kinks" or "not converged".
+
+        By the worst layer's residual: the gradient's, or else that of the smallest subgradient.
+        """
+        if float(self.gradient_residual.max()) <= tolerance:
+            return wording.STATIONARY
+        if float(self.residual.max()) <= tolerance:
+            return wording.ON_KINKS
+        return wording.NOT_CONVERGED
+
+    def words(self, tolerance: float | None = None, *, free_end: bool = True) -> list[str]:
+        """Sentences for someone new to it, each with its number; a fixed end has no data term.
+
+        Raises: ValueError if `tolerance` is not positive.
+        """
+        tolerance = check_positive("tolerance", self.tolerance if tolerance is None else tolerance)
+        return wording.sentences(self, tolerance, free_end=free_end)
+
+    def dataset(self) -> xr.Dataset:
+        """The certificate over the layers, to merge with what `mechanics.profile` returns.
+
+        Dimensions layer 0..L, step 1..L and kink_width. The verdict is an attribute of
+        `least_norm_residual`. Variables that were not measured are absent.
+        """
+        on_layers = torch.cat([self.on_kink, self.on_kink.new_zeros(1)])
+        between = torch.cat([self.between, self.between.new_zeros(1)])
+        values: dict[str, object] = {
+            "gradient_residual": self.gradient_residual,
+            "least_norm_residual": self.residual,
+            "on_kink": on_layers,
+            "between_slopes": between,
+            "worst_by_kink_width": np.array(self.worst_by_width),
+            "least_norm_hamiltonian": self.hamiltonian,
+            "predicted_hamiltonian": self.hamiltonian_predicted,
+            "unexplained_hamiltonian": self.unexplained,
+            "trivial_loss": self.trivial_loss,
+            "negative_share": self.negative_share,
+            "most_negative": self.most_negative,
+            "waist": self.waist.to(torch.int8),
+        }
+        if self.refinement:
+            values["refined_objective"] = np.array([value for _, value in self.refinement])
+        if self.continuum_predicted is not None:
+            values["continuum_predicted"] = self.continuum_predicted
+        if self.continuum_objective is not None:
+            values["continuum_objective"] = self.continuum_objective
+        variables = {
+            name: (
+                wording.LABELS[name][0],
+                value.numpy() if isinstance(value, Tensor) else value,
+                {"long_name": wording.LABELS[name][1], "units": wording.LABELS[name][2]},
+            )
+            for name, value in values.items()
+        }
+        coords: dict[str, object] = {
+            "layer": np.arange(len(self.residual) + 1),
+            "step": np.arange(1, len(self.residual) + 1),
+            "kink_width": np.array(self.widths),
+        }
+        if self.refinement:
+            coords["depth"] = np.array([depth for depth, _ in self.refinement])
+        ds = xr.Dataset(variables, coords=coords)
+        ds["least_norm_residual"].attrs.update(
+            verdict=self.verdict, tolerance=self.tolerance, kink_width=self.kink_width
+        )
+        return ds
+
+
+def certify(
+    model: LeakyResNet,
+    x: Float[Tensor, "sample in"],
+    y: Tensor,
+    *,
+    weight_decay: float,
+    loss: adjoint.Loss = "mse",
+    kink_width: float = 1e-3,
+    tolerance: float = TOLERANCE,
+    iterations: int = ITERATIONS,
+    threads: int | None = None,
+) -> Certificate:
+    r"""Measure how far a net is from a minimizer, and from what theory says of one.
+
+    `y` is (sample, out) for "mse" (for a pinned end, the shifted one whose momenta are the
+    multipliers), (sample,) class numbers for "cross-entropy". Residuals are those of the plain
+    gradient, and of the smallest subgradient with activations within `kink_width` of a kink
+    (`least_norm`; at most `iterations` of its iterations for each of three widths). The model is
+    left alone; all runs on a float64 copy on the CPU.
+
+    Cost: up to 3 `iterations` passes of 8 N w (w + 1) L operations: all samples take part, for a
+    subgradient of some of them says nothing about the rest. Memory N (w + 1) L numbers: at
+    N = 1e5, w = 100, L = 20 that is 1.6 GB. `threads`, as many as torch has if None, share it.
+
+    Raises: ValueError if `weight_decay`, `kink_width` or `tolerance` is not positive,
+    `iterations` is not a whole number >= 0, or x and y do not fit the model.
+    Source: Jacot and Kaiser, arXiv:2405.17573; `least_norm` and `conservation` have the rest.
+    """
+    check_positive("kink_width", kink_width)
+    check_positive("tolerance", tolerance)
+    widths = (kink_width / 10, kink_width, 10 * kink_width)
+    model = copy.deepcopy(model).cpu().double().requires_grad_(False)
+    x, y = x.cpu(), y.cpu()
+    found = by_width(
+        model,
+        x,
+        y,
+        weight_decay=weight_decay,
+        loss=loss,
+        widths=widths if model.activation in KINKS else (kink_width,),
+        iterations=iterations,
+        threads=threads,
+    )
+    least = found[len(found) // 2]
+    energy = conservation(model, least)
+    seen = survey(model, x, y, loss)
+    stable = None
+    if model.activation == "relu" and bool(seen.waist.any()):
+        stable = float(seen.negative_share[seen.waist].max()) <= STABLE
+    balance = torch.full((model.depth,), math.nan, dtype=torch.float64)
+    if model.activation in HOMOGENEOUS:
+        balance = balancedness(
+            model.weights,
+            model.layer_steps,
+            effective_depth=model.effective_depth,
+            bias=model.bias,
+        )
+    action = float(model.regularizer())
+    # The discrete action is exactly that of the modified Hamiltonian H + delta, which the
+    # symmetric mean is: to first order the two minima differ by the integral of delta.
+    euler = model.step == "euler" or model.effective_depth == 0
+    steps = model.layer_steps.to(energy.hamiltonian)
+    drift = float((steps * (energy.symmetric - energy.hamiltonian)).sum())
+    trivial = seen.trivial_loss
+    return Certificate(
+        gradient_residual=least.gradient_residual,
+        residual=least.residual,
+        tolerance=float(tolerance),
+        kink_width=float(kink_width),
+        on_kink=least.on_kink.double() / (len(x) * model.width),
+        between=least.between,
+        widths=tuple(one.kink_width for one in found),
+        worst_by_width=tuple(float(one.residual.max()) for one in found),
+        hamiltonian=energy.hamiltonian,
+        hamiltonian_predicted=energy.predicted,
+        symmetric_hamiltonian=energy.symmetric,
+        hamiltonian_spread=energy.spread,
+        predicted_spread=energy.predicted_spread,
+        unexplained=energy.unexplained,
+        symmetric_spread=float(hamiltonian_spread(energy.symmetric)),
+        balancedness=balance,
+        data_term=seen.data_term,
+        objective=seen.data_term + weight_decay * action,
+        trivial_loss=trivial,
+        # As a trainer tells it: learned nothing, and not for want of training.
+        trivial=seen.data_term > TRIVIAL * trivial
+        and weight_decay * action < (1 - TRIVIAL) * trivial,
+        negative_share=seen.negative_share,
+        most_negative=seen.most_negative,
+        waist=seen.waist,
+        stable=stable,
+        least_norm=least,
+        continuum_predicted=seen.data_term + weight_decay * (action - drift) if euler else None,
+    )

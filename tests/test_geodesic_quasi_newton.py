@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from loadpath.geodesic.quasi_newton import QuasiNewton
+
+
+def quadratic(n, condition, seed):
+    print(f"seed {seed}")
+    rng = np.random.default_rng(seed)
+    Q = np.linalg.qr(rng.standard_normal((n, n)))[0]
+    H, b = Q * np.logspace(0, np.log10(condition), n) @ Q.T, rng.standard_normal(n)
+    return H, b, lambda v: (float(v @ H @ v) / 2 - float(b @ v), H @ v - b)
+
+
+def two_loops(pairs, gradient):
+    """The direction of the textbook's two-loop recursion, in float64."""
+    q, along = -gradient, []
+    for s, y in reversed(pairs):
+        along.append((s @ q) / (s @ y))
+        q = q - along[-1] * y
+    s, y = pairs[-1]
+    q = q * (s @ y) / (y @ y)
+    for (s, y), a in zip(pairs, reversed(along), strict=True):
+        q = q + (a - (y @ q) / (s @ y)) * s
+    return q
+
+
+@pytest.mark.parametrize("history, steps", [(20, 8), (5, 13)])
+def test_its_direction_is_that_of_the_two_loops(history, steps):
+    # With a memory that is not full yet, and one that has dropped its oldest pairs.
+    _, _, function = quadratic(30, 100, seed=0)
+    search = QuasiNewton(function, np.zeros(30), history=history)
+    pairs = []
+    for _ in range(steps):
+        before, gradient = search.at.copy(), search.gradient
+        assert search.iterate()
+        pairs.append((search.at - before, search.gradient - gradient))
+    expected = two_loops(pairs[-history:], search.gradient)
+    # The memory is in float32: 1e-7, times what is lost in sums of the products.
+    np.testing.assert_allclose(
+        search._direction(), expected, rtol=0, atol=1e-4 * np.linalg.norm(expected)
+    )
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_it_minimizes_to_the_precision_of_float64(seed):
+    H, b, function = quadratic(60, 1e4, seed)
+    search = QuasiNewton(function, np.zeros(60), history=40)
+    for _ in range(400):
+        if not search.iterate():
+            break
+    # Where the value's own rounding, 1e-16, hides what is gained: error about its square root.
+    exact = np.linalg.solve(H, b)
+    assert np.linalg.norm(search.at - exact) < 1e-5 * np.linalg.norm(exact)
+
+
+def test_every_step_goes_down_and_none_is_taken_at_the_minimum():
+    _, _, function = quadratic(10, 10, seed=2)
+    search = QuasiNewton(function, np.ones(10), history=5)
+    values = [search.value]
+    while search.iterate():
+        values.append(search.value)
+    assert len(values) > 5
+    assert np.all(np.diff(values) < 0)
+    at = search.at.copy()
+    assert not search.iterate()
+    np.testing.assert_array_equal(search.at, at)
