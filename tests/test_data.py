@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from loadpath import data as lp_data
-from loadpath.data import Data, from_arrays, teachers
+from loadpath.data import Data, from_arrays, from_npz, teachers
 
 MNIST_10K = Path(__file__).parents[2] / "shared" / "data" / "mnist10k.npz"
 
@@ -424,6 +424,44 @@ def test_idx_files_are_read_gzipped_or_not(tmp_path, loader, gzipped, dotted):
     write_idx(tmp_path, sets, gzipped=gzipped, dotted=dotted)
     assert_holds(loader(tmp_path, seed=3), sets)
     assert_holds(loader(str(tmp_path)), sets)
+
+
+def test_a_pair_is_read_as_it_is(tmp_path):
+    x, y = np.arange(6, dtype=np.float32).reshape(3, 2), np.arange(9).reshape(3, 3)
+    np.savez(tmp_path / "pair.npz", x=x, y=y, more=np.ones(1))
+    read = from_npz(tmp_path / "pair.npz")
+    assert [t.dtype for t in read] == [torch.float64] * 2
+    np.testing.assert_array_equal(read[0], x)
+    np.testing.assert_array_equal(read[1], y)
+    np.savez(tmp_path / "classes.npz", x=x, y=np.array([0, 1, 1], dtype=np.uint8))
+    labels = from_npz(str(tmp_path / "classes.npz"))[1]
+    assert labels.dtype == torch.int64 and labels.tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (dict(x=np.ones(3)), r"holds shapes \(3,\) and \(3, 2\)"),
+        (dict(y=np.ones(3)), r"holds shapes \(3, 2\) and \(3,\)"),
+        (dict(y=np.ones((4, 2))), "x must be .sample, feature. and y as many"),
+        (dict(x=np.ones((3, 0))), "x must be .sample, feature. and y as many"),
+        (dict(x=np.array([[1, np.inf]] * 3)), r"x must be finite, and its entry \(0, 1\) is inf"),
+        (dict(x=np.array(["a"])), "x must be an array of real numbers"),
+        (dict(x=np.array([{}])), "cannot be read as a whole NumPy .npz archive of plain arrays"),
+    ],
+)
+def test_a_bad_pair_is_one_sentence(tmp_path, changes, message):
+    np.savez(tmp_path / "pair.npz", **{"x": np.ones((3, 2)), "y": np.ones((3, 2)), **changes})
+    with pytest.raises(ValueError, match=message):
+        from_npz(tmp_path / "pair.npz")
+
+
+def test_a_pair_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        from_npz(tmp_path / "none.npz")
+    np.savez(tmp_path / "other.npz", x=np.ones((3, 2)))
+    with pytest.raises(ValueError, match="must hold the arrays x and y, and it holds x"):
+        from_npz(tmp_path / "other.npz")
 
 
 @pytest.mark.parametrize("as_file", [False, True])

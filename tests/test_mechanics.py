@@ -198,6 +198,12 @@ def test_theorem_4_holds_on_stationary_paths(seed, gamma):
     )
     # A bound that lets the dimension be 0 says nothing.
     assert bounds.vacuous == (float(bounds.lower) <= -min(map(float, COI)))
+    by_step = mechanics.theorem_bounds(
+        path[:-1], dA, B[1:], steps, effective_depth=leak, gamma=[gamma] * depth,
+        activation="identity",
+    )  # fmt: skip
+    for name in ("lower", "middle", "upper", "speed_middle"):
+        assert torch.equal(getattr(by_step, name), getattr(bounds, name))
 
 
 def test_a_bound_of_theorem_4_can_be_sharp_and_is_then_not_called_vacuous():
@@ -335,6 +341,10 @@ STEPS = torch.tensor([1.0])
         (
             lambda m: m.theorem_bounds([A], [A], [], STEPS, effective_depth=1.0, gamma=1.0),
             r"must be of one length, got \(1, 1, 0, 1\)",
+        ),
+        (
+            lambda m: m.theorem_bounds([A], [A], [A], STEPS, effective_depth=1.0, gamma=[1.0, 2.0]),
+            "gamma must be one number or 1, one a step, got 2",
         ),
     ],
 )

@@ -121,6 +121,49 @@ def synthetic_history(n: int = 60) -> xr.Dataset:
     )
 
 
+def synthetic_certificate() -> xr.Dataset:
+    """A geodesic whose plain gradient stays at the kinks while the smallest subgradient is small.
+
+    Its Hamiltonian drifts by a tenth, and the mesh explains nearly all of it.
+    """
+    ds = synthetic_profile()
+    p = ds["p_step"].values
+    H = ds["hamiltonian"].values * (1 + 0.1 * p)
+    over_steps = {
+        "gradient_residual": 0.3 + 0.2 * np.sin(5 * p),
+        "least_norm_residual": 0.002 + 0.004 * np.exp(-10 * p),
+        "least_norm_hamiltonian": H,
+        "predicted_hamiltonian": H * (1 + 0.01 * np.cos(8 * p)),
+    }
+    ds = ds.assign({name: ("step", values) for name, values in over_steps.items()})
+    ds["worst_by_kink_width"] = ("kink_width", [0.11, 0.006, 0.0021])
+    ds = ds.assign_coords(kink_width=[3e-4, 3e-3, 3e-2])
+    ds["unexplained_hamiltonian"] = 0.01
+    ds["negative_share"] = ("layer", np.linspace(0.5, 0.001, DEPTH + 1))
+    ds["waist"] = ("layer", (ds["p"].values > 0.9).astype(np.int8))
+    ds["least_norm_residual"].attrs.update(
+        verdict="stationary up to relu kinks",
+        tolerance=0.01,
+        words="Every layer is within 0.6 % of balance.\nThe data term is 2.4.",
+    )
+    return ds.assign_attrs(activation="relu", status="converged", endpoint="fit", end_error=0.0)
+
+
+def synthetic_looks(n: int = 40) -> xr.Dataset:
+    """Adam, then L-BFGS with kinks rounded less and less."""
+    width = np.repeat([0.0, 0.3, 0.03, 0.003], n // 4)
+    residual = 0.5 * np.exp(-np.arange(n) / 8)
+    looks = {"residual": residual, "residual_worst": 3 * residual, "width": width}
+    return xr.Dataset(
+        {name: ("look", values) for name, values in looks.items()},
+        coords={
+            "iteration": ("look", 50 * (1 + np.arange(n))),
+            "stage": ("look", np.where(width == 0, "Adam", "L-BFGS")),
+        },
+        attrs={"status": "converged", "schema_version": 1},
+    )
+
+
 def synthetic_sweep() -> xr.Dataset:
     """Figures 1a and 3: three seeds, one cell not run."""
     rng = np.random.default_rng(1)
@@ -184,6 +227,15 @@ OF_PROFILE = (
     plots.speed,
 )
 OF_HISTORY = (plots.learning_curves, plots.convergence, plots.mesh_history)
+OF_GEODESIC = (plots.residuals, plots.hamiltonians, plots.descent)
+
+
+def dataset_for(draw) -> xr.Dataset:
+    if draw in OF_HISTORY:
+        return synthetic_history()
+    if draw in OF_GEODESIC:
+        return synthetic_looks() if draw is plots.descent else synthetic_certificate()
+    return synthetic_profile()
 
 
 def test_energies_are_drawn_as_dimensions_that_add_up():
@@ -337,6 +389,32 @@ def bars(ax: Axes, label: str) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(series.lines[0].get_ydata()), (ends[:, 1] - ends[:, 0]) / 2
 
 
+def test_the_certificate_shows_residuals_and_the_hamiltonian_as_a_dimension():
+    ds = synthetic_certificate()
+    left, right = plots.residuals(ds), plots.hamiltonians(ds)
+    for label, name in (("plain", "gradient_residual"), ("smallest", "least_norm_residual")):
+        np.testing.assert_array_equal(drawn(left, label), np.c_[ds["p_step"], ds[name]])
+    assert left.get_yscale() == "log" and drawn(left, "tolerance, 0.01")[:, 1] == pytest.approx(
+        0.01
+    )
+    for label, name in (("Hamiltonian", "least_norm"), ("predicted", "predicted")):
+        expected = -2 / EFFECTIVE_DEPTH * ds[f"{name}_hamiltonian"]
+        np.testing.assert_array_equal(drawn(right, label), np.c_[ds["p_step"], expected])
+    # Without leakage H is no dimension, and stands for itself.
+    right = plots.hamiltonians(ds.assign_attrs(effective_depth=0.0))
+    H = ds["least_norm_hamiltonian"]
+    np.testing.assert_array_equal(drawn(right, "Hamiltonian"), np.c_[ds["p_step"], H])
+
+
+def test_the_descent_shows_the_rounding_only_where_there_is_any():
+    ds = synthetic_looks()
+    rounding = drawn(plots.descent(ds), "rounding of the kinks")
+    known = ds.where(ds["width"] > 0, drop=True)
+    np.testing.assert_array_equal(rounding, np.c_[known["iteration"], known["width"]])
+    smooth = plots.descent(ds.assign(width=0 * ds["width"]))
+    assert len(smooth.get_legend().get_texts()) == 2
+
+
 def test_figure_1a_shows_medians_over_steps_and_spread_over_seeds():
     ds = synthetic_sweep()
     (ax,) = plots.figure_1a(ds).axes
@@ -424,10 +502,10 @@ def test_figures_1b_and_1c_are_the_single_panels():
     assert "$A$" in left.get_ylabel() and "$W$" in right.get_ylabel()
 
 
-@pytest.mark.parametrize("draw", OF_PROFILE + OF_HISTORY)
+@pytest.mark.parametrize("draw", OF_PROFILE + OF_HISTORY + OF_GEODESIC)
 def test_given_axes_are_drawn_on_and_global_state_is_left_alone(draw):
     before = dict(mpl.rcParams)
-    ds = synthetic_history() if draw in OF_HISTORY else synthetic_profile()
+    ds = dataset_for(draw)
     ax = Figure().subplots()
     assert draw(ds, ax) is ax
     assert ax.get_xlabel() and ax.get_ylabel()
@@ -436,10 +514,9 @@ def test_given_axes_are_drawn_on_and_global_state_is_left_alone(draw):
     assert pyplot is None or pyplot.get_fignums() == []
 
 
-@pytest.mark.parametrize("draw", OF_PROFILE + OF_HISTORY)
+@pytest.mark.parametrize("draw", OF_PROFILE + OF_HISTORY + OF_GEODESIC)
 def test_text_is_legible_and_legends_cover_no_data(draw):
-    ds = synthetic_history() if draw in OF_HISTORY else synthetic_profile()
-    ax = draw(ds)
+    ax = draw(dataset_for(draw))
     figure = ax.get_figure()
     figure.draw_without_rendering()
     texts = [ax.xaxis.label, ax.yaxis.label, *ax.get_xticklabels(), *ax.get_yticklabels()]

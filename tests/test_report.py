@@ -7,7 +7,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 import xarray as xr
-from test_plots import synthetic_history, synthetic_profile
+from test_plots import (
+    synthetic_certificate,
+    synthetic_history,
+    synthetic_looks,
+    synthetic_profile,
+)
 
 from loadpath import plots, report
 
@@ -158,6 +163,62 @@ def test_a_plain_resnet_and_an_unmeasured_history_leave_no_empty_panel(tmp_path,
     headings = images_of(path.read_text(encoding="utf-8"))
     assert "Learning curves" in headings
     assert "Convergence" not in headings and "How the mesh moved" not in headings
+
+
+def rows_of(html: str) -> dict[str, str]:
+    """Tables of a page, as names and texts."""
+    return dict(re.findall(r'<tr><th scope="row">(.*?)</th><td>(.*?)</td></tr>', html))
+
+
+def test_a_geodesic_has_its_certificate_in_words_numbers_and_a_figure(tmp_path):
+    ds = synthetic_certificate()
+    section = report.Section("Net", ds, synthetic_looks())
+    path = report.write(tmp_path / "page.html", [section], title="Net")
+    html, text = path.read_text(encoding="utf-8"), text_of(path)
+    assert "<li>Every layer is within 0.6 % of balance.</li>" in html
+    assert "<li>The data term is 2.4.</li>" in html
+    rows = rows_of(html)
+    assert rows["verdict"] == "stationary up to relu kinks (tolerance 1 %)"
+    assert rows["worst layer"] == "1 of 20, from p = 0"
+    assert rows["residual of the plain gradient"] == "50 %"
+    assert rows["smallest subgradient, kinks up to 0.003"] == "0.6 %"
+    assert rows["smallest subgradient, kinks up to 0.0003"] == "11 %"
+    H = ds["least_norm_hamiltonian"]
+    assert (
+        rows["spread of the Hamiltonian"] == f"{100 * float((H.max() - H.min()) / -H.min()):.2g} %"
+    )
+    assert rows["Hamiltonian left unexplained"] == "1 %"
+    assert rows["largest error of balancedness"] == "1 %"
+    assert rows["objective"] == "9.18" and rows["stable (non-negative bottleneck)"] == "no"
+    pictures = images_of(html)
+    assert pictures["Balance, layer by layer"] == plots.svg(plots.residuals(ds))
+    assert pictures["Hamiltonian, layer by layer"] == plots.svg(plots.hamiltonians(ds))
+    assert "How it was solved" in pictures and "Learning curves" not in pictures
+    # The certificate answers what is asked of a trained net, and its figure shows the residuals.
+    assert "Is it a stationary point?" not in text
+    assert "Stationarity, step by step" not in pictures
+    assert "Solving Ended with status “converged” after 2000 iterations." in text
+
+
+def test_a_finer_mesh_a_fixed_end_and_a_doubtful_status_show_in_the_page(tmp_path, quick):
+    ds = synthetic_certificate().assign_attrs(endpoint="fixed", end_error=0.02)
+    ds["refined_objective"] = ("depth", [60.0, 59.0])
+    ds = ds.assign_coords(depth=[20, 40])
+    ds["continuum_objective"] = 58.0
+    ds["waist"] = 0 * ds["waist"]
+    looks = synthetic_looks().assign_attrs(status="end not reached")
+    section = report.Section("Net", ds, looks)
+    html = report.write(tmp_path / "page.html", [section], title="Net").read_text(encoding="utf-8")
+    rows = rows_of(html)
+    assert rows["distance of the end from y"] == "2 %" and "objective" not in rows
+    assert (rows["action"], rows["action with 40 layers"]) == ("60", "59")
+    assert rows["action with infinitely many"] == "58"
+    assert rows["stable (non-negative bottleneck)"] == "not told: no relu or no bottleneck"
+    assert '<dd class="doubtful">Ended with status “end not reached”' in html
+
+
+def test_a_trained_net_has_no_certificate(page):
+    assert "Certificate" not in text_of(page)
 
 
 def test_history_alone_is_a_page(tmp_path, quick):

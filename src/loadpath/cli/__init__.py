@@ -11,13 +11,15 @@ from importlib.metadata import version
 from jsonargparse import ActionConfigFile, ArgumentParser, set_parsing_settings
 
 from loadpath.cli.commands import Demo, Figures, Report
+from loadpath.cli.geodesic import Geodesic
 from loadpath.cli.run_folder import FLAGS
 from loadpath.cli.train import Train
 
-Command = Demo | Train | Figures | Report
+Command = Demo | Train | Geodesic | Figures | Report
 COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
     "train": Train,
+    "geodesic": Geodesic,
     "figures": Figures,
     "report": Report,
 }

@@ -54,7 +54,8 @@ class Figures:
     """Redraw a figure of the paper, doing the runs that are not on disk yet."""
 
     figure: str
-    """which one: 1a, 1b, 1c, 2a, 2b, 2c, 3, scale, digits, or all"""
+    """which one: 1a, 1a-certified, 1b, 1c, 2a, 2b, 2c, 3, scale, digits, audit, surgery, growth, or
+    all"""
     out: str = "figures"
     """folder: runs are kept in its data/, pictures in its figures/"""
     seeds: int | None = None
@@ -79,10 +80,10 @@ class Figures:
             picture, runs = experiments.draw(
                 name, Path(self.out), seeds=seeds, workers=self.workers
             )
-            settings = experiments.EXPERIMENTS[experiments.FIGURES[name].experiment].settings
-            print(
-                runs.drop(columns=["seed", "status"]).groupby(settings).mean().round(3).to_string()
-            )
+            if "seed" in runs:
+                settings = experiments.EXPERIMENTS[experiments.FIGURES[name].experiment].settings
+                runs = runs.drop(columns=["seed", "status"]).groupby(settings).mean()
+            print(runs.round(3).to_string())
             print(f"means over seeds; {picture}\n")
 
 

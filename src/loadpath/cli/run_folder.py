@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+from safetensors.torch import save_file
 
 from loadpath import report as pages
 from loadpath import results
+from loadpath.models import LeakyResNet
 
 RUN_FILES = (
     "config.yaml",
@@ -18,7 +21,15 @@ RUN_FILES = (
     "model.safetensors",
     "report.html",
 )
-"""What `train` writes; `overwrite` removes these and nothing else."""
+"""What `train` writes."""
+GEODESIC_FILES = (
+    "config.yaml",
+    "history.nc",
+    "geodesic.nc",
+    "model.safetensors",
+    "report.html",
+)
+"""What `geodesic` writes."""
 FLAGS = {
     "resume": "go on with what is in the folder, or start if there is nothing",
     "overwrite": "replace what is in the folder already",
@@ -43,12 +54,43 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
+def earlier_results(folder: Path) -> list[str]:
+    """Names of the files in `folder` that `train` or `geodesic` wrote.
+
+    Raises: NotADirectoryError if `folder` is a file, or stands in one.
+    """
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise NotADirectoryError(f"out must be a folder, but {str(place)!r} is a file.")
+    names = dict.fromkeys((*RUN_FILES, *GEODESIC_FILES))
+    return [name for name in names if (folder / name).exists()]
+
+
+def remove(folder: Path, names: Iterable[str]) -> None:
+    """Remove these files from `folder`, and nothing else."""
+    for name in names:
+        (folder / name).unlink()
+
+
+def save_config(settings: Mapping[str, Any], folder: Path) -> None:
+    """Write the options of a run to its folder."""
+    text = yaml.safe_dump(dict(settings), sort_keys=False)
+    results.write_text_atomic(folder / "config.yaml", text, overwrite=True)
+
+
+def save_model(model: LeakyResNet, folder: Path) -> None:
+    """Write weights, maps and layer steps to a run's folder."""
+    with results.atomic_path(folder / "model.safetensors", overwrite=True) as temporary:
+        save_file({k: v.cpu().contiguous() for k, v in model.state_dict().items()}, temporary)
+
+
 def section(folder: Path, title: str) -> pages.Section:
     """Return the part of a page that is about the run in `folder`."""
     config = read_config(folder)
+    solved = (folder / "geodesic.nc").exists()
     return pages.Section(
         title,
-        profile=results.load(folder / "profile.nc"),
+        profile=results.load(folder / ("geodesic.nc" if solved else "profile.nc")),
         history=results.load(folder / "history.nc"),
         config=config,
     )

@@ -4,8 +4,17 @@ Every source gives one `Data`: float64 inputs, demeaned and normalized by traini
 regression targets or class labels. Nothing is downloaded, and nothing read from a file is executed.
 """
 
-from loadpath.data.arrays import Data, from_arrays
+from loadpath.data.arrays import Data, from_arrays, from_npz
 from loadpath.data.images import cifar10, digits, fashion_mnist, mnist
 from loadpath.data.teachers import teacher
 
-__all__ = ["Data", "cifar10", "digits", "fashion_mnist", "from_arrays", "mnist", "teacher"]
+__all__ = [
+    "Data",
+    "cifar10",
+    "digits",
+    "fashion_mnist",
+    "from_arrays",
+    "from_npz",
+    "mnist",
+    "teacher",
+]

@@ -1,12 +1,15 @@
 """`Data`, its checks and its normalization; the way in for the user's own arrays."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Real
 from torch import Tensor
+
+from loadpath.data.files import read_archive
 
 Provenance = dict[str, str | int | float]
 
@@ -105,6 +108,33 @@ def from_arrays(
         provenance={"source": "the user's arrays", "normalize": str(normalize).lower()},
     )
     return normalized(raw) if normalize else raw
+
+
+def from_npz(path: str | Path) -> tuple[Float[Tensor, "sample feature"], Tensor]:
+    """Read x and y from a NumPy archive (.npz), as they are: nothing is demeaned or scaled.
+
+    Both are float64, or y (sample,) int64 class labels. A pair serves as both ends of a path.
+
+    Raises: FileNotFoundError, or ValueError if the file is damaged or holds objects, lacks x or y,
+    or these are not finite, not of real numbers or not equally many.
+    """
+    arrays = read_archive(Path(path))
+    if not {"x", "y"} <= arrays.keys():
+        held = ", ".join(sorted(arrays)) or "none"
+        raise ValueError(
+            f"the file {str(path)!r} must hold the arrays x and y, and it holds {held}."
+        )
+    x, y = _as_tensor("x", arrays["x"]).double(), _as_tensor("y", arrays["y"])
+    if y.is_floating_point() or y.ndim != 1:
+        y = y.double()
+    for name, t, dims in (("x", x, 2), ("y", y, 2 if y.is_floating_point() else 1)):
+        if t.ndim != dims or t.numel() == 0 or len(t) != len(x):
+            raise ValueError(
+                "x must be (sample, feature) and y as many (sample, output) or integer labels, and "
+                f"the file {str(path)!r} holds shapes {tuple(x.shape)} and {tuple(y.shape)}."
+            )
+        check_finite(name, t)
+    return x, y
 
 
 def normalized(data: Data, *, common_scale: bool = False) -> Data:

@@ -38,16 +38,26 @@ def read_idx_or_npz(folder: str | Path, *, wanted: str) -> tuple[Pair, Pair | No
     raise FileNotFoundError(f"the folder {str(path)!r} holds {found}: {wanted}.")
 
 
-def read_npz(path: Path) -> tuple[Pair, Pair | None]:
-    """One set under the keys images, labels, or two under x_train, y_train, x_test, y_test."""
+def read_archive(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a NumPy archive by their names.
+
+    Raises: FileNotFoundError if there is none; ValueError if it is damaged or holds objects.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {str(path)!r}.")
     try:
         # np.load leaves a file open that it opened itself and could not read.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
+            return {key: archive[key] for key in archive.files}
     except (TypeError, *_DAMAGED) as error:  # TypeError: a lone .npy array is no context manager
         raise ValueError(
             f"the file {str(path)!r} cannot be read as a whole NumPy .npz archive of plain arrays."
         ) from error
+
+
+def read_npz(path: Path) -> tuple[Pair, Pair | None]:
+    """One set under the keys images, labels, or two under x_train, y_train, x_test, y_test."""
+    arrays = read_archive(path)
     if {"images", "labels"} <= arrays.keys():
         return _checked(path, arrays["images"], arrays["labels"]), None
     if {"x_train", "y_train", "x_test", "y_test"} <= arrays.keys():

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from loadpath import plots, results
+from loadpath.experiments import audit, comparisons
 from loadpath.experiments.grid import Cell, cell_path, run
 from loadpath.experiments.runs import DETAILED, EXPERIMENTS, WIDTH, equal_width
 
@@ -30,6 +31,11 @@ class Figure:
     """Whether it needs a cell."""
     draw: Callable[[Results], Any]
     """Makes a matplotlib Figure of the results."""
+    summarize: Callable[[Results], pd.DataFrame] | None = None
+    """Says the results in numbers; `summary` if None. A table without a column "seed" has
+    gathered its seeds already."""
+    also: tuple[str, ...] = ()
+    """Other experiments that it shows; every cell then has a setting "experiment"."""
 
 
 def draw(
@@ -42,7 +48,8 @@ def draw(
 ) -> tuple[Path, pd.DataFrame]:
     """Do the runs of figure `name` that are not under `out` yet, and draw it.
 
-    Returns the picture's path, and the `summary` of the runs that it shows.
+    Returns the picture's path, and the runs that it shows in numbers: their `summary`, or a table
+    of the figure's own.
 
     Runs are kept in `out`/data/<experiment>, the picture is `out`/figures/figure_<name>.png.
 
@@ -55,16 +62,22 @@ def draw(
     chosen = list(range(figure.seeds)) if seeds is None else list(seeds)
     if not chosen or min(chosen) < 0:
         raise ValueError(f"seeds must be numbers of at least 0, got {chosen}.")
-    experiment = EXPERIMENTS[figure.experiment]
-    cells = [cell for cell in experiment.cells(chosen) if figure.shows(cell)]
-    if not cells:
-        raise ValueError(f"seeds must hold {DETAILED[2]}, the one of figure {name}, got {chosen}.")
-    run(experiment, cells, out / "data", workers=workers, progress=progress)
-    measured = [(c, results.load(cell_path(out / "data", experiment, c))) for c in cells]
+    measured: list[tuple[Cell, xr.Dataset]] = []
+    for kind in (figure.experiment, *figure.also):
+        experiment = EXPERIMENTS[kind]
+        cells = [cell for cell in experiment.cells(chosen) if figure.shows(cell)]
+        if not cells:
+            only = f"{DETAILED[2]}, the one of figure {name}"
+            raise ValueError(f"seeds must hold {only}, got {chosen}.")
+        run(experiment, cells, out / "data", workers=workers, progress=progress)
+        label = {"experiment": kind} if figure.also else {}
+        measured += [
+            ({**label, **c}, results.load(cell_path(out / "data", experiment, c))) for c in cells
+        ]
     picture = out / "figures" / f"figure_{name}.png"
     with results.atomic_path(picture, overwrite=True) as temporary:
         temporary.write_bytes(plots.png(figure.draw(measured)))
-    return picture, summary(measured)
+    return picture, (figure.summarize or summary)(measured)
 
 
 def summary(measured: Results) -> pd.DataFrame:
@@ -112,12 +125,35 @@ def table(measured: Results, variables: Sequence[str]) -> xr.Dataset:
     return xr.merge(parts, join="outer", compat="no_conflicts")
 
 
-def _figure_1a(measured: Results) -> Any:
-    names = ["dimension", "symmetric_hamiltonian", "cost_of_identity_by_gamma0"]
+def _table_1a(measured: Results) -> xr.Dataset:
+    names = ["dimension", "symmetric_hamiltonian", "cost_of_identity_by_gamma0", "stationarity"]
     ds = table(measured, names)
     ds["symmetric_dimension"] = -2 / ds["effective_depth"] * ds["symmetric_hamiltonian"]
     ds["min_cost_of_identity"] = ds["cost_of_identity_by_gamma0"].min("layer")
-    return plots.figure_1a(ds.assign_attrs(bottleneck_rank=measured[0][1].attrs["teacher_rank"]))
+    return ds.assign_attrs(bottleneck_rank=measured[0][1].attrs["teacher_rank"])
+
+
+def _figure_1a(measured: Results) -> Any:
+    return plots.figure_1a(_table_1a(measured))
+
+
+def _figure_1a_certified(measured: Results) -> Any:
+    of_kind = {
+        kind: [(_without(c, "experiment"), ds) for c, ds in measured if c["experiment"] == kind]
+        for kind in ("bottleneck", "geodesics")
+    }
+    return plots.figure_1a_certified(
+        {
+            "trained": _table_1a(of_kind["bottleneck"]),
+            "certified geodesics": _table_1a(of_kind["geodesics"]),
+        }
+    )
+
+
+def _certified(measured: Results) -> pd.DataFrame:
+    """Trained nets and geodesics of the same problems, a row for each L~; means over seeds."""
+    rows = summary(measured).drop(columns=["seed", "status"])
+    return rows.groupby(["effective_depth", "experiment"]).mean()
 
 
 def _scale(measured: Results) -> Any:
@@ -148,6 +184,18 @@ def _digits(measured: Results) -> Any:
     return plots.figure_digits(table(measured, names))
 
 
+def _surgery(measured: Results) -> Any:
+    return plots.figure_surgery(comparisons.surgery_ratios(measured))
+
+
+def _audit(measured: Results) -> Any:
+    return plots.figure_audit(audit.laid_out(measured))
+
+
+def _growth(measured: Results) -> Any:
+    return plots.figure_growth(comparisons.growth_ratios(measured))
+
+
 def _without(cell: Cell, key: str) -> Cell:
     return {name: value for name, value in cell.items() if name != key}
 
@@ -162,6 +210,9 @@ def _detailed(cell: Cell) -> bool:
 
 FIGURES = {
     "1a": Figure("bottleneck", 3, lambda cell: True, _figure_1a),
+    "1a-certified": Figure(
+        "bottleneck", 1, lambda cell: True, _figure_1a_certified, _certified, ("geodesics",)
+    ),
     "1b": Figure("bottleneck", 1, _at_7, lambda measured: plots.figure_1b(measured[0][1])),
     "1c": Figure("bottleneck", 1, _at_7, lambda measured: plots.figure_1c(measured[0][1])),
     "2a": Figure("discretization", 5, lambda cell: True, _figure_2a),
@@ -180,4 +231,7 @@ FIGURES = {
     "3": Figure("bottleneck", 3, lambda cell: True, _figure_3),
     "scale": Figure("scale", 2, lambda cell: True, _scale),
     "digits": Figure("digits", 3, lambda cell: True, _digits),
+    "surgery": Figure("surgery", 5, lambda cell: True, _surgery, comparisons.halvings),
+    "audit": Figure("audit", 3, lambda cell: True, _audit, audit.table),
+    "growth": Figure("growth", 5, lambda cell: True, _growth, comparisons.growths),
 }

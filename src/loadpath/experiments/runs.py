@@ -16,7 +16,10 @@ import xarray as xr
 from loadpath import data as sources
 from loadpath import layer_steps as meshes
 from loadpath import mechanics, results
+from loadpath.experiments.audit import AUDITS
+from loadpath.experiments.geodesics import GEODESICS
 from loadpath.experiments.grid import Cell, Experiment
+from loadpath.experiments.surgery import SURGERIES
 from loadpath.models import LeakyResNet
 from loadpath.training import LBFGS, Adam, Run, fit
 
@@ -187,4 +190,7 @@ EXPERIMENTS = {
     "scale": Experiment("scale", bottleneck, _scale_cells),
     "discretization": Experiment("discretization", discretization, _discretization_cells),
     "digits": Experiment("digits", digits, _digits_cells),
+    **SURGERIES,
+    **GEODESICS,
+    **AUDITS,
 }

@@ -200,7 +200,10 @@ def on_shell_identity(
 
 @dataclass(frozen=True)
 class TheoremBounds:
-    r"""Both sides of Theorem 4; all float64, and true of any path with dA = L~ (K B - A)."""
+    r"""Both sides of Theorem 4; all float64, and true of any path with dA = L~ (K B - A).
+
+    gamma c is the largest $\gamma_l \|B_l\|_F^2$.
+    """
 
     lower: Tensor
     r"""$-(l/\tilde L + \sqrt{\gamma c})^2$ with path length l, 0-d."""
@@ -228,33 +231,40 @@ def theorem_bounds(
     layer_steps: Float[Tensor, " step"],
     *,
     effective_depth: float,
-    gamma: float,
+    gamma: float | Sequence[float],
     activation: str = "relu",
     bias: bool = True,
 ) -> TheoremBounds:
     r"""Theorem 4 on a path: how far $-(2/\tilde L)H$ may be from the least cost of identity.
 
-    Lists over the steps: A_{l-1}, dA_l and B_l; c is the largest $\|B_l\|_F^2$. On a discrete
-    stationary path `upper` holds for the entry of `middle` at the least cost of identity and
-    `lower` for that of the slowest step; for all entries where H is conserved. Cost O(N w^2 L).
+    Lists over the steps: A_{l-1}, dA_l and B_l. On a discrete stationary path `upper` holds for
+    the entry of `middle` at the least cost of identity and `lower` for that of the slowest step;
+    for all entries where H is conserved.
+
+    `gamma` may differ from step to step. The identity behind the theorem (`on_shell_identity`)
+    knows one step and its gamma alone, so both bounds hold as for one gamma, with each norm at
+    its own gamma_l, and gamma c the largest $\gamma_l\|B_l\|_F^2$. Cost O(N w^2 L).
 
     Raises: ValueError if the lists differ in length, or `effective_depth` or `gamma` is not
     positive.
-    Source: Jacot and Kaiser, arXiv:2405.17573, Theorem 4.
+    Source: Jacot and Kaiser, arXiv:2405.17573, Theorem 4; gamma by step is derived here.
     """
     check_positive("effective_depth", effective_depth)
     if not len(A) == len(dA) == len(B) == len(layer_steps) > 0:
         sizes = (len(A), len(dA), len(B), len(layer_steps))
         raise ValueError(f"A, dA, B and layer_steps must be of one length, got {sizes}.")
-    cost, speed, H, c = [], [], [], 0.0
-    for A_l, dA_l, B_l in zip(A, dA, B, strict=True):
+    gammas = list(gamma) if isinstance(gamma, Sequence) else [gamma] * len(A)
+    if len(gammas) != len(A):
+        raise ValueError(f"gamma must be one number or {len(A)}, one a step, got {len(gammas)}.")
+    cost, speed, H, gamma_c = [], [], [], 0.0
+    for A_l, dA_l, B_l, gamma_l in zip(A, dA, B, gammas, strict=True):
         S, A_l, dA_l, B_l = samples(A_l, dA=dA_l, B=B_l, activation=activation, bias=bias)
-        cost.append(inner_product(S, A_l, A_l, gamma=gamma))
-        speed.append(inner_product(S, dA_l, dA_l, gamma=gamma).sqrt())
+        cost.append(inner_product(S, A_l, A_l, gamma=gamma_l))
+        speed.append(inner_product(S, dA_l, dA_l, gamma=gamma_l).sqrt())
         H.append(hamiltonian_of_products(B_l.T @ S, (B_l * A_l).sum(), effective_depth))
-        c = max(c, float(B_l.square().sum()))
+        gamma_c = max(gamma_c, gamma_l * float(B_l.square().sum()))
     COI, v, dimension = torch.stack(cost), torch.stack(speed), -2 / effective_depth * torch.stack(H)
-    slack = torch.tensor(math.sqrt(gamma * c), dtype=torch.float64)
+    slack = torch.tensor(math.sqrt(gamma_c), dtype=torch.float64)
     length = (layer_steps.to(v) * v).sum()
     lower = -(length / effective_depth + slack).square()
     expected = effective_depth * (COI - dimension).clamp_min(0).sqrt()

@@ -6,6 +6,8 @@ Figure. Nothing here touches pyplot's global state: figures need no display and 
 other object. `style.svg` turns either into text.
 """
 
+from .audit import figure_1a_certified, figure_audit
+from .certificate import descent, hamiltonians, residuals
 from .figures import (
     figure_1a,
     figure_1b,
@@ -29,21 +31,28 @@ from .path import (
     weight_spectrum,
 )
 from .style import STYLE, png, svg
+from .surgery import figure_growth, figure_surgery
 from .training import convergence, learning_curves, mesh_history
 
 __all__ = [
     "STYLE",
     "convergence",
+    "descent",
     "energies",
     "figure_1a",
+    "figure_1a_certified",
     "figure_1b",
     "figure_1c",
     "figure_2a",
     "figure_2b",
     "figure_2c",
     "figure_3",
+    "figure_audit",
     "figure_digits",
+    "figure_growth",
     "figure_scale",
+    "figure_surgery",
+    "hamiltonians",
     "learning_curves",
     "mesh",
     "mesh_history",
@@ -52,6 +61,7 @@ __all__ = [
     "png",
     "ranks",
     "representation_spectrum",
+    "residuals",
     "speed",
     "stationarity",
     "svg",

@@ -45,9 +45,18 @@ def figure_1a(ds: xr.Dataset) -> Figure:
     steps; points are means over seeds, thick bars one standard deviation over seeds to either
     side, thin bars the quartiles of all steps of all seeds.
     """
-    need(ds, "dimension", "symmetric_dimension", "min_cost_of_identity")
     figure = Figure(figsize=(6.4, 4.4))
-    ax, x = figure.subplots(), ds["effective_depth"].values
+    ax = figure.subplots()
+    dimensions(ds, ax)
+    dimension_scale(ax)
+    legend_above(ax)
+    return figure
+
+
+def dimensions(ds: xr.Dataset, ax: Axes) -> None:
+    """What `figure_1a` shows, on axes that are not scaled yet."""
+    need(ds, "dimension", "symmetric_dimension", "min_cost_of_identity")
+    x = ds["effective_depth"].values
     dimension = ds["dimension"].transpose("effective_depth", "seed", "step").values
     symmetric = ds["symmetric_dimension"].transpose("effective_depth", "seed", "step").values
     for at, values in zip(x, dimension, strict=True):
@@ -66,9 +75,6 @@ def figure_1a(ds: xr.Dataset) -> Figure:
         _with_bars(ax, x, of_nets, label, colour, marker, ls=ls)
     rank_line(ax, attribute(ds, "bottleneck_rank"), "bottleneck rank of the teacher")
     ax.set(xlabel=EFFECTIVE_DEPTH_LABEL, ylabel="dimension")
-    dimension_scale(ax)
-    legend_above(ax)
-    return figure
 
 
 @styled

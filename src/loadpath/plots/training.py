@@ -32,7 +32,7 @@ def learning_curves(history: xr.Dataset, ax: Axes | None = None) -> Axes:
     for name, colour in (("train_error", SKY), ("test_error", RED)):
         if name in history and np.isfinite(history[name]).any():
             line(ax, x, history[name].values, colour, name.replace("_", " "), ls="--")
-    _iteration_axis(ax, history, "loss or error")
+    iteration_axis(ax, history, "loss or error")
     size_scale(ax, floor=1e-6)
     legend_above(ax, columns=3)
     return ax
@@ -46,7 +46,7 @@ def convergence(history: xr.Dataset, ax: Axes | None = None) -> Axes:
     line(ax, x, history["stationarity"].values, BLUE, "residual, median step")
     line(ax, x, history["stationarity_worst"].values, SKY, "residual, worst step")
     line(ax, x, history["hamiltonian_spread"].values, RED, "spread of the Hamiltonian")
-    _iteration_axis(ax, history, "relative size")
+    iteration_axis(ax, history, "relative size")
     size_scale(ax, floor=1e-6)
     legend_above(ax)
     return ax
@@ -59,12 +59,12 @@ def mesh_history(history: xr.Dataset, ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax)
     nodes = np.cumsum(history["layer_steps"].transpose("record", "step").values, axis=1)
     ax.plot(history["iteration"].values, nodes[:, :-1], color=BLUE, lw=0.9)
-    _iteration_axis(ax, history, r"positions of the layers, $p_\ell$")
+    iteration_axis(ax, history, r"positions of the layers, $p_\ell$")
     ax.set_ylim(0, 1)
     return ax
 
 
-def _iteration_axis(ax: Axes, history: xr.Dataset, ylabel: str) -> None:
+def iteration_axis(ax: Axes, history: xr.Dataset, ylabel: str) -> None:
     """Label the axes, and mark where one stage of training (optimizer) hands over to the next."""
     stages, iterations = history["stage"].values, history["iteration"].values
     starts = [0, *(np.flatnonzero(stages[1:] != stages[:-1]) + 1)]

@@ -1,0 +1,78 @@
+"""How near a net is to a geodesic: Dataset of `loadpath.geodesic`, and how it was solved."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from .style import (
+    BLACK,
+    BLUE,
+    GREY,
+    ORANGE,
+    RED,
+    SKY,
+    attribute,
+    axes_or_new,
+    legend_above,
+    line,
+    need,
+    path_axis,
+    size_scale,
+    styled,
+)
+from .training import iteration_axis
+
+
+@styled
+def residuals(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
+    """Residual of every step: the plain gradient's, and the smallest subgradient's."""
+    need(ds, "gradient_residual", "least_norm_residual")
+    ax, p = axes_or_new(ax), ds["p_step"].values
+    least = ds["least_norm_residual"]
+    line(ax, p, ds["gradient_residual"].values, ORANGE, "plain gradient", "^")
+    line(ax, p, least.values, BLUE, "smallest subgradient", "o")
+    tolerance = least.attrs["tolerance"]
+    ax.axhline(tolerance, color=BLACK, lw=0.9, ls="--", label=f"tolerance, {tolerance:g}")
+    path_axis(ax, r"residual, $\|W - c\,B^\top S\| \,/\, \|W\|$")
+    size_scale(ax, floor=1e-9)
+    legend_above(ax)
+    return ax
+
+
+@styled
+def hamiltonians(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
+    r"""Hamiltonian of every step with the smallest subgradient's momenta, and its prediction.
+
+    Both as the dimension $-(2/\tilde L) H$; at $\tilde L = 0$ H itself.
+    """
+    need(ds, "least_norm_hamiltonian", "predicted_hamiltonian")
+    ax, p = axes_or_new(ax), ds["p_step"].values
+    leak = attribute(ds, "effective_depth")
+    factor, label = (-2 / leak, r"$-(2/\tilde{L})\,H$, a dimension") if leak else (1.0, "$H$")
+    found, predicted = (
+        factor * ds[name].values for name in ("least_norm_hamiltonian", "predicted_hamiltonian")
+    )
+    line(ax, p, predicted, GREY, "predicted for this mesh", ls="--")
+    line(ax, p, found, RED, "Hamiltonian", "s")
+    path_axis(ax, label)
+    low, high = ax.dataLim.intervaly
+    if low >= 0:
+        ax.set_ylim(0, 1.06 * high or 1)
+    legend_above(ax)
+    return ax
+
+
+@styled
+def descent(history: xr.Dataset, ax: Axes | None = None) -> Axes:
+    """Residuals with rounded kinks, and how wide these are rounded, against iteration."""
+    need(history, "residual", "residual_worst", "width")
+    ax, x = axes_or_new(ax), history["iteration"].values
+    line(ax, x, history["residual_worst"].values, BLUE, "residual, worst layer")
+    line(ax, x, history["residual"].values, SKY, "residual, median layer")
+    width = history["width"].values
+    if (width > 0).any():
+        line(ax, x, np.where(width > 0, width, np.nan), GREY, "rounding of the kinks", ls="--")
+    iteration_axis(ax, history, "relative size")
+    size_scale(ax, floor=1e-9)
+    legend_above(ax)
+    return ax

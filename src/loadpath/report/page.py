@@ -1,0 +1,104 @@
+"""The page: its sections, and how they are put together."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import xarray as xr
+
+from loadpath import results
+from loadpath.report import certificate
+from loadpath.report.facts import path_facts, training_facts
+from loadpath.report.figures import drawn
+
+
+@dataclass(frozen=True)
+class Section:
+    """One net on the page; at least one of `profile` and `history` is given."""
+
+    title: str
+    """Heading, such as the name of the data."""
+    profile: xr.Dataset | None = None
+    """Dataset over layers, from `loadpath.mechanics.profile` or `Geodesic.dataset`, which adds a
+    certificate."""
+    history: xr.Dataset | None = None
+    """Dataset over records of the training, or over looks at the solving."""
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """What was asked for, nested or not; becomes a table."""
+    notes: Sequence[str] = ()
+    """Remarks, a paragraph each, under the summary."""
+
+
+def write(
+    path: str | os.PathLike[str],
+    sections: Sequence[Section],
+    *,
+    title: str,
+    overwrite: bool = False,
+) -> Path:
+    """Write the page to `path`, whole or not at all, and return the path.
+
+    The page holds its figures and style itself and asks nothing of the network. Figures are SVG
+    images, about 0.7 MB a section. Titles, notes and values of `config` are shown as they are,
+    never run.
+
+    Raises: ValueError if there is no section, or one without profile and history;
+    FileExistsError if `path` exists and `overwrite` is not set.
+    """
+    if not sections:
+        raise ValueError("sections must hold at least one section, got 0.")
+    for section in sections:
+        if section.profile is None and section.history is None:
+            raise ValueError(f"Section {section.title!r} has neither profile nor history.")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("loadpath"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    template = environment.get_template("report.html.j2")
+    with results.atomic_path(path, overwrite=overwrite) as temporary:
+        page = template.render(title=title, sections=[_content(section) for section in sections])
+        temporary.write_text(page, encoding="utf-8")
+    return Path(path)
+
+
+def _content(section: Section) -> dict[str, Any]:
+    """What the template shows of a section."""
+    provenance = {
+        f"{source}: {name}": value
+        for source in ("profile", "history")
+        for name, value in getattr(getattr(section, source), "attrs", {}).items()
+    }
+    profile, history = section.profile, section.history
+    known = profile if profile is not None and "least_norm_residual" in profile else None
+    return {
+        "title": section.title,
+        "facts": [
+            *training_facts(history),
+            *path_facts(profile, certified=known is not None),
+        ],
+        "notes": section.notes,
+        "certificate": None if known is None else certificate.content(known),
+        "figures": list(drawn(profile, history)),
+        "config": list(_rows(section.config)),
+        "provenance": list(_rows(provenance)),
+    }
+
+
+def _rows(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Names, dotted where nested, and values as text."""
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _rows(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value if isinstance(value, str) else _text(value)
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, default=str, ensure_ascii=False)
