@@ -78,6 +78,7 @@ def free_end(
         if some.step > 1 and descent.model.activation == "relu":
             for phase in fine[:2]:
                 yield from _going(descent, phase, some)
+            fine = fine[2:]
         if some.step > 1 and descent.status == "running":
             descent.forget_best()  # it was lowest on some of the samples
     if descent.model.activation == "relu":
