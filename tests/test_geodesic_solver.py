@@ -297,3 +297,15 @@ def test_ends_that_no_path_joins_are_refused(x, y, activation, reason):
     options = dict(effective_depth=1.0, width=3, depth=4, endpoint="fixed", bias=False)
     with pytest.raises(ValueError, match=reason):
         solve(x, y, activation=activation, **options, **QUIET)
+
+
+def test_many_samples_are_taken_in_at_the_end(solved, monkeypatch):
+    monkeypatch.setattr(plan, "SUBSET", 20)
+    data = teacher()
+    found = solve(data.x_train, data.y_train, **SMALL)
+    samples = found.history.samples.values
+    assert samples[0] == 20 and samples[-1] == 40
+    assert (samples[1:] >= samples[:-1]).all()
+    # All of them decide: it is a stationary point of the whole problem, if not the same one.
+    assert found.status == "converged"
+    assert found.objective == pytest.approx(solved.objective, rel=0.05)
