@@ -1,12 +1,11 @@
 """`lp.geodesic.solve` against the paper's recipe, and what a solution costs.
 
-Run `python benchmarks/geodesic.py`: about half an hour on 2 cores. Each of three problems is first
+Run `python benchmarks/geodesic.py`: about a quarter of an hour on 2 cores. Each of three problems is first
 given to the recipe of arXiv:2405.17573 in plain eager autograd: Adam for 5,000 epochs, then SGD
-for 1,000 at a smaller rate, full batch, float32, with the best of the rates and schedules that
-`--tune` tries. Then `solve` gets the recipe's own time. Reported: how long it takes to reach the
+for 1,000 at a smaller rate, full batch, float32; docs/geodesics.md says how it was tuned. Then `solve` gets the recipe's own time. Reported: how long it takes to reach the
 objective that the recipe ends with, and the residual that it reaches in that time.
 
-`--tune` prints the grid that the settings in `PROBLEMS` are the best of. `--scale` measures the
+`--tune` prints what the recipe ends with on a grid of rates and schedules (hours). `--scale` measures the
 cost of an evaluation against N, w, L and L~ and fits powers to it; `--large` solves a problem of
 100,000 samples and prints the peak memory.
 """
@@ -20,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from train_step import EagerNet
 
 import loadpath as lp
 from loadpath.adjoint import Adjoint, Loss, data_term
@@ -28,7 +27,7 @@ from loadpath.data import Data
 from loadpath.record import torch_threads
 from loadpath.training import SGD, Adam
 
-DEPTH, WIDTH = 20, 100
+DEPTH = 20
 EPOCHS = (5000, 1000)
 
 
@@ -64,33 +63,6 @@ PROBLEMS = (
     Problem("Figure 2", 3.0, 0.3, "mse", adam(0.006, annealed=False)),
     Problem("digits", 5.0, 0.01, "cross-entropy", adam(0.01, annealed=False)),
 )
-
-
-class EagerNet(nn.Module):
-    """A Leaky ResNet as one would write it in PyTorch without further thought."""
-
-    def __init__(self, start: lp.LeakyResNet) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(DEPTH))
-        with torch.no_grad():
-            for layer, W in zip(self.layers, start.weights, strict=True):
-                layer.weight.copy_(W[:, :WIDTH])
-                layer.bias.copy_(W[:, WIDTH])
-        self.register_buffer("input_map", start.input_map)
-        self.register_buffer("output_map", start.output_map)
-        self.leak, self.rho = start.effective_depth, 1 / DEPTH
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Outputs for x."""
-        A = x @ self.input_map
-        for layer in self.layers:
-            A = (1 - self.rho * self.leak) * A + self.rho * layer(torch.relu(A))
-        return A @ self.output_map
-
-    def regularizer(self) -> Tensor:
-        """(1 / 2 L~) sum_l rho ||W_l||^2, biases included."""
-        squares = sum(parameter.square().sum() for parameter in self.parameters())
-        return self.rho * squares / (2 * self.leak)
 
 
 def recipe(problem: Problem, data: Data) -> tuple[float, float]:

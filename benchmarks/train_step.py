@@ -29,11 +29,16 @@ LEAST_SECONDS = 0.1
 Step = Callable[[], object]
 
 
-def loadpath_step(x: torch.Tensor, y: torch.Tensor, width: int, depth: int) -> Step:
-    """One step of `fit`: `Adjoint.evaluate` and fused Adam."""
-    model = LeakyResNet(
+def net(width: int, depth: int) -> LeakyResNet:
+    """Where all of them start."""
+    return LeakyResNet(
         FEATURES, FEATURES, width=width, depth=depth, effective_depth=EFFECTIVE_DEPTH
     )
+
+
+def loadpath_step(x: torch.Tensor, y: torch.Tensor, width: int, depth: int) -> Step:
+    """One step of `fit`: `Adjoint.evaluate` and fused Adam."""
+    model = net(width, depth)
     adjoint = Adjoint(model, len(x))
     adjoint.load(x, y)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
@@ -49,36 +54,34 @@ def loadpath_step(x: torch.Tensor, y: torch.Tensor, width: int, depth: int) -> S
 class EagerNet(nn.Module):
     """The same net as one would write it in PyTorch without further thought."""
 
-    def __init__(self, width: int, depth: int) -> None:
+    def __init__(self, start: LeakyResNet) -> None:
         super().__init__()
-        start = LeakyResNet(
-            FEATURES, FEATURES, width=width, depth=depth, effective_depth=EFFECTIVE_DEPTH
-        )
-        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
+        width = start.width
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(start.depth))
         with torch.no_grad():
             for layer, W in zip(self.layers, start.weights, strict=True):
                 layer.weight.copy_(W[:, :width])
                 layer.bias.copy_(W[:, width])
         self.register_buffer("input_map", start.input_map)
         self.register_buffer("output_map", start.output_map)
-        self.rho = 1 / depth
+        self.leak, self.rho = start.effective_depth, 1 / start.depth
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Outputs for x."""
         A = x @ self.input_map
         for layer in self.layers:
-            A = (1 - self.rho * EFFECTIVE_DEPTH) * A + self.rho * layer(torch.relu(A))
+            A = (1 - self.rho * self.leak) * A + self.rho * layer(torch.relu(A))
         return A @ self.output_map
 
     def regularizer(self) -> torch.Tensor:
         """(1 / 2 L~) sum_l rho ||W_l||^2, biases included."""
         squares = sum(parameter.square().sum() for parameter in self.parameters())
-        return self.rho * squares / (2 * EFFECTIVE_DEPTH)
+        return self.rho * squares / (2 * self.leak)
 
 
 def eager_step(x: torch.Tensor, y: torch.Tensor, width: int, depth: int) -> Step:
     """Autograd and torch's Adam as it comes."""
-    model = EagerNet(width, depth)
+    model = EagerNet(net(width, depth))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
 
     def step() -> None:

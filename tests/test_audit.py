@@ -13,14 +13,6 @@ from loadpath.experiments import EXPERIMENTS, FIGURES, audit, cell_path, draw, g
 GAMMA0S = (1e-1, 1e-2, 1e-4)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 # --- the theorem ---
 
 

@@ -30,14 +30,6 @@ DATA = ("--dims", "[6,2,6]", "--n_train", "60", "--n_test", "30")
 TINY = (*NET, *DATA, "--adam_steps", "40", "--lbfgs_steps", "20")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def no_page(monkeypatch):
     """Leave out the page, which takes most of the time of a tiny run."""

@@ -18,14 +18,6 @@ TINY = Experiment("tiny", tiny_cells.train, tiny_cells.cells)
 FAILING = dataclasses.replace(TINY, measure=tiny_cells.fail_at_3)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 # --- the grid ---
 
 

@@ -95,7 +95,6 @@ def test_one_mesh_predicts_the_continuum_to_second_order():
     assert plain == pytest.approx([1, 1], abs=0.1)
     # Within 0.2, for the third order is still felt at these depths.
     assert predicted == pytest.approx([2, 2], abs=0.2)
-    assert errors[-1][1] < errors[-1][0] / 10
 
 
 def test_a_relu_path_among_positive_numbers_is_a_linear_one():

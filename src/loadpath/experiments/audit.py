@@ -142,7 +142,8 @@ def audited(
         for gamma0 in gamma0s:
             one = _bounds(starts, velocities, momenta, steps, leak, (gamma0 * scale).tolist(), kind)
             parts.append(one.expand_dims(stabilizer=[stabilizer], gamma0=[gamma0]))
-    ds: xr.Dataset = xr.combine_by_coords(parts, combine_attrs="drop")  # type: ignore[assignment]
+    ds = xr.combine_by_coords(parts, combine_attrs="drop")
+    assert isinstance(ds, xr.Dataset)  # it would give arrays back for arrays
     ds["dimension"] = "step", (-2 / leak * torch.stack(H)).numpy()
     ds["momentum_norm"] = "step", torch.stack([B_l.norm() for B_l in momenta]).numpy()
     ds["gain_ratio"] = "step", ratio.numpy()

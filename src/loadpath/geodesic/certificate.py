@@ -22,7 +22,7 @@ from loadpath.mechanics import balancedness, hamiltonian_spread
 from loadpath.mechanics.energies import check_positive
 from loadpath.mechanics.profiling import HOMOGENEOUS
 from loadpath.models import LeakyResNet
-from loadpath.training.trainer import TRIVIAL
+from loadpath.training.history import is_trivial
 
 TOLERANCE = 0.01
 """Residual of the worst layer that counts as stationary."""
@@ -243,7 +243,6 @@ def certify(
     euler = model.step == "euler" or model.effective_depth == 0
     steps = model.layer_steps.to(energy.hamiltonian)
     drift = float((steps * (energy.symmetric - energy.hamiltonian)).sum())
-    trivial = seen.trivial_loss
     return Certificate(
         gradient_residual=least.gradient_residual,
         residual=least.residual,
@@ -263,10 +262,8 @@ def certify(
         balancedness=balance,
         data_term=seen.data_term,
         objective=seen.data_term + weight_decay * action,
-        trivial_loss=trivial,
-        # As a trainer tells it: learned nothing, and not for want of training.
-        trivial=seen.data_term > TRIVIAL * trivial
-        and weight_decay * action < (1 - TRIVIAL) * trivial,
+        trivial_loss=seen.trivial_loss,
+        trivial=is_trivial(seen.data_term, weight_decay * action, seen.trivial_loss),
         negative_share=seen.negative_share,
         most_negative=seen.most_negative,
         waist=seen.waist,

@@ -33,7 +33,6 @@ LOOK = 25
 """Iterations between two looks at the clock, the residual and the record."""
 SIZED = 4096
 """Samples on which the size of the representations is measured."""
-
 EQUAL = 1e-5
 """Objectives this near to each other, relatively, count as equally low."""
 BLIND = 1e-4
@@ -109,8 +108,10 @@ class Descent:
         self.best = self.model.weights.detach().clone()
 
     def restore_best(self) -> None:
-        """Go back to the best point: of those within `EQUAL` of the lowest objective, the one of
-        the smallest residual in the last phase that had one.
+        """Go back to the best point seen.
+
+        Of those within `EQUAL` of the lowest objective, the one of the smallest residual in the
+        last phase that had one.
         """
         with torch.no_grad():
             self.model.weights.copy_(self.best)
@@ -121,8 +122,8 @@ class Descent:
         model, adjoint = self._working_copy(samples, single=True)
         mesh = Adaptive(model) if self.adaptive else None
         optimizer = stage.optimizer(model.parameters())
-
-        def iterate(count: int) -> None:
+        first = self.iteration
+        for count in _parts(stage.steps):
             for i in range(self.iteration - first, self.iteration - first + count):
                 done = i / stage.steps
                 for group in optimizer.param_groups:
@@ -131,10 +132,6 @@ class Descent:
                 optimizer.step()
                 if mesh is not None:
                     mesh.step(self._some(samples, model))
-
-        first = self.iteration
-        for count in _parts(stage.steps):
-            iterate(count)
             self._look(model, adjoint, "Adam", count, started)
             yield count
             started = time.monotonic()
@@ -169,7 +166,8 @@ class Descent:
             active=coordinates.seen(BLIND) if phase.settled else None,
         )
         for count in _parts(phase.iterations):
-            moved = all([search.iterate() for _ in range(count)])
+            # Not beyond a step that finds nothing lower: the next would search the same line.
+            moved = all(search.iterate() for _ in range(count))
             _write(coordinates, search.at)
             self._look(model, adjoint, "L-BFGS", count, started, width)
             yield count
@@ -237,8 +235,8 @@ class Descent:
         count: int,
         started: float,
         width: float = 0.0,
-    ) -> float:
-        """Record where the descent stands; returns the objective with rounded kinks."""
+    ) -> None:
+        """Record where the descent stands, and keep it if it is the best point so far."""
         data_term, regularizer = adjoint.evaluate(self.weight_decay)
         rounded = data_term + self.weight_decay * regularizer
         residuals = layer_residuals(model, self.weight_decay)
@@ -276,7 +274,6 @@ class Descent:
                 "seconds": self.seconds,
             }
         )
-        return rounded
 
 
 @torch.no_grad()

@@ -74,7 +74,7 @@ def end_error(end: Tensor, y: Tensor) -> float:
 
 
 def stiffness(y: Tensor, width: int, effective_depth: float) -> float:
-    """A lambda at which the data term and the action of an ordinary path are of one size.
+    """The lambda at which an ordinary path's action costs a hundredth of the mean ||y_i||^2.
 
     An ordinary path keeps w directions against the leakage: its action is about w L~ / 2. For a
     fixed end lambda only sets how stiff the end is held between two moves of the target.

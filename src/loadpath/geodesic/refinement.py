@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+
+from loadpath.geodesic.certificate import Certificate
 
 
 def extrapolated(values: Sequence[float]) -> tuple[float, float | None]:
@@ -21,3 +24,14 @@ def extrapolated(values: Sequence[float]) -> tuple[float, float | None]:
         order = math.log2(ratio) if ratio > 0 else math.nan
     used = order if order is not None and 0.5 <= order <= 2.5 else 1.0
     return values[-1] + last / (2**used - 1), order
+
+
+def with_refinement(certificate: Certificate, values: Sequence[tuple[int, float]]) -> Certificate:
+    """Return the certificate with (depth, objective) of its own mesh and finer ones."""
+    limit, order = extrapolated([value for _, value in values])
+    return replace(
+        certificate,
+        refinement=tuple(values),
+        continuum_objective=limit,
+        refinement_order=order,
+    )

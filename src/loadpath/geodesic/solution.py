@@ -80,7 +80,11 @@ class Geodesic:
 
     @property
     def hamiltonian(self) -> Float[Tensor, " layer"]:
-        """Hamiltonian of the pairs (A_{l-1}, B_l) of every layer."""
+        """Hamiltonian of the pairs (A_{l-1}, B_l) of every layer.
+
+        With exponential steps the one that the discrete path conserves, whose kinetic part has
+        g / rho before it (`conservation`); `dataset` has the theory's own.
+        """
         return self.certificate.hamiltonian
 
     def words(self) -> list[str]:

@@ -8,23 +8,21 @@ from dataclasses import replace
 from functools import partial
 from typing import Literal
 
-import numpy as np
 import torch
-import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
 from loadpath import layer_steps as meshes
-from loadpath import results
 from loadpath.adjoint import Loss, check_loss, data_term
 from loadpath.data.arrays import check_count
 from loadpath.geodesic import plan
-from loadpath.geodesic.certificate import Certificate, certify
+from loadpath.geodesic.certificate import certify
 from loadpath.geodesic.descent import Descent
+from loadpath.geodesic.history import history
 from loadpath.geodesic.momenta import momenta_on_kinks
 from loadpath.geodesic.pinned import REACHED, check_reachable, end_error, stiffness
-from loadpath.geodesic.refinement import extrapolated
+from loadpath.geodesic.refinement import with_refinement
 from loadpath.geodesic.solution import Endpoint, Geodesic
 from loadpath.geodesic.subgradient import ITERATIONS
 from loadpath.geodesic.wording import NOT_CONVERGED
@@ -37,19 +35,6 @@ LEAST_ITERATIONS = 15
 upper bound at any length."""
 SHARE = 0.8
 """Of the tolerance, that the problem with rounded kinks is solved to."""
-COLUMNS = {
-    "iteration": "iterations done",
-    "stage": "method",
-    "objective": "objective",
-    "rounded_objective": "objective with rounded kinks",
-    "data_term": "data term",
-    "residual": "median over layers of the residual with rounded kinks",
-    "residual_worst": "worst layer's residual with rounded kinks",
-    "width": "half-width of the rounding over the layer's rms",
-    "samples": "samples taken",
-    "depth": "layers of the mesh",
-    "seconds": "time spent solving",
-}
 
 
 def solve(
@@ -108,8 +93,8 @@ def solve(
     kink_width: activations with |A_ij| <= kink_width * rms(A_l) count as on a kink.
     refinements: how often to double the layers and solve again, for the certificate's continuum
         value; each costs about as much as twice the one before.
-    max_seconds: stop after this much time, with the best point so far. The certificate comes on
-        top.
+    max_seconds: stop after this much time, with the best point so far. Refinements have as much
+        again each, and are left out from the first that needs more; the certificate comes on top.
     seed: of weights, maps and probes.
     threads: CPU threads, on which the last bits depend; None is torch's own number.
     progress: a bar on stderr; None shows it on a terminal only.
@@ -206,6 +191,8 @@ def solve(
             weight_decay=finer.weight_decay,
         )
         _watch(finer, plan.finer(finer, y, pinned=pinned), progress)
+        if finer.status != "running":
+            break  # a mesh that was not solved would spoil the extrapolation
         values.append((finer.model.depth, _objective(finer, pinned)))
     certificate = certify(
         model,
@@ -229,7 +216,7 @@ def solve(
         change = (certificate.continuum_predicted - certificate.objective) / weight_decay
         certificate = replace(certificate, continuum_predicted=action + change)
     if values:
-        certificate = _with_refinement(certificate, [(depth, objective), *values])
+        certificate = with_refinement(certificate, [(depth, objective), *values])
     if status in ("running", "out of time") and certificate.verdict != NOT_CONVERGED:
         status = "converged"  # what a limit in time cut short may be good enough
     elif status == "running":
@@ -252,7 +239,7 @@ def solve(
         loss=loss,
         x=x,
         target=descent.y,
-        history=_history(descent, model, status),
+        history=history(descent, model, status),
         seconds=descent.seconds,
     )
 
@@ -279,16 +266,6 @@ def _objective(descent: Descent, pinned: bool) -> float:
         action = float(descent.model.regularizer())
         C = float(data_term(descent.model(descent.x), descent.y, descent.loss))
     return action if pinned else C + descent.weight_decay * action
-
-
-def _with_refinement(certificate: Certificate, values: list[tuple[int, float]]) -> Certificate:
-    limit, order = extrapolated([value for _, value in values])
-    return replace(
-        certificate,
-        refinement=tuple(values),
-        continuum_objective=limit,
-        refinement_order=order,
-    )
 
 
 def _checked(
@@ -327,22 +304,3 @@ def _take_up(model: LeakyResNet, start: LeakyResNet) -> None:
     with torch.no_grad():
         weights = torch.tensordot(shares.to(model.weights), start.weights.to(model.weights), 1)
         model.weights.copy_(weights * (model.coupling / start.coupling))
-
-
-def _history(descent: Descent, model: LeakyResNet, status: str) -> xr.Dataset:
-    """What every look saw, over `look`."""
-    columns = {
-        name: ("look", np.array([row[name] for row in descent.rows]), {"long_name": said})
-        for name, said in COLUMNS.items()
-    }
-    ds = xr.Dataset({n: v for n, v in columns.items() if n not in ("iteration", "stage")})
-    ds = ds.assign_coords({name: columns[name] for name in ("iteration", "stage")})
-    ds["seconds"].attrs["units"] = "s"
-    return results.stamp(
-        ds,
-        status=status,
-        weight_decay=descent.weight_decay,
-        loss=descent.loss,
-        seed=descent.seed,
-        **model.settings(),
-    )

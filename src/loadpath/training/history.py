@@ -14,6 +14,8 @@ from loadpath import adjoint, mechanics, results
 from loadpath.data import Data
 from loadpath.models import LeakyResNet
 
+TRIVIAL = 0.99
+"""A run whose data term is above this much of what takes no weights has learned nothing."""
 COLUMNS = {
     "objective": ("objective at the full weight decay", "{loss}"),
     "data_term": ("data term", "{loss}"),
@@ -52,6 +54,15 @@ def trivial_loss(model: LeakyResNet, x: Tensor, y: Tensor, loss: adjoint.Loss) -
     with torch.no_grad():
         outputs = float(decay.prod()) * (x @ model.input_map @ model.output_map)
     return min(constant_loss(y, loss), float(adjoint.data_term(outputs, y, loss)))
+
+
+def is_trivial(data_term: float, penalty: float, trivial: float) -> bool:
+    """Whether a net has learned nothing, and not for want of training.
+
+    `penalty` is lambda times the regularizer, which is large in a net that is not trained yet;
+    `trivial` is the `trivial_loss`.
+    """
+    return data_term > TRIVIAL * trivial and penalty < (1 - TRIVIAL) * trivial
 
 
 def constant_loss(y: Tensor, loss: adjoint.Loss) -> float:

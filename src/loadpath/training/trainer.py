@@ -15,11 +15,9 @@ from loadpath.data import Data
 from loadpath.layer_steps import Adaptive
 from loadpath.models import LeakyResNet
 from loadpath.training.curvature import Coordinates
-from loadpath.training.history import History, trivial_loss
+from loadpath.training.history import History, is_trivial, trivial_loss
 from loadpath.training.stages import LBFGS, Stage
 
-TRIVIAL = 0.99
-"""A run whose data term is above this much of what takes no weights has learned nothing."""
 KIND = (
     "in_features",
     "out_features",
@@ -116,10 +114,7 @@ class Trainer:
             return
         row = self.history.rows[-1]
         trivial = trivial_loss(self.model, self.x, self.y, self.loss)
-        learned_nothing = row["data_term"] > TRIVIAL * trivial
-        # A net that is not trained yet has learned nothing either, but its weights are large.
-        without_weights = self.weight_decay * row["regularizer"] < (1 - TRIVIAL) * trivial
-        if learned_nothing and without_weights:
+        if is_trivial(row["data_term"], self.weight_decay * row["regularizer"], trivial):
             self.status = "trivial minimum"
 
     def state(self) -> dict[str, Any]:
