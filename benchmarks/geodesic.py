@@ -1,13 +1,14 @@
 """`lp.geodesic.solve` against the paper's recipe, and what a solution costs.
 
-Run `python benchmarks/geodesic.py`: about a quarter of an hour on 2 cores. Each of three problems is first
-given to the recipe of arXiv:2405.17573 in plain eager autograd: Adam for 5,000 epochs, then SGD
-for 1,000 at a smaller rate, full batch, float32; docs/geodesics.md says how it was tuned. Then `solve` gets the recipe's own time. Reported: how long it takes to reach the
-objective that the recipe ends with, and the residual that it reaches in that time.
+Run `python benchmarks/geodesic.py`: about a quarter of an hour on 2 cores. Each of three problems
+is first given to the recipe of arXiv:2405.17573 in plain eager autograd: Adam for 5,000 epochs,
+then SGD for 1,000 at a smaller rate, full batch, float32; docs/geodesics.md says how it was tuned.
+Then `solve` gets the recipe's own time. Reported: how long it takes to reach the objective that
+the recipe ends with, and the residual that it reaches in that time.
 
-`--tune` prints what the recipe ends with on a grid of rates and schedules (hours). `--scale` measures the
-cost of an evaluation against N, w, L and L~ and fits powers to it; `--large` solves a problem of
-100,000 samples and prints the peak memory.
+`--tune` prints what the recipe ends with on a grid of rates and schedules (hours). `--scale`
+measures the cost of an evaluation against N, w, L and L~ and fits powers to it; `--large` solves a
+problem of many samples and prints the peak memory.
 """
 
 from __future__ import annotations
