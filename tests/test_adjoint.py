@@ -69,6 +69,29 @@ def test_value_and_gradient_are_autograds(activation, step, loss, threads):
         assert_same(net, value, autograd(net, x, y, 0.3, loss))  # float64, sums of a few terms
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_blocks_of_samples_add_up(loss, threads, monkeypatch):
+    monkeypatch.setattr("loadpath.adjoint.BLOCK", 5)  # blocks of two sizes: 13 = 4 + 4 + 5
+    x, y = batch(loss)
+    net = make_net(input_map="learned", output_map="learned")
+    adjoint = Adjoint(net, N, loss=loss, threads=threads)
+    adjoint.load(x, y)
+    for _ in range(2):  # the second evaluation finds the first one's numbers in every buffer
+        value = adjoint.evaluate(0.3)
+        assert_same(net, value, autograd(net, x, y, 0.3, loss))
+    smooth = Adjoint(net, N, loss=loss, threads=threads)
+    smooth.load(x, y)
+    smooth.smoothing = [0.1] * net.depth
+    in_blocks = smooth.evaluate(0.3), net.weights.grad.clone()
+    monkeypatch.undo()
+    whole = Adjoint(net, N, loss=loss, threads=1)
+    whole.load(x, y)
+    whole.smoothing = [0.1] * net.depth
+    assert whole.evaluate(0.3) == pytest.approx(in_blocks[0], rel=1e-14)
+    torch.testing.assert_close(net.weights.grad, in_blocks[1], rtol=1e-12, atol=1e-14)
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_without_leakage_too(loss):
     net = make_net(effective_depth=0.0)
@@ -156,7 +179,7 @@ def test_it_leaves_the_number_of_threads_alone():
     adjoint.load(*batch("mse"))
     adjoint.evaluate(0.3)
     assert torch.get_num_threads() == before
-    adjoint.shards[1].y = torch.zeros(N_OUT, 2)  # a fault in another thread
+    adjoint.shards[1].blocks[0].y = torch.zeros(N_OUT, 2)  # a fault in another thread
     with pytest.raises(RuntimeError):
         adjoint.evaluate(0.3)
     assert torch.get_num_threads() == before

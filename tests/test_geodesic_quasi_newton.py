@@ -65,3 +65,30 @@ def test_every_step_goes_down_and_none_is_taken_at_the_minimum():
     at = search.at.copy()
     assert not search.iterate()
     np.testing.assert_array_equal(search.at, at)
+
+
+def test_it_goes_on_with_what_it_remembers():
+    H, b, function = quadratic(30, 100, seed=3)
+    search = QuasiNewton(function, np.zeros(30), history=40)
+    unbroken = QuasiNewton(function, np.zeros(30), history=40)
+    for _ in range(12):
+        search.iterate(), unbroken.iterate()
+    search.go_on(function)
+    for _ in range(12):
+        search.iterate(), unbroken.iterate()
+    # Of the same function, it makes the same steps: only products in float32 were taken anew.
+    np.testing.assert_allclose(search.at, unbroken.at, rtol=1e-5)
+
+    # Of one with its minimum elsewhere and the same curvature, it needs fewer than from nothing.
+    def moved(v):
+        return float(v @ H @ v) / 2 + float(b @ v), H @ v + b
+
+    def steps(search):
+        count = 0
+        while np.linalg.norm(search.gradient) > 1e-3 and search.iterate():
+            count += 1
+        return count
+
+    start = search.at.copy()
+    search.go_on(moved)
+    assert steps(search) < steps(QuasiNewton(moved, start, history=40)) / 2

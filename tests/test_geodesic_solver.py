@@ -9,6 +9,7 @@ from exact_paths import random
 import loadpath as lp
 from loadpath import results
 from loadpath.geodesic import linear, plan, solve
+from loadpath.geodesic.descent import EQUAL
 from loadpath.geodesic.pinned import REACHED
 from loadpath.geodesic.refinement import extrapolated
 
@@ -162,7 +163,8 @@ def test_the_dataset_has_the_certificate_and_the_momenta_it_speaks_of(solved, tm
 def test_a_path_is_taken_up_where_another_left_it(solved):
     start = dict(start=solved.model, weight_decay=solved.weight_decay)
     again = solve(solved.x, solved.target, **SMALL, **start)
-    assert again.objective <= solved.objective * (1 + 1e-6)
+    # Kinks are rounded anew on the way, so that it ends as low as `Descent` tells points apart.
+    assert again.objective <= solved.objective * (1 + EQUAL)
     assert again.history.iteration[-1] < solved.history.iteration[-1] / 2
     further = solve(solved.x, solved.target, **{**SMALL, "effective_depth": 2.2}, **start)
     assert further.status == "converged" and further.model.effective_depth == 2.2

@@ -45,7 +45,8 @@ class Phase:
     """L-BFGS in one set of curvature coordinates and at one rounding of the kinks.
 
     Its coordinates are not renewed on the way: the curvature of thousands of rounded kinks is only
-    learned in a long run with a long history (docs/geodesics.md has what renewing costs).
+    learned in a long run with a long history (docs/geodesics.md has what renewing costs). On more
+    samples than before, a phase may go on with what the last one learned.
     """
 
     width: float
@@ -59,6 +60,8 @@ class Phase:
     settled: bool = True
     """The path is near its final shape: the mesh rests, and the search remembers nothing of
     directions that no sample sees."""
+    goes_on: bool = False
+    """With the coordinates and the memory of the phase before, of the same precision."""
     tolerances: float = 1.0
     """Stop once the worst layer's residual is below this many tolerances."""
 
@@ -86,7 +89,9 @@ class Descent:
         """
         self.model, self.x, self.y = model, x, y
         self.weight_decay, self.loss, self.tolerance = weight_decay, loss, tolerance
-        self.adaptive, self.threads, self.seed = adaptive, threads, seed
+        self.adaptive, self.seed = adaptive, seed
+        # Asked here, for `solve` keeps torch itself to one while it descends.
+        self.threads = threads or torch.get_num_threads()
         self.limit = max_seconds or math.inf
         self.status = "running"
         self.iteration, self.seconds = 0, 0.0
@@ -95,6 +100,8 @@ class Descent:
         self.smoothing = [0.0] * model.depth
         """Half-widths of the rounded kinks of the present phase, absolute."""
         self.rows: list[dict[str, Any]] = []
+        self.learned: tuple[Coordinates, QuasiNewton] | None = None
+        """What the last phase can hand on."""
         self.forget_best()
 
     def take(self, model: LeakyResNet) -> None:
@@ -119,7 +126,8 @@ class Descent:
     def warm_start(self, stage: Adam, samples: slice) -> Iterator[int]:
         """Annealed Adam in float32 on some of the samples; yields iterations done."""
         started = time.monotonic()
-        model, adjoint = self._working_copy(samples, single=True)
+        model = self._working_copy(single=True)
+        adjoint = self._adjoint(model, samples)
         mesh = Adaptive(model) if self.adaptive else None
         optimizer = stage.optimizer(model.parameters())
         first = self.iteration
@@ -145,26 +153,33 @@ class Descent:
         with `status` still "running", and where time is up.
         """
         started = time.monotonic()
-        model, adjoint = self._working_copy(samples, single=phase.single)
+        earlier, self.learned = self.learned if phase.goes_on else None, None
+        model = earlier[0].model if earlier else self._working_copy(single=phase.single)
+        adjoint = self._adjoint(model, samples)
         if self.adaptive and not phase.settled:
             Adaptive(model, every=1).step(self._some(samples, model))
             self.model.set_layer_steps(model.layer_steps)
         width = phase.width if model.activation == "relu" else 0.0
         adjoint.smoothing = self.smoothing = self._smoothing(model, width)
         self.stillest = math.inf  # residuals at another rounding do not compare
-        coordinates = Coordinates(
-            model,
-            self.x[samples].to(model.weights),
-            weight_decay=self.weight_decay,
-            loss=self.loss,
-            generator=torch.Generator().manual_seed(self.seed + self.iteration),
-        )
-        search = QuasiNewton(
-            self._evaluation(adjoint, coordinates),
-            coordinates.V.detach().numpy(force=True).ravel(),
-            history=phase.history,
-            active=coordinates.seen(BLIND) if phase.settled else None,
-        )
+        if earlier:
+            coordinates, search = earlier
+            search.go_on(self._evaluation(adjoint, coordinates))
+        else:
+            coordinates = Coordinates(
+                model,
+                self.x[samples].to(model.weights),
+                weight_decay=self.weight_decay,
+                loss=self.loss,
+                generator=torch.Generator().manual_seed(self.seed + self.iteration),
+            )
+            search = QuasiNewton(
+                self._evaluation(adjoint, coordinates),
+                coordinates.V.detach().numpy(force=True).ravel(),
+                history=phase.history,
+                active=coordinates.seen(BLIND) if phase.settled else None,
+            )
+        self.learned = coordinates, search
         for count in _parts(phase.iterations):
             # Not beyond a step that finds nothing lower: the next would search the same line.
             moved = all(search.iterate() for _ in range(count))
@@ -202,19 +217,23 @@ class Descent:
             A = decay[l] * A + gain[l] * (S @ W.T)
         return A @ model.output_map
 
-    def _working_copy(self, samples: slice, *, single: bool) -> tuple[LeakyResNet, Adjoint]:
-        """A net in the precision wanted, and its adjoint with the samples loaded.
+    def _working_copy(self, *, single: bool) -> LeakyResNet:
+        """A net in the precision wanted.
 
         A copy, for a net that went through float32 has lost digits of its maps and steps.
         """
-        model = self.model
-        if single:
-            model = copy.deepcopy(model).float()
-            model.layer_steps = self.model.layer_steps.clone()
+        if not single:
+            return self.model
+        model = copy.deepcopy(self.model).float()
+        model.layer_steps = self.model.layer_steps.clone()
+        return model
+
+    def _adjoint(self, model: LeakyResNet, samples: slice) -> Adjoint:
+        """The model's adjoint with the samples loaded."""
         x, y = self.x[samples], self.y[samples]
         adjoint = Adjoint(model, len(x), loss=self.loss, threads=self.threads)
         adjoint.load(x, y)
-        return model, adjoint
+        return adjoint
 
     def _some(self, samples: slice, model: LeakyResNet) -> Tensor:
         x = self.x[samples]

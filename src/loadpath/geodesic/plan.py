@@ -33,6 +33,11 @@ FINE = (
     Phase(width=0.001, iterations=2000),
 )
 """The kinks rounded less and less, each phase from where the last one settled."""
+SAMPLED = Phase(width=0.001, iterations=1500, history=300, single=True)
+"""Where there are more samples, on some of them: what it learns of the curvature is dear to learn
+on all. A memory this long costs less than evaluations do there."""
+GROWN = replace(SAMPLED, iterations=2000, goes_on=True)
+"""After samples were added."""
 PINNED = tuple(
     Phase(width=width, iterations=300, history=50) for width in (0.1, 0.03, 0.01, 0.003, 0.001)
 )
@@ -49,6 +54,8 @@ LEAST_DEPTH, LONGEST = 8, 0.75
 SUBSET = 5000
 """Samples, about, of all phases up to the second fine one, where there are more: the rest shift the
 minimum by what samples differ, and are taken in from there."""
+GROWTH = 4
+"""Times as many samples in each step from there."""
 
 
 def coarse_steps(steps: Tensor, *, effective_depth: float, step: str) -> Tensor | None:
@@ -64,7 +71,8 @@ def free_end(
     descent: Descent, steps: Tensor, *, warm: bool, fine: tuple[Phase, ...] = FINE
 ) -> Iterator[int]:
     """All phases of a path with a free end, whose mesh is to be `steps` unless it adapts."""
-    some = slice(None, None, max(1, len(descent.x) // SUBSET))
+    stride = max(1, len(descent.x) // SUBSET)
+    some = slice(None, None, stride)
     if warm:
         yield from descent.warm_start(WARM_START, some)
         for phase in COARSE:
@@ -75,12 +83,14 @@ def free_end(
             descent.take(meshes.remesh(descent.model, finer))
         for phase in BETWEEN:
             yield from _going(descent, phase, some)
-        if some.step > 1 and descent.model.activation == "relu":
-            for phase in fine[:2]:
+        if stride > 1 and descent.model.activation == "relu":
+            for phase in (*fine[:2], SAMPLED):
                 yield from _going(descent, phase, some)
             fine = fine[2:]
-        if some.step > 1 and descent.status == "running":
-            descent.forget_best()  # it was lowest on some of the samples
+        while stride > 1 and descent.status == "running":
+            descent.forget_best()  # it was lowest on fewer samples
+            stride //= GROWTH
+            yield from _going(descent, GROWN, slice(None, None, max(1, stride)))
     if descent.model.activation == "relu":
         for phase in fine:
             yield from _going(descent, phase)

@@ -59,6 +59,12 @@ class QuasiNewton:
         self.SY, self.YY = np.empty((2, 0, 0))
         """s_i . y_j for i <= j, and y_i . y_j, in the order of `rows`."""
 
+    def go_on(self, evaluate: Evaluate) -> None:
+        """Minimize another function, whose curvature is taken to be what is remembered."""
+        self.evaluate = evaluate
+        self.value, self.gradient = evaluate(self.at)
+        self.along = self._products(self.gradient)
+
     def iterate(self) -> bool:
         """Take one step; False if nothing lower was found, and then nothing has changed."""
         direction = self._direction()
