@@ -29,8 +29,9 @@ test: $(READY)  ## lint, types, tests
 science: $(READY)  ## the slow tests: claims of the paper, measured
 	$(BIN)/python -m pytest -m slow
 
-bench: $(READY)  ## speed of the training step
+bench: $(READY)  ## speed of the training step and of the chain
 	$(BIN)/python benchmarks/train_step.py
+	$(BIN)/python benchmarks/chain.py
 
 figures: $(READY)  ## every figure of the paper (hours; resumes where it stopped)
 	$(BIN)/loadpath figures all --out docs --workers 2

@@ -15,6 +15,7 @@ HOUSE = [
     "mechanics",
     "training",
     "geodesic",
+    "spring_block",
     "plots",
     "report",
     "experiments",

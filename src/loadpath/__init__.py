@@ -6,7 +6,17 @@ wanted: they bring matplotlib along.
 
 from importlib.metadata import version
 
-from loadpath import adjoint, data, geodesic, layer_steps, mechanics, record, results, training
+from loadpath import (
+    adjoint,
+    data,
+    geodesic,
+    layer_steps,
+    mechanics,
+    record,
+    results,
+    spring_block,
+    training,
+)
 from loadpath.models import LeakyResNet
 from loadpath.results import load
 from loadpath.training import fit
@@ -25,5 +35,6 @@ __all__ = [
     "mechanics",
     "record",
     "results",
+    "spring_block",
     "training",
 ]

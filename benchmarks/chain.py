@@ -1,0 +1,174 @@
+"""Block-steps a second of the spring-block chain, against three baselines in the same run.
+
+Run `python benchmarks/chain.py`: a minute on 2 cores. The baselines:
+
+(a) a plain Python loop over blocks, once on NumPy arrays, element by element with a normal drawn
+    for each, and once on lists with the standard library's normals, which Python is faster at;
+(b) sdeint for the Langevin chain: `itoint`, which is how its documentation integrates an equation
+    (it picks a stochastic Runge-Kutta method of strong order 1), and its Euler method;
+(c) drawing as many normals and doing nothing with them, which no simulation with noise can beat.
+
+`--diagram` times a phase diagram of 40 x 40 cells, 64 replicas and 20,000 steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import sdeint
+import torch
+
+from loadpath.record import torch_threads
+from loadpath.spring_block import Chain, phase_diagram, simulate
+from loadpath.spring_block.engine import DRAWN, step_drawn
+from loadpath.spring_block.exact import laplacian
+from loadpath.spring_block.simulation import cores
+
+REPLICAS, STEPS = 4096, 10_000
+CHAIN = Chain()
+
+
+def rate(block_steps: float, work: Callable[[], object], repeats: int = 3) -> float:
+    """Block-steps a second of the fastest of some runs."""
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return block_steps / min(times)
+
+
+def on_arrays(steps: int) -> np.ndarray:
+    """One overdamped chain, block by block, in NumPy arrays."""
+    n, k, mu, dt, kick = CHAIN.n_blocks, CHAIN.stiffness, CHAIN.friction_right, 0.01, 0.1
+    x = np.zeros(n + 2)
+    x[-1] = CHAIN.target
+    for _ in range(steps):
+        old = x.copy()
+        for l in range(1, n + 1):
+            f = k * (old[l + 1] - 2 * old[l] + old[l - 1]) + kick * np.random.randn()
+            if f > mu:
+                x[l] += dt * (f - mu)
+            elif f < -mu:
+                x[l] += dt * (f + mu)
+    return x
+
+
+def on_lists(steps: int) -> list[float]:
+    """The same on lists."""
+    n, k, mu, dt, kick = CHAIN.n_blocks, CHAIN.stiffness, CHAIN.friction_right, 0.01, 0.1
+    x = [0.0] * (n + 1) + [CHAIN.target]
+    for _ in range(steps):
+        old = x.copy()
+        for l in range(1, n + 1):
+            f = k * (old[l + 1] - 2 * old[l] + old[l - 1]) + kick * random.gauss(0, 1)
+            if f > mu:
+                x[l] += dt * (f - mu)
+            elif f < -mu:
+                x[l] += dt * (f + mu)
+    return x
+
+
+def by_sdeint(steps: int, integrate: Callable[..., np.ndarray]) -> np.ndarray:
+    """One Langevin chain."""
+    n = CHAIN.n_blocks
+    K, pull = CHAIN.stiffness * laplacian(n), np.eye(n)[-1]
+    mu_right, mu_left = CHAIN.friction_right, CHAIN.friction_left
+
+    def drift(z: np.ndarray, t: float) -> np.ndarray:
+        x, v = z[:n], z[n:]
+        friction = np.where(v > 0, mu_right, np.where(v < 0, -mu_left, 0.0))
+        return np.concatenate([v, pull - K @ x - v - friction])
+
+    noise = np.vstack([np.zeros((n, n)), 0.01 * np.eye(n)])
+    return integrate(
+        drift, lambda z, t: noise, np.zeros(2 * n), np.linspace(0, 0.05 * steps, steps + 1)
+    )
+
+
+def normals(count: int, threads: int) -> None:
+    """Draw as many with the generator of `simulate`, into a buffer that stays in the cache."""
+
+    def draw(seed: int) -> None:
+        generator, buffer = torch.Generator().manual_seed(seed), torch.empty(DRAWN)
+        for _ in range(count // threads // len(buffer)):
+            buffer.normal_(generator=generator)
+
+    with torch_threads(1), ThreadPoolExecutor(threads) as pool:
+        list(pool.map(draw, range(threads)))
+
+
+def diagram() -> None:
+    started = time.perf_counter()
+    phase_diagram(
+        friction=np.linspace(0.0, 0.3, 40),
+        noise=np.linspace(0.0, 0.04, 40),
+        n_steps=20_000,
+        n_replicas=64,
+    )
+    seconds = time.perf_counter() - started
+    total = 40 * 40 * 64 * 20_000 * 7
+    print(f"diagram of 40 x 40 cells, 64 replicas, 20,000 steps: {seconds:.0f} s")
+    print(f"  {total / seconds:.3g} block-steps/s, creating the streams included")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--diagram", action="store_true", help="time a large phase diagram instead")
+    parser.add_argument("--threads", type=int, help="of the CPU; all cores if not given")
+    options = parser.parse_args()
+    threads = cores(options.threads)
+    compiled = "with numba" if step_drawn else "without numba"
+    versions = f"numpy {np.__version__}, torch {torch.__version__}"
+    print(f"{versions}, {platform.machine()}, {threads} threads, {compiled}")
+    simulate(CHAIN, noise=0.01, n_steps=2)  # compiles
+    if options.diagram:
+        diagram()
+        return
+    n, total = CHAIN.n_blocks, REPLICAS * STEPS * CHAIN.n_blocks
+    loops = {
+        "(a) Python loop on arrays": rate(10_000 * n, lambda: on_arrays(10_000)),
+        "(a) Python loop on lists": rate(10_000 * n, lambda: on_lists(10_000)),
+        "(b) sdeint.itoint": rate(500 * n, lambda: by_sdeint(500, sdeint.itoint)),
+        "(b) sdeint.itoEuler": rate(2000 * n, lambda: by_sdeint(2000, sdeint.itoEuler)),
+    }
+    drawn = rate(total, lambda: normals(total, threads))
+    ours = {
+        "overdamped": rate(
+            total,
+            lambda: simulate(
+                CHAIN, noise=0.01, n_steps=STEPS, n_replicas=REPLICAS, threads=threads
+            ),
+        ),
+        "langevin": rate(
+            total,
+            lambda: simulate(
+                CHAIN,
+                dynamics="langevin",
+                noise=0.01,
+                dt=0.05,
+                n_steps=STEPS,
+                n_replicas=REPLICAS,
+                threads=threads,
+            ),
+        ),
+    }
+    print("block-steps a second                               simulate is")
+    for name, speed in loops.items():
+        mine = ours["overdamped" if name.startswith("(a)") else "langevin"]
+        print(f"  {name:<28} {speed:10.3g} {mine / speed:14.0f} times faster")
+    print(f"  {'(c) normals alone':<28} {drawn:10.3g}")
+    for name, speed in ours.items():
+        print(
+            f"  {'simulate, ' + name:<28} {speed:10.3g} {drawn / speed:14.2f} times the time of (c)"
+        )
+
+
+if __name__ == "__main__":
+    main()
