@@ -206,17 +206,18 @@ def _kick(scheme: Scheme, groups: Groups) -> Array:
 
 def _step_compiled(scheme: Scheme, groups: Groups, out: Array) -> None:
     """`step_all` by numba."""
-    v = np.zeros((len(groups), scheme.n_blocks, LANES))
-    x = np.zeros((len(groups), scheme.n_blocks + 2, LANES))
-    x[:, 1:-1] = scheme.start[:, None]
+    count, n = len(groups), scheme.n_blocks
+    v = np.zeros((count, n * LANES))
+    x = np.zeros((count, (n + 2) * LANES))
+    x[:, LANES:-LANES] = np.repeat(scheme.start, LANES)
     first, ones = 0, np.ones(scheme.n_steps)
     envelope = ones if scheme.envelope is None else scheme.envelope
     pull = ones if scheme.pull is None else scheme.pull
-    out[0] = x[:, 1:-1].transpose(1, 0, 2)
+    out[0] = scheme.start[:, None, None]
     for drawn in normals(scheme, groups):
         now = slice(first, first + drawn.shape[1])
         step_drawn(
-            drawn,
+            drawn.reshape(*drawn.shape[:2], -1),
             _kick(scheme, groups),
             envelope[now],
             groups.pulled,
@@ -228,6 +229,7 @@ def _step_compiled(scheme: Scheme, groups: Groups, out: Array) -> None:
             scheme.dt,
             scheme.inertia,
             scheme.viscosity,
+            LANES,
             x,
             v,
             first,

@@ -1,7 +1,8 @@
 """The steps of `engine.step_all` under dry friction, compiled by numba: the same numbers, sooner.
 
-The lanes of a group are stepped together, a vector register's worth, from one end of their normals
-to the other; other threads run meanwhile, which NumPy's many short calls would keep from doing.
+The lanes of all blocks of a group are stepped in one loop, a vector register's worth at a time,
+from one end of their normals to the other; other threads run meanwhile, which NumPy's many short
+calls would keep from doing.
 """
 
 import numba
@@ -9,55 +10,87 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-LANES = 8
-"""Replicas that share a stream of noise: here, for loops over it unroll only if it is constant."""
+
+
+@numba.njit(inline="always")
+def _velocity(
+    left: float,
+    here: float,
+    right: float,
+    noise: float,
+    v: float,
+    k: float,
+    most: float,
+    least: float,
+    inertia: float,
+    mobility: float,
+) -> float:
+    """Of one block; every operation is that of `step_all`, in its order."""
+    force = left + right
+    force -= here
+    force -= here
+    force *= k
+    force += noise
+    force += v * inertia
+    hold = force if force < most else most
+    force -= hold if hold > least else least
+    return force * mobility
 
 
 @numba.njit(nogil=True, cache=True)
 def step_drawn(
-    drawn: NDArray[np.float32],  # (group, step, block, lane), or (group, step, 1, lane) if common
+    drawn: NDArray[np.float32],  # (group, step, block * lane), or (group, step, lane) if common
     size: Array,  # (group,) of the kicks
     envelope: Array,  # (step,)
     pulled: Array,  # (group,)
     pull: Array,  # (step,)
     by_force: bool,
     stiffness: Array,  # (group,)
-    right: Array,
-    left: Array,
+    friction_right: Array,
+    friction_left: Array,
     dt: float,
     inertia: float,  # mass / dt; 0 if overdamped
     viscosity: float,
-    positions: Array,  # (group, block + 2, lane), changed in place, as are the velocities
-    velocities: Array,  # (group, block, lane)
+    lanes: int,
+    positions: Array,  # (group, (block + 2) * lane), changed in place, as are the velocities
+    velocities: Array,  # (group, block * lane)
     first: int,  # step
     record_every: int,
     out: Array,  # (record, block, group, lane)
 ) -> None:
-    """Take len(envelope) steps; every operation is that of `step_all`, in its order."""
-    groups, n = velocities.shape[:2]
-    own, mobility = drawn.shape[2] == n, 1 / viscosity
+    """Take len(envelope) steps."""
+    groups, many = velocities.shape
+    own, mobility = drawn.shape[2] == many, 1 / viscosity
     for g in range(groups):
-        x, v = positions[g], velocities[g]
-        k, most, least = stiffness[g], right[g], -left[g]
+        v, wall = velocities[g], positions[g, lanes + many :]
+        # Slices, for indices that a compiler knows to be positive, or it cannot use vectors.
+        left, x, right = (
+            positions[g, :many],
+            positions[g, lanes : lanes + many],
+            positions[g, 2 * lanes :],
+        )
+        k, most, least = stiffness[g], friction_right[g], -friction_left[g]
         for t in range(len(envelope)):
-            last, kick = pulled[g] * pull[t], size[g] * envelope[t]
-            for c in range(LANES):
-                x[n + 1, c] = last + x[n, c] if by_force else last
-            for l in range(n):
-                m = l if own else 0
-                for c in range(LANES):
-                    force = x[l, c] + x[l + 2, c]
-                    force -= x[l + 1, c]
-                    force -= x[l + 1, c]
-                    force *= k
-                    force += drawn[g, t, m, c] * kick
-                    force += v[l, c] * inertia
-                    force -= max(min(force, most), least)
-                    v[l, c] = force * mobility
-            for l in range(n):
-                for c in range(LANES):
-                    x[l + 1, c] += v[l, c] * dt
+            last, kick, z = pulled[g] * pull[t], size[g] * envelope[t], drawn[g, t]
+            for c in range(lanes):
+                wall[c] = last + x[many - lanes + c] if by_force else last
+            if own:
+                for i in range(many):
+                    v[i] = _velocity(
+                        left[i], x[i], right[i], z[i] * kick, v[i],
+                        k, most, least, inertia, mobility,
+                    )  # fmt: skip
+            else:
+                for a in range(0, many, lanes):
+                    for c in range(lanes):
+                        i = a + c
+                        v[i] = _velocity(
+                            left[i], x[i], right[i], z[c] * kick, v[i],
+                            k, most, least, inertia, mobility,
+                        )  # fmt: skip
+            for i in range(many):
+                x[i] += v[i] * dt
             if (first + t + 1) % record_every == 0:
-                for l in range(n):
-                    for c in range(LANES):
-                        out[(first + t + 1) // record_every, l, g, c] = x[l + 1, c]
+                for i in range(many):
+                    l, c = divmod(i, lanes)
+                    out[(first + t + 1) // record_every, l, g, c] = x[i]
