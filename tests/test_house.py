@@ -15,6 +15,7 @@ HOUSE = [
     "mechanics",
     "training",
     "geodesic",
+    "separation",
     "spring_block",
     "plots",
     "report",

@@ -14,6 +14,7 @@ from loadpath import (
     mechanics,
     record,
     results,
+    separation,
     spring_block,
     training,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "mechanics",
     "record",
     "results",
+    "separation",
     "spring_block",
     "training",
 ]
