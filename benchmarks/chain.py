@@ -24,11 +24,10 @@ import numpy as np
 import sdeint
 import torch
 
-from loadpath.record import torch_threads
+from loadpath.record import cores, torch_threads
 from loadpath.spring_block import Chain, phase_diagram, simulate
 from loadpath.spring_block.engine import DRAWN, step_drawn
 from loadpath.spring_block.exact import laplacian
-from loadpath.spring_block.simulation import cores
 
 REPLICAS, STEPS = 4096, 10_000
 CHAIN = Chain()

@@ -1,12 +1,13 @@
 """Moments against the same products taken over all rows at once. Seeds are the parameters shown."""
 
+import os
 import pickle
 
 import pytest
 import torch
 from exact_paths import random
 
-from loadpath.record import Moments, as_rows, features, torch_threads
+from loadpath.record import Moments, as_rows, cores, features, torch_threads
 
 # Householder QR is backward stable: relative errors are a few eps times the number of updates.
 EXACT = dict(rtol=1e-12, atol=1e-12)
@@ -92,6 +93,18 @@ def test_the_number_of_threads_is_put_back_even_after_an_error():
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores can be taken on Linux")
+def test_threads_are_the_cores_left_to_the_process_unless_told():
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert cores(None) == 1
+    finally:
+        os.sched_setaffinity(0, before)
+    assert cores(None) == len(before)
+    assert cores(7) == 7
+
+
 A, BAD = torch.ones(5, 3), torch.tensor([[1.0, float("nan"), 2.0]])
 
 
@@ -109,6 +122,7 @@ A, BAD = torch.ones(5, 3), torch.tensor([[1.0, float("nan"), 2.0]])
         (lambda: Moments(3).rows(), "at least one sample, got 0"),
         (lambda: Moments(3).merge(Moments(4)), "other must have width=3, got 4"),
         (lambda: Moments(3).merge(Moments(3, bias=False)), "other must have bias=True, got False"),
+        (lambda: cores(0), "threads must be a whole number of at least 1, not 0"),
         (lambda: as_rows("dA", torch.ones(0, 3)), r"dA must be a non-empty .* got \(0, 3\)"),
     ],
 )

@@ -8,6 +8,7 @@ digits, and the few rows of R stand in for the N rows of Z wherever only inner p
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
@@ -16,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from loadpath.data.arrays import check_count
 from loadpath.models import ACTIVATIONS
 
 
@@ -64,6 +66,18 @@ def torch_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def cores(threads: int | None) -> int:
+    """Threads to use: all cores that this process may run on, unless told otherwise."""
+    if threads is None:
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+    check_count("threads", threads, 1)
+    return threads
 
 
 Block = Literal["S", "A", "dA"]

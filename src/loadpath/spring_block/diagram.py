@@ -14,9 +14,10 @@ from tqdm import tqdm
 
 from loadpath import results
 from loadpath.data.arrays import check_count
+from loadpath.record import cores
 from loadpath.spring_block.chain import Array, Chain, Dynamics, Puller, check_number
 from loadpath.spring_block.engine import LANES, Groups, Scheme, run, stream_seeds
-from loadpath.spring_block.simulation import check_dynamics, check_memory, cores
+from loadpath.spring_block.simulation import check_dynamics, check_memory
 
 RATIO = 4 / 3
 """mu_left / mu_right, of the Langevin run in [SB]'s code."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from loadpath import results
 from loadpath.data.arrays import check_count
+from loadpath.record import cores
 from loadpath.spring_block.chain import Array, Chain, Dynamics, Puller, check_number
 from loadpath.spring_block.engine import LANES, Groups, Scheme, run, stream_seeds
 
@@ -200,18 +200,6 @@ def check_memory(numbers: int, n_replicas: int, records: int) -> None:
             f"records each need {needed / 2**30:.3g} GiB, and {free / 2**30:.3g} GiB are free; "
             "a larger record_every needs less."
         )
-
-
-def cores(threads: int | None) -> int:
-    """Threads to use: all cores that this process may run on, unless told otherwise."""
-    if threads is None:
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
-    check_count("threads", threads, 1)
-    return threads
 
 
 def _split(
