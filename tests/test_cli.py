@@ -373,7 +373,7 @@ def test_bad_options_are_one_line_and_nothing_is_written(options, reason, tmp_pa
 
 
 def test_a_command_is_needed(refusal):
-    assert "demo,train,geodesic,figures,report" in refusal()
+    assert "one of {demo,train,geodesic," in refusal()
     assert "'trian'" in refusal("trian")
 
 

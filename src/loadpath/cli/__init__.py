@@ -12,14 +12,16 @@ from jsonargparse import ActionConfigFile, ArgumentParser, set_parsing_settings
 
 from loadpath.cli.commands import Demo, Figures, Report
 from loadpath.cli.geodesic import Geodesic
-from loadpath.cli.run_folder import FLAGS
+from loadpath.cli.phase_diagram import PhaseDiagram
+from loadpath.cli.run_folder import FLAGS, SWITCHES
 from loadpath.cli.train import Train
 
-Command = Demo | Train | Geodesic | Figures | Report
+Command = Demo | Train | Geodesic | PhaseDiagram | Figures | Report
 COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
     "train": Train,
     "geodesic": Geodesic,
+    "phase-diagram": PhaseDiagram,
     "figures": Figures,
     "report": Report,
 }
@@ -45,10 +47,11 @@ def parser() -> ArgumentParser:
             action=ActionConfigFile,
             help="YAML file of options; those on the command line win over it",
         )
-        flags = [flag for flag in FLAGS if flag in command.__dataclass_fields__]
+        bare = {**FLAGS, **SWITCHES}
+        flags = [flag for flag in bare if flag in command.__dataclass_fields__]
         sub.add_class_arguments(command, as_group=False, as_positional=True, skip=set(flags))
         for flag in flags:
-            sub.add_argument(f"--{flag}", action="store_true", help=FLAGS[flag])
+            sub.add_argument(f"--{flag}", action="store_true", help=bare[flag])
         subcommands.add_subcommand(name, sub, help=summary)
     return top
 

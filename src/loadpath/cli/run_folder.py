@@ -30,11 +30,18 @@ GEODESIC_FILES = (
     "report.html",
 )
 """What `geodesic` writes."""
+DIAGRAM_FILES = ("config.yaml", "phase_diagram.nc", "phase_diagram.png")
+"""What `phase-diagram` writes."""
 FLAGS = {
     "resume": "go on with what is in the folder, or start if there is nothing",
     "overwrite": "replace what is in the folder already",
 }
 """Options without a value; they say what to do once, so config files do not hold them."""
+SWITCHES = {
+    "chain": "draw it of the spring-block chain",
+    "common_noise": "shake all blocks of a chain alike; by default each has noise of its own",
+}
+"""Options without a value that config files do hold."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -55,15 +62,24 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def earlier_results(folder: Path) -> list[str]:
-    """Names of the files in `folder` that `train` or `geodesic` wrote.
+    """Names of the files in `folder` that a command wrote.
 
     Raises: NotADirectoryError if `folder` is a file, or stands in one.
     """
     for place in (folder, *folder.parents):
         if place.exists() and not place.is_dir():
             raise NotADirectoryError(f"out must be a folder, but {str(place)!r} is a file.")
-    names = dict.fromkeys((*RUN_FILES, *GEODESIC_FILES))
+    names = dict.fromkeys((*RUN_FILES, *GEODESIC_FILES, *DIAGRAM_FILES))
     return [name for name in names if (folder / name).exists()]
+
+
+def check_free(out: str, present: Iterable[str], overwrite: bool) -> None:
+    """Raise FileExistsError if earlier results are present and may not be replaced."""
+    if present and not overwrite:
+        raise FileExistsError(
+            f"{out!r} holds earlier results ({', '.join(present)}); pass --overwrite to replace "
+            "them."
+        )
 
 
 def remove(folder: Path, names: Iterable[str]) -> None:
@@ -76,6 +92,13 @@ def save_config(settings: Mapping[str, Any], folder: Path) -> None:
     """Write the options of a run to its folder."""
     text = yaml.safe_dump(dict(settings), sort_keys=False)
     results.write_text_atomic(folder / "config.yaml", text, overwrite=True)
+
+
+def save_picture(picture: bytes, path: Path) -> Path:
+    """Write a picture, as the bytes of its file, to a run's folder."""
+    with results.atomic_path(path, overwrite=True) as temporary:
+        temporary.write_bytes(picture)
+    return path
 
 
 def save_model(model: LeakyResNet, folder: Path) -> None:

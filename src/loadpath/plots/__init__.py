@@ -30,12 +30,14 @@ from .path import (
     stationarity,
     weight_spectrum,
 )
+from .spring_block import chain_phase_diagram
 from .style import STYLE, png, svg
 from .surgery import figure_growth, figure_surgery
 from .training import convergence, learning_curves, mesh_history
 
 __all__ = [
     "STYLE",
+    "chain_phase_diagram",
     "convergence",
     "descent",
     "energies",
