@@ -17,6 +17,8 @@ HOUSE = [
     "geodesic",
     "separation",
     "spring_block",
+    "classifiers",
+    "sweep",
     "plots",
     "report",
     "experiments",

@@ -16,6 +16,7 @@ from loadpath import (
     results,
     separation,
     spring_block,
+    sweep,
     training,
 )
 from loadpath.models import LeakyResNet
@@ -38,5 +39,6 @@ __all__ = [
     "results",
     "separation",
     "spring_block",
+    "sweep",
     "training",
 ]

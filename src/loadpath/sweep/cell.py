@@ -1,0 +1,53 @@
+"""One cell, measured: on one thread, alone in its process, its result or what went wrong."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+
+from loadpath import results
+from loadpath.record import torch_threads
+from loadpath.sweep.cells import Cell
+
+Measured = bytes | str
+"""The netCDF file of a cell, or one line about what it raised."""
+
+_ALONE = threading.Lock()
+"""Torch's number of threads and its default generator belong to the process, so that a second cell
+in it (a Dask worker may have many threads) would change a first one's numbers."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is done for each cell; travels to the workers."""
+
+    measure: Callable[..., xr.Dataset]
+    common: Mapping[str, Any]
+
+    def __call__(self, cell: Cell) -> Measured:
+        """Measure a cell. What it raises is said in one line: the driver may not know the class."""
+        try:
+            with _ALONE, torch_threads(1):
+                ds = self.measure(**self.common, **cell)
+            return _file(ds, {**self.common, **cell}, cell)
+        except Exception as error:
+            lines = str(error).strip().splitlines()
+            return ": ".join([type(error).__name__, *lines[:1]])
+
+
+def _file(ds: xr.Dataset, settings: Mapping[str, Any], cell: Cell) -> bytes:
+    """The bytes of a netCDF file: what `results.save` would write."""
+    if not isinstance(ds, xr.Dataset):
+        raise TypeError(f"measure must return a Dataset, got {type(ds).__name__}.")
+    clash = sorted(set(cell) & {*ds.variables, *ds.dims})
+    if clash:
+        raise ValueError(
+            f"measure must not use the names of axes in its Dataset, got {', '.join(clash)}."
+        )
+    if "schema_version" not in ds.attrs:
+        ds = results.stamp(ds, **settings)
+    return bytes(ds.to_netcdf(engine="h5netcdf"))

@@ -1,0 +1,89 @@
+"""The cells of a grid: settings by name, and the file names that say them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+Cell = Mapping[str, str | int | float]
+"""The settings of one run."""
+Key = tuple[str | float, ...]
+"""A cell's values in the order of its axes, numbers as floats: 1 and 1.0 are one setting."""
+
+LONGEST_NAME = 230
+"""Bytes of a file name: most systems allow 255, and a file being written has a longer one."""
+
+
+def product(axes: Mapping[str, Sequence[str | int | float]]) -> list[Cell]:
+    """Every combination of the axes' values, the last axis fastest.
+
+    Raises: ValueError if there is no axis, or an axis is empty or names a value twice.
+    """
+    if not axes:
+        raise ValueError("axes must name at least one axis, got none.")
+    for name, values in axes.items():
+        if isinstance(values, str) or not len(values):
+            raise ValueError(f"axes must give {name!r} a list of values, got {values!r}.")
+        if len({_plain(value) for value in values}) < len(values):
+            raise ValueError(f"axes must not give {name!r} a value twice, got {list(values)}.")
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def cell_name(cell: Cell) -> str:
+    """File name of a cell's result: its settings."""
+    return ",".join(f"{name}={value}" for name, value in cell.items()) + ".nc"
+
+
+def key(cell: Cell, axes: Sequence[str]) -> Key:
+    """What tells a cell from the others of its sweep."""
+    return tuple(_plain(cell[name]) for name in axes)
+
+
+def key_of_name(name: str, axes: Sequence[str]) -> Key | None:
+    """Key of the cell whose file has this name; None if it is no cell over these axes."""
+    pattern = ",".join(f"{re.escape(axis)}=(.*)" for axis in axes) + r"\.nc"
+    match = re.fullmatch(pattern, name)
+    return tuple(_plain(text) for text in match.groups()) if match else None
+
+
+def check_cells(cells: Sequence[Cell]) -> tuple[str, ...]:
+    """Return the axes of `cells`, in order.
+
+    Raises: ValueError if there are no cells, they differ in their axes, or a value cannot stand in
+    a file name.
+    """
+    if not cells:
+        raise ValueError("cells must hold at least one cell, got none.")
+    axes = tuple(cells[0])
+    for cell in cells:
+        if set(cell) != set(axes):
+            raise ValueError(
+                f"cells must all have the settings {', '.join(axes)}, got {dict(cell)}."
+            )
+        for name, value in cell.items():
+            _check_value(name, value)
+        name = cell_name(cell)
+        if len(name.encode()) > LONGEST_NAME:
+            raise ValueError(f"cells must have shorter settings, got the file name {name!r}.")
+    return axes
+
+
+def _check_value(name: str, value: object) -> None:
+    if not name.isidentifier():
+        raise ValueError(f"cells must have settings with the names of arguments, got {name!r}.")
+    if not isinstance(value, str | int | float) or value != value or value in (math.inf, -math.inf):
+        raise ValueError(f"{name} must be text or a finite number in a cell, got {value!r}.")
+    if isinstance(value, str) and not re.fullmatch(r"[^/\\\x00-\x1f]*", value):
+        raise ValueError(f"{name} must be text that a file name can hold, got {value!r}.")
+
+
+def _plain(value: object) -> str | float:
+    """A finite number as a float, whether given or written, and other values as text."""
+    text = str(value)
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if math.isfinite(number) else text

@@ -1,0 +1,133 @@
+"""Run the cells of a sweep that are not on disk yet, wherever there is room for them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from tqdm import tqdm
+
+from loadpath import results
+from loadpath.sweep import cluster
+from loadpath.sweep import folder as folders
+from loadpath.sweep.cell import Job, Measured
+from loadpath.sweep.cells import Cell, Key, check_cells, key
+from loadpath.sweep.processes import in_this_process, on_processes
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A cell that could not be measured."""
+
+    cell: Cell
+    message: str
+    """What it raised, or how its process ended, in one line."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of a sweep came to."""
+
+    ran: int
+    """Cells measured and saved now."""
+    kept: int
+    """Cells that were on disk already."""
+    failed: tuple[Failure, ...]
+    """Cells that raised; they are tried again when the sweep is run again."""
+
+
+def run(
+    measure: Callable[..., xr.Dataset],
+    cells: Sequence[Cell],
+    folder: Path,
+    *,
+    common: Mapping[str, Any] | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
+    progress: bool | None = None,
+) -> Outcome:
+    """Measure every cell that is not in `folder` yet: `measure(**common, **cell)`.
+
+    A cell is measured on one thread, so the numbers are the same wherever it is: in this process,
+    on `workers` processes, or on the Dask workers of `scheduler`, an address. Its Dataset is saved
+    by this process, atomically, when it is done; a run that is killed loses only the cells it was
+    at. A cell that raises is printed and the others go on. `common` are settings of all cells.
+
+    Raises: ValueError if `workers` is below 1 or given beside a scheduler, a cell or setting is
+    malformed, `folder` holds another sweep's cells or the scheduler does not answer, all before
+    any work; OSError if a result cannot be written, ConnectionError if the scheduler goes away.
+    """
+    common = dict(common or {})
+    if workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}.")
+    if scheduler is not None and workers != 1:
+        raise ValueError(
+            f"workers must not be given beside a scheduler, which has its own, got {workers}."
+        )
+    axes = check_cells(cells)
+    wanted, folder = folders.of(measure, axes, common), Path(folder)
+    with _engine(Job(measure, common), workers, scheduler) as engine:
+        axes = folders.claim(folder, wanted).axes
+        asked = {key(cell, axes): {name: cell[name] for name in axes} for cell in cells}
+        there = folders.finished(folder, axes)
+        todo = []
+        for its_key, cell in asked.items():
+            if its_key in there and not folders.is_whole(there[its_key]):
+                _say(f"{str(there[its_key])!r} is cut short or damaged: its cell is run again.")
+                there[its_key].unlink()
+            elif its_key in there:
+                continue
+            todo.append(cell)
+        failed: dict[Key, Failure] = {}
+        hidden = None if progress is None else not progress
+        bar = tqdm(total=len(todo), desc=folder.name, unit="cell", disable=hidden)
+        with bar, closing(engine(todo)) as measured:
+            for cell, result in measured:
+                if isinstance(result, str):
+                    failed[key(cell, axes)] = Failure(cell, result)
+                    _say(f"failed: {_words(cell)}: {result}")
+                else:
+                    _save(result, folders.cell_path(folder, cell))
+                bar.update()
+    in_order = tuple(failed[its_key] for its_key in asked if its_key in failed)
+    return Outcome(len(todo) - len(failed), len(asked) - len(todo), in_order)
+
+
+Engine = Callable[[Sequence[Cell]], Iterator[tuple[Cell, Measured]]]
+
+
+@contextmanager
+def _engine(job: Job, workers: int, scheduler: str | None) -> Iterator[Any]:
+    """What measures cells, and yields each when it is done."""
+    if scheduler is not None:
+        with cluster.connect(scheduler) as client:
+            yield lambda cells: cluster.on_cluster(job, cells, client)
+    elif workers > 1:
+        yield lambda cells: on_processes(job, cells, workers)
+    else:
+        yield lambda cells: in_this_process(job, cells)
+
+
+def _save(file: bytes, path: Path) -> None:
+    try:
+        with results.atomic_path(path, overwrite=True) as temporary:
+            temporary.write_bytes(file)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(
+            f"{str(path)!r} cannot be written ({reason}); the cells before it are kept."
+        ) from error
+
+
+def _say(line: str) -> None:
+    """Print a line to stderr, above a progress bar if there is one."""
+    tqdm.write(line, file=sys.stderr)
+
+
+def _words(cell: Cell) -> str:
+    return ", ".join(f"{name}={value}" for name, value in cell.items())
