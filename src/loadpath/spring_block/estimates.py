@@ -1,0 +1,156 @@
+"""What `fit` returns: the fitted chain, and how far its parameters are known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from loadpath import results
+from loadpath.data.arrays import check_count
+from loadpath.spring_block.chain import Array, Chain
+from loadpath.spring_block.curves import Observed
+from loadpath.spring_block.least_squares import Problem
+from loadpath.spring_block.mean_field import mean_field
+from loadpath.spring_block.profiles import region
+from loadpath.spring_block.wording import describe
+
+Status = Literal["converged", "poor fit", "not converged"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The chain fitted to load curves, and what the curves leave open; made by `fit`.
+
+    Names of parameters: "stiffness", "friction_right", "friction_left", "noise 0", "noise 1", ...
+    Frictions and noise are in units of stiffness if that is free, and named so
+    ("friction_right / stiffness"): only their ratios can be known better than it.
+    """
+
+    chain: Chain
+    """With the best parameters, frictions in units of force."""
+    noise: Array
+    """(level,) best noise, as `simulate` takes it."""
+    value: dict[str, float]
+    """Best value of each parameter."""
+    interval: dict[str, tuple[float, float]]
+    """Ends of each parameter's interval; 0 and infinity where curves set no bound."""
+    confidence: float
+    """Chance that an interval covers its parameter, each for itself."""
+    loads: Array
+    """(level, spring) mean loads of the fitted chain."""
+    observed: Observed
+    """The curves, scaled to the target, with their errors."""
+    chi_square: float
+    """Squared distance of the curves from `loads`; in errors that fit them, if none were known."""
+    dof: int
+    """Independent numbers observed, less free parameters; at least 0."""
+    p_value: float
+    """Chance of so large a `chi_square` if the model is right; NaN if that cannot be said."""
+    status: Status
+    """ "poor fit" if the p-value is below 0.01, "not converged" if the search was cut off."""
+    problem: Problem
+    """What was minimized."""
+    theta: Array
+    """(parameter,) logarithms of the best parameters, as `problem` takes them."""
+
+    @property
+    def identified(self) -> dict[str, bool]:
+        """Whether the curves bound each parameter from both sides; fixed ones are left out."""
+        return {
+            name: low > 0 and math.isfinite(high)
+            for (name, (low, high)), free in zip(
+                self.interval.items(), self.problem.free, strict=True
+            )
+            if free
+        }
+
+    def words(self) -> str:
+        """The estimates, and what cannot be known from these curves; one sentence a line."""
+        return describe(self)
+
+    def predict(self, noise: float | ArrayLike) -> Array:
+        """Mean loads (..., spring) of the fitted chain under other noise, of any shape.
+
+        Raises: ValueError as `mean_field`.
+        """
+        return mean_field(self.chain, noise=noise, dt=self.problem.dt, n_steps=self.problem.n_steps)
+
+    def region(self, points: int = 15) -> xr.Dataset:
+        """The profile of both frictions together, on a grid a little wider than the intervals.
+
+        Returns a Dataset over friction_right and friction_left, (points,) each: `rise` of the
+        chi-square above the best one, and `inside` the region of the fit's confidence. Takes a
+        second or so for each level.
+
+        Raises: ValueError if a friction is fixed or `points` is below 2.
+        """
+        check_count("points", points, 2)
+        names = list(self.interval)[1:3]
+        if not self.problem.free[1:3].all():
+            raise ValueError("fixed must leave both frictions free for a region of them.")
+        axes = []
+        for i, name in enumerate(names, start=1):
+            low, high = self.problem.low[i], self.problem.high[i]
+            with np.errstate(divide="ignore"):
+                ends = np.log(np.array(self.interval[name]) / self._unit)
+            width = 0.25 * (min(ends[1], high) - max(ends[0], low)) + 0.01
+            axes.append(np.linspace(max(ends[0] - width, low), min(ends[1] + width, high), points))
+        rise = region(self.problem, self.theta, axes[0], axes[1])
+        limit = self.observed.quantile(self.confidence, 2, int(self.problem.free.sum()))
+        units = {"units": "stiffness * length" if not self.problem.free[0] else "length"}
+        ds = xr.Dataset(
+            {
+                "rise": (("friction_right", "friction_left"), rise, {"units": "1"}),
+                "inside": (("friction_right", "friction_left"), rise <= limit),
+            },
+            coords={
+                "friction_right": ("friction_right", np.exp(axes[0]) * self._unit, units),
+                "friction_left": ("friction_left", np.exp(axes[1]) * self._unit, units),
+            },
+        )
+        return results.stamp(ds, confidence=self.confidence, limit=limit)
+
+    @property
+    def _unit(self) -> float:
+        """What the problem's ratios are multiplied by: the stiffness, if it is known."""
+        return 1.0 if self.problem.free[0] else self.chain.stiffness
+
+    def dataset(self) -> xr.Dataset:
+        """Curves, errors, fitted loads, parameters and intervals, with the verdict in the attrs."""
+        o = self.observed
+        both = ("level", "spring")
+        ends = np.array(list(self.interval.values()))
+        ds = xr.Dataset(
+            {
+                "load": (both, o.loads, {"units": "length"}),
+                "load_error": (both, o.error, {"units": "length"}),
+                "fitted_load": (both, self.loads, {"units": "length"}),
+                "noise": ("level", self.noise),
+                "value": ("parameter", list(self.value.values())),
+                "low": ("parameter", ends[:, 0]),
+                "high": ("parameter", ends[:, 1]),
+            },
+            coords={
+                "level": np.arange(len(o.loads)),
+                "spring": np.arange(1, o.loads.shape[1] + 1),
+                "parameter": list(self.value),
+            },
+        )
+        return results.stamp(
+            ds,
+            dt=self.problem.dt,
+            n_steps=self.problem.n_steps,
+            target=self.problem.target,
+            confidence=self.confidence,
+            chi_square=self.chi_square,
+            dof=self.dof,
+            p_value=self.p_value,
+            status=self.status,
+            errors=o.errors,
+            words=self.words(),
+        )
