@@ -10,17 +10,19 @@ from importlib.metadata import version
 
 from jsonargparse import ActionConfigFile, ArgumentParser, set_parsing_settings
 
+from loadpath.cli.chain import Chain
 from loadpath.cli.commands import Demo, Figures, Report
 from loadpath.cli.geodesic import Geodesic
 from loadpath.cli.phase_diagram import PhaseDiagram
 from loadpath.cli.run_folder import FLAGS, SWITCHES
 from loadpath.cli.train import Train
 
-Command = Demo | Train | Geodesic | PhaseDiagram | Figures | Report
+Command = Demo | Train | Geodesic | Chain | PhaseDiagram | Figures | Report
 COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
     "train": Train,
     "geodesic": Geodesic,
+    "chain": Chain,
     "phase-diagram": PhaseDiagram,
     "figures": Figures,
     "report": Report,

@@ -8,6 +8,7 @@ from typing import Any
 
 from loadpath import experiments
 from loadpath import report as pages
+from loadpath.cli.chain import write_page
 from loadpath.cli.run_folder import section, write_report
 from loadpath.cli.train import Train
 from loadpath.data.arrays import check_count
@@ -92,13 +93,17 @@ class Report:
     """Write the page about a finished run again, from the results in its folder."""
 
     run_folder: str
-    """folder that `loadpath train` wrote"""
+    """folder that `loadpath train`, `geodesic` or `chain` wrote"""
     out: str | None = None
-    """file to write the page to; report.html in the folder if not given"""
+    """file to write the page to; if not given report.html in the folder, animation.html for a
+    chain"""
     overwrite: bool = False
     """replace an existing page"""
 
     def run(self) -> None:
         """Do it."""
         page = None if self.out is None else Path(self.out)
-        print(write_report(Path(self.run_folder), page, overwrite=self.overwrite))
+        folder = Path(self.run_folder)
+        of_chain = (folder / "chain.nc").is_file()
+        write = write_page if of_chain else write_report
+        print(write(folder, page, overwrite=self.overwrite))

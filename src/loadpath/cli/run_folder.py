@@ -30,6 +30,15 @@ GEODESIC_FILES = (
     "report.html",
 )
 """What `geodesic` writes."""
+CHAIN_FILES = (
+    "config.yaml",
+    "chain.nc",
+    "load_curves.png",
+    "trajectories.png",
+    "animation.gif",
+    "animation.html",
+)
+"""What `chain` writes."""
 DIAGRAM_FILES = ("config.yaml", "phase_diagram.nc", "phase_diagram.png")
 """What `phase-diagram` writes."""
 FLAGS = {
@@ -38,6 +47,7 @@ FLAGS = {
 }
 """Options without a value; they say what to do once, so config files do not hold them."""
 SWITCHES = {
+    "animate": "draw a film too: animation.gif and animation.html",
     "chain": "draw it of the spring-block chain",
     "common_noise": "shake all blocks of a chain alike; by default each has noise of its own",
 }
@@ -69,7 +79,7 @@ def earlier_results(folder: Path) -> list[str]:
     for place in (folder, *folder.parents):
         if place.exists() and not place.is_dir():
             raise NotADirectoryError(f"out must be a folder, but {str(place)!r} is a file.")
-    names = dict.fromkeys((*RUN_FILES, *GEODESIC_FILES, *DIAGRAM_FILES))
+    names = dict.fromkeys((*RUN_FILES, *GEODESIC_FILES, *CHAIN_FILES, *DIAGRAM_FILES))
     return [name for name in names if (folder / name).exists()]
 
 

@@ -6,6 +6,7 @@ Figure. Nothing here touches pyplot's global state: figures need no display and 
 other object. `style.svg` turns either into text.
 """
 
+from .animation import Film, chain_gif, scene_data
 from .audit import figure_1a_certified, figure_audit
 from .certificate import descent, hamiltonians, residuals
 from .figures import (
@@ -30,14 +31,23 @@ from .path import (
     stationarity,
     weight_spectrum,
 )
-from .spring_block import chain_phase_diagram
+from .spring_block import (
+    chain_load_curves,
+    chain_phase_diagram,
+    chain_trajectories,
+    figure_chain_fit,
+)
 from .style import STYLE, png, svg
 from .surgery import figure_growth, figure_surgery
 from .training import convergence, learning_curves, mesh_history
 
 __all__ = [
     "STYLE",
+    "Film",
+    "chain_gif",
+    "chain_load_curves",
     "chain_phase_diagram",
+    "chain_trajectories",
     "convergence",
     "descent",
     "energies",
@@ -50,6 +60,7 @@ __all__ = [
     "figure_2c",
     "figure_3",
     "figure_audit",
+    "figure_chain_fit",
     "figure_digits",
     "figure_growth",
     "figure_scale",
@@ -64,6 +75,7 @@ __all__ = [
     "ranks",
     "representation_spectrum",
     "residuals",
+    "scene_data",
     "speed",
     "stationarity",
     "svg",

@@ -1,5 +1,6 @@
-"""One self-contained HTML page about one net or several: what was run, and how to read it."""
+"""Self-contained HTML pages, about nets or about chains: what was run, and how to read it."""
 
+from loadpath.report.chain import write_chain
 from loadpath.report.page import Section, write
 
-__all__ = ["Section", "write"]
+__all__ = ["Section", "write", "write_chain"]

@@ -1,7 +1,7 @@
 """The figures of a section, each with a way to read it."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,10 +11,10 @@ from loadpath import plots
 
 
 class Figure(NamedTuple):
-    """A heading, what draws it from a Dataset, and how to read it."""
+    """A heading, what draws it from a Dataset or several, and how to read it."""
 
     heading: str
-    draw: Callable[[xr.Dataset], Any]
+    draw: Callable[[Any], Any]
     reading: str
 
 
@@ -121,7 +121,7 @@ def drawn(profile: xr.Dataset | None, history: xr.Dataset | None) -> Iterator[di
                 yield shown(figure, ds)
 
 
-def shown(figure: Figure, ds: xr.Dataset) -> dict[str, str]:
+def shown(figure: Figure, ds: xr.Dataset | Sequence[xr.Dataset]) -> dict[str, str]:
     """A figure as the template takes it: its heading, SVG in base64, its reading."""
     picture = base64.b64encode(plots.svg(figure.draw(ds)).encode()).decode()
     return {"heading": figure.heading, "image": picture, "reading": figure.reading}

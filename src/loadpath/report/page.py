@@ -54,18 +54,22 @@ def write(
     for section in sections:
         if section.profile is None and section.history is None:
             raise ValueError(f"Section {section.title!r} has neither profile nor history.")
-    environment = jinja2.Environment(
+    template = environment().get_template("report.html.j2")
+    with results.atomic_path(path, overwrite=overwrite) as temporary:
+        page = template.render(title=title, sections=[_content(section) for section in sections])
+        temporary.write_text(page, encoding="utf-8")
+    return Path(path)
+
+
+def environment() -> jinja2.Environment:
+    """Return what renders the templates: text is escaped, and a missing name is an error."""
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("loadpath"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    template = environment.get_template("report.html.j2")
-    with results.atomic_path(path, overwrite=overwrite) as temporary:
-        page = template.render(title=title, sections=[_content(section) for section in sections])
-        temporary.write_text(page, encoding="utf-8")
-    return Path(path)
 
 
 def _content(section: Section) -> dict[str, Any]:
@@ -86,16 +90,16 @@ def _content(section: Section) -> dict[str, Any]:
         "notes": section.notes,
         "certificate": None if known is None else certificate.content(known),
         "figures": list(drawn(profile, history)),
-        "config": list(_rows(section.config)),
-        "provenance": list(_rows(provenance)),
+        "config": list(rows(section.config)),
+        "provenance": list(rows(provenance)),
     }
 
 
-def _rows(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def rows(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Names, dotted where nested, and values as text."""
     for name, value in config.items():
         if isinstance(value, Mapping):
-            yield from _rows(value, f"{prefix}{name}.")
+            yield from rows(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value if isinstance(value, str) else _text(value)
 

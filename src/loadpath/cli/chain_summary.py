@@ -1,0 +1,89 @@
+"""What a chain's end says in words: which springs carry the load, and what is known exactly."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from loadpath.separation import LoadCurve
+
+Array = NDArray[np.float64]
+
+STRAIGHT = 0.001
+"""Concavity that no picture shows; what is left of the way to rest at the end of a run is less."""
+MOVING = 0.001
+"""Motion in the last tenth of a run, in units of the target, that is worth a word."""
+
+
+def concavity(ds: xr.Dataset) -> tuple[float, float]:
+    """Concavity of the mean load curve at the end of a run, and its standard error.
+
+    A ratio of means over replicas, whose error is that of its linear part.
+    """
+    loads = ds["load"].isel(time=-1).transpose("replica", "spring").values
+    c = LoadCurve.from_loads(loads.mean(0)).concavity
+    D = np.pad(np.cumsum(loads[:, ::-1], axis=1)[:, ::-1], ((0, 0), (0, 1)))
+    residual = D.mean(1) - (1 / 2 + c) * D[:, 0]
+    return c, _error(residual) / float(loads.sum(1).mean())
+
+
+def kind_of(c: float, error: float) -> str:
+    """Concave, convex or, within two standard errors, straight."""
+    if abs(c) <= max(2 * error, STRAIGHT):
+        return "straight"
+    return "concave" if c > 0 else "convex"
+
+
+MEANING = {
+    "concave": "concave: the deep springs carry more (lazy)",
+    "convex": "convex: the shallow springs carry more (active)",
+    "straight": "straight: all springs carry alike",
+}
+"""Of a load curve, for those who have not met one."""
+
+
+def summary(ds: xr.Dataset) -> str:
+    """Say which springs carry the load, beside what is known exactly, in a few lines."""
+    loads = ds["load"].isel(time=-1).transpose("replica", "spring").values
+    count, springs = loads.shape
+    exact = {"rest_load": "at rest", "mean_load": "shaken long"}
+    exact = {name: heading for name, heading in exact.items() if name in ds}
+    chains = "1 chain" if count == 1 else f"{count} chains"
+    lines = [
+        f"{chains} of {springs - 1} blocks, {ds.attrs['label']}; after time "
+        f"{float(ds['time'][-1]):g}:",
+        f"{'spring':>6}  {'load':>16}" + "".join(f"  {name:>12}" for name in exact.values()),
+    ]
+    for spring, own in enumerate(loads.T):
+        load = f"{own.mean():.4f} ± {_error(own):.4f}"
+        known = "".join(f"  {float(ds[name][spring]):12.4f}" for name in exact)
+        lines.append(f"{spring + 1:>6}  {load:>16}{known}")
+    c, error = concavity(ds)
+    lines.append(f"load curve {MEANING[kind_of(c, error)]}; concavity {c:+.4f} ± {error:.4f}")
+    words = {
+        "rest_load": "Without noise or inertia it would come to rest at",
+        "mean_load": "Shaken until the start is forgotten it has on average",
+    }
+    for name in exact:
+        c = LoadCurve.from_loads(ds[name].values).concavity
+        lines.append(f"{words[name]} {c:+.4f} ({kind_of(c, 0.0)}), exactly.")
+    if still_moving(ds):
+        lines.append("Its loads still change: with more steps the curve would be another.")
+    return "\n".join(lines)
+
+
+def still_moving(ds: xr.Dataset) -> bool:
+    """Whether mean positions changed in the last tenth of a run, beyond chance."""
+    position = ds["position"].transpose("replica", "time", "block").values
+    change = position[:, -1] - position[:, -1 - max(1, position.shape[1] // 10)]
+    errors = np.array([_error(own) for own in change.T])
+    beyond = np.maximum(4 * errors, MOVING * ds.attrs["target"])
+    return bool((np.abs(change.mean(0)) > beyond).any())
+
+
+def _error(values: Array) -> float:
+    """Standard error of a mean over replicas; 0 of a single one."""
+    return float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0

@@ -1,0 +1,67 @@
+"""The page about spring-block chains: a film to play, their load curves, and what was run."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from loadpath import plots, results
+from loadpath.report.figures import Figure, shown
+from loadpath.report.page import environment, rows
+
+TRAJECTORIES = Figure(
+    "Where the blocks are in time",
+    plots.chain_trajectories,
+    "Each line is one block, from the fixed end (dark) to the pulled end (light). Flat lines are "
+    "blocks that friction holds; lines at equal distances are springs with equal loads.",
+)
+LOAD_CURVE = Figure(
+    "Load curve at the end",
+    plots.chain_load_curves,
+    "How much of the way is left after each layer. Above the dashed line the deep springs carry "
+    "more than their share, below it the shallow ones do. Open squares and diamonds are exact.",
+)
+LOAD_CURVES = Figure(
+    "Load curves at the end",
+    plots.chain_load_curves,
+    "How much of the way is left after each layer. Above the dashed line the deep springs carry "
+    "more than their share, below it the shallow ones do.",
+)
+
+
+def write_chain(
+    path: str | os.PathLike[str],
+    films: Sequence[plots.Film],
+    chains: Sequence[xr.Dataset],
+    *,
+    title: str,
+    words: Sequence[str],
+    config: Mapping[str, Any],
+    overwrite: bool = False,
+) -> Path:
+    """Write the page about `chains` to `path`, whole or not at all, and return the path.
+
+    The last chain is the one that the trajectories, `words` (a line each) and `config` are about.
+    Like the page about nets it asks nothing of the network; its script only draws the numbers that
+    the page holds.
+
+    Raises: ValueError if there is no chain; FileExistsError if `path` exists and `overwrite` is not
+    set.
+    """
+    if not chains:
+        raise ValueError("chains must hold at least one chain, got 0.")
+    curves = shown(LOAD_CURVE, chains[0]) if len(chains) == 1 else shown(LOAD_CURVES, chains)
+    provenance = {name: value for name, value in chains[-1].attrs.items() if name != "parameters"}
+    page = environment().get_template("chain.html.j2").render(
+        title=title,
+        scene=plots.scene_data(films),
+        several=len(chains) > 1,
+        shaken=any(film.shaken for film in films),
+        words="\n".join(words),
+        figures=[curves, shown(TRAJECTORIES, chains[-1])],
+        config=list(rows(config)),
+        provenance=list(rows(provenance)),
+    )  # fmt: skip
+    return results.write_text_atomic(path, page, overwrite=overwrite)
