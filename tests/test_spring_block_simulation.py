@@ -17,7 +17,7 @@ from loadpath.spring_block import (
     steady,
     switched_off,
 )
-from loadpath.spring_block.engine import DRAWN, stream_seeds
+from loadpath.spring_block.engine import stream_seeds
 
 
 def plain(chain, kicks, *, dt, langevin, mass, damping, target):
@@ -60,7 +60,7 @@ def test_it_is_the_equations_written_out_block_by_block(dynamics, common_noise):
     # The stream of a group of eight, as the engine promises it: by seed and group alone.
     stream = torch.Generator().manual_seed(stream_seeds(11, 1)[0])
     m = 1 if common_noise else 4
-    drawn = torch.empty(DRAWN // (8 * m), m, 8).normal_(generator=stream)[:300].double().numpy()
+    drawn = torch.empty(300, m, 8).normal_(generator=stream).double().numpy()
     for r in range(3):
         kicks = 0.02 / np.sqrt(0.04) * np.broadcast_to(drawn[:, :, r], (300, 4))
         expected = plain(chain, kicks, langevin=dynamics == "langevin", target=1.0, **options)
@@ -114,6 +114,23 @@ def test_the_numbers_are_the_same_without_numba(dynamics, common_noise, by, monk
     compiled = simulate(chain, **options)
     monkeypatch.setattr(engine, "step_drawn", None)
     assert np.array_equal(compiled["load"], simulate(chain, **options)["load"])
+
+
+@pytest.mark.parametrize("n", [1, 5])
+def test_a_longer_run_begins_as_a_shorter_one(n):
+    """However many normals are drawn at a time: here 21 steps' worth, and 3,000 at once."""
+    chain = Chain(n_blocks=n)
+    options = dict(noise=0.02, n_replicas=11, record_every=3, seed=8)
+    long = simulate(chain, n_steps=3000, **options)
+    short = simulate(chain, n_steps=21, **options)
+    assert np.array_equal(short["position"], long["position"][:, :8])
+
+
+def test_how_many_normals_are_drawn_at_a_time_does_not_matter(monkeypatch):
+    options = dict(noise=0.02, n_steps=500, n_replicas=11, seed=8)
+    at_once = simulate(Chain(n_blocks=5), **options)
+    monkeypatch.setattr(engine, "DRAWN", 1000)  # 25 steps' worth, made 26
+    assert np.array_equal(at_once["load"], simulate(Chain(n_blocks=5), **options)["load"])
 
 
 def test_replicas_are_independent_of_each_other():

@@ -29,10 +29,10 @@ else:
 
 LANES = 8
 """Replicas of a group: as many numbers as a vector register holds."""
-TOGETHER = {True: 8, False: 32}
+TOGETHER = {True: 4, False: 32}
 """Groups stepped together, compiled or not: with their noise they stay in the caches."""
-DRAWN = 1 << 14
-"""Normals drawn from a stream at a time."""
+DRAWN = 1 << 16
+"""Normals drawn from a stream at a time, at most: with fewer, threads wait for each other more."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,8 @@ def normals(scheme: Scheme, groups: Groups) -> Iterator[NDArray[np.float32]]:
     their 24 bits are finer than any statistic of a simulation, and end at 5.8 standard deviations.
     """
     m = 1 if scheme.common_noise else scheme.n_blocks
-    steps = max(1, DRAWN // (m * LANES))
+    steps = max(1, min(DRAWN // (m * LANES), scheme.n_steps))
+    steps += steps % 2  # torch draws 16 at a time: then it does not matter how many are asked for
     if not groups.noise.any():
         yield np.zeros((len(groups), scheme.n_steps, 1, LANES), dtype=np.float32)
         return

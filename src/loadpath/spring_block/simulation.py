@@ -117,7 +117,7 @@ def simulate(
         noise=np.full(count, level),
         seeds=stream_seeds(seed, count),
     )
-    positions = run(scheme, groups, threads=cores(threads)).transpose(2, 0, 1)[:n_replicas]
+    positions = run(scheme, groups, threads=cores(threads))[:, :, :n_replicas]
     at = np.maximum(np.arange(scheme.records) * every - 1, 0)  # the step that made each record
     pulled = np.full(scheme.records, full) if scheme.pull is None else full * scheme.pull[at]
     parameters = dict(
@@ -142,15 +142,16 @@ def simulate(
 def _dataset(
     positions: Array, pulled: Array, chain: Chain, scheme: Scheme, parameters: dict[str, Any]
 ) -> xr.Dataset:
-    """Positions (replica, time, block), with their loads, units and provenance."""
-    replicas, records, n = positions.shape
-    load = np.empty((replicas, records, n + 1))
-    load[:, :, 0] = positions[:, :, 0]
-    np.subtract(positions[:, :, 1:], positions[:, :, :-1], out=load[:, :, 1:n])
+    """Positions (record, block, replica) as a Dataset, with loads, units and provenance."""
+    records, n, replicas = positions.shape
+    load = np.empty((records, n + 1, replicas))
+    load[:, 0] = positions[:, 0]
+    np.subtract(positions[:, 1:], positions[:, :-1], out=load[:, 1:n])
     if scheme.by == "wall":
-        np.subtract(pulled, positions[:, :, -1], out=load[:, :, n])
+        np.subtract(pulled[:, None], positions[:, -1], out=load[:, n])
     else:
-        load[:, :, n] = pulled / chain.stiffness
+        load[:, n] = pulled[:, None] / chain.stiffness
+    positions, load = (a.transpose(2, 0, 1) for a in (positions, load))
     time = np.arange(records) * scheme.record_every * scheme.dt
     ds = xr.Dataset(
         {
