@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from exact_paths import random
+from exact_paths import random, square_net
 
 import loadpath as lp
 from loadpath import results
@@ -26,6 +26,16 @@ def linear_ends(seed=0):
     """x and y = x M, M near enough to 1 to be of positive determinant."""
     x = random(12, 3, seed=seed)
     return x, x @ (torch.eye(3) + 0.3 * random(3, 3, seed=seed + 1))
+
+
+def reach_random_end(seed, *, samples, width, depth, **options):
+    """The path between x and where a random net takes it."""
+    net = square_net(width, depth, scale=1.0, seed=seed, **options)
+    x = random(samples, width, seed=seed)
+    with torch.no_grad():
+        y = net(x)
+    options = dict(width=width, depth=depth, endpoint="fixed", **options)
+    return solve(x, y, **options, **QUIET)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +108,9 @@ def test_one_mesh_predicts_the_continuum_to_second_order():
     assert predicted == pytest.approx([2, 2], abs=0.2)
 
 
-def test_a_relu_path_among_positive_numbers_is_a_linear_one():
+@pytest.mark.parametrize("few", [0, plan.FEW_WEIGHTS])
+def test_a_relu_path_among_positive_numbers_is_a_linear_one(few, monkeypatch):
+    monkeypatch.setattr(plan, "FEW_WEIGHTS", few)  # both L-BFGS and Newton's method
     x = 2 + 0.4 * random(3, 3, seed=0)
     y = x @ (torch.eye(3) + 0.1 * random(3, 3, seed=1).abs())
     options = dict(effective_depth=1.0, width=3, depth=4, endpoint="fixed", bias=False, **QUIET)
@@ -110,8 +122,43 @@ def test_a_relu_path_among_positive_numbers_is_a_linear_one():
     torch.testing.assert_close(found.A, expected.A, rtol=0, atol=1e-3)
 
 
-def test_an_end_with_more_conditions_than_weights_is_not_reached(monkeypatch):
-    monkeypatch.setattr(plan, "ROUNDS", 1)
+@pytest.mark.parametrize("seed", [0, 2, 4, 5])
+def test_ends_that_random_relu_nets_reach_are_reached_and_certified(seed):
+    found = reach_random_end(seed, effective_depth=2.0, width=4, depth=6, samples=8)
+    assert found.status == "converged" and found.end_error < 1e-7
+    # Kinks rounded over 1e-5 of a layer's size: what sits on them sits within that.
+    certificate = found.certificate
+    assert certificate.widths[0] == 1e-4 and certificate.worst_by_width[0] < 1e-3
+    assert certificate.gradient_residual.max() > 0.1
+    assert int(certificate.least_norm.between.sum()) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_ends_that_wider_and_deeper_relu_nets_reach_are_certified(seed):
+    found = reach_random_end(seed, effective_depth=3.0, width=10, depth=12, samples=30)
+    assert found.status == "converged" and found.end_error < 1e-6
+    assert float(found.stationarity.max()) < 1e-3
+
+
+def test_an_end_that_takes_endless_momenta_is_approached():
+    # At the path found for it the derivative of A_L by the weights is singular to 1e-5: in that
+    # direction A_L does not move, and momenta that push it grow with every move of the target.
+    found = reach_random_end(1, effective_depth=2.0, width=4, depth=6, samples=8)
+    assert found.status == "converged" and 1e-6 < found.end_error <= REACHED
+
+    def end(weights):
+        return torch.func.functional_call(found.model, {"weights": weights}, (found.x,)).flatten()
+
+    J = torch.func.jacrev(end)(found.model.weights).reshape(32, -1)
+    singular = torch.linalg.svdvals(J)
+    assert float(singular[-1]) < 1e-4 < 1e-2 * float(singular[0])
+    u = torch.linalg.svd(J)[0][:, -1]
+    momenta = found.B[-1].flatten()
+    assert float((momenta @ u).abs()) > 0.99 * float(momenta.norm())
+
+
+def test_an_end_with_more_conditions_than_weights_is_not_reached():
     options = dict(effective_depth=0.5, width=2, depth=1, endpoint="fixed", **QUIET)
     found = solve(random(12, 2, seed=0), random(12, 2, seed=1), **options)
     assert found.status == "end not reached" and found.end_error > 0.1

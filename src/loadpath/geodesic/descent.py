@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from loadpath.adjoint import Adjoint, Loss, smooth_relu
+from loadpath.geodesic.newton import Newton, Weights, hessian
 from loadpath.geodesic.quasi_newton import Evaluate, QuasiNewton, Vector
 from loadpath.layer_steps import Adaptive
 from loadpath.models import LeakyResNet
@@ -29,7 +30,7 @@ from loadpath.training import Adam
 from loadpath.training.curvature import Coordinates
 from loadpath.training.history import layer_residuals
 
-LOOK = 25
+LOOK, NEWTON_LOOK = 25, 5
 """Iterations between two looks at the clock, the residual and the record."""
 SIZED = 4096
 """Samples on which the size of the representations is measured."""
@@ -64,6 +65,8 @@ class Phase:
     """With the coordinates and the memory of the phase before, of the same precision."""
     tolerances: float = 1.0
     """Stop once the worst layer's residual is below this many tolerances."""
+    newton: bool = False
+    """By Newton's method in the weights themselves, for small nets."""
 
 
 class Descent:
@@ -131,7 +134,7 @@ class Descent:
         mesh = Adaptive(model) if self.adaptive else None
         optimizer = stage.optimizer(model.parameters())
         first = self.iteration
-        for count in _parts(stage.steps):
+        for count in _parts(stage.steps, LOOK):
             for i in range(self.iteration - first, self.iteration - first + count):
                 done = i / stage.steps
                 for group in optimizer.param_groups:
@@ -162,7 +165,12 @@ class Descent:
         width = phase.width if model.activation == "relu" else 0.0
         adjoint.smoothing = self.smoothing = self._smoothing(model, width)
         self.stillest = math.inf  # residuals at another rounding do not compare
-        if earlier:
+        coordinates: Coordinates | Weights
+        search: QuasiNewton | Newton
+        if phase.newton:
+            coordinates = Weights(model)
+            search = self._newton(adjoint, coordinates, samples)
+        elif earlier:
             coordinates, search = earlier
             search.go_on(self._evaluation(adjoint, coordinates))
         else:
@@ -179,8 +187,8 @@ class Descent:
                 history=phase.history,
                 active=coordinates.seen(BLIND) if phase.settled else None,
             )
-        self.learned = coordinates, search
-        for count in _parts(phase.iterations):
+            self.learned = coordinates, search
+        for count in _parts(phase.iterations, NEWTON_LOOK if phase.newton else LOOK):
             # Not beyond a step that finds nothing lower: the next would search the same line.
             moved = all(search.iterate() for _ in range(count))
             _write(coordinates, search.at)
@@ -191,7 +199,20 @@ class Descent:
             if self.status != "running" or small or not moved:
                 return
 
-    def _evaluation(self, adjoint: Adjoint, coordinates: Coordinates) -> Evaluate:
+    def _newton(self, adjoint: Adjoint, weights: Weights, samples: slice) -> Newton:
+        """Newton's method, whose steps are held short by the regularizer's own curvature."""
+        model, x, y = weights.model, self.x[samples], self.y[samples]
+
+        def curvature(v: Vector) -> Vector:
+            _write(weights, v)
+            return hessian(model, x, y, weight_decay=self.weight_decay, smoothing=adjoint.smoothing)
+
+        start = weights.V.detach().numpy().ravel()
+        pull = self.weight_decay / model.coupling * model.layer_steps.numpy()
+        metric = pull.repeat(start.size // model.depth)
+        return Newton(self._evaluation(adjoint, weights), curvature, start, metric=metric)
+
+    def _evaluation(self, adjoint: Adjoint, coordinates: Coordinates | Weights) -> Evaluate:
         """Objective and gradient as functions of the coordinates, flat and in NumPy."""
 
         def evaluate(v: Vector) -> tuple[float, Vector]:
@@ -296,13 +317,13 @@ class Descent:
 
 
 @torch.no_grad()
-def _write(coordinates: Coordinates, v: Vector) -> None:
+def _write(coordinates: Coordinates | Weights, v: Vector) -> None:
     """Set coordinates, and with them the weights of their net."""
     coordinates.V.copy_(torch.from_numpy(v).view_as(coordinates.V))
     coordinates.write_weights()
 
 
-def _parts(total: int) -> Iterator[int]:
-    """`LOOK` iterations at a time, and what is left of `total`."""
-    for done in range(0, total, LOOK):
-        yield min(LOOK, total - done)
+def _parts(total: int, look: int) -> Iterator[int]:
+    """`look` iterations at a time, and what is left of `total`."""
+    for done in range(0, total, look):
+        yield min(look, total - done)

@@ -39,11 +39,24 @@ on all. A memory this long costs less than evaluations do there."""
 GROWN = replace(SAMPLED, iterations=2000, goes_on=True)
 """After samples were added."""
 PINNED = tuple(
-    Phase(width=width, iterations=300, history=50) for width in (0.1, 0.03, 0.01, 0.003, 0.001)
+    (Phase(width=width, iterations=300, history=50), rounds)
+    for width, rounds in ((0.1, 1), (0.03, 1), (0.01, 1), (0.003, 1), (0.001, 21))
 )
-"""The target moves after each of these, and of as many repetitions of the last as it takes."""
-ROUNDS = 20
-"""The most repetitions."""
+"""Phases of a path with a fixed end, and how often each is repeated at most: after each the target
+moves."""
+NEWTON_PINNED = tuple(
+    (Phase(width=width, iterations=40, newton=True, tolerances=tolerances), rounds)
+    for width, rounds, tolerances in (
+        (0.3, 1, 1.0),
+        (0.1, 1, 1.0),
+        (0.03, 12, 0.1),
+        *((width, 2, 0.01) for width in (0.01, 0.003, 0.001, 3e-4, 1e-4, 3e-5)),
+        (1e-5, 5, 0.01),
+    )
+)
+"""The same by Newton's method: the end is reached at a wide rounding first, and then held."""
+FEW_WEIGHTS = 2000
+"""Up to which a Hessian is cheap: at 1320 an iteration takes a tenth of a second."""
 STIFFEN, SOFTEST = 4.0, 1e-3
 """lambda is divided by this where a move of the target did not halve the error of the end, down to
 this share of what it was."""
@@ -113,30 +126,34 @@ def pinned_end(descent: Descent, y: Tensor, *, warm: bool) -> Iterator[int]:
         for phase in COARSE:
             yield from _going(descent, phase)
     softest = SOFTEST * descent.weight_decay
-    least, kept, before = math.inf, descent.model.weights.detach().clone(), math.inf
-    for phase in (*PINNED, *[PINNED[-1]] * ROUNDS):
-        descent.forget_best()  # the target was another
-        yield from _going(descent, phase)
-        if descent.status != "running":
-            return
-        with torch.no_grad():
-            end = descent.model(descent.x)
-        missed = end_error(end, y)
-        if missed < least:
-            least, kept = missed, descent.model.weights.detach().clone()
-        if missed <= EXACT and descent.residual <= descent.tolerance:
-            break
-        offset = descent.y - y + (y - end)
-        if missed > before / 2 and descent.weight_decay > softest:
-            # The momenta (2 / lambda N) * offset stay what they are.
-            descent.weight_decay /= STIFFEN
-            offset = offset / STIFFEN
-        before = missed
-        descent.y = y + offset
-    else:
-        if least > REACHED:
+    least, kept = math.inf, descent.model.weights.detach().clone()
+    before = missed = math.inf
+    small = descent.model.activation == "relu" and descent.model.weights.numel() <= FEW_WEIGHTS
+    for phase, rounds in NEWTON_PINNED if small else PINNED:
+        if rounds > 1:  # what the rounding changes is no failure to come nearer
+            before = math.inf
+        for _ in range(rounds):
+            descent.forget_best()  # the target was another
+            yield from _going(descent, phase)
+            if descent.status != "running":
+                return
             with torch.no_grad():
-                descent.model.weights.copy_(kept)
+                end = descent.model(descent.x)
+            missed = end_error(end, y)
+            if missed < least:
+                least, kept = missed, descent.model.weights.detach().clone()
+            if missed <= EXACT and descent.residual <= descent.tolerance:
+                break
+            offset = descent.y - y + (y - end)
+            if missed > before / 2 and descent.weight_decay > softest:
+                # The momenta (2 / lambda N) * offset stay what they are.
+                descent.weight_decay /= STIFFEN
+                offset = offset / STIFFEN
+            before = missed
+            descent.y = y + offset
+    if missed > EXACT and least > REACHED:
+        with torch.no_grad():
+            descent.model.weights.copy_(kept)
     # With kinks rounded the path ends a hair elsewhere, and so stiff an end would feel it.
     rounded = descent.rounded_end()
     with torch.no_grad():

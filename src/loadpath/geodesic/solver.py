@@ -72,7 +72,8 @@ def solve(
 
     Method: annealed Adam, then L-BFGS in curvature coordinates with relu's kinks rounded off over a
     share of each layer's size, 0.3 to 0.001, and the least-norm subgradient as the judge; linear
-    paths need neither. docs/geodesics.md tells what else was tried. It finds a local minimum; seeds
+    paths need neither. Fixed ends of small relu nets are reached by Newton's method on the rounded
+    kinks. docs/geodesics.md tells what else was tried. It finds a local minimum; seeds
     differ by about a per cent of the objective.
 
     Parameters
