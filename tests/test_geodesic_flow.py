@@ -8,7 +8,7 @@ from scipy.integrate import solve_bvp
 from scipy.optimize import minimize
 
 from loadpath.adjoint import Adjoint, momenta
-from loadpath.geodesic import linear
+from loadpath.geodesic import linear, solve
 from loadpath.geodesic.flow import flow
 from loadpath.layer_steps import irregular
 from loadpath.mechanics import hamiltonian, symmetric_hamiltonian
@@ -252,6 +252,27 @@ def test_without_kinks_the_extrapolated_path_is_close_to_the_continuum():
     # What is left after extrapolation is of second order.
     assert order(*extrapolated) == pytest.approx(2, abs=0.2)
     assert extrapolated[-1] < 0.05 * errors[-1]
+
+
+def test_what_solve_finds_is_a_flow_of_the_continuum():
+    # The pair (A_0, B_0) of `solve` itself, followed by DOP853 over the whole path.
+    (x, y), differences, errors = small_problem(), [], []
+    options = dict(effective_depth=1.0, width=2, endpoint="fixed", tolerance=1e-6)
+    for depth in (20, 40):
+        found = solve(x, y, depth=depth, **options, threads=1, progress=False)
+        assert found.status == "converged" and found.end_error < 1e-6
+        exact = flow(found.A[0], found.B[0], effective_depth=1.0, depth=10, method="dop853",
+                     tolerance=1e-11)  # fmt: skip
+        every = depth // 10
+        both = (found.A[::every] - exact.A, found.B[::every] - exact.B)
+        differences.append(both)
+        errors.append([largest(part) for part in both])
+    assert bool(((found.A > 0) == (found.A[0] > 0)).all())  # no kink is crossed
+    for coarse, fine in zip(*errors, strict=True):
+        assert order(coarse, fine) == pytest.approx(1, abs=0.15)
+    for coarse, fine, error in zip(*differences, errors[-1], strict=True):
+        # What is left after extrapolation is of second order.
+        assert largest(2 * fine - coarse) < 0.25 * error
 
 
 def hamiltonian_equations(activation, n, w, effective_depth):
