@@ -2,11 +2,17 @@
 
 import os
 import signal
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import torch
 import xarray as xr
+
+from loadpath import sweep
+
+LONG = sweep.product({"alpha": range(6), "seed": range(5)})
 
 
 def curve(*, alpha, seed, log=None, layers=4):
@@ -43,6 +49,21 @@ def bad_at_2(*, alpha, seed, log=None):
     return curve(alpha=alpha, seed=seed, log=log)
 
 
+def deadly(*, alpha, seed, log):
+    """The same, but the first process at alpha = 1 is killed, and every process at alpha = 2."""
+    first = f"{alpha},{seed}\n" not in (Path(log).read_text() if Path(log).exists() else "")
+    ds = curve(alpha=alpha, seed=seed, log=log)
+    if alpha == 2 or (alpha == 1 and first):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return ds
+
+
+def slow(*, alpha, seed, log=None):
+    """The same, and slow where the environment says so."""
+    time.sleep(float(os.environ.get("PAUSE", 0)))
+    return curve(alpha=alpha, seed=seed, log=log)
+
+
 def not_a_dataset(*, alpha, seed):
     return alpha + seed
 
@@ -51,18 +72,16 @@ def named_like_an_axis(*, alpha, seed):
     return xr.Dataset({"seed": seed, "load": alpha})
 
 
-def dies_once(*, alpha, seed, log):
-    """The first process that measures alpha = 1 is killed at it."""
-    first = f"{alpha},{seed}\n" not in (Path(log).read_text() if Path(log).exists() else "")
-    ds = curve(alpha=alpha, seed=seed, log=log)
-    if alpha == 1 and first:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return ds
+def long_sweep(folder, log, **options):
+    """Thirty cells of `slow`."""
+    return sweep.run(slow, LONG, folder, common={"log": str(log)}, progress=False, **options)
 
 
-def always_dies(*, alpha, seed, log):
-    """Every process that measures alpha = 1 is killed at it."""
-    ds = curve(alpha=alpha, seed=seed, log=log)
-    if alpha == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return ds
+if __name__ == "__main__":  # a driver, to be killed: folder, log, then an option and its value
+    _, folder, log, name, value = sys.argv
+    from sweep_cells import long_sweep  # by the name that other processes know
+
+    try:
+        long_sweep(folder, log, **{name: int(value) if value.isdigit() else value})
+    except KeyboardInterrupt:
+        sys.exit(130)

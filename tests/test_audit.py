@@ -6,9 +6,11 @@ import pytest
 import torch
 import xarray as xr
 from exact_paths import relu_stationary_net, smooth_stationary_net
+from kept_cells import keep
 
 from loadpath import cli, data, geodesic, mechanics, plots, results
-from loadpath.experiments import EXPERIMENTS, FIGURES, audit, cell_path, draw, geodesics, grid, runs
+from loadpath.experiments import EXPERIMENTS, FIGURES, audit, draw, geodesics, runs
+from loadpath.sweep.cell import Job
 
 GAMMA0S = (1e-1, 1e-2, 1e-4)
 
@@ -166,11 +168,11 @@ def drawn(measured, tmp_path, monkeypatch):
             experiment = EXPERIMENTS[kind]
             for cell in experiment.cells([0, 1]):
                 ds = numbered(measured[kind if kind == "audit" else "geodesics"], cell)
-                results.save(ds, cell_path(tmp_path / "data", experiment, cell))
+                keep(ds, tmp_path, experiment, cell)
                 on_disk.append((kind, cell, ds))
         handed, plot = [], getattr(plots, plot_name)
         monkeypatch.setattr(plots, plot_name, lambda ds: handed.append(ds) or plot(ds))
-        monkeypatch.setattr(grid, "_measure", None)  # all cells are there
+        monkeypatch.setattr(Job, "__call__", None)  # all cells are there
         picture, table = draw(name, tmp_path, seeds=[0, 1])
         assert picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
         return handed[0], table, on_disk

@@ -1,80 +1,21 @@
-"""Grids of runs that lose nothing, and figures that show the numbers of their runs."""
+"""Experiments, and figures that show the numbers of their runs."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_cells
 import torch
 import xarray as xr
+from kept_cells import keep
 
-from loadpath import experiments, plots, results
+from loadpath import plots, results, sweep
 from loadpath.data import teacher
-from loadpath.experiments import EXPERIMENTS, FIGURES, Experiment, cell_path, draw, grid, runs
+from loadpath.experiments import EXPERIMENTS, FIGURES, draw, runs
 from loadpath.experiments.figures import summary
+from loadpath.sweep.cell import Job
+from loadpath.sweep.cells import cell_name
 from loadpath.training import Adam, fit
-
-TINY = Experiment("tiny", tiny_cells.train, tiny_cells.cells)
-FAILING = dataclasses.replace(TINY, measure=tiny_cells.fail_at_3)
-
-
-# --- the grid ---
-
-
-def test_only_missing_cells_are_run(tmp_path):
-    cells = TINY.cells([0, 1])
-    assert experiments.run(TINY, cells[:2], tmp_path) == 2
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "tiny").iterdir()}
-    assert experiments.run(TINY, cells, tmp_path) == 4
-    assert experiments.run(TINY, cells, tmp_path) == 0
-    files = {path.name for path in (tmp_path / "tiny").iterdir()}
-    assert files == {cell_path(tmp_path, TINY, cell).name for cell in cells}
-    assert "effective_depth=2.0,seed=1.nc" in files and len(files) == 6
-    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
-    ds = results.load(cell_path(tmp_path, TINY, cells[4]))
-    assert (ds.attrs["effective_depth"], ds.attrs["seed"]) == (2.0, 1)
-    xr.testing.assert_equal(ds, tiny_cells.train(**cells[4]))
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_failing_cell_keeps_the_others_with_the_same_numbers_for_any_workers(workers, tmp_path):
-    cells = TINY.cells([0])
-    torch.set_num_threads(2)  # a cell has one all the same
-    with pytest.raises(ValueError, match=r"^no net at 3\.$"):
-        experiments.run(FAILING, cells, tmp_path, workers=workers)
-    assert torch.get_num_threads() == 2
-    files = {cell_path(tmp_path, TINY, cell) for cell in cells[:2]}
-    assert set((tmp_path / "tiny").iterdir()) == files
-    torch.set_num_threads(1)
-    for cell in cells[:2]:
-        found, alone = results.load(cell_path(tmp_path, TINY, cell)), tiny_cells.train(**cell)
-        xr.testing.assert_equal(found, alone)
-    assert experiments.run(TINY, cells, tmp_path) == 1
-    assert len(list((tmp_path / "tiny").iterdir())) == 3
-
-
-def test_a_cell_is_on_disk_whole_or_not_at_all(tmp_path, monkeypatch):
-    cells = TINY.cells([0])[:1]
-
-    def cut_short(ds, path, **options):
-        path.write_bytes(b"\x89HDF")
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(xr.Dataset, "to_netcdf", cut_short)
-        with pytest.raises(KeyboardInterrupt):
-            experiments.run(TINY, cells, tmp_path)
-    assert list((tmp_path / "tiny").iterdir()) == []
-    assert experiments.run(TINY, cells, tmp_path) == 1
-    assert results.load(cell_path(tmp_path, TINY, cells[0])).attrs["seed"] == 0
-
-
-@pytest.mark.parametrize("workers", [0, -1])
-def test_too_few_workers_are_refused(workers, tmp_path):
-    with pytest.raises(ValueError, match=f"^workers must be at least 1, got {workers}\\.$"):
-        experiments.run(TINY, TINY.cells([0]), tmp_path, workers=workers)
-    assert list(tmp_path.iterdir()) == []
-
 
 # --- the set-ups ---
 
@@ -89,14 +30,23 @@ def test_every_depth_has_the_same_number_of_parameters():
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_cells_differ_and_have_files_of_their_own(name, tmp_path):
+def test_cells_differ_and_have_files_of_their_own(name):
     experiment = EXPERIMENTS[name]
     assert experiment.name == name
     cells = experiment.cells([0, 1])
-    paths = {cell_path(tmp_path, experiment, cell) for cell in cells}
-    assert len(paths) == len(cells) == 2 * len(experiment.cells([5]))
-    assert {path.parent for path in paths} == {tmp_path / name}
+    names = {cell_name(cell) for cell in cells}
+    assert len(names) == len(cells) == 2 * len(experiment.cells([5]))
     assert {cell["seed"] for cell in cells} == {0, 1}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_runs_of_every_figure_are_in_docs(name, monkeypatch):
+    monkeypatch.setattr(Job, "__call__", None)  # all cells are there
+    figure, data = FIGURES[name], Path(__file__).parents[1] / "docs" / "data"
+    for kind in (figure.experiment, *figure.also):
+        experiment = EXPERIMENTS[kind]
+        cells = [cell for cell in experiment.cells(range(figure.seeds)) if figure.shows(cell)]
+        assert sweep.run(experiment.measure, cells, data / kind) == sweep.Outcome(0, len(cells), ())
 
 
 def briefly(model, data, **options):
@@ -174,11 +124,11 @@ def drawn(measured, tmp_path, monkeypatch):
         cells = [cell for cell in experiment.cells(seeds) if FIGURES[name].shows(cell)]
         datasets = [synthetic(measured, experiment.name, cell) for cell in cells]
         for cell, ds in zip(cells, datasets, strict=True):
-            results.save(ds, cell_path(tmp_path / "data", experiment, cell))
+            keep(ds, tmp_path, experiment, cell)
         handed = []
         plot = getattr(plots, f"figure_{name}")
         monkeypatch.setattr(plots, f"figure_{name}", lambda ds: handed.append(ds) or plot(ds))
-        monkeypatch.setattr(grid, "_measure", None)  # all cells are there
+        monkeypatch.setattr(Job, "__call__", None)  # all cells are there
         picture, _ = draw(name, tmp_path, seeds=seeds)
         assert picture == tmp_path / "figures" / f"figure_{name}.png"
         assert picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
@@ -264,27 +214,51 @@ def test_figure_digits_shows_both_losses(drawn):
         assert_laid_out(table, name, [(c, ds[name]) for c, ds in cells])
 
 
-def test_a_missing_cell_is_run_before_the_figure_is_drawn(measured, tmp_path, monkeypatch):
+def measuring(monkeypatch, measure):
+    """Put `measure` in the place of the one of "bottleneck"; gives the cells it is asked for."""
     asked = []
 
-    def measure(**cell):
+    def bottleneck(**cell):
         asked.append(cell)
-        return synthetic(measured, "bottleneck", cell)
+        return measure(**cell)
 
-    experiment = dataclasses.replace(EXPERIMENTS["bottleneck"], measure=measure)
+    bottleneck.__module__, bottleneck.__qualname__ = runs.__name__, "bottleneck"
+    monkeypatch.setattr(runs, "bottleneck", bottleneck)
+    experiment = dataclasses.replace(EXPERIMENTS["bottleneck"], measure=bottleneck)
     monkeypatch.setitem(EXPERIMENTS, "bottleneck", experiment)
+    return asked
+
+
+def test_a_missing_cell_is_run_before_the_figure_is_drawn(measured, tmp_path, monkeypatch):
+    asked = measuring(monkeypatch, lambda **cell: synthetic(measured, "bottleneck", cell))
     for _ in range(2):
         draw("1b", tmp_path, seeds=[4])
     assert asked == [{"effective_depth": 7.0, "seed": 4}]
 
 
-def test_a_damaged_cell_is_named(measured, tmp_path):
-    cell = {"effective_depth": 7.0, "seed": 0}
-    path = cell_path(tmp_path / "data", EXPERIMENTS["bottleneck"], cell)
-    results.save(measured["bottleneck"], path)
+def test_a_damaged_cell_is_run_again(measured, tmp_path, monkeypatch):
+    cell, ds = {"effective_depth": 7.0, "seed": 0}, measured["bottleneck"]
+    path = keep(ds, tmp_path, EXPERIMENTS["bottleneck"], cell)
     path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(ValueError, match=r"effective_depth=7.0,seed=0.nc' is cut short or damaged"):
-        draw("1b", tmp_path)
+    asked = measuring(monkeypatch, lambda **cell: ds)
+    draw("1b", tmp_path)
+    assert asked == [cell]
+    xr.testing.assert_equal(results.load(path), ds)
+
+
+def test_a_figure_wants_all_of_its_runs(measured, tmp_path, monkeypatch):
+    def measure(*, effective_depth, seed):
+        if effective_depth > 6:
+            raise RuntimeError("no net at 7")
+        return measured["bottleneck"]
+
+    measuring(monkeypatch, measure)
+    said = (
+        r"^figure 1a wants all of its 6 runs of bottleneck, but 2 failed, the first with "
+        r"RuntimeError: no net at 7$"
+    )
+    with pytest.raises(ValueError, match=said):
+        draw("1a", tmp_path, seeds=[0])
     assert not (tmp_path / "figures").exists()
 
 

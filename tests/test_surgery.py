@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 import torch
 import xarray as xr
+from kept_cells import keep
 from scipy import stats
 
-from loadpath import cli, data, plots, results
-from loadpath.experiments import EXPERIMENTS, FIGURES, cell_path, comparisons, draw, grid, surgery
+from loadpath import cli, data, plots
+from loadpath.experiments import EXPERIMENTS, FIGURES, comparisons, draw, surgery
+from loadpath.sweep.cell import Job
 from loadpath.training import LBFGS, Adam
 
 NETS = ["full", "adaptive", "equidistant", "dropped", "scratch", "scratch, adaptive"]
@@ -124,7 +126,7 @@ def varied(ds, cell):
 @pytest.fixture
 def drawn(measured, tmp_path, monkeypatch):
     """Draw a figure of cells on disk; gives what the plot was handed, its table and the cells."""
-    monkeypatch.setattr(grid, "_measure", None)  # all cells are there
+    monkeypatch.setattr(Job, "__call__", None)  # all cells are there
 
     def of(name, seeds):
         experiment, cells = EXPERIMENTS[name], EXPERIMENTS[name].cells(seeds)
@@ -132,8 +134,7 @@ def drawn(measured, tmp_path, monkeypatch):
         for cell in cells:
             kind = cell["net"] if name == "growth" else "onehot"
             datasets.append(varied(measured[name, kind], cell))
-            path = cell_path(tmp_path / "data", experiment, cell)
-            results.save(datasets[-1], path, overwrite=True)
+            keep(datasets[-1], tmp_path, experiment, cell)
         handed, plot = [], getattr(plots, f"figure_{name}")
         monkeypatch.setattr(plots, f"figure_{name}", lambda ds: handed.append(ds) or plot(ds))
         picture, table = draw(name, tmp_path, seeds=seeds)

@@ -92,8 +92,7 @@ def test_a_bad_cell_is_reported_and_the_others_go_on(workers, tmp_path, capsys):
     said = capsys.readouterr().err.splitlines()
     assert "failed: alpha=2.0, seed=1: ZeroDivisionError: no curve at 2" in said and len(said) == 2
     for cell in cells[:4]:  # the same numbers for any number of workers
-        ds = results.load(sweep.cell_path(tmp_path, cell))
-        xr.testing.assert_equal(ds, sweep_cells.curve(**cell))
+        xr.testing.assert_equal(sweep.load(tmp_path, cell), sweep_cells.curve(**cell))
     again = sweep.run(sweep_cells.bad_at_2, cells, tmp_path)
     assert (again.ran, again.kept, len(again.failed)) == (0, 4, 2)
 
@@ -117,14 +116,16 @@ def test_a_damaged_cell_is_said_and_run_again(tmp_path, capsys):
     cells, common = sweep.product(AXES), {"log": str(tmp_path / "log")}
     folder = tmp_path / "sweep"
     sweep.run(sweep_cells.curve, cells, folder, common=common)
-    damaged = sweep.cell_path(folder, cells[3])
+    damaged = folder / "alpha=1.0,seed=1.nc"
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"alpha=1.0,seed=1.nc' is cut short or damaged\.$"):
         sweep.collect(folder, AXES)
     outcome = sweep.run(sweep_cells.curve, cells, folder, common=common)
     assert outcome == sweep.Outcome(1, 5, ())
-    said = f"{str(damaged)!r} is cut short or damaged: its cell is run again.\n"
+    aside = folder / "alpha=1.0,seed=1.nc.damaged"
+    assert aside.read_bytes() == whole[: len(whole) // 2]
+    said = f"{str(damaged)!r} was damaged: it is {aside.name!r} now, and its cell is run again.\n"
     assert capsys.readouterr().err.endswith(said)
     assert executions(tmp_path / "log")["1.0,1"] == 2
     assert bool(sweep.collect(folder, AXES)["finished"].all())
@@ -198,7 +199,17 @@ def test_other_folders_are_refused(tmp_path):
         sweep.collect(tmp_path / "new", AXES)
 
 
-# --- one Dataset ---
+# --- results ---
+
+
+def test_load_finds_a_cell_however_its_settings_are_written(tmp_path):
+    sweep.run(sweep_cells.curve, [{"alpha": 1.0, "seed": 3}], tmp_path)
+    ds = sweep.load(tmp_path, {"seed": 3.0, "alpha": np.int64(1)})
+    xr.testing.assert_equal(ds, sweep_cells.curve(alpha=1.0, seed=3))
+    with pytest.raises(FileNotFoundError, match=r"^There is no result file .*alpha=2,seed=3.nc'"):
+        sweep.load(tmp_path, {"alpha": 2, "seed": 3})
+    with pytest.raises(ValueError, match=r"^cell must have the settings alpha, seed, got {'a': 1}"):
+        sweep.load(tmp_path, {"a": 1})
 
 
 def test_collect_lays_cells_out_over_the_axes(tmp_path):

@@ -1,7 +1,7 @@
 """The experiments behind the figures: grids of training runs, each cell on disk once it is done."""
 
+from loadpath.experiments.experiment import Experiment
 from loadpath.experiments.figures import FIGURES, Figure, draw
-from loadpath.experiments.grid import Experiment, cell_path, run
 from loadpath.experiments.runs import EXPERIMENTS
 
-__all__ = ["EXPERIMENTS", "FIGURES", "Experiment", "Figure", "cell_path", "draw", "run"]
+__all__ = ["EXPERIMENTS", "FIGURES", "Experiment", "Figure", "draw"]

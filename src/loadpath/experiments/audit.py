@@ -21,8 +21,9 @@ from torch import Tensor
 from loadpath import data as sources
 from loadpath import geodesic, mechanics, results
 from loadpath.experiments.comparisons import Results
-from loadpath.experiments.grid import Cell, Experiment
+from loadpath.experiments.experiment import Experiment
 from loadpath.models import LeakyResNet
+from loadpath.sweep import Cell
 
 WIDTH, DEPTH, SAMPLES = 40, 32, 200
 EFFECTIVE_DEPTHS = (2.0, 4.0, 8.0, 16.0, 32.0)

@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from loadpath.experiments.grid import Cell
+from loadpath.sweep import Cell
 
 Results = Sequence[tuple[Cell, xr.Dataset]]
 BOUNDS = ["mean", "low", "high"]

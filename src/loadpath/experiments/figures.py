@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from loadpath import plots, results
+from loadpath import plots, results, sweep
 from loadpath.experiments import audit, comparisons
-from loadpath.experiments.grid import Cell, cell_path, run
 from loadpath.experiments.runs import DETAILED, EXPERIMENTS, WIDTH, equal_width
+from loadpath.sweep import Cell
 
 Results = Sequence[tuple[Cell, xr.Dataset]]
 
@@ -53,8 +53,8 @@ def draw(
 
     Runs are kept in `out`/data/<experiment>, the picture is `out`/figures/figure_<name>.png.
 
-    Raises: ValueError for an unknown name, seeds below 0 or none that the figure shows, or
-    `workers` below 1.
+    Raises: ValueError for an unknown name, seeds below 0 or none that the figure shows,
+    `workers` below 1, or if a run fails; as `sweep.run`.
     """
     if name not in FIGURES:
         raise ValueError(f"figure must be one of {', '.join(FIGURES)}, got {name!r}.")
@@ -69,11 +69,15 @@ def draw(
         if not cells:
             only = f"{DETAILED[2]}, the one of figure {name}"
             raise ValueError(f"seeds must hold {only}, got {chosen}.")
-        run(experiment, cells, out / "data", workers=workers, progress=progress)
+        folder = out / "data" / kind
+        run = sweep.run(experiment.measure, cells, folder, workers=workers, progress=progress)
+        if run.failed:
+            raise ValueError(
+                f"figure {name} wants all of its {len(cells)} runs of {kind}, but "
+                f"{len(run.failed)} failed, the first with {run.failed[0].message}"
+            )
         label = {"experiment": kind} if figure.also else {}
-        measured += [
-            ({**label, **c}, results.load(cell_path(out / "data", experiment, c))) for c in cells
-        ]
+        measured += [({**label, **cell}, sweep.load(folder, cell)) for cell in cells]
     picture = out / "figures" / f"figure_{name}.png"
     with results.atomic_path(picture, overwrite=True) as temporary:
         temporary.write_bytes(plots.png(figure.draw(measured)))

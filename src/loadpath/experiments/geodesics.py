@@ -9,7 +9,8 @@ import xarray as xr
 
 from loadpath import data as sources
 from loadpath import geodesic, mechanics, results
-from loadpath.experiments.grid import Cell, Experiment
+from loadpath.experiments.experiment import Experiment
+from loadpath.sweep import Cell
 from loadpath.training.history import error
 
 WIDTH, DEPTH, SAMPLES = 100, 20, 1000

@@ -17,10 +17,11 @@ from loadpath import data as sources
 from loadpath import layer_steps as meshes
 from loadpath import mechanics, results
 from loadpath.experiments.audit import AUDITS
+from loadpath.experiments.experiment import Experiment
 from loadpath.experiments.geodesics import GEODESICS
-from loadpath.experiments.grid import Cell, Experiment
 from loadpath.experiments.surgery import SURGERIES
 from loadpath.models import LeakyResNet
+from loadpath.sweep import Cell
 from loadpath.training import LBFGS, Adam, Run, fit
 
 WIDTH, DEPTH = 100, 20

@@ -18,8 +18,9 @@ from loadpath import data as sources
 from loadpath import layer_steps as meshes
 from loadpath import results
 from loadpath.adjoint import data_term
-from loadpath.experiments.grid import Cell, Experiment
+from loadpath.experiments.experiment import Experiment
 from loadpath.models import LeakyResNet
+from loadpath.sweep import Cell
 from loadpath.training import LBFGS, Adam, Run, fit
 
 WIDTH, DEPTH = 100, 20

@@ -1,8 +1,7 @@
-"""One cell, measured: on one thread, alone in its process, its result or what went wrong."""
+"""One cell, measured on one thread: its result, or what went wrong."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,10 +15,6 @@ from loadpath.sweep.cells import Cell
 Measured = bytes | str
 """The netCDF file of a cell, or one line about what it raised."""
 
-_ALONE = threading.Lock()
-"""Torch's number of threads and its default generator belong to the process, so that a second cell
-in it (a Dask worker may have many threads) would change a first one's numbers."""
-
 
 @dataclass(frozen=True)
 class Job:
@@ -31,7 +26,7 @@ class Job:
     def __call__(self, cell: Cell) -> Measured:
         """Measure a cell. What it raises is said in one line: the driver may not know the class."""
         try:
-            with _ALONE, torch_threads(1):
+            with torch_threads(1):
                 ds = self.measure(**self.common, **cell)
             return _file(ds, {**self.common, **cell}, cell)
         except Exception as error:

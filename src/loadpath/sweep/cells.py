@@ -7,6 +7,8 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 Cell = Mapping[str, str | int | float]
 """The settings of one run."""
 Key = tuple[str | float, ...]
@@ -28,7 +30,13 @@ def product(axes: Mapping[str, Sequence[str | int | float]]) -> list[Cell]:
             raise ValueError(f"axes must give {name!r} a list of values, got {values!r}.")
         if len({_plain(value) for value in values}) < len(values):
             raise ValueError(f"axes must not give {name!r} a value twice, got {list(values)}.")
-    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+    combinations = itertools.product(*axes.values())
+    return [native(dict(zip(axes, values, strict=True))) for values in combinations]
+
+
+def native(cell: Cell) -> Cell:
+    """The cell with NumPy's numbers as Python's."""
+    return {k: v.item() if isinstance(v, np.generic) else v for k, v in cell.items()}
 
 
 def cell_name(cell: Cell) -> str:

@@ -2,43 +2,119 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import asyncio
+import logging
+import threading
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from loadpath.sweep.cell import Job, Measured
 from loadpath.sweep.cells import Cell
+from loadpath.sweep.folder import say
 
 CONNECT_SECONDS = 5
 """How long a scheduler may take to answer."""
 
+_ALONE = threading.Lock()
+"""Torch's number of threads and its default generator belong to the process: of a worker with many
+threads, two cells at once would change each other's numbers."""
 
-def connect(address: str) -> Any:
-    """Return a Dask client of the scheduler at `address`.
+
+@contextmanager
+def connected(address: str) -> Iterator[Any]:
+    """A Dask client of the scheduler at `address`, closed at the end.
 
     Raises: ValueError if Dask distributed is not installed, `address` is malformed or the scheduler
     does not answer.
     """
     try:
-        from distributed import Client
+        from distributed import Client, Security
+        from distributed.comm import connect
     except ModuleNotFoundError:
         raise ValueError(
-            f"scheduler {address!r} needs Dask distributed, which is not installed: "
+            f"scheduler must not be set where Dask distributed is not installed, got {address!r}: "
             "pip install 'loadpath[cluster]'."
         ) from None
+
+    async def greet() -> None:
+        options = Security().get_connection_args("client")
+        comm = await asyncio.wait_for(
+            connect(address, timeout=CONNECT_SECONDS, **options), CONNECT_SECONDS
+        )
+        await comm.close()
+
     try:
-        return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
+        # `Client` waits for ever for one that takes the call and says nothing; a loop of its own,
+        # in a thread of its own, because a notebook has one already.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, greet()).result()
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
         raise ValueError(
-            f"scheduler must be the address of a Dask scheduler, such as tcp://host:8786, but "
-            f"{address!r} does not answer."
+            "scheduler must be the address of a Dask scheduler, such as tcp://host:8786, but none "
+            f"answers at {address!r}."
         ) from error
+    log = logging.getLogger("distributed.client")
+    level = log.level
+    log.setLevel(logging.CRITICAL)  # what goes wrong is said here, in one sentence
+    try:
+        with client:
+            yield client
+    finally:
+        log.setLevel(level)
 
 
-def on_cluster(job: Job, cells: Sequence[Cell], client: Any) -> Iterator[tuple[Cell, Measured]]:
-    """Measure cells on the workers of a scheduler, and yield each when it is done."""
-    from distributed import as_completed
+@dataclass(frozen=True)
+class _OnWorker:
+    """A job as a Dask worker does it."""
 
-    futures = dict(zip(client.map(job, cells, pure=False, key="cell"), cells, strict=True))
+    job: Job
+
+    def __call__(self, cell: Cell) -> Measured:
+        import dask
+
+        # xarray would take a lock from the scheduler for every file that it writes.
+        with _ALONE, dask.config.set(scheduler="synchronous"):
+            return self.job(cell)
+
+
+def on_cluster(job: Job, cells: Sequence[Cell], client: Any) -> Generator[tuple[Cell, Measured]]:
+    """Measure cells on the workers of a scheduler, and yield each when it is done.
+
+    Cells whose worker goes away are begun again by the scheduler, on another.
+
+    Raises: ConnectionError if the scheduler goes away; ValueError if workers cannot begin a cell.
+    """
+    from distributed import KilledWorker, as_completed
+
+    address, threads = client.scheduler.address, client.nthreads().values()
+    if not threads:
+        say(f"no workers at {address} yet: waiting for them.")
+    elif max(threads) > 1:
+        say(
+            f"workers of {address} have {max(threads)} threads, but cells take turns in a process: "
+            "start them with --nthreads 1."
+        )
+    futures = dict(
+        zip(client.map(_OnWorker(job), cells, pure=False, key="cell"), cells, strict=True)
+    )
     arriving = as_completed(futures, loop=client.loop, with_results=True, raise_errors=False)
-    for future, measured in arriving:
-        yield futures.pop(future), measured
+    for batch in arriving.batches():
+        for future, measured in batch:
+            cell = futures.pop(future)
+            if future.status == "finished":
+                yield cell, measured
+            elif future.status == "error" and isinstance(measured[1], KilledWorker):
+                yield cell, "its workers died, one after another"
+            elif future.status == "error":
+                raise ValueError(
+                    f"workers of {address} cannot begin a cell: {measured[1]}"
+                ) from measured[1]
+            else:
+                raise ConnectionError(
+                    f"the scheduler at {address} went away; the cells that were saved are kept, "
+                    "and the same sweep goes on with the others."
+                )

@@ -12,7 +12,7 @@ import xarray as xr
 
 from loadpath import results
 from loadpath.sweep import folder as folders
-from loadpath.sweep.cells import key, product
+from loadpath.sweep.cells import Cell, cell_name, key, product
 from loadpath.sweep.contents import Contents, Reader
 
 Index = tuple[int, ...]
@@ -52,6 +52,22 @@ def collect(folder: Path, axes: Mapping[str, Sequence[str | int | float]]) -> xr
     return results.stamp(ds, **sweep.common).assign_attrs(
         cells_measure=sweep.measure, **_provenance(found.values())
     )
+
+
+def load(folder: Path, cell: Cell) -> xr.Dataset:
+    """Return the result of one cell.
+
+    Raises: FileNotFoundError if `folder` is not a sweep's or the cell is not in it; ValueError if
+    the cell has other settings than those in `folder`, or its file is damaged.
+    """
+    folder = Path(folder)
+    axes = folders.read(folder).axes
+    if set(cell) != set(axes):
+        raise ValueError(f"cell must have the settings {', '.join(axes)}, got {dict(cell)}.")
+    path = folder / cell_name({name: cell[name] for name in axes})
+    if not path.exists():  # under its own name, or under that of equal numbers written otherwise
+        path = folders.finished(folder, axes).get(key(cell, axes), path)
+    return results.load(path)
 
 
 def _laid_out(found: Mapping[Index, Contents], axes: tuple[str, ...], shape: Index) -> xr.Dataset:

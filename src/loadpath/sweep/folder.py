@@ -13,9 +13,10 @@ from typing import Any
 import h5py
 import xarray as xr
 import yaml
+from tqdm import tqdm
 
 from loadpath import results
-from loadpath.sweep.cells import Cell, Key, cell_name, key_of_name
+from loadpath.sweep.cells import Key, key_of_name
 
 FORMAT = 1
 """Raised when sweep.yaml or the names of cells change their meaning."""
@@ -124,11 +125,6 @@ def read(folder: Path) -> Sweep:
     return sweep
 
 
-def cell_path(folder: Path, cell: Cell) -> Path:
-    """Where the result of a cell is kept: its settings are its name."""
-    return folder / cell_name(cell)
-
-
 def finished(folder: Path, axes: Sequence[str]) -> dict[Key, Path]:
     """The files of the cells that are in `folder`."""
     found = {}
@@ -139,10 +135,24 @@ def finished(folder: Path, axes: Sequence[str]) -> dict[Key, Path]:
     return found
 
 
-def is_whole(path: Path) -> bool:
-    """Whether a cell's file can be opened: HDF5 notices when it is not as long as it was."""
+def set_aside_if_damaged(path: Path) -> bool:
+    """Rename a cell's file, and say so, if HDF5 finds it cut short or no file of its own.
+
+    Raises: OSError if it cannot be read for other reasons.
+    """
     try:
         h5py.File(path, "r").close()
-    except OSError:
-        return False
-    return True
+    except OSError as error:
+        if error.errno is not None:  # what the system says, not HDF5
+            reason = os.strerror(error.errno)
+            raise OSError(f"{str(path)!r} cannot be read ({reason}).") from error
+        aside = path.with_name(f"{path.name}.damaged")
+        os.replace(path, aside)
+        say(f"{str(path)!r} was damaged: it is {aside.name!r} now, and its cell is run again.")
+        return True
+    return False
+
+
+def say(line: str) -> None:
+    """Print a line to stderr, above a progress bar if there is one."""
+    tqdm.write(line, file=sys.stderr)

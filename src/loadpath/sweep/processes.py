@@ -4,60 +4,85 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
 from loadpath.sweep.cell import Job, Measured
 from loadpath.sweep.cells import Cell
 
 DEATHS = 3
-"""How many processes may die at a cell before it is given up: Dask's own number."""
+"""How many processes may die at a cell before it is given up."""
 
 
-def in_this_process(job: Job, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Measured]]:
+def in_this_process(job: Job, cells: Sequence[Cell]) -> Generator[tuple[Cell, Measured]]:
     """Measure one cell after another."""
     for cell in cells:
         yield cell, job(cell)
 
 
-def on_processes(job: Job, cells: Sequence[Cell], workers: int) -> Iterator[tuple[Cell, Measured]]:
-    """Measure cells on `workers` processes of one thread, and yield each when it is done.
+def on_processes(job: Job, cells: Sequence[Cell], workers: int) -> Generator[tuple[Cell, Measured]]:
+    """Measure cells on `workers` processes, and yield each when it is done.
 
-    A process that dies (out of memory, killed) is replaced and its cell begun again; the others do
-    not notice. That is what the standard library's pools cannot do: they break as a whole, and do
-    not tell at which cell.
+    A process that dies (killed, out of memory) is replaced and its cell begun again, the others go
+    on. The standard library's pool cannot do that: it breaks as a whole, and does not say where.
+
+    Raises: RuntimeError if processes die before they begin.
     """
-    waiting, deaths = deque(cells), 0
-    died: dict[int, int] = {}
-    busy: dict[Connection, tuple[_Worker, Cell]] = {}
-    idle = [_Worker(job) for _ in range(min(workers, len(cells)))]
+    waiting, deaths = deque(cells), Counter[int]()
+    busy: dict[Connection, _Worker] = {}
+
+    def start() -> None:
+        worker = _Worker(job)
+        busy[worker.connection] = worker
+
+    for _ in range(min(workers, len(cells))):
+        start()
     try:
-        while waiting or busy:
-            while idle and waiting:
-                worker, cell = idle.pop(), waiting.popleft()
-                busy[worker.connection] = worker, cell
-                worker.begin(cell)
+        while busy:
             for connection in wait(list(busy)):
                 assert isinstance(connection, Connection)
-                worker, cell = busy.pop(connection)
+                worker = busy.pop(connection)
+                cell = worker.cell
                 try:
-                    measured: Measured = connection.recv()
+                    measured: Measured | None = connection.recv()
                 except (EOFError, OSError):
                     code = worker.end()
-                    idle.append(_Worker(job))
-                    deaths = died[id(cell)] = died.get(id(cell), 0) + 1
-                    if deaths < DEATHS:
+                    deaths[id(cell)] += 1
+                    measured = _verdict(cell, deaths[id(cell)], code)
+                    if cell is not None and measured is None:
                         waiting.appendleft(cell)
-                        continue
-                    measured = f"its process died {deaths} times, the last with exit code {code}"
+                    if waiting:
+                        start()
                 else:
-                    idle.append(worker)
-                yield cell, measured
+                    if waiting:  # before the result is saved, so that nobody waits for the disk
+                        worker.begin(waiting.popleft())
+                        busy[connection] = worker
+                    else:
+                        worker.end()
+                if cell is not None and measured is not None:
+                    yield cell, measured
     finally:
-        for worker in [*idle, *(worker for worker, _ in busy.values())]:
+        for worker in busy.values():
             worker.end()
+
+
+def _verdict(cell: Cell | None, deaths: int, code: int | None) -> str | None:
+    """What is said when another process has died at a cell, or before any; None to try again."""
+    if cell is None and code is not None and code > 0:  # not killed: it would not help to try again
+        deaths = DEATHS
+    if deaths < DEATHS:
+        return None
+    if cell is None:
+        raise RuntimeError(
+            f"processes end before they begin, with exit code {code}: they must be able to import "
+            "measure, and a script must sweep under if __name__ == '__main__'."
+        )
+    return f"{deaths} processes died at it, the last with exit code {code}"
 
 
 class _Worker:
@@ -67,32 +92,50 @@ class _Worker:
         # Spawned, not forked: a forked child inherits torch's thread pools in a broken state.
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
+        self.cell: Cell | None = None
+        """What it is at; None until it has said that it is ready."""
         self._process = context.Process(target=_serve, args=(job, theirs))
-        self._process.start()
+        with _deaf():
+            self._process.start()
         theirs.close()  # so that the pipe ends when the process does
 
     def begin(self, cell: Cell) -> None:
         """Hand it a cell."""
-        try:
+        self.cell = cell
+        with suppress(OSError):  # it died: who reads its answer will notice
             self.connection.send(cell)
-        except OSError:
-            pass  # it died: whoever waits for its answer will notice
 
     def end(self) -> int | None:
         """Stop it wherever it is, and return its exit code."""
-        self.connection.close()
         self._process.kill()
         self._process.join()
+        self.connection.close()
         return self._process.exitcode
 
 
-def _serve(job: Job, connection: Connection) -> None:
-    threading.Thread(target=_end_with_the_driver, daemon=True).start()
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes started within ignore Ctrl-C, which reaches every process of a terminal: they are
+    ended by their driver, and have nothing to say.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which would take the block away when it is started
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(job: Job, connection: Connection) -> None:
+    """Measure what comes through the pipe, until it ends."""
+    threading.Thread(target=_end_with_the_driver, daemon=True).start()
+    with suppress(EOFError, OSError):
+        connection.send("ready")
         while True:
             connection.send(job(connection.recv()))
-    except (EOFError, OSError, KeyboardInterrupt):
-        pass  # the driver has ended, or is about to
 
 
 def _end_with_the_driver() -> None:

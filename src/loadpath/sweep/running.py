@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from loadpath import results
 from loadpath.sweep import cluster
 from loadpath.sweep import folder as folders
 from loadpath.sweep.cell import Job, Measured
-from loadpath.sweep.cells import Cell, Key, check_cells, key
+from loadpath.sweep.cells import Cell, Key, cell_name, check_cells, key, native
 from loadpath.sweep.processes import in_this_process, on_processes
 
 
@@ -62,50 +61,45 @@ def run(
     malformed, `folder` holds another sweep's cells or the scheduler does not answer, all before
     any work; OSError if a result cannot be written, ConnectionError if the scheduler goes away.
     """
-    common = dict(common or {})
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}.")
     if scheduler is not None and workers != 1:
         raise ValueError(
             f"workers must not be given beside a scheduler, which has its own, got {workers}."
         )
-    axes = check_cells(cells)
-    wanted, folder = folders.of(measure, axes, common), Path(folder)
+    folder, cells, common = Path(folder), [native(cell) for cell in cells], dict(common or {})
+    wanted = folders.of(measure, check_cells(cells), common)
     with _engine(Job(measure, common), workers, scheduler) as engine:
         axes = folders.claim(folder, wanted).axes
         asked = {key(cell, axes): {name: cell[name] for name in axes} for cell in cells}
         there = folders.finished(folder, axes)
-        todo = []
-        for its_key, cell in asked.items():
-            if its_key in there and not folders.is_whole(there[its_key]):
-                _say(f"{str(there[its_key])!r} is cut short or damaged: its cell is run again.")
-                there[its_key].unlink()
-            elif its_key in there:
-                continue
-            todo.append(cell)
+        todo = {
+            its_key: cell
+            for its_key, cell in asked.items()
+            if its_key not in there or folders.set_aside_if_damaged(there[its_key])
+        }
         failed: dict[Key, Failure] = {}
         hidden = None if progress is None else not progress
         bar = tqdm(total=len(todo), desc=folder.name, unit="cell", disable=hidden)
-        with bar, closing(engine(todo)) as measured:
+        with bar, closing(engine(list(todo.values()))) as measured:
             for cell, result in measured:
-                if isinstance(result, str):
-                    failed[key(cell, axes)] = Failure(cell, result)
-                    _say(f"failed: {_words(cell)}: {result}")
+                if isinstance(result, bytes):
+                    _save(result, folder / cell_name(cell))
                 else:
-                    _save(result, folders.cell_path(folder, cell))
+                    failed[key(cell, axes)] = Failure(cell, result)
+                    folders.say(f"failed: {_words(cell)}: {result}")
                 bar.update()
-    in_order = tuple(failed[its_key] for its_key in asked if its_key in failed)
+    in_order = tuple(failed[its_key] for its_key in todo if its_key in failed)
     return Outcome(len(todo) - len(failed), len(asked) - len(todo), in_order)
 
 
-Engine = Callable[[Sequence[Cell]], Iterator[tuple[Cell, Measured]]]
-
-
 @contextmanager
-def _engine(job: Job, workers: int, scheduler: str | None) -> Iterator[Any]:
-    """What measures cells, and yields each when it is done."""
+def _engine(
+    job: Job, workers: int, scheduler: str | None
+) -> Iterator[Callable[[Sequence[Cell]], Generator[tuple[Cell, Measured]]]]:
+    """What measures cells and yields each when it is done."""
     if scheduler is not None:
-        with cluster.connect(scheduler) as client:
+        with cluster.connected(scheduler) as client:
             yield lambda cells: cluster.on_cluster(job, cells, client)
     elif workers > 1:
         yield lambda cells: on_processes(job, cells, workers)
@@ -120,13 +114,9 @@ def _save(file: bytes, path: Path) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise OSError(
-            f"{str(path)!r} cannot be written ({reason}); the cells before it are kept."
+            f"{str(path)!r} cannot be written ({reason}); the sweep stops, and the cells that were "
+            "saved are kept."
         ) from error
-
-
-def _say(line: str) -> None:
-    """Print a line to stderr, above a progress bar if there is one."""
-    tqdm.write(line, file=sys.stderr)
 
 
 def _words(cell: Cell) -> str:
