@@ -4,79 +4,33 @@ import os
 import re
 import resource
 import signal
-import subprocess
 import sys
-import time
 import types
-from collections import Counter
 
 import psutil
 import pytest
 import sweep_cells
 import xarray as xr
 from sweep_cells import LONG
+from sweep_drivers import driver, executions, saved
 
 from loadpath import sweep
 from loadpath.sweep import processes
 
 
-def wait_until(condition, seconds=120.0):
-    """Wait until it holds; fail if it never does."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
-def saved(folder):
-    return {path.stem for path in folder.glob("*.nc")}
-
-
-def executions(log):
-    """How often each cell was executed, by its file's name."""
-    pairs = [line.split(",") for line in log.read_text().split()]
-    return Counter(f"alpha={alpha},seed={seed}" for alpha, seed in pairs)
-
-
-@pytest.fixture
-def driver(tmp_path):
-    """Start a long sweep in a process group of its own, and wait for the first cells."""
-    started = []
-
-    def start(option, value):
-        command = [sys.executable, sweep_cells.__file__, tmp_path / "sweep", tmp_path / "log"]
-        process = subprocess.Popen(
-            [*command, option, str(value)],
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PAUSE": "0.2"},
-            start_new_session=True,
-        )
-        started.append(process)
-        wait_until(lambda: len(saved(tmp_path / "sweep")) >= 3 or process.poll() is not None)
-        assert process.poll() is None
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
-        process.stderr.close()
-
-
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_driver_that_is_killed_or_interrupted_loses_no_finished_cell(how, driver, tmp_path):
+def test_a_driver_that_is_killed_or_interrupted_loses_no_finished_cell(how, tmp_path):
     folder, log = tmp_path / "sweep", tmp_path / "log"
-    process = driver("workers", 2)
-    children = psutil.Process(process.pid).children(recursive=True)
-    assert len(children) >= 2
-    if how == signal.SIGINT:
-        os.killpg(process.pid, how)  # what a terminal does
-        assert process.wait(10) == 130 and process.stderr.read() == ""
-        assert not [path for path in folder.iterdir() if path.suffix == ".tmp"]
-    else:
-        process.kill()
-        process.wait()
+    with driver(tmp_path, "workers", 2) as process:
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert len(children) >= 2
+        if how == signal.SIGINT:
+            os.killpg(process.pid, how)  # what a terminal does
+            assert process.wait(10) == 130 and process.stderr.read() == ""
+            assert not [path for path in folder.iterdir() if path.suffix == ".tmp"]
+        else:
+            process.kill()
+            process.wait()
     psutil.wait_procs(children, timeout=10)
     assert not any(child.is_running() for child in children)
     before = saved(folder)

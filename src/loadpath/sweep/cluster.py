@@ -111,10 +111,16 @@ def on_cluster(job: Job, cells: Sequence[Cell], client: Any) -> Generator[tuple[
                 yield cell, "its workers died, one after another"
             elif future.status == "error":
                 raise ValueError(
-                    f"workers of {address} cannot begin a cell: {measured[1]}"
+                    f"{address} cannot begin a cell, as scheduler and workers need what this "
+                    f"process can import: {_root(measured[1])}."
                 ) from measured[1]
             else:
                 raise ConnectionError(
                     f"the scheduler at {address} went away; the cells that were saved are kept, "
                     "and the same sweep goes on with the others."
                 )
+
+
+def _root(error: BaseException) -> BaseException:
+    """The first of the errors that led to one."""
+    return _root(error.__cause__) if error.__cause__ else error
