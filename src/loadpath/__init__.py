@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from loadpath import (
     adjoint,
+    classifiers,
     data,
     geodesic,
     layer_steps,
@@ -29,6 +30,7 @@ __all__ = [
     "LeakyResNet",
     "__version__",
     "adjoint",
+    "classifiers",
     "data",
     "fit",
     "geodesic",
