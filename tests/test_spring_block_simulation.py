@@ -179,7 +179,7 @@ def test_memory_does_not_grow_with_the_steps_between_records(noise, monkeypatch)
             peaks.append(tracemalloc.get_traced_memory()[1])
         finally:
             tracemalloc.stop()
-    # The normals of all steps would be 112 MB more; schedules have one number for each step, 8 bytes.
+    # The normals of all steps would be 112 MB more; a schedule has 8 bytes for each step.
     assert peaks[0] > 2e5  # the buffers are seen
     assert peaks[1] - peaks[0] < 40 * 36_000
 
