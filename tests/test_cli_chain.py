@@ -129,7 +129,7 @@ def test_the_page_plays_both_chains_and_asks_nothing_of_the_network(finished):
         )
         np.testing.assert_allclose(chain["time"], ds["time"])
     text = text_of(shaken / "animation.html")
-    for sentence in said.splitlines()[-5:-2]:
+    for sentence in said.splitlines()[-6:-2]:
         assert " ".join(sentence.split()) in text
     assert set(images_of(page)) == {"Load curves at the end", "Where the blocks are in time"}
     with Image.open(shaken / "animation.gif") as gif:
@@ -186,7 +186,7 @@ def test_motion_at_the_end_is_said():
     ds = of_loads([[0.2, 0.3, 0.5]] * 3)
     assert not still_moving(ds) and "still change" not in summary(ds)
     ds["position"][:, -1, 0] += 0.01
-    assert still_moving(ds) and "Its loads still change" in summary(ds)
+    assert still_moving(ds) and "The loads still change" in summary(ds)
     ds["position"][:, -1, 0] += [0.5, -0.5, 0.0]  # not more than chance
     assert not still_moving(ds)
 

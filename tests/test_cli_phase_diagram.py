@@ -11,8 +11,10 @@ import yaml
 from test_cli import contents
 
 from loadpath import cli, results, spring_block
-from loadpath.cli.phase_diagram import PhaseDiagram, crossings, grid
+from loadpath.cli.chain_summary import diagram_summary
+from loadpath.cli.phase_diagram import PhaseDiagram, grid
 from loadpath.cli.run_folder import DIAGRAM_FILES
+from loadpath.plots.spring_block import turning_noise
 
 GRID = ("--friction", "[0,0.1]", "--noise", "[0,0.01,0.03]", "--threads", "1")
 TINY = ("--chain", *GRID, "--n-replicas", "60", "--n-steps", "6000")
@@ -62,7 +64,7 @@ def test_it_writes_the_diagram_that_the_library_computes(finished):
     assert "6 cells, 60 chains in each" in said
     assert "- concave: the deep layers do the work (lazy): 1\n" in said
     assert "- convex: the shallow layers do (active): 2\n" in said
-    assert "- straight, within two standard errors: 3\n" in said
+    assert "- straight, within three standard errors: 3\n" in said
     assert "below 0.0357, none above 1." in said
     assert said.endswith(f"picture: {out / 'phase_diagram.png'}\n")
 
@@ -78,14 +80,13 @@ def test_the_config_file_starts_the_same_run_again(finished, tmp_path):
     assert one["chain"] is True and "overwrite" not in one
 
 
-def test_concave_turns_into_convex_where_the_line_between_clear_cells_says():
-    shape = dict(dims=("friction", "noise"))
-    concavity = xr.DataArray([[0.3, 0.001, -0.1, 0.002], [0.2, 0.1, 0.3, 0.4]], **shape)
-    ds = xr.Dataset(
-        {"concavity": concavity, "concavity_error": xr.full_like(concavity, 0.002)},
-        coords={"noise": [0.0, 1.0, 4.0, 5.0]},
-    )
-    np.testing.assert_allclose(crossings(ds), [3.0, np.nan])
+def test_the_turn_is_said_in_the_units_that_are_known(finished):
+    ds = results.load(finished[0] / "phase_diagram.nc")
+    (turn,) = turning_noise(ds)[1:]
+    ratio = turn / float(ds["unpinning_noise"][1])
+    assert f"turns into convex at {ratio:.2f} times the unpinning noise" in finished[1]
+    said = diagram_summary(ds.assign_attrs(dynamics="langevin"))
+    assert f"turns into convex at {turn / 0.1:.2f} times the friction" in said
 
 
 # --- earlier results ---

@@ -112,19 +112,20 @@ def test_the_diagram_shows_concavity_in_its_cells_and_the_boundaries(diagram):
         ("no noise: all move below", "moves_all"),
     ):
         np.testing.assert_allclose(line(ax, label).get_ydata(), float(diagram[name]))
-    straight = np.abs(diagram["concavity"]) <= 2 * diagram["concavity_error"]
-    dots = line(ax, "straight within 2 s.e.").get_xydata()
+    straight = np.abs(diagram["concavity"]) <= 3 * diagram["concavity_error"]
+    dots = line(ax, "straight within 3 s.e.").get_xydata()
     assert len(dots) == int(straight.sum())
 
 
-def test_the_line_of_no_concavity_runs_between_concave_and_convex_cells(diagram):
-    ax = plots.chain_phase_diagram(diagram)
-    (contour,) = [c for c in ax.collections if hasattr(c, "levels")]
-    points = np.vstack([path.vertices for path in contour.get_paths()])
-    at = points[np.isclose(points[:, 1], 0.1)][:, 0]
-    concave = diagram["concavity"].sel(friction=0.1) > 0
-    assert concave.values.tolist() == [True, True, False, False]
-    assert at.size and (at > 0.005).all() and (at < 0.02).all()
+def test_the_line_of_no_concavity_runs_between_cells_that_are_clear_of_their_errors():
+    ds = spring_block.phase_diagram(
+        friction=[0.1, 0.2, 0.3], noise=[1.0, 4.0, 5.0, 7.0], n_replicas=1, n_steps=1
+    )
+    ds["concavity"][:] = [[0.3, 0.001, -0.1, 0.002], [0.2, 0.1, 0.3, 0.4], [-0.1, 0.3, -0.3, -0.4]]
+    ds["concavity_error"][:] = 0.002
+    drawn = line(plots.chain_phase_diagram(ds), "concavity 0, measured")
+    np.testing.assert_allclose(drawn.get_xdata(), [4.0, np.nan, 4.5])
+    np.testing.assert_array_equal(drawn.get_ydata(), [0.1, 0.2, 0.3])
 
 
 def test_small_curves_are_those_of_their_cells(diagram):
@@ -162,12 +163,14 @@ def test_a_fit_is_drawn_with_its_curves_and_its_region():
             "load_error": (("level", "spring"), np.full((2, 4), 0.01)),
             "fitted_load": (("level", "spring"), np.array(loads) + 0.002),
             "noise": ("level", [0.01, 0.03]),
-            "value": ("parameter", [1.0, 0.1, 0.12]),
+            "value": ("parameter", [1.0, 0.1, 0.12, 0.01, 0.03]),
+            "low": ("parameter", [1.0, 0.09, 0.1, 0.008, 0.02]),
+            "high": ("parameter", [1.0, 0.11, 0.14, 0.012, np.inf]),
         },
         coords={
             "level": [0, 1],
             "spring": [1, 2, 3, 4],
-            "parameter": ["stiffness", "friction_right", "friction_left"],
+            "parameter": ["stiffness", "friction_right", "friction_left", "noise 0", "noise 1"],
         },
         attrs={"errors": "given"},
     )
@@ -185,7 +188,7 @@ def test_a_fit_is_drawn_with_its_curves_and_its_region():
     curves, frictions = figure.axes
     for container, load in zip(curves.containers, loads, strict=True):
         np.testing.assert_allclose(container.lines[0].get_ydata(), load)
-    for noise, load in zip(("0.01", "0.03"), loads, strict=True):
+    for noise, load in zip(("0.01", r"$\geq$ 0.02"), loads, strict=True):
         np.testing.assert_allclose(line(curves, noise).get_ydata(), np.array(load) + 0.002)
     outline = np.vstack([path.vertices for path in frictions.collections[-1].get_paths()])
     # The circle about the best point where the rise is the limit, on a grid of some 0.03.

@@ -39,11 +39,6 @@ class Cell:
             seed=self.seed,
         )
 
-    def steps(self, data: Data) -> int:
-        """Steps of Adam in all epochs there may be."""
-        n = len(data.x_train)
-        return self.recipe.epochs * -(-n // (self.recipe.batch_size or n))
-
 
 def train_all(
     cells: Sequence[Cell],
@@ -71,12 +66,13 @@ def train_all(
         )
     compiled = all(choose(network, engine) is not Plain for network in networks)
 
-    def run(i: int) -> Trained:
+    def run(job: tuple[Cell, MLP]) -> Trained:
+        cell, network = job
         return train(
-            networks[i],
+            network,
             data,
-            cells[i].recipe,
-            seed=cells[i].seed,
+            cell.recipe,
+            seed=cell.seed,
             kinds=kinds,
             record_every=record_every,
             engine=engine,
@@ -85,14 +81,7 @@ def train_all(
     trained = []
     # Limits are of the whole process: set here, so that no thread takes them back from another.
     with one_thread(), ThreadPoolExecutor(workers if compiled else 1) as pool:
-        # The longest first, so that no thread is left with one while the others have nothing.
-        order = sorted(range(len(cells)), key=lambda i: -cells[i].steps(data))
-        futures = {i: pool.submit(run, i) for i in order}
-        try:
-            for i in range(len(cells)):
-                trained.append(futures[i].result())
-                done(trained[-1])
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for result in pool.map(run, zip(cells, networks, strict=True)):
+            done(result)
+            trained.append(result)
     return trained

@@ -1,4 +1,4 @@
-"""What a chain's end says in words: which springs carry the load, and what is known exactly."""
+"""What load curves of chains say in words: which springs carry the load, what is known exactly."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from loadpath.plots.spring_block import CLEAR, turning_noise
 from loadpath.separation import LoadCurve
 
 Array = NDArray[np.float64]
@@ -62,16 +63,17 @@ def summary(ds: xr.Dataset) -> str:
         known = "".join(f"  {float(ds[name][spring]):12.4f}" for name in exact)
         lines.append(f"{spring + 1:>6}  {load:>16}{known}")
     c, error = concavity(ds)
-    lines.append(f"load curve {MEANING[kind_of(c, error)]}; concavity {c:+.4f} ± {error:.4f}")
+    lines.append(f"load curve {MEANING[kind_of(c, error)]}.")
+    lines.append(f"Its concavity is {c:+.4f} ± {error:.4f}.")
     words = {
-        "rest_load": "Without noise or inertia it would come to rest at",
-        "mean_load": "Shaken until the start is forgotten it has on average",
+        "rest_load": "At rest, without noise or inertia, it would be exactly",
+        "mean_load": "Shaken until the start is forgotten, it would on average be exactly",
     }
     for name in exact:
         c = LoadCurve.from_loads(ds[name].values).concavity
-        lines.append(f"{words[name]} {c:+.4f} ({kind_of(c, 0.0)}), exactly.")
+        lines.append(f"{words[name]} {c:+.4f}: {kind_of(c, 0.0)}.")
     if still_moving(ds):
-        lines.append("Its loads still change: with more steps the curve would be another.")
+        lines.append("The loads still change: with more steps the curve would be another.")
     return "\n".join(lines)
 
 
@@ -87,3 +89,31 @@ def still_moving(ds: xr.Dataset) -> bool:
 def _error(values: Array) -> float:
     """Standard error of a mean over replicas; 0 of a single one."""
     return float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+
+
+def diagram_summary(ds: xr.Dataset) -> str:
+    """Say what a phase diagram shows, in a few lines."""
+    C, error = ds["concavity"].values, ds["concavity_error"].values
+    straight = np.abs(C) <= np.maximum(CLEAR * error, STRAIGHT)
+    kinds = (
+        ("concave: the deep layers do the work (lazy)", ~straight & (C > 0)),
+        ("convex: the shallow layers do (active)", ~straight & (C < 0)),
+        ("straight, within three standard errors", straight),
+    )
+    lines = [f"{C.size} cells, {ds.attrs['n_replicas']} chains in each; how many load curves are"]
+    lines += [f"- {what}: {int(cells.sum())}" for what, cells in kinds]
+    lines.append(
+        f"Pulled without noise, the first block moves at frictions below "
+        f"{float(ds['moves_all']):.3g}, none above {float(ds['moves_none']):.3g}."
+    )
+    overdamped = ds.attrs["dynamics"] == "overdamped"
+    unit, name = ("unpinning_noise", "unpinning noise") if overdamped else ("friction", "friction")
+    with np.errstate(divide="ignore", invalid="ignore"):  # friction may be 0
+        ratios = turning_noise(ds) / ds[unit].values
+    ratios = ratios[np.isfinite(ratios)]
+    if ratios.size:
+        lines.append(
+            f"Concave turns into convex at {np.median(ratios):.2f} times the {name} "
+            f"({ratios.min():.2f} to {ratios.max():.2f}, at {ratios.size} frictions)."
+        )
+    return "\n".join(lines)

@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
 from loadpath import plots, results, spring_block
 from loadpath.cli.chain import ChainProblem
+from loadpath.cli.chain_summary import diagram_summary
 from loadpath.cli.run_folder import check_free, earlier_results, remove, save_config, save_picture
 from loadpath.spring_block.diagram import RATIO
-
-STRAIGHT = 0.001
-"""Concavity that no picture shows; what is left of the way to rest at the end of a run is less."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ class PhaseDiagram(ChainProblem):
         save_config(self.settings(), out)
         results.save(ds, out / "phase_diagram.nc", overwrite=True)
         picture = save_picture(plots.png(plots.chain_phase_diagram(ds)), out / "phase_diagram.png")
-        print(summary(ds))
+        print(diagram_summary(ds))
         print(f"picture: {picture}")
 
 
@@ -90,45 +87,3 @@ def grid(name: str, values: tuple[float, ...] | str, spacing: str) -> NDArray[np
         raise ValueError(f"{name} must start above 0 where spacing is log, got {values!r}.")
     divide = np.geomspace if spacing == "log" else np.linspace
     return np.asarray(divide(low, high, int(count)))
-
-
-def summary(ds: xr.Dataset) -> str:
-    """Say what the diagram shows, in a few lines."""
-    C, error = ds["concavity"].values, ds["concavity_error"].values
-    straight = np.abs(C) <= np.maximum(2 * error, STRAIGHT)
-    kinds = (
-        ("concave: the deep layers do the work (lazy)", ~straight & (C > 0)),
-        ("convex: the shallow layers do (active)", ~straight & (C < 0)),
-        ("straight, within two standard errors", straight),
-    )
-    lines = [f"{C.size} cells, {ds.attrs['n_replicas']} chains in each; how many load curves are"]
-    lines += [f"- {what}: {int(cells.sum())}" for what, cells in kinds]
-    lines.append(
-        f"Pulled without noise, the first block moves at frictions below "
-        f"{float(ds['moves_all']):.3g}, none above {float(ds['moves_none']):.3g}."
-    )
-    ratios = crossings(ds) / ds["unpinning_noise"].values
-    ratios = ratios[np.isfinite(ratios)]
-    if ds.attrs["dynamics"] == "overdamped" and ratios.size:
-        lines.append(
-            f"Concave turns into convex at {np.median(ratios):.2f} times the unpinning noise "
-            f"({ratios.min():.2f} to {ratios.max():.2f}, at {ratios.size} frictions)."
-        )
-    return "\n".join(lines)
-
-
-def crossings(ds: xr.Dataset) -> NDArray[np.float64]:
-    """Noise (friction,) where concave turns into convex for good; NaN where it does not.
-
-    Between two noises that both stand out of the errors, by a straight line.
-    """
-    noise, found = ds["noise"].values, np.full(ds.sizes["friction"], np.nan)
-    for i, (C, error) in enumerate(
-        zip(ds["concavity"].values, ds["concavity_error"].values, strict=True)
-    ):
-        clear = np.flatnonzero(np.abs(C) > np.maximum(2 * error, STRAIGHT))
-        concave = clear[C[clear] > 0]
-        if concave.size and (clear > concave[-1]).any():
-            a, b = concave[-1], clear[clear > concave[-1]][0]
-            found[i] = noise[a] + (noise[b] - noise[a]) * C[a] / (C[a] - C[b])
-    return found

@@ -10,7 +10,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from .style import (
     BLACK,
@@ -30,10 +30,14 @@ from .style import (
 DIVERGING = "PuOr"
 """Colours of concavity: orange where shallow layers do the work, purple where deep ones do."""
 DEEPEST = 0.5
-"""Where these colours end; no curve that only falls has a concavity beyond."""
+"""Where these colours end, on both sides; no curve that only falls has a concavity beyond."""
+CLEAR = 3
+"""Standard errors beyond which a cell is bent; of hundreds, some are beyond two by chance."""
 MINIATURES = 7
 """The most small load curves along an axis of a phase diagram."""
 COLOURS = (BLUE, RED, GREEN, ORANGE)
+SEEN = 0.01
+"""Share of a picture's height from which a band is wider than the line that it is around."""
 LABELLED = 12
 """Blocks that still have room for a number each."""
 
@@ -56,7 +60,7 @@ def chain_load_curves(chains: xr.Dataset | Sequence[xr.Dataset], ax: Axes | None
         own = f"mean of {len(load)} chains" if len(load) > 1 else "one chain"
         label = ds.attrs.get("label", own) if len(several) > 1 else own
         ax.plot(layer, mean, "o-", color=colour, label=label, zorder=3)
-        if spread.max() > 1e-3:
+        if spread.max() > SEEN:
             band = "one standard deviation" if len(several) == 1 else "_band"
             sides = mean - spread, mean + spread
             ax.fill_between(layer, *sides, color=colour, alpha=0.18, lw=0, label=band)
@@ -87,9 +91,10 @@ def chain_trajectories(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     position = ds["position"].transpose("replica", "time", "block").values
     mean, spread = position.mean(0), position.std(0)
     shades = block_colours(mean.shape[1])
+    banded = spread.max() > SEEN * np.abs(mean).max()
     for block, colour in enumerate(shades):
         ax.plot(time, mean[:, block], color=colour, lw=1.4)
-        if spread[:, block].max() > 1e-3 * abs(mean).max():
+        if banded:
             sides = (mean[:, block] + sign * spread[:, block] for sign in (-1, 1))
             ax.fill_between(time, *sides, color=colour, alpha=0.2, lw=0)
     pulled = mean[:, -1] + ds["load"].isel(spring=-1).mean("replica").values
@@ -102,9 +107,9 @@ def chain_trajectories(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
         ax.annotate(name, (1, y), xycoords=("axes fraction", "data"), xytext=(4, 0),
                     textcoords="offset points", va="center", color=colour, fontsize=9)  # fmt: skip
     ax.set(xlabel="time", ylabel=r"position of blocks, $x_\ell$", xlim=(time[0], time[-1]))
-    if len(position) > 1 and spread.max() > 0:
-        title = f"mean of {len(position)} chains, band of one standard deviation"
-        ax.set_title(title, loc="left")
+    if len(position) > 1:
+        band = ", band of one standard deviation" if banded else ""
+        ax.set_title(f"mean of {len(position)} chains{band}", loc="left")
     return ax
 
 
@@ -113,7 +118,7 @@ def chain_phase_diagram(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     """Concavity of the chain's load curves over friction and noise, with the exact boundaries.
 
     `ds` is that of `loadpath.spring_block.phase_diagram`. Small load curves stand in some cells;
-    dots mark the cells that are straight within two standard errors.
+    dots mark the cells that are straight within three standard errors.
     """
     need(ds, "concavity", "concavity_error", "load", "unpinning_noise", "moves_all", "moves_none")
     if ax is None:
@@ -121,20 +126,25 @@ def chain_phase_diagram(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     noise, friction = ds["noise"].values, ds["friction"].values
     x, y = (_edges(values) for values in (noise, friction))
     C, error = ds["concavity"].values, ds["concavity_error"].values
-    limit = min(DEEPEST, float(np.abs(C).max()) or DEEPEST)
-    colours: dict[str, Any] = dict(cmap=DIVERGING, norm=Normalize(-limit, limit))
+    colours: dict[str, Any] = dict(cmap=DIVERGING, norm=Normalize(-DEEPEST, DEEPEST))
     mesh = ax.pcolormesh(x, y, C, rasterized=True, alpha=0.8, **colours)
     ax.set_xscale("log" if x[0] > 0 else "linear")
     ax.set_yscale("log" if y[0] > 0 else "linear")
     ax.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
     _miniatures(ax, ds)
-    i, j = np.nonzero(np.abs(C) <= 2 * error)
-    ax.plot(noise[j], friction[i], ".", color=BLACK, ms=2.5, mew=0, label="straight within 2 s.e.")
-    turns = np.any(C > 2 * error, axis=1) & np.any(C < -2 * error, axis=1)
-    if turns.sum() > 1 and len(noise) > 1:
-        of_rows = np.where(turns[:, None], C, np.nan)
-        ax.contour(noise, friction, of_rows, levels=[0], colors=BLACK, linewidths=1.1)
-        ax.plot([], [], color=BLACK, lw=1.1, label="concavity 0, measured")
+    i, j = np.nonzero(np.abs(C) <= CLEAR * error)
+    ax.plot(
+        noise[j],
+        friction[i],
+        ".",
+        color=BLACK,
+        ms=2.5,
+        mew=0,
+        label=f"straight within {CLEAR} s.e.",
+    )
+    turns = turning_noise(ds)
+    if np.isfinite(turns).any():
+        ax.plot(turns, friction, ".-", color=BLACK, lw=1.1, label="concavity 0, measured")
     if ds.attrs.get("dynamics") == "overdamped":
         unpinning = ds["unpinning_noise"].values
         ax.plot(unpinning, friction, color=RED, lw=2.0, label="unpinning noise")
@@ -144,7 +154,7 @@ def chain_phase_diagram(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ):
         if y[0] < float(ds[name]) < y[-1]:
             ax.axhline(float(ds[name]), color=BLACK, lw=1.4, ls=ls, label=label)
-    below = C.min() < -limit
+    below = C.min() < -DEEPEST
     bar = figure_of(ax).colorbar(mesh, ax=ax, extend="min" if below else "neither", pad=0.02)
     bar.set_label("concavity of the load curve")
     words: dict[str, Any] = dict(xycoords="axes fraction", textcoords="offset points", ha="center")
@@ -155,9 +165,7 @@ def chain_phase_diagram(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
         xlabel=r"noise, $\epsilon$",
         ylabel=rf"friction, $\mu_\rightarrow$    ($\mu_\leftarrow = {ratio:.3g}\,\mu_\rightarrow$)",
     )
-    for axis in (ax.xaxis, ax.yaxis):
-        if axis.get_scale() == "log":
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    _plain_numbers(ax)
     legend_above(ax)
     return ax
 
@@ -168,7 +176,7 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
 
     `ds` and `region` are `Fit.dataset()` and `Fit.region()` of `loadpath.spring_block.fit`.
     """
-    need(ds, "load", "load_error", "fitted_load", "value", "noise")
+    need(ds, "load", "load_error", "fitted_load", "value", "low", "high", "noise")
     need(region, "rise", "inside")
     figure = Figure(figsize=(9.2, 3.9))
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
@@ -179,8 +187,8 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
         measured = one["load"].values, one["load_error"].values
         style: dict[str, Any] = dict(color=colour, marker="o", ls="", capsize=2.5, elinewidth=1.2)
         left.errorbar(springs, measured[0], yerr=measured[1], **style)
-        noise = float(one["noise"])
-        left.plot(springs, one["fitted_load"].values, color=colour, label=f"{noise:.3g}")
+        fitted = one["fitted_load"].values
+        left.plot(springs, fitted, color=colour, label=_estimate(ds, int(level)))
     left.set(xlabel=r"layer, $\ell$", ylabel=r"load, $d_\ell$")
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     title = r"fitted $\epsilon$"
@@ -197,8 +205,8 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
     ends = [max(x[0], y[0]), min(x[-1], y[-1])]
     if ends[0] < ends[1]:
         right.plot(ends, ends, color=GREY, lw=0.9, ls="--")
-        right.annotate("equal", (ends[1], ends[1]), (-3, -3), textcoords="offset points",
-                       ha="right", va="top", color=GREY, fontsize=9)  # fmt: skip
+        right.annotate("equal", (ends[1], ends[1]), (-6, 0), textcoords="offset points",
+                       ha="right", va="bottom", color=GREY, fontsize=9)  # fmt: skip
     per = " / k" if "/" in str(ds["parameter"].values[1]) else ""
     right.set(
         xlabel=rf"friction to the right, $\mu_\rightarrow{per}$",
@@ -206,9 +214,30 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
         xlim=(x[0], x[-1]),
         ylim=(y[0], y[-1]),
     )
+    for axis, values in (("x", x), ("y", y)):
+        if values[-1] > 5 * values[0]:  # friction of which little is known but its order
+            right.set(**{f"{axis}scale": "log"})
+    _plain_numbers(right)
     confidence = 100 * float(region.attrs["confidence"])
     right.set_title(f"best, and region of {confidence:g} % confidence", loc="left")
     return figure
+
+
+def turning_noise(ds: xr.Dataset) -> np.ndarray:
+    """Noise (friction,) at which concave turns into convex; NaN where it does not.
+
+    By a straight line between the last cell that is concave and the next that is convex, both
+    beyond `CLEAR` standard errors.
+    """
+    noise, found = ds["noise"].values, np.full(ds.sizes["friction"], np.nan)
+    C, error = ds["concavity"].values, ds["concavity_error"].values
+    for i, row in enumerate(C):
+        clear = np.flatnonzero(np.abs(row) > CLEAR * error[i])
+        concave = clear[row[clear] > 0]
+        if concave.size and (clear > concave[-1]).any():
+            a, b = concave[-1], clear[clear > concave[-1]][0]
+            found[i] = noise[a] + (noise[b] - noise[a]) * row[a] / (row[a] - row[b])
+    return found
 
 
 def curve_of(load: np.ndarray) -> np.ndarray:
@@ -220,6 +249,25 @@ def curve_of(load: np.ndarray) -> np.ndarray:
 def block_colours(count: int) -> np.ndarray:
     """Colours of blocks, from dark at the fixed end to light at the pulled one; (block, 4)."""
     return np.asarray(colormaps["viridis"](np.linspace(0, 0.85, count)))
+
+
+def _estimate(ds: xr.Dataset, level: int) -> str:
+    """Fitted noise of a level, or the only bound that its curve sets."""
+    row = 3 + level
+    low, high = (float(ds[name][row]) for name in ("low", "high"))
+    if math.isfinite(high) and low > 0:
+        return f"{float(ds['noise'][level]):.2g}"
+    if math.isfinite(high):
+        return rf"$\leq$ {high:.2g}"
+    return rf"$\geq$ {low:.2g}" if low > 0 else "any"
+
+
+def _plain_numbers(ax: Axes) -> None:
+    """Write 0.1 and not a power of ten where an axis is logarithmic."""
+    for axis in (ax.xaxis, ax.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
 
 
 def _colours(count: int) -> Sequence[str]:
