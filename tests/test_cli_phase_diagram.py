@@ -12,7 +12,7 @@ from test_cli import contents
 
 from loadpath import cli, results, spring_block
 from loadpath.cli.chain_summary import diagram_summary
-from loadpath.cli.phase_diagram import PhaseDiagram, grid
+from loadpath.cli.phase_diagram import grid
 from loadpath.cli.run_folder import DIAGRAM_FILES
 from loadpath.plots.spring_block import turning_noise
 
@@ -159,7 +159,7 @@ def test_a_range_is_divided_by_ratios_or_differences():
         ("--seed -1", "seed must be at least 0 and below 2**32, got -1"),
         ("--config-version 0", "config_version must be 1 for this loadpath, got 0"),
         ("--dynamics newton", '"dynamics"'),
-        ("--resume", "resume"),
+        ("--resume", "resume must not be set for the chain"),
     ],
 )
 def test_bad_options_are_one_line_and_nothing_is_written(options, reason, tmp_path, refusal):
@@ -168,7 +168,15 @@ def test_bad_options_are_one_line_and_nothing_is_written(options, reason, tmp_pa
     assert contents(tmp_path) == {}
 
 
-def test_only_the_chains_diagram_is_there(tmp_path, refusal):
-    said = refusal("phase-diagram", *GRID, "--out", tmp_path / "out")
-    assert "chain must be set: only the chain's phase diagram" in said
-    assert PhaseDiagram().chain is False and contents(tmp_path) == {}
+@pytest.mark.parametrize(
+    "options, reason",
+    [
+        ("--slopes [0,1]", "slopes must not be set for the chain, got (0.0, 1.0)"),
+        ("--seeds 3", "seeds must not be set for the chain, got 3"),
+        ("--workers 2", "workers must not be set for the chain, got 2"),
+        ("--data mnist", "data must not be set for the chain, got 'mnist'"),
+    ],
+)
+def test_what_a_chain_has_not_is_refused(options, reason, tmp_path, refusal):
+    assert reason in refusal("phase-diagram", *TINY, *options.split(), "--out", tmp_path / "out")
+    assert contents(tmp_path) == {}

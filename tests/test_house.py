@@ -19,6 +19,7 @@ HOUSE = [
     "spring_block",
     "classifiers",
     "sweep",
+    "phase_diagram",
     "plots",
     "report",
     "experiments",

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loadpath import plots, results, spring_block
+from loadpath.cli import networks
 from loadpath.cli.chain import ChainProblem
 from loadpath.cli.chain_summary import diagram_summary
+from loadpath.cli.networks import NetworkProblem
 from loadpath.cli.run_folder import check_free, earlier_results, remove, save_config, save_picture
 from loadpath.spring_block.diagram import RATIO
 
 
 @dataclass(frozen=True)
-class PhaseDiagram(ChainProblem):
-    """Draw who does the work, friction against noise: concave, straight or convex load curves."""
+class PhaseDiagram(NetworkProblem, ChainProblem):
+    """Draw which layers do the work, nonlinearity against noise: of networks, or of the chain."""
 
     chain: bool = False
-    """of the spring-block chain"""
+    """of the spring-block chain; of networks if not given"""
     friction: tuple[float, ...] | str = "0.003:1.2:24"
     """frictions to the right: low:high:count, or a list written [0,0.1,0.2]"""
     noise: tuple[float, ...] | str | None = None
-    """noises, likewise; if not given 0.001:0.1:24, or 0.004:0.4:24 for langevin"""
+    """noises, likewise; levels of one panel for networks; if not given those of the paper, for the
+    chain 0.001:0.1:24, or 0.004:0.4:24 for langevin"""
     spacing: Literal["log", "linear"] = "log"
     """how low:high:count is divided: by equal ratios or equal differences"""
     ratio: float = RATIO
@@ -33,13 +36,44 @@ class PhaseDiagram(ChainProblem):
     n_replicas: int = 64
     """chains in every cell, over which its load curve is averaged"""
     out: str = "phase-diagram"
-    """folder for config.yaml, phase_diagram.nc, phase_diagram.png"""
+    """folder for config.yaml, phase_diagram.png and phase_diagram.nc; for networks one .nc for
+    each panel, beside accuracy.png and the cells"""
+    seed: int = 0
+    """of the chain's noise; of the first of the networks"""
+    overwrite: bool = False
+    """replace earlier results of a chain in the folder"""
 
     def run(self) -> None:
         """Do it; earlier results in the folder are an error unless they may be replaced."""
         self.check()
-        if not self.chain:
-            raise ValueError("chain must be set: only the chain's phase diagram can be drawn yet.")
+        self.check_apart()
+        if self.chain:
+            self.draw_chain()
+            return
+        networks.draw(
+            self,
+            self.settings(),
+            out=Path(self.out),
+            noises=None if self.noise is None else grid("noise", self.noise, self.spacing).tolist(),
+            seed=self.seed,
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """Options as the config file holds them: those about what is drawn."""
+        other = NETWORKS_ONLY if self.chain else CHAIN_ONLY
+        return {name: value for name, value in super().settings().items() if name not in other}
+
+    def check_apart(self) -> None:
+        """Raise ValueError if an option is set that what is drawn does not have."""
+        other = NETWORKS_ONLY | {"resume"} if self.chain else CHAIN_ONLY | {"overwrite"}
+        for name, field in self.__dataclass_fields__.items():
+            value = getattr(self, name)
+            if name in other and value != field.default:
+                whose = "the chain" if self.chain else "networks"
+                raise ValueError(f"{name} must not be set for {whose}, got {value!r}.")
+
+    def draw_chain(self) -> None:
+        """Draw the chain's."""
         noise = self.noise
         if noise is None:
             noise = "0.001:0.1:24" if self.dynamics == "overdamped" else "0.004:0.4:24"
@@ -62,6 +96,13 @@ class PhaseDiagram(ChainProblem):
         picture = save_picture(plots.png(plots.chain_phase_diagram(ds)), out / "phase_diagram.png")
         print(diagram_summary(ds))
         print(f"picture: {picture}")
+
+
+NETWORKS_ONLY = {*NetworkProblem.__dataclass_fields__} - {"resume"}
+CHAIN_ONLY = {
+    *ChainProblem.__dataclass_fields__,
+    *("friction", "ratio", "n_replicas"),
+} - {"seed", "out", "overwrite", "config_version"}
 
 
 def grid(name: str, values: tuple[float, ...] | str, spacing: str) -> NDArray[np.float64]:

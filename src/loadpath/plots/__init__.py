@@ -31,6 +31,12 @@ from .path import (
     stationarity,
     weight_spectrum,
 )
+from .phase_diagram import (
+    accuracy_against_concavity,
+    figure_accuracy,
+    figure_phase_diagrams,
+    network_phase_diagram,
+)
 from .spring_block import (
     chain_load_curves,
     chain_phase_diagram,
@@ -44,6 +50,7 @@ from .training import convergence, learning_curves, mesh_history
 __all__ = [
     "STYLE",
     "Film",
+    "accuracy_against_concavity",
     "chain_gif",
     "chain_load_curves",
     "chain_phase_diagram",
@@ -59,10 +66,12 @@ __all__ = [
     "figure_2b",
     "figure_2c",
     "figure_3",
+    "figure_accuracy",
     "figure_audit",
     "figure_chain_fit",
     "figure_digits",
     "figure_growth",
+    "figure_phase_diagrams",
     "figure_scale",
     "figure_surgery",
     "hamiltonians",
@@ -70,6 +79,7 @@ __all__ = [
     "mesh",
     "mesh_history",
     "momenta",
+    "network_phase_diagram",
     "path_2d",
     "png",
     "ranks",

@@ -1,0 +1,204 @@
+"""Phase diagrams of networks: Datasets of `loadpath.phase_diagram`."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.figure import Figure
+
+from loadpath.phase_diagram import correlation
+from loadpath.separation.scatter import Kind, check_kind
+
+from .style import BLACK, GREY, axes_or_new, figure_of, need, styled
+
+ACCURACY = ListedColormap(mpl.colormaps["YlGnBu"](np.linspace(0, 0.62, 256)))
+"""Colours of accuracy: light enough for a black curve on all of them."""
+FAR = 1.5
+"""Quartile distances beyond the quartiles at which scales end: a dead net would take them all."""
+HEIGHT, WIDTH = 0.66, 0.72
+"""Of a load curve, in cells."""
+SHOWN_CONCAVITY = 0.6
+"""Curves that only fall are within 0.5."""
+LEVEL_NAMES = {
+    "data noise": "data noise, $q$",
+    "learning rate": "learning rate of Adam",
+    "dropout": "dropout rate",
+    "batch size": "batch size",
+}
+By = Literal["noise", "slope"]
+
+
+@styled
+def network_phase_diagram(
+    ds: xr.Dataset, ax: Axes | None = None, *, kind: Kind = "fuzziness"
+) -> Axes:
+    """Test accuracy over noise and slope, with the load curve of every cell drawn in.
+
+    Accuracies and curves are means over the seeds whose training gave numbers; a cross marks cells
+    where none did. A curve is D_l over the layers between its largest and smallest value, its
+    chord thin beside it. `ds` is that of `loadpath.phase_diagram.collect`.
+    """
+    need(ds, "test_accuracy", "log_separation")
+    check_kind(kind)
+    ax = axes_or_new(ax)
+    accuracy = ds["test_accuracy"].mean("seed").transpose("slope", "noise").to_numpy()
+    rows, columns = accuracy.shape
+    low, high = _scale(accuracy)
+    mesh = ax.imshow(
+        accuracy, cmap=ACCURACY, norm=Normalize(low, high), origin="lower", aspect="auto"
+    )
+    curves = _mean_curves(ds, kind)
+    for i in range(rows):
+        for j in range(columns):
+            _cell(ax, j, i, curves[i, j])
+    noise, slope = ds["noise"].values, ds["slope"].values
+    ax.set_xticks(range(columns), [f"{level:g}" for level in noise])
+    ax.set_yticks(range(rows), [f"{value:g}" for value in slope])
+    if columns > 10:
+        ax.tick_params(axis="x", labelrotation=60)
+    ax.set(xlabel=_level_name(ds), ylabel="slope below 0 (1 is linear)")
+    below = np.nanmin(accuracy) < low if np.isfinite(accuracy).any() else False
+    bar = figure_of(ax).colorbar(mesh, ax=ax, extend="min" if below else "neither")
+    bar.set_label("test accuracy")
+    return ax
+
+
+@styled
+def accuracy_against_concavity(
+    ds: xr.Dataset, ax: Axes | None = None, *, kind: Kind = "fuzziness", by: By = "noise"
+) -> Axes:
+    """Test accuracy of every net over the concavity of its load curve, and how they go together.
+
+    Colours are levels of noise, or slopes. The title has Spearman's coefficient of accuracy with
+    -|concavity| and its 95 % bootstrap interval over seeds; without a second seed, no interval and
+    no title. Nets outside the axes are counted at the edge.
+    """
+    need(ds, "test_accuracy", "concavity")
+    check_kind(kind)
+    if by not in ("noise", "slope"):
+        raise ValueError(f"by must be noise or slope, got {by!r}.")
+    ax = axes_or_new(ax)
+    order = (by, "slope" if by == "noise" else "noise", "seed")
+    C = ds["concavity"].sel(kind=kind).transpose(*order).to_numpy()
+    accuracy = ds["test_accuracy"].transpose(*order).to_numpy()
+    known = np.isfinite(C) & np.isfinite(accuracy)
+    levels = ds[by].values
+    colours = mpl.colormaps["viridis"](np.linspace(0, 0.92, len(levels)))
+    for level, colour in enumerate(colours):
+        here = known[level]
+        ax.plot(
+            C[level][here],
+            accuracy[level][here],
+            "o",
+            color=colour,
+            ms=3,
+            mew=0,
+            alpha=0.55,
+            rasterized=True,
+        )
+    ax.axvline(0, color=GREY, lw=0.9, ls="--", zorder=0)
+    low, high = _scale(accuracy[known])
+    pad = 0.04 * (high - low) or 0.01
+    ax.set(ylim=(low - pad, high + pad), xlim=_concavity_limits(C[known]))
+    (x0, x1), (y0, _) = ax.get_xlim(), ax.get_ylim()
+    outside = int(((accuracy < y0) | (C < x0) | (C > x1))[known].sum())
+    if outside:
+        ax.annotate(f"{outside} nets outside", (0.02, 0.02), xycoords="axes fraction", color=GREY)
+    ax.set(xlabel=f"concavity of the load curve ({kind})", ylabel="test accuracy")
+    ticks = np.unique(np.linspace(0, len(levels) - 1, min(len(levels), 6)).round()).astype(int)
+    scalar = mpl.cm.ScalarMappable(Normalize(-0.5, len(levels) - 0.5), ListedColormap(colours))
+    bar = figure_of(ax).colorbar(scalar, ax=ax)
+    bar.set_ticks(list(ticks), labels=[f"{levels[t]:g}" for t in ticks])
+    bar.set_label(_level_name(ds) if by == "noise" else "slope below 0")
+    if ds.sizes["seed"] > 1:
+        found = correlation(ds, kind=kind)
+        ax.set_title(
+            rf"accuracy with $-|$concavity$|$: $\rho$ = {found.value:.2f} "
+            f"[{found.low:.2f}, {found.high:.2f}]"
+        )
+    return ax
+
+
+@styled
+def figure_phase_diagrams(panels: Sequence[xr.Dataset], *, kind: Kind = "fuzziness") -> Figure:
+    """`network_phase_diagram` of several panels on one page."""
+    return _page(panels, lambda ds, ax: network_phase_diagram(ds, ax, kind=kind), (7.2, 3.9))
+
+
+@styled
+def figure_accuracy(
+    panels: Sequence[xr.Dataset], *, kind: Kind = "fuzziness", by: By = "noise"
+) -> Figure:
+    """`accuracy_against_concavity` of several panels on one page."""
+    return _page(
+        panels, lambda ds, ax: accuracy_against_concavity(ds, ax, kind=kind, by=by), (5.6, 3.9)
+    )
+
+
+def _page(
+    panels: Sequence[xr.Dataset],
+    draw: Callable[[xr.Dataset, Axes], Axes],
+    size: tuple[float, float],
+) -> Figure:
+    if not panels:
+        raise ValueError("panels must hold at least one Dataset, got none.")
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(columns * size[0], rows * size[1]))
+    places = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ds, ax in zip(panels, places, strict=False):
+        draw(ds, ax)
+    for ax in places[len(panels) :]:
+        ax.remove()
+    return figure
+
+
+def _mean_curves(ds: xr.Dataset, kind: Kind) -> np.ndarray:
+    """Curves (slope, noise, layer): means over the seeds whose curve is finite, NaN if none is."""
+    D = ds["log_separation"].sel(kind=kind).transpose("slope", "noise", "seed", "layer").to_numpy()
+    whole = np.isfinite(D).all(-1, keepdims=True)
+    count = whole.sum(2)
+    total = np.where(whole, D, 0.0).sum(2)
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return -mean if kind == "inverse" else mean
+
+
+def _cell(ax: Axes, x: float, y: float, D: np.ndarray) -> None:
+    """Draw one load curve, chord first, around the middle of its cell."""
+    if not np.isfinite(D).all():
+        ax.plot(x, y, "x", color=BLACK, ms=6)
+        return
+    at = x + WIDTH * np.linspace(-0.5, 0.5, len(D))
+    extent = np.ptp(D)
+    heights = y + HEIGHT * ((D - D.min()) / extent - 0.5 if extent > 0 else np.zeros(len(D)))
+    ax.plot(at[[0, -1]], heights[[0, -1]], color=BLACK, lw=0.5, alpha=0.6)
+    ax.plot(at, heights, color=BLACK, lw=1.3)
+
+
+def _scale(accuracy: np.ndarray) -> tuple[float, float]:
+    """Ends of the scale of accuracy; the worst may lie below."""
+    known = accuracy[np.isfinite(accuracy)]
+    if not known.size:
+        return 0.0, 1.0
+    low, high = max(float(known.min()), -_far(-known)), float(known.max())
+    return (low, high) if high > low else (high - 0.01, high)
+
+
+def _concavity_limits(C: np.ndarray) -> tuple[float, float]:
+    size = np.abs(C) if C.size else np.zeros(1)
+    widest = 1.08 * min(float(size.max()), _far(size)) or SHOWN_CONCAVITY
+    return -min(widest, SHOWN_CONCAVITY), min(widest, SHOWN_CONCAVITY)
+
+
+def _far(values: np.ndarray) -> float:
+    """Where a value is far above the others."""
+    low, high = np.quantile(values, [0.25, 0.75])
+    return float(high + FAR * (high - low))
+
+
+def _level_name(ds: xr.Dataset) -> str:
+    return LEVEL_NAMES.get(ds.attrs.get("panel", ""), "noise")
