@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,10 @@ import xarray as xr
 
 from loadpath import results
 
-_FAULTS = (OSError, ValueError, KeyError, RuntimeError, TypeError)
-_PLAIN_ENCODINGS = {"scale_factor", "add_offset", "calendar"}
+_FAULTS = (OSError, ValueError, KeyError, RuntimeError)
+"""What HDF5 raises for a damaged file; `results.load` says it in a sentence."""
+_TRANSLATED = {"scale_factor", "add_offset", "calendar"}
+"""Encodings by which a file's numbers are not those that were saved."""
 
 
 @dataclass(frozen=True)
@@ -60,58 +64,56 @@ class Reader:
         """
         try:
             with h5py.File(path, "r") as file:
-                build = _build(file)
-                frame = self._frames.get(build)
+                variables, attrs = dict(file.items()), _attrs(file)
+                build = (attrs["schema_version"], *chain(*map(_build, variables.items())))
+                if build not in self._frames:
+                    ds = results.load(path)
+                    self._frames[build] = ds if _reads_as(variables, ds) else None
+                frame = self._frames[build]
                 if frame is not None:
-                    return Contents(_values(file, frame), frame, _attrs(file))
-                raw = None if build in self._frames else file
-                ds = results.load(path)
-                if raw is not None:
-                    self._frames[build] = ds if _reads_as(raw, ds) else None
+                    return Contents(_values(variables, frame), frame, attrs)
         except _FAULTS:
-            ds = results.load(path)
+            pass
+        ds = results.load(path)
         return Contents({str(n): v.values for n, v in ds.variables.items()}, ds, ds.attrs)
 
 
-def _build(file: h5py.File) -> tuple[object, ...]:
-    """What two files must share for their values to mean the same: all but sizes and values."""
-    parts: list[object] = [file.attrs["schema_version"]]
-    for name, variable in file.items():
-        its = variable.attrs
-        dims = its.get("_Netcdf4Coordinates", np.empty(0))
-        parts += [name, variable.dtype.str, variable.ndim, dims.tobytes(), its.get("_Netcdf4Dimid")]
-    return tuple(parts)
+def _build(item: tuple[str, h5py.Dataset]) -> tuple[object, ...]:
+    """What a variable must share with another file's to be read alike: all but size and values."""
+    name, variable = item
+    dims, dim = (variable.attrs.get(f"_Netcdf4{kind}") for kind in ("Coordinates", "Dimid"))
+    return name, variable.dtype.str, variable.ndim, np.array(dims).tobytes(), dim
 
 
-def _values(file: h5py.File, frame: xr.Dataset) -> dict[str, np.ndarray]:
-    """Values of every variable of `frame` as they stand in `file`."""
+def _values(variables: Mapping[str, h5py.Dataset], frame: xr.Dataset) -> dict[str, np.ndarray]:
+    """Values of every variable of `frame` as they stand in a file."""
     values = {}
     for name, variable in frame.variables.items():
-        raw = file[str(name)][()]
-        if variable.dtype.kind in "OU":
-            words = np.array([text.decode() for text in np.ravel(raw)], dtype=object)
-            raw = words.reshape(np.shape(raw))
-        elif variable.dtype.kind == "b":
+        raw, kind = variables[str(name)][()], variable.dtype.kind
+        if kind in "OU":
+            words = [text.decode() for text in np.ravel(raw)]
+            raw = np.array(words, dtype=kind).reshape(np.shape(raw))
+        elif kind == "b":
             raw = raw.astype(bool)
         values[str(name)] = np.asarray(raw)
     return values
 
 
 def _attrs(file: h5py.File) -> dict[str, Any]:
+    """Attrs of the result, numbers as Python's; HDF5 keeps them as arrays of one."""
     found = {name: value for name, value in file.attrs.items() if not name.startswith("_")}
-    return {k: v.item() if isinstance(v, np.generic) else v for k, v in found.items()}
+    return {k: v.item() if hasattr(v, "item") and v.size == 1 else v for k, v in found.items()}
 
 
-def _reads_as(file: h5py.File, ds: xr.Dataset) -> bool:
-    """Whether HDF5 alone reads `file` as xarray did."""
+def _reads_as(variables: Mapping[str, h5py.Dataset], ds: xr.Dataset) -> bool:
+    """Whether HDF5 alone reads the variables of a file as xarray did."""
     for variable in ds.variables.values():
-        encoding = variable.encoding
-        filler = encoding.get("_FillValue", np.nan)
-        if not _PLAIN_ENCODINGS.isdisjoint(encoding) or filler == filler:
+        filler = variable.encoding.get("_FillValue", np.nan)
+        if not _TRANSLATED.isdisjoint(variable.encoding) or filler == filler:
             return False
-    raw = _values(file, ds)
+    raw = _values(variables, ds)
     return all(
-        values.dtype == raw[str(name)].dtype
-        and values.identical(xr.Variable(values.dims, raw[str(name)], values.attrs))
-        for name, values in ds.variables.items()
+        variable.dtype == raw[str(name)].dtype
+        and variable.equals(xr.Variable(variable.dims, raw[str(name)]))
+        for name, variable in ds.variables.items()
     )
