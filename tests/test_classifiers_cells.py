@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from loadpath.classifiers import Cell, Recipe, train, train_all
+from loadpath.classifiers import Cell, Recipe, cells, train, train_all
 from loadpath.data import from_arrays
 
 draw = np.random.default_rng(0)
@@ -52,6 +52,38 @@ def test_cells_are_told_in_order_as_they_end():
     assert told == runs
     assert [run.settings["slope"] for run in runs] == [cell.slope for cell in CELLS]
     assert all(list(run.log_separation) == ["trace_ratio"] for run in runs)
+
+
+def test_the_longest_are_trained_first():
+    calm, shaken = Recipe(epochs=2), Recipe(epochs=2, batch_size=50)
+    pair = [Cell(0.0, 0, calm, **SHAPE), Cell(0.0, 0, shaken, **SHAPE)]
+    assert [cell.steps(DATA) for cell in pair] == [2, 6]
+    started = []
+
+    class Noted(Cell):
+        def network(self, data):
+            net = super().network(data)
+            net.register_forward_pre_hook(lambda *_: started.append(self.recipe))
+            return net
+
+    runs = train_all([Noted(c.slope, c.seed, c.recipe, **SHAPE) for c in pair], DATA, threads=1)
+    # The net is first called where it is measured, as one cell after another ends.
+    assert started[0] == shaken and started[-1] == calm
+    assert [run.settings["batch_size"] for run in runs] == [None, 50]
+
+
+def test_an_error_of_whoever_is_told_ends_it_without_training_the_rest(monkeypatch):
+    begun = []
+    monkeypatch.setattr(
+        cells, "train", lambda *args, **kw: begun.append(args) or train(*args, **kw)
+    )
+
+    def fail(run):
+        raise KeyError("full")
+
+    with pytest.raises(KeyError, match="full"):
+        train_all(CELLS * 50, DATA, threads=1, done=fail)
+    assert 1 <= len(begun) < 50 * len(CELLS)
 
 
 def test_the_threads_of_torch_are_put_back():

@@ -43,6 +43,17 @@ def test_shaken_enough_it_is_the_mean_state(diagram):
         assert np.abs(away).max() < 4.5
 
 
+def test_chains_with_inertia_end_in_the_same_mean_state():
+    options = dict(dynamics="langevin", dt=0.05, n_steps=6000, n_replicas=64, seed=9)
+    ds = phase_diagram(Chain(n_blocks=4), friction=[0.0, 0.1], noise=[0.15], **options)
+    for mu in (0.0, 0.1):
+        cell = ds.sel(friction=mu, noise=0.15)
+        chain = Chain(n_blocks=4, friction_right=mu, friction_left=4 / 3 * mu)
+        away = (cell["load"] - mean_state(chain)) / cell["load_error"]
+        assert np.abs(away).max() < 4.5  # of 10 loads
+    assert ds.attrs["dynamics"] == "langevin"
+
+
 def test_concave_without_noise_convex_with_and_linear_without_friction(diagram):
     C, error = diagram["concavity"], diagram["concavity_error"]
     assert (C.sel(noise=0.0)[1:] > 0.01).all()

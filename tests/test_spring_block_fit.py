@@ -3,13 +3,16 @@
 Fast tests use short chains. The slow ones are what docs/spring-block.md reports.
 """
 
+import time
+from collections import Counter
+
 import numpy as np
 import pytest
 import xarray as xr
 from scipy import stats
 
 import loadpath as lp
-from loadpath.spring_block import Chain, Fit, fit, mean_field, simulate
+from loadpath.spring_block import Chain, Fit, fit, fitting, mean_field, simulate
 
 SHORT = dict(dt=0.01, n_steps=2000)
 SMALL = Chain(n_blocks=4, friction_right=0.1, friction_left=0.15)
@@ -56,17 +59,25 @@ def within(result, true, times):
         assert best / below**times <= value <= best * above**times, (name, value, low, high)
 
 
-def covered(chain, levels, *, sets, replicas, seed, **options):
-    """How many of the data sets' intervals cover the truth, by parameter, and how many fit."""
+def covered(chain, levels, *, sets, replicas, seed, unseen=None, **options):
+    """How many of the data sets' intervals cover the truth, by parameter; and their p-values.
+
+    "unseen": of the loads predicted for that noise, how many (of all springs) are within the error.
+    """
     n_steps = options.get("n_steps", 10_000)
     loads = measured(chain, levels, replicas=sets * replicas, seed=seed, n_steps=n_steps)
-    true, hits, p = truth(chain, levels), {}, []
+    true, hits, p = truth(chain, levels), Counter(), []
     for one in loads.reshape(sets, replicas, *loads.shape[1:]):
         result = fit(one, **options)
         p.append(result.p_value)
         for name, value in true.items():
             low, high = result.interval[name]
-            hits[name] = hits.get(name, 0) + (low <= value <= high)
+            hits[name] += low <= value <= high
+        if unseen is not None:
+            run = dict(dt=options.get("dt", 0.01), n_steps=n_steps)
+            off = np.abs(result.predict(unseen) - mean_field(chain, noise=unseen, **run))
+            times = np.sqrt(result.observed.quantile(0.95, 1, len(true)))
+            hits["unseen"] += np.mean(off < times * result.predict_error(unseen))
     return hits, np.array(p)
 
 
@@ -108,7 +119,46 @@ def test_it_predicts_a_level_of_noise_that_it_was_not_shown():
     others, chi, p = held_out(loads, 0.009, **SHORT)
     print(f"chi-square {chi:.3g} for 4 numbers, p {p:.2g}")
     assert p > 1e-3
-    assert others.predict([[0.01], [0.02]]).shape == (2, 1, 5)
+    # Load by load: the errors of prediction and of the measured mean, and the mean field's own.
+    predicted, error = others.predict(0.009), others.predict_error(0.009)
+    measured_error = loads[:, 2].std(0, ddof=1) / np.sqrt(48)
+    away = (predicted - loads[:, 2].mean(0)) / np.sqrt(error**2 + measured_error**2 + 1e-8)
+    print("in standard errors:", away)
+    assert np.abs(away).max() < 4
+    # Not an empty statement: the levels that were shown differ by many of these errors.
+    assert np.abs(loads[:, 1].mean(0) - predicted).max() > 5 * error.max()
+
+
+@pytest.fixture
+def no_profiles(monkeypatch):
+    """Leave out the intervals, which are most of a fit's time, where a test has no use for them."""
+    monkeypatch.setattr(fitting, "intervals", lambda problem, best, cost, limit: (best, best, None))
+
+
+def test_errors_of_prediction_are_those_of_repeated_measurements(small, no_profiles):
+    """The spread of predictions over data sets with the same errors, against what each fit says."""
+    rng, sets = np.random.default_rng(5), 24
+    exact = mean_field(SMALL, noise=[0.007, 0.012], **SHORT)
+    fits = [
+        fit(exact + 4e-4 * rng.standard_normal(exact.shape), errors=4e-4, **SHORT)
+        for _ in range(sets)
+    ]
+    spread = np.std([f.predict(0.009) for f in fits], axis=0, ddof=1)
+    said = np.sqrt(np.mean([f.predict_error(0.009) ** 2 for f in fits], axis=0))
+    # Errors so small that loads are linear in what they move. A standard deviation from 24 sets is
+    # known to 15 %: 3.5 such errors in each of five loads.
+    np.testing.assert_allclose(spread / said, 1, atol=3.5 * 0.15)
+    several = small[0].predict_error([[0.01], [0.02]])
+    assert several.shape == (2, 1, 5) and small[0].predict([[0.01], [0.02]]).shape == (2, 1, 5)
+    np.testing.assert_allclose(several[0, 0], small[0].predict_error(0.01))
+    # What is open widens a prediction that depends on it, and leaves alone one that does not.
+    quiet = fit(
+        mean_field(SMALL, noise=0, **SHORT),
+        errors=0.002,
+        fixed={"stiffness": 1, "noise": 0},
+        **SHORT,
+    )
+    assert quiet.predict_error(0).max() < 0.005 < 0.05 < quiet.predict_error(0.01).max()
 
 
 def test_intervals_cover_the_truth_in_some_data_sets():
@@ -119,7 +169,7 @@ def test_intervals_cover_the_truth_in_some_data_sets():
     assert min(hits.values()) >= stats.binom.ppf(1e-5, sets, 0.95)
 
 
-def test_correlated_errors_count_as_such():
+def test_correlated_errors_count_as_such(no_profiles):
     """Given the covariance of the loads, chi-square is a sum of independent squares."""
     rng = np.random.default_rng(3)
     loads = mean_field(SMALL, noise=[0.008, 0.013], **SHORT)
@@ -237,13 +287,15 @@ def test_bad_input_is_one_sentence(curves, options, message):
 def test_the_docs_recovery():
     loads = measured(LONG, LEVELS, replicas=64, seed=0)
     for title, pick in (("four levels, 64 replicas", slice(None)), ("one level", slice(1, 2))):
+        started = time.process_time()
         result = fit(loads[:, pick])
-        true = truth(LONG, LEVELS[pick])
-        show(f"seed 0, {title}", result, true)
+        print(f"\nseed 0, {title}: {time.process_time() - started:.1f} s of CPU")
         print(result.words())
-        within(result, true, times=2)  # as above
+        within(result, truth(LONG, LEVELS[pick]), times=2)  # as above
         assert isinstance(result, Fit)
+    started = time.process_time()
     free = fit(loads, fixed={})
+    print(f"\nseed 0, stiffness free: {time.process_time() - started:.1f} s of CPU")
     print(free.words())
     assert free.interval["stiffness"][0] < 1 < free.interval["stiffness"][1]
 
@@ -252,11 +304,13 @@ def test_the_docs_recovery():
 def test_the_docs_held_out_level():
     loads = measured(LONG, (0.004, 0.006, 0.02, 0.008), replicas=64, seed=40)
     others, chi, p = held_out(loads, 0.008)
-    off = np.abs(others.predict(0.008) - loads[:, 3].mean(0)).max()
-    error = (loads[:, 3].std(0, ddof=1) / 8).max()
     print(f"\nseed 40: held-out level 0.008: chi-square {chi:.3g} for 7 numbers, p {p:.2g}")
-    print(f"largest difference {off:.2g}, largest error {error:.2g}")
+    seen, error = loads[:, 3].mean(0), loads[:, 3].std(0, ddof=1) / 8
+    predicted, known = others.predict(0.008), others.predict_error(0.008)
+    for row in zip(predicted, known, seen, error, strict=True):
+        print("predicted {:.4f} +- {:.4f}, simulated {:.4f} +- {:.4f}".format(*row))
     assert p > 1e-3
+    assert (np.abs(predicted - seen) < 4 * np.hypot(known, error) + 1e-4).all()
 
 
 @pytest.mark.slow
@@ -265,10 +319,33 @@ def test_the_docs_coverage(replicas, seed):
     """Errors by level from 24 replicas, or of one shape for all levels from 8."""
     sets = 200
     levels = (0.005, 0.007, 0.011)
-    hits, p = covered(LONG, levels, sets=sets, replicas=replicas, seed=seed)
+    hits, p = covered(LONG, levels, sets=sets, replicas=replicas, seed=seed, unseen=0.009)
     low, high = stats.binom.ppf([0.005, 0.995], sets, 0.95) / sets
     print(f"\nseed {seed}, {replicas} replicas, {sets} data sets, 99 % bounds {low} to {high}:")
-    print({name: count / sets for name, count in hits.items()})
+    print({name: round(float(count) / sets, 3) for name, count in hits.items()})
     print(f"p-values below 0.05: {np.mean(p < 0.05):.3f}, below 0.01: {np.mean(p < 0.01):.3f}")
     # Five parameters, of which any may stray: 1e-4 each. Bounded intervals may cover too much.
-    assert min(hits.values()) >= stats.binom.ppf(1e-4, sets, 0.95)
+    assert min(hits[name] for name in truth(LONG, levels)) >= stats.binom.ppf(1e-4, sets, 0.95)
+    # Linearized, and the loads of one prediction stray together: no law for their count.
+    assert 0.9 < hits["unseen"] / sets < 0.99
+
+
+@pytest.mark.slow
+def test_the_docs_langevin_curves():
+    """What the overdamped fit makes of curves with inertia: a good fit, and wrong parameters."""
+    chain = Chain(stiffness=0.1, friction_right=0.003, friction_left=0.004)
+    run = dict(dt=0.05, n_steps=14_000)
+    levels = (0.0005, 0.001, 0.0015)
+    loads = [
+        simulate(
+            chain, dynamics="langevin", noise=noise, n_replicas=64, seed=1 + j,
+            record_every=14_000, threads=1, **run,
+        )["load"].values[:, -1]
+        for j, noise in enumerate(levels)
+    ]  # fmt: skip
+    result = fit(np.stack(loads, axis=1), fixed={"stiffness": 0.1}, **run)
+    print("\nseed 1, Langevin: friction 0.003 and 0.004, noise", levels)
+    print(result.words())
+    assert result.status == "converged"
+    assert result.interval["friction_right"][0] > chain.friction_right
+    assert result.interval["noise 0"][1] < levels[0]

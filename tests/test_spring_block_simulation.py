@@ -1,4 +1,5 @@
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -48,23 +49,24 @@ def plain(chain, kicks, *, dt, langevin, mass, damping, target):
     return np.array(path)
 
 
+@pytest.mark.parametrize("n, steps", [(1, 300), (4, 300), (200, 20)])
 @pytest.mark.parametrize("common_noise", [False, True])
 @pytest.mark.parametrize("dynamics", ["overdamped", "langevin"])
-def test_it_is_the_equations_written_out_block_by_block(dynamics, common_noise):
-    chain = Chain(n_blocks=4, stiffness=0.6, friction_right=0.03, friction_left=0.05)
+def test_it_is_the_equations_written_out_block_by_block(dynamics, common_noise, n, steps):
+    chain = Chain(n_blocks=n, stiffness=0.6, friction_right=0.03, friction_left=0.05)
     options = dict(dt=0.04, mass=0.7, damping=0.4)
     ds = simulate(
-        chain, dynamics=dynamics, noise=0.02, n_steps=300, n_replicas=3, seed=11,
+        chain, dynamics=dynamics, noise=0.02, n_steps=steps, n_replicas=3, seed=11,
         record_every=1, common_noise=common_noise, **options,
     )  # fmt: skip
     # The stream of a group of eight, as the engine promises it: by seed and group alone.
     stream = torch.Generator().manual_seed(stream_seeds(11, 1)[0])
-    m = 1 if common_noise else 4
-    drawn = torch.empty(300, m, 8).normal_(generator=stream).double().numpy()
+    m = 1 if common_noise else n
+    drawn = torch.empty(steps, m, 8).normal_(generator=stream).double().numpy()
     for r in range(3):
-        kicks = 0.02 / np.sqrt(0.04) * np.broadcast_to(drawn[:, :, r], (300, 4))
+        kicks = 0.02 / np.sqrt(0.04) * np.broadcast_to(drawn[:, :, r], (steps, n))
         expected = plain(chain, kicks, langevin=dynamics == "langevin", target=1.0, **options)
-        # 300 steps of the same arithmetic in another order.
+        # The same arithmetic in another order.
         np.testing.assert_allclose(ds["position"][r], expected, atol=1e-12)
 
 
@@ -163,6 +165,23 @@ def test_records_are_those_of_every_kth_step():
     )
     np.testing.assert_array_equal(some["load"], np.diff(ends, axis=-1))
     assert some.attrs["friction_right"] == 0.1 and some.attrs["seed"] == 2
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_memory_does_not_grow_with_the_steps_between_records(noise, monkeypatch):
+    peaks = []
+    monkeypatch.setattr(torch, "empty", lambda *shape: torch.from_numpy(np.empty(shape, "float32")))
+    monkeypatch.setattr(torch, "zeros", lambda *shape: torch.from_numpy(np.zeros(shape, "float32")))
+    for n_steps in (4_000, 40_000):
+        tracemalloc.start()
+        try:
+            simulate(Chain(), noise=noise, n_steps=n_steps, record_every=n_steps, n_replicas=100)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    # The normals of all steps would be 112 MB more; a schedule has 8 bytes for each step.
+    assert peaks[0] > 2e5  # the buffers are seen
+    assert peaks[1] - peaks[0] < 40 * 36_000
 
 
 def test_a_start_other_than_zero():

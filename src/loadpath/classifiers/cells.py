@@ -39,6 +39,11 @@ class Cell:
             seed=self.seed,
         )
 
+    def steps(self, data: Data) -> int:
+        """Steps of Adam in all epochs there may be."""
+        n = len(data.x_train)
+        return self.recipe.epochs * -(-n // (self.recipe.batch_size or n))
+
 
 def train_all(
     cells: Sequence[Cell],
@@ -66,13 +71,12 @@ def train_all(
         )
     compiled = all(choose(network, engine) is not Plain for network in networks)
 
-    def run(job: tuple[Cell, MLP]) -> Trained:
-        cell, network = job
+    def run(i: int) -> Trained:
         return train(
-            network,
+            networks[i],
             data,
-            cell.recipe,
-            seed=cell.seed,
+            cells[i].recipe,
+            seed=cells[i].seed,
             kinds=kinds,
             record_every=record_every,
             engine=engine,
@@ -81,7 +85,14 @@ def train_all(
     trained = []
     # Limits are of the whole process: set here, so that no thread takes them back from another.
     with one_thread(), ThreadPoolExecutor(workers if compiled else 1) as pool:
-        for result in pool.map(run, zip(cells, networks, strict=True)):
-            done(result)
-            trained.append(result)
+        # The longest first, so that no thread is left with one while the others have nothing.
+        order = sorted(range(len(cells)), key=lambda i: -cells[i].steps(data))
+        futures = {i: pool.submit(run, i) for i in order}
+        try:
+            for i in range(len(cells)):
+                trained.append(futures[i].result())
+                done(trained[-1])
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     return trained

@@ -189,13 +189,13 @@ def normals(scheme: Scheme, groups: Groups) -> Iterator[NDArray[np.float32]]:
     m = 1 if scheme.common_noise else scheme.n_blocks
     steps = max(1, min(DRAWN // (m * LANES), scheme.n_steps))
     steps += steps % 2  # torch draws 16 at a time: then it does not matter how many are asked for
-    if not groups.noise.any():
-        yield np.zeros((len(groups), scheme.n_steps, 1, LANES), dtype=np.float32)
-        return
-    generators = [torch.Generator().manual_seed(seed) for seed in groups.seeds]
-    buffer = torch.empty(len(groups), steps, m, LANES)
+    if groups.noise.any():
+        generators = [torch.Generator().manual_seed(seed) for seed in groups.seeds]
+        buffer = torch.empty(len(groups), steps, m, LANES)
+    else:
+        generators, buffer = [], torch.zeros(len(groups), steps, 1, LANES)
     for first in range(0, scheme.n_steps, steps):
-        for row, generator in zip(buffer, generators, strict=True):
+        for row, generator in zip(buffer, generators, strict=False):
             row.normal_(generator=generator)
         yield buffer.numpy()[:, : scheme.n_steps - first]
 

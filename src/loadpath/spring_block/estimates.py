@@ -14,12 +14,15 @@ from loadpath import results
 from loadpath.data.arrays import check_count
 from loadpath.spring_block.chain import Array, Chain
 from loadpath.spring_block.curves import Observed
-from loadpath.spring_block.least_squares import Problem
+from loadpath.spring_block.least_squares import NUDGE, Problem
 from loadpath.spring_block.mean_field import mean_field
 from loadpath.spring_block.profiles import region
 from loadpath.spring_block.wording import describe
 
 Status = Literal["converged", "poor fit", "not converged"]
+
+OPEN = 4.0
+"""Standard deviation of a logarithm that is anywhere in the range searched."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +82,30 @@ class Fit:
         Raises: ValueError as `mean_field`.
         """
         return mean_field(self.chain, noise=noise, dt=self.problem.dt, n_steps=self.problem.n_steps)
+
+    def predict_error(self, noise: float | ArrayLike) -> Array:
+        r"""Standard errors (..., spring) of `predict`, from what the parameters may still be.
+
+        Linearized: $\sqrt{g^\top (J^\top J)^{-1} g}$, J the slopes of the fit's weighted residuals
+        and g those of a predicted load. A parameter that curves leave open is taken as known to a
+        factor of about 50 either way, as the range searched is.
+        """
+        problem, free = self.problem, self.problem.free
+        eps = np.asarray(noise, dtype=float)
+        _, J = problem.residuals(self.theta[None])
+        H = J[0].T @ J[0] + np.eye(len(free)) / OPEN**2
+        shared = np.flatnonzero(free[:3])
+        C = np.zeros((len(free), len(free)))
+        C[np.ix_(free, free)] = np.linalg.inv(H[np.ix_(free, free)])
+        nudges = np.vstack([np.zeros(3), np.eye(3)[shared] * NUDGE])
+        chains = np.empty((len(nudges), *eps.shape, 4))
+        for chain, nudge in zip(chains, nudges, strict=True):
+            chain[..., :3] = self.theta[:3] + nudge
+            with np.errstate(divide="ignore"):  # no noise is -inf
+                chain[..., 3] = np.log(eps) - chain[..., 0]
+        loads = problem.loads(chains)
+        g = (loads[1:] - loads[0]) / NUDGE  # (shared, ..., spring)
+        return np.asarray(np.sqrt(np.einsum("a...,ab,b...->...", g, C[np.ix_(shared, shared)], g)))
 
     def region(self, points: int = 15) -> xr.Dataset:
         """The profile of both frictions together, on a grid a little wider than the intervals.

@@ -35,6 +35,8 @@ class _Side:
     """Of the cost there, above the best."""
     outside: float | None = None
     rise_outside: float = 0.0
+    pressed_outside: bool = False
+    """Whether only the box keeps the others from following so far."""
     tries: int = 0
     """Since `outside` is known."""
     end: float | None = None
@@ -73,10 +75,11 @@ class _Side:
             if at == self.bound:
                 self.end = self.sign * np.inf
         else:
-            self.outside, self.rise_outside = at, rise
+            self.outside, self.rise_outside, self.pressed_outside = at, rise, pressed
         close = abs(rise - limit) < 0.01 * limit
-        if self.outside is not None:
-            close |= abs(self.outside - self.inside) < 0.01 * abs(self.outside - self.best)
+        if self.outside is not None and not close:
+            close = abs(self.outside - self.inside) < 0.01 * abs(self.outside - self.best)
+            pressed = self.pressed_outside
         if close and self.end is None:
             self.end = self.sign * np.inf if pressed else at
 
