@@ -50,8 +50,8 @@ NEWTON_PINNED = tuple(
         (0.3, 1, 1.0),
         (0.1, 1, 1.0),
         (0.03, 12, 0.1),
-        *((width, 2, 0.01) for width in (0.01, 0.003, 0.001, 3e-4, 1e-4, 3e-5)),
-        (1e-5, 5, 0.01),
+        *((width, 4, 0.01) for width in (0.01, 0.003, 0.001, 3e-4, 1e-4, 3e-5)),
+        (1e-5, 10, 0.01),
     )
 )
 """The same by Newton's method: the end is reached at a wide rounding first, and then held."""
