@@ -5,8 +5,19 @@ import pytest
 from scipy import stats
 from scipy.integrate import quad
 
-from loadpath.spring_block import Chain, Smooth, mean_field, mean_state, rest_state, simulate
+from loadpath.spring_block import (
+    Chain,
+    Smooth,
+    mean_field,
+    mean_state,
+    phase_diagram,
+    rest_state,
+    simulate,
+)
 from loadpath.spring_block.mean_field import relax
+
+BOUND = {0.01: 1e-4, 0.1: 3e-4, 0.25: 2.5e-3}
+"""The error that the module claims, by stiffness * dt, in units of the target."""
 
 CHAINS = [
     Chain(),
@@ -60,7 +71,7 @@ def test_it_is_the_mean_of_simulated_replicas(frictions, noise):
     error = final.std(0, ddof=1) / np.sqrt(len(final))
     # 4.5 standard errors over 36 loads, and the claimed error of flow and closure.
     off = np.abs(final.mean(0) - mean_field(chain, noise=noise, n_steps=5000))
-    assert (off < 4.5 * error + 3e-4).all(), off / error
+    assert (off < 4.5 * error + BOUND[0.01]).all(), off / error
 
 
 def test_only_ratios_matter():
@@ -101,3 +112,38 @@ def test_it_starts_where_it_is_told():
 def test_bad_input_is_one_sentence(chain, options, message):
     with pytest.raises(ValueError, match=message):
         mean_field(chain, **{"noise": 0.01, **options})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("n_blocks", "n_steps", "dt"),
+    [(7, 10_000, 0.01), (7, 2000, 0.01), (7, 1000, 0.1), (7, 400, 0.25), (2, 10_000, 0.01)],
+)
+def test_the_docs_error_over_the_phase_diagram(n_blocks, n_steps, dt):
+    """The largest difference from simulated means, over the springs of each cell."""
+    seed, ratio, whole = 12, 4 / 3, 8 / (n_blocks + 1)  # short chains have longer loads
+    friction = np.array([0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5]) * whole
+    sigma = np.array([0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12]) * whole
+    run = dict(n_steps=n_steps, dt=dt)
+    ds = phase_diagram(
+        Chain(n_blocks=n_blocks), friction=friction, noise=sigma * np.sqrt(dt), ratio=ratio,
+        n_replicas=4096, seed=seed, progress=False, **run,
+    )  # fmt: skip
+    flow = [
+        mean_field(Chain(n_blocks=n_blocks, friction_right=mu, friction_left=ratio * mu),
+                   noise=ds["noise"].values, **run)
+        for mu in friction
+    ]  # fmt: skip
+    off, error = np.abs(np.array(flow) - ds["load"].values), ds["load_error"].values
+    worst = np.unravel_index((off - 3 * error).argmax(), off.shape)
+    print(f"\nseed {seed}, {n_blocks} blocks, {n_steps} steps of {dt}, ratio 4/3")
+    print("differences beyond 3 standard errors, in 1e-4; rows friction, columns sigma", sigma)
+    for mu, row in zip(friction, (off - 3 * error).clip(0).max(2), strict=True):
+        print(f"{mu:5.3g}", " ".join(f"{1e4 * value:5.2f}" for value in row))
+    print(
+        f"worst at friction {friction[worst[0]]:.3g}, sigma {sigma[worst[1]]:.3g}, "
+        f"spring {worst[2] + 1}: off {off[worst]:.2g}, standard error {error[worst]:.2g}"
+    )
+    root = np.sqrt((off**2 - error**2).mean((0, 2)).clip(0))
+    print("root mean square beyond the errors, in 1e-4, by sigma:", np.round(1e4 * root, 2))
+    assert (off < 4.5 * error + BOUND[dt]).all()
