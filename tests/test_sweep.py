@@ -131,6 +131,15 @@ def test_a_damaged_cell_is_said_and_run_again(tmp_path, capsys):
     assert bool(sweep.collect(folder, AXES)["finished"].all())
 
 
+@pytest.mark.parametrize("first, second", [(2**53, 2**53 + 1), ("1_0", 10), ("nan", "NaN")])
+def test_settings_that_differ_are_different_cells(first, second, tmp_path):
+    cells = [{"alpha": 1.0, "name": name} for name in (first, second)]
+    assert sweep.run(sweep_cells.named, cells, tmp_path) == sweep.Outcome(2, 0, ())
+    assert sweep.run(sweep_cells.named, cells, tmp_path) == sweep.Outcome(0, 2, ())
+    for cell in cells:
+        assert sweep.load(tmp_path, cell)["told"].item() == f"{cell['name']!r}"
+
+
 # --- what is refused, before any work ---
 
 
@@ -149,6 +158,7 @@ def local(*, alpha, seed):
         ({"cells": [{"a": np.nan}]}, r"^a must be text or a finite number in a cell, got nan\.$"),
         ({"cells": [{"a": "x/y"}]}, r"^a must be text that a file name can hold, got 'x/y'\.$"),
         ({"cells": [{"a": "x" * 240}]}, r"^cells must have shorter settings, got the file name"),
+        ({"cells": [{"a": "x", "b": "y,b=z"}]}, r"^cells must not have names of settings in their"),
         ({"cells": [{"a b": 1}]}, r"^cells must have settings with the names of arguments, got"),
         ({"common": {"alpha": 1}}, r"^common must not hold settings of the cells, got alpha\.$"),
         ({"common": {"created": 1}}, r"^parameters must not use the name 'created'"),

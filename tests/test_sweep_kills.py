@@ -70,7 +70,7 @@ def test_processes_that_cannot_begin_stop_the_sweep_in_one_sentence(tmp_path, mo
         "processes end before they begin, with exit code 1: they must be able to import measure, "
         "and a script must sweep under if __name__ == '__main__'."
     )
-    with pytest.raises(RuntimeError, match=f"^{re.escape(said)}$"):
+    with pytest.raises(ChildProcessError, match=f"^{re.escape(said)}$"):
         sweep.run(module.curve, [{"alpha": 1}, {"alpha": 2}], tmp_path, workers=2)
     assert saved(tmp_path) == set()
 

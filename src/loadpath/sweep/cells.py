@@ -11,11 +11,13 @@ import numpy as np
 
 Cell = Mapping[str, str | int | float]
 """The settings of one run."""
-Key = tuple[str | float, ...]
-"""A cell's values in the order of its axes, numbers as floats: 1 and 1.0 are one setting."""
+Key = tuple[str | int | float, ...]
+"""A cell's values in the order of its axes, as its file's name has them: 1 and 1.0 are equal."""
 
 LONGEST_NAME = 230
 """Bytes of a file name: most systems allow 255, and a file being written has a longer one."""
+
+_DECIMAL = re.compile(r"-?\d+(\.\d+)?(e[+-]\d+)?")
 
 
 def product(axes: Mapping[str, Sequence[str | int | float]]) -> list[Cell]:
@@ -73,6 +75,8 @@ def check_cells(cells: Sequence[Cell]) -> tuple[str, ...]:
         for name, value in cell.items():
             _check_value(name, value)
         name = cell_name(cell)
+        if key_of_name(name, tuple(cell)) != key(cell, tuple(cell)):
+            raise ValueError(f"cells must not have names of settings in their text, got {name!r}.")
         if len(name.encode()) > LONGEST_NAME:
             raise ValueError(f"cells must have shorter settings, got the file name {name!r}.")
     return axes
@@ -87,11 +91,9 @@ def _check_value(name: str, value: object) -> None:
         raise ValueError(f"{name} must be text that a file name can hold, got {value!r}.")
 
 
-def _plain(value: object) -> str | float:
-    """A finite number as a float, whether given or written, and other values as text."""
+def _plain(value: object) -> str | int | float:
+    """The number that a value is, whether given or written, exactly; otherwise its text."""
     text = str(value)
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return number if math.isfinite(number) else text
+    if re.fullmatch(r"-?\d+", text):
+        return int(text)
+    return float(text) if _DECIMAL.fullmatch(text) else text

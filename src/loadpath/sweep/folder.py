@@ -55,8 +55,9 @@ def importable_name(measure: Callable[..., xr.Dataset]) -> str:
 
     Raises: ValueError if that does not lead to `measure`: other processes import it by its name.
     """
-    module, name = getattr(measure, "__module__", None), getattr(measure, "__qualname__", "")
-    found: object = sys.modules.get(module or "")
+    module, name = getattr(measure, "__module__", ""), getattr(measure, "__qualname__", "")
+    home = sys.modules.get(module)
+    found: object = home
     for part in name.split("."):
         found = getattr(found, part, None)
     if found is not measure:
@@ -64,7 +65,8 @@ def importable_name(measure: Callable[..., xr.Dataset]) -> str:
             f"measure must be a function that other processes can import by its name, got "
             f"{measure!r}."
         )
-    return f"{module}.{name}"
+    script = getattr(home, "__file__", None) if module == "__main__" else None
+    return f"{Path(script).stem if script else module}.{name}"
 
 
 def claim(folder: Path, wanted: Sweep) -> Sweep:
@@ -86,7 +88,7 @@ def claim(folder: Path, wanted: Sweep) -> Sweep:
             "common": wanted.common,
         }
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-        results.write_text_atomic(folder / SETTINGS, text)
+        write(folder / SETTINGS, text.encode())
         return wanted
     held = read(folder)
     for name, mine, theirs in (
@@ -97,7 +99,7 @@ def claim(folder: Path, wanted: Sweep) -> Sweep:
             for name in {**held.common, **wanted.common}
         ),
     ):
-        if mine != theirs:
+        if json.dumps(mine, sort_keys=True) != json.dumps(theirs, sort_keys=True):
             raise ValueError(
                 f"{str(folder)!r} holds the cells of another sweep: its {name} is {theirs!r}, "
                 f"not {mine!r}."
@@ -151,6 +153,22 @@ def set_aside_if_damaged(path: Path) -> bool:
         say(f"{str(path)!r} was damaged: it is {aside.name!r} now, and its cell is run again.")
         return True
     return False
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file of the sweep, whole or not at all, in place of an earlier one.
+
+    Raises: OSError, in one sentence.
+    """
+    try:
+        with results.atomic_path(path, overwrite=True) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(
+            f"{str(path)!r} cannot be written ({reason}); the sweep stops, and the cells that were "
+            "saved are kept."
+        ) from error
 
 
 def say(line: str) -> None:

@@ -31,7 +31,7 @@ def on_processes(job: Job, cells: Sequence[Cell], workers: int) -> Generator[tup
     A process that dies (killed, out of memory) is replaced and its cell begun again, the others go
     on. The standard library's pool cannot do that: it breaks as a whole, and does not say where.
 
-    Raises: RuntimeError if processes die before they begin.
+    Raises: ChildProcessError if processes die before they begin.
     """
     waiting, deaths = deque(cells), Counter[int]()
     busy: dict[Connection, _Worker] = {}
@@ -78,7 +78,7 @@ def _verdict(cell: Cell | None, deaths: int, code: int | None) -> str | None:
     if deaths < DEATHS:
         return None
     if cell is None:
-        raise RuntimeError(
+        raise ChildProcessError(
             f"processes end before they begin, with exit code {code}: they must be able to import "
             "measure, and a script must sweep under if __name__ == '__main__'."
         )

@@ -11,7 +11,6 @@ from typing import Any
 import xarray as xr
 from tqdm import tqdm
 
-from loadpath import results
 from loadpath.sweep import cluster
 from loadpath.sweep import folder as folders
 from loadpath.sweep.cell import Job, Measured
@@ -84,7 +83,7 @@ def run(
         with bar, closing(engine(list(todo.values()))) as measured:
             for cell, result in measured:
                 if isinstance(result, bytes):
-                    _save(result, folder / cell_name(cell))
+                    folders.write(folder / cell_name(cell), result)
                 else:
                     failed[key(cell, axes)] = Failure(cell, result)
                     folders.say(f"failed: {_words(cell)}: {result}")
@@ -105,18 +104,6 @@ def _engine(
         yield lambda cells: on_processes(job, cells, workers)
     else:
         yield lambda cells: in_this_process(job, cells)
-
-
-def _save(file: bytes, path: Path) -> None:
-    try:
-        with results.atomic_path(path, overwrite=True) as temporary:
-            temporary.write_bytes(file)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise OSError(
-            f"{str(path)!r} cannot be written ({reason}); the sweep stops, and the cells that were "
-            "saved are kept."
-        ) from error
 
 
 def _words(cell: Cell) -> str:
