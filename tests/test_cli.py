@@ -431,8 +431,8 @@ def test_demo_keeps_an_earlier_one(tmp_path, refusal):
 def test_figures_draws_what_is_asked_for(tmp_path, monkeypatch, capsys):
     asked = []
 
-    def draw(name, out, *, seeds, workers):
-        asked.append((name, out, list(seeds), workers))
+    def draw(name, out, *, seeds, workers, scheduler):
+        asked.append((name, out, list(seeds), workers, scheduler))
         if experiments.FIGURES[name].summarize:  # these make tables of their own
             return out / f"{name}.png", pd.DataFrame({"gap": [1.0]})
         settings = EXPERIMENTS[FIGURES[name].experiment].cells([1, 2])
@@ -442,13 +442,13 @@ def test_figures_draws_what_is_asked_for(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(experiments, "draw", draw)
     options = ["--out", str(tmp_path), "--seeds", "2", "--seed", "1", "--workers", "3"]
     assert cli.main(["figures", "1a", *options]) == 0
-    assert asked.pop() == ("1a", tmp_path, [1, 2], 3)
+    assert asked.pop() == ("1a", tmp_path, [1, 2], 3, None)
     *table, last, _ = capsys.readouterr().out.split("\n")[:-1]
     assert last == f"means over seeds; {tmp_path / '1a.png'}"
     assert len(table) == 2 + len(EFFECTIVE_DEPTHS) and table[-1].split() == ["10.0", "3.0"]
     assert cli.main(["figures", "all"]) == 0
     assert [name for name, *_ in asked] == list(experiments.FIGURES)
-    assert [len(seeds) for _, _, seeds, _ in asked] == [
+    assert [len(seeds) for _, _, seeds, *_ in asked] == [
         figure.seeds for figure in experiments.FIGURES.values()
     ]
 
@@ -460,6 +460,8 @@ def test_figures_draws_what_is_asked_for(tmp_path, monkeypatch, capsys):
         ("1a --seeds 0", "seeds must be a whole number of at least 1, not 0"),
         ("1a --seed -1", "seed must be a whole number of at least 0, not -1"),
         ("1a --workers 0", "workers must be at least 1, got 0"),
+        ("1a --workers 2 --scheduler tcp://host:1", "workers must not be given beside a scheduler"),
+        ("1a --scheduler host", "none answers at 'host'"),
         ("2b --seed 1", "seeds must hold 0, the one of figure 2b, got [1]"),
         ("", "figure"),
     ],

@@ -65,6 +65,8 @@ class Figures:
     """the first of the seeds"""
     workers: int = 1
     """processes, each training on one thread; the numbers do not depend on it"""
+    scheduler: str | None = None
+    """address of a Dask scheduler whose workers are to train"""
 
     def run(self) -> None:
         """Do it."""
@@ -79,7 +81,11 @@ class Figures:
             count = experiments.FIGURES[name].seeds if self.seeds is None else self.seeds
             seeds = range(self.seed, self.seed + count)
             picture, runs = experiments.draw(
-                name, Path(self.out), seeds=seeds, workers=self.workers
+                name,
+                Path(self.out),
+                seeds=seeds,
+                workers=self.workers,
+                scheduler=self.scheduler,
             )
             if "seed" in runs:
                 settings = experiments.EXPERIMENTS[experiments.FIGURES[name].experiment].settings

@@ -44,6 +44,7 @@ def draw(
     *,
     seeds: Iterable[int] | None = None,
     workers: int = 1,
+    scheduler: str | None = None,
     progress: bool | None = None,
 ) -> tuple[Path, pd.DataFrame]:
     """Do the runs of figure `name` that are not under `out` yet, and draw it.
@@ -70,7 +71,14 @@ def draw(
             only = f"{DETAILED[2]}, the one of figure {name}"
             raise ValueError(f"seeds must hold {only}, got {chosen}.")
         folder = out / "data" / kind
-        run = sweep.run(experiment.measure, cells, folder, workers=workers, progress=progress)
+        run = sweep.run(
+            experiment.measure,
+            cells,
+            folder,
+            workers=workers,
+            scheduler=scheduler,
+            progress=progress,
+        )
         if run.failed:
             raise ValueError(
                 f"figure {name} wants all of its {len(cells)} runs of {kind}, but "
