@@ -168,6 +168,24 @@ def test_the_mean_over_many_draws_is_that_of_the_distribution():
     assert abs(np.mean(D) - math.log(2)) < 4 * error + 3 / n
 
 
+def test_features_that_know_nothing_score_as_few_samples_make_them():
+    # Isotropic normal features: Tr Sigma_b / Tr Sigma_w is (K - 1) / (n - K) times an F variable,
+    # and Tr(Sigma_b pinv Sigma_w) is Hotelling and Lawley's trace; both have known means.
+    n, K, draws = 400, 5, 30
+    labels = np.arange(n) % K
+    for w in (10, 200):
+        layers = [np.random.default_rng([15, w, i]).normal(size=(n, w)) for i in range(draws)]
+        freedom = w * (n - K)
+        means = {
+            "trace_ratio": (K - 1) / (n - K) * freedom / (freedom - 2),
+            "inverse": (K - 1) * w / (n - K - w - 1),
+        }
+        for kind, expected in means.items():
+            sign = 1 if kind == "inverse" else -1
+            found = np.exp([sign * log_separation(H, labels, kind) for H in layers])
+            assert abs(found.mean() - expected) < 4 * found.std(ddof=1) / math.sqrt(draws)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("batch", [1, 7, 300])
 def test_streaming_and_merging_give_what_one_pass_over_all_gives(kind, batch):
