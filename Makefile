@@ -29,9 +29,10 @@ test: $(READY)  ## lint, types, tests
 science: $(READY)  ## the slow tests: claims of the paper, measured
 	$(BIN)/python -m pytest -m slow
 
-bench: $(READY)  ## speed of the training step and of the chain
+bench: $(READY)  ## speed of the training step, of the chain and of phase diagrams
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/chain.py
+	$(BIN)/python benchmarks/phase_diagram.py
 
 figures: $(READY)  ## every figure of the paper (hours; resumes where it stopped)
 	$(BIN)/loadpath figures all --out docs --workers 2
