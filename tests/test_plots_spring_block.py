@@ -230,8 +230,9 @@ def test_unmoved_blocks_are_drawn_side_by_side():
         spring_block.simulate(CHAIN, n_steps=1, record_every=1), label="a", verdict="lazy"
     )
     left = film.drawn()[0, 1:-1]
-    np.testing.assert_allclose(np.diff(left), animation.GAP + animation.BLOCK)
-    assert left[0] == pytest.approx(animation.GAP)
+    # Springs and blocks of 0.8 / 2 / 5 each.
+    assert film.block == pytest.approx(0.08)
+    np.testing.assert_allclose(left, [0.08, 0.24, 0.40, 0.56])
 
 
 def test_a_spring_is_drawn_from_end_to_end():
@@ -266,7 +267,7 @@ def test_a_page_gets_the_same_film_as_plain_numbers(shaken):
     np.testing.assert_allclose(chain["mean"], film.mean, atol=5e-5)
     np.testing.assert_allclose(chain["time"], film.time)
     assert chain["colours"][0] == to_hex(plots.animation.block_colours(4)[0])
-    assert (chain["label"], chain["verdict"]) == ("a", "lazy")
+    assert (chain["label"], chain["verdict"], chain["block"]) == ("a", "lazy", film.block)
 
 
 @pytest.mark.parametrize("draw", [plots.chain_load_curves, plots.chain_trajectories])

@@ -277,4 +277,5 @@ def film(ds: xr.Dataset) -> plots.Film:
     """The chain as an animation shows it."""
     c, error = concavity(ds)
     word = {"concave": "lazy", "convex": "active", "straight": "straight"}[kind_of(c, error)]
-    return plots.Film.of(ds, label=str(ds.attrs["label"]), verdict=f"{word}, concavity {c:+.2f}")
+    verdict = f"{word}, concavity {c:+.2f}".replace("-", "\N{MINUS SIGN}")
+    return plots.Film.of(ds, label=str(ds.attrs["label"]), verdict=verdict)

@@ -59,18 +59,18 @@ def summary(ds: xr.Dataset) -> str:
         f"{'spring':>6}  {'load':>16}" + "".join(f"  {name:>12}" for name in exact.values()),
     ]
     for spring, own in enumerate(loads.T):
-        load = f"{own.mean():.4f} ± {_error(own):.4f}"
+        load = f"{own.mean():.4f}" + (f" ± {_error(own):.4f}" if count > 1 else "")
         known = "".join(f"  {float(ds[name][spring]):12.4f}" for name in exact)
         lines.append(f"{spring + 1:>6}  {load:>16}{known}")
     c, error = concavity(ds)
     lines.append(f"load curve {MEANING[kind_of(c, error)]}.")
-    lines.append(f"Its concavity is {c:+.4f} ± {error:.4f}.")
+    lines.append(f"Its concavity is {c:+.4f}" + (f" ± {error:.4f}." if count > 1 else "."))
     words = {
         "rest_load": "At rest, without noise or inertia, it would be exactly",
         "mean_load": "Shaken until the start is forgotten, it would on average be exactly",
     }
     for name in exact:
-        c = LoadCurve.from_loads(ds[name].values).concavity
+        c = round(LoadCurve.from_loads(ds[name].values).concavity, 6) + 0.0  # no -0
         lines.append(f"{words[name]} {c:+.4f}: {kind_of(c, 0.0)}.")
     if still_moving(ds):
         lines.append("The loads still change: with more steps the curve would be another.")

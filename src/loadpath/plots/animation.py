@@ -28,8 +28,8 @@ SECONDS = 12.0
 """How long a film runs."""
 HOLD = 2.0
 """Seconds for which a GIF stands still before it starts again."""
-GAP, BLOCK = 0.05, 0.05
-"""How long an unstretched spring and a block are drawn, in units of how far the end is pulled."""
+UNSTRETCHED = 0.8
+"""How long a chain is drawn when no spring is stretched, in units of how far its end is pulled."""
 COILS = 6
 """Turns of a drawn spring."""
 DOTS_PER_INCH = 80
@@ -79,12 +79,18 @@ class Film:
         """Frame at this share of the run, from 0 to 1."""
         return round(share * (len(self.time) - 1))
 
+    @property
+    def block(self) -> float:
+        """How long a block is drawn, and as long an unstretched spring."""
+        return UNSTRETCHED / 2 / (self.position.shape[1] - 1)
+
     def drawn(self) -> np.ndarray:
         """Left sides of the blocks where they are drawn, between both ends, (frame, n_blocks + 2).
 
-        Blocks that have not moved stand `GAP` apart.
+        Blocks that have not moved stand `block` apart.
         """
-        return np.asarray(self.position + np.arange(self.position.shape[1]) * (GAP + BLOCK) - BLOCK)
+        places = 2 * np.arange(self.position.shape[1]) - 1
+        return np.asarray(self.position + places * self.block)
 
 
 @styled
@@ -94,10 +100,14 @@ def chain_gif(films: Sequence[Film], *, progress: bool | None = None) -> bytes:
     `progress`: a bar on stderr; None shows it on a terminal only.
     """
     figure = Figure(figsize=(8.4, 0.35 + 1.45 * len(films)))
-    rows = figure.subplots(len(films), 2, squeeze=False, width_ratios=(3, 1), sharex="col")
+    rows = figure.subplots(len(films), 2, squeeze=False, width_ratios=(3, 1))
     scenes = [_Scene(left, right, film) for (left, right), film in zip(rows, films, strict=True)]
     for row in rows[:-1]:
         row[1].tick_params(labelbottom=False)
+    low = min(film.drawn().min() for film in films) - 0.1
+    high = max(film.drawn().max() for film in films) + 0.12
+    for left in rows[:, 0]:
+        left.set_xlim(low, high)
     rows[-1, 1].set_xlabel(r"layer, $\ell$")
     frames = min(GIF_FRAMES, max(len(film.time) for film in films))
     rate = max(1, round(frames / SECONDS))
@@ -122,14 +132,15 @@ class _Scene:
 
     def __init__(self, left: Axes, right: Axes, film: Film) -> None:
         self.film, n = film, film.position.shape[1] - 2
-        low, high = film.drawn().min() - 0.1, film.drawn().max() + 0.12
-        left.set(xlim=(low, high), ylim=(-0.35, 1.15), yticks=[], xticks=[])
+        left.set(ylim=(-0.35, 1.15), yticks=[], xticks=[])
         left.spines["left"].set_visible(False)
         left.spines["bottom"].set_visible(False)
         left.axhline(-0.02, color=GREY, lw=1.0)
-        left.add_patch(Rectangle((low, -0.02), -low, 0.9, color=GREY, lw=0))
+        left.add_patch(Rectangle((-1, -0.02), 1, 0.9, color=GREY, lw=0))
         left.set_title(film.label, loc="left", y=0.93)
-        self.blocks = [Rectangle((0, 0), BLOCK, 0.55, color=c, zorder=3) for c in block_colours(n)]
+        self.blocks = [
+            Rectangle((0, 0), film.block, 0.55, color=c, zorder=3) for c in block_colours(n)
+        ]
         for block in self.blocks:
             left.add_patch(block)
         (self.springs,) = left.plot([], [], color=BLACK, lw=0.9)
@@ -139,9 +150,10 @@ class _Scene:
         right.plot(layers[[0, -1]], [1, 0], color=GREY, lw=0.9, ls="--")
         right.plot(layers, 1 - film.mean, color=BLUE, lw=1.2, alpha=0.45)
         (self.curve,) = right.plot([], [], "o-", color=BLUE, ms=3)
-        low = min(0.0, float((1 - film.position).min()), float((1 - film.mean).min()))
+        shown = np.append(1 - film.position, 1 - film.mean)
+        low, high = min(0.0, float(shown.min())), max(1.0, float(shown.max()))
         right.set_title(film.verdict, loc="left")
-        right.set(xlim=(-0.2, n + 1.2), ylim=(low - 0.06, 1.08), yticks=[0, 1])
+        right.set(xlim=(-0.2, n + 1.2), ylim=(low - 0.06, high + 0.08), yticks=[0, 1])
         self.layers = layers
 
     def show(self, share: float) -> None:
@@ -150,11 +162,11 @@ class _Scene:
         x = self.film.drawn()[frame]
         for block, left in zip(self.blocks, x[1:-1], strict=True):
             block.set_x(left)
-        starts, ends = x[:-1] + BLOCK, x[1:].copy()
-        ends[-1] += BLOCK
+        starts, ends = x[:-1] + self.film.block, x[1:].copy()
+        ends[-1] += self.film.block
         self.springs.set_data(*_zigzag(starts, ends))
         self.end.set_data([ends[-1]] * 2, [-0.02, 0.8])
-        self.clock.set_text(f"time {self.film.time[frame]:.0f}")
+        self.clock.set_text(f"time {self.film.time[frame]:.{0 if self.film.time[-1] > 9 else 2}f}")
         self.curve.set_data(self.layers, 1 - self.film.position[frame])
 
 
@@ -173,13 +185,12 @@ def scene_data(films: Sequence[Film]) -> dict[str, Any]:
     """The same films for a page that draws them itself: plain numbers, to four digits."""
     return {
         "seconds": SECONDS,
-        "gap": GAP,
-        "block": BLOCK,
         "coils": COILS,
         "chains": [
             {
                 "label": film.label,
                 "verdict": film.verdict,
+                "block": film.block,
                 "time": [round(float(t), 4) for t in film.time],
                 "position": np.round(film.position, 4).tolist(),
                 "mean": np.round(film.mean, 4).tolist(),

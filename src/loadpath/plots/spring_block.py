@@ -77,7 +77,7 @@ def chain_load_curves(chains: xr.Dataset | Sequence[xr.Dataset], ax: Axes | None
     ax.set(xlabel=r"layer, $\ell$", ylabel=r"load curve, $1 - x_\ell \,/\, x_{n+1}$")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     place: dict[str, Any] = dict(transform=ax.transAxes, color=GREY)
-    ax.text(0.985, 0.97, "lazy: deep layers\ndo the work", ha="right", va="top", **place)
+    ax.text(0.985, 0.93, "lazy: deep layers\ndo the work", ha="right", va="top", **place)
     ax.text(0.02, 0.03, "active: shallow layers\ndo the work", va="bottom", **place)
     legend_above(ax, columns=1 if len(several) > 1 else 2)
     return ax
