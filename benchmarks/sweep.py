@@ -230,8 +230,8 @@ def host(address: str, count: int, seconds: float) -> None:
                 )
                 for _ in range(count)
             ]
-            for worker in workers:
-                await worker
+            for start in range(0, count, 25):
+                await asyncio.gather(*workers[start : start + 25])
             await asyncio.gather(*(worker.finished() for worker in workers))
 
     asyncio.run(serve())

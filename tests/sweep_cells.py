@@ -50,7 +50,11 @@ def bad_at_2(*, alpha, seed, log=None):
 
 
 def deadly(*, alpha, seed, log):
-    """The same, but the first process at alpha = 1 is killed, and every process at alpha = 2."""
+    """The same, but the first process at alpha = 1 is killed, and every process at alpha = 2; it
+    cannot be measured at alpha = 3.
+    """
+    if alpha == 3:
+        raise ZeroDivisionError("no curve at 3")
     first = f"{alpha},{seed}\n" not in (Path(log).read_text() if Path(log).exists() else "")
     ds = curve(alpha=alpha, seed=seed, log=log)
     if alpha == 2 or (alpha == 1 and first):

@@ -16,6 +16,7 @@ from sweep_drivers import driver, executions, saved
 
 from loadpath import sweep
 from loadpath.sweep import processes
+from loadpath.sweep.cell import Job
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
@@ -53,16 +54,21 @@ def test_a_killed_process_is_replaced_and_its_cell_begun_again(tmp_path, capsys,
     cells = sweep.product({"alpha": (0.5, 1.0, 2.0, 3.0), "seed": [0]})
     common = {"log": str(log)}
     outcome = sweep.run(sweep_cells.deadly, cells, folder, common=common, workers=2, progress=False)
-    said = "2 processes died at it, the last with exit code -9"
-    assert outcome == sweep.Outcome(3, 0, (sweep.Failure(cells[2], said),))
-    assert capsys.readouterr().err == f"failed: alpha=2.0, seed=0: {said}\n"
+    said = (
+        "2 processes died at it, the last with exit code -9",
+        "ZeroDivisionError: no curve at 3",
+    )
+    assert outcome == sweep.Outcome(2, 0, tuple(map(sweep.Failure, cells[2:], said)))
+    assert set(capsys.readouterr().err.splitlines()) == {
+        f"failed: alpha={alpha}, seed=0: {why}" for alpha, why in zip((2.0, 3.0), said, strict=True)
+    }
     # The cells beside them were not disturbed.
-    counts = {"0.5": 1, "1.0": 2, "2.0": 2, "3.0": 1}
+    counts = {"0.5": 1, "1.0": 2, "2.0": 2}
     assert executions(log) == {f"alpha={alpha},seed=0": n for alpha, n in counts.items()}
-    assert len(saved(folder)) == 3
+    assert saved(folder) == {"alpha=0.5,seed=0", "alpha=1.0,seed=0"}
 
 
-def test_processes_that_cannot_begin_stop_the_sweep_in_one_sentence(tmp_path, monkeypatch):
+def test_processes_that_cannot_begin_stop_the_sweep_in_one_sentence(monkeypatch):
     module = types.ModuleType("only_here")
     monkeypatch.setitem(sys.modules, "only_here", module)
     exec("def curve(alpha): pass", module.__dict__)
@@ -71,8 +77,7 @@ def test_processes_that_cannot_begin_stop_the_sweep_in_one_sentence(tmp_path, mo
         "and a script must sweep under if __name__ == '__main__'."
     )
     with pytest.raises(ChildProcessError, match=f"^{re.escape(said)}$"):
-        sweep.run(module.curve, [{"alpha": 1}, {"alpha": 2}], tmp_path, workers=2)
-    assert saved(tmp_path) == set()
+        list(processes.on_processes(Job(module.curve, {}), [{"alpha": 1}], workers=1))
 
 
 def test_a_full_disk_stops_the_sweep_and_leaves_what_was_saved(tmp_path):
