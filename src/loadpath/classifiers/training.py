@@ -98,7 +98,7 @@ def train(
     seed: of order, noise and dropout, in streams of their own; it may be that of the weights.
     kinds: conventions of log separation to measure.
     record_every: epochs from one record of the log separation to the next, the initial weights
-        first; None for none. A record costs about as much as ten epochs on the full batch.
+        first; None for none. A record costs about as much as six epochs on the full batch.
     engine: "compiled" (an `MLP`, with numba installed), or "plain", which is PyTorch's own. None
         takes the compiled one where it can. With the same seed they train on the same numbers in
         the same order up to rounding, but their dropout masks differ.
