@@ -14,7 +14,7 @@ from PIL import Image
 from test_cli import contents
 from test_report import images_of, text_of
 
-from loadpath import cli, results, spring_block
+from loadpath import cli, report, results, spring_block
 from loadpath.cli import chain as module
 from loadpath.cli.chain import Chain
 from loadpath.cli.chain_summary import concavity, kind_of, still_moving, summary
@@ -319,3 +319,9 @@ def test_results_are_kept_if_they_cannot_be_drawn(tmp_path, capsys, monkeypatch)
     captured = capsys.readouterr()
     assert "load curve concave" in captured.out and "No space left" in captured.err
     assert set(contents(tmp_path / "out")) == {"config.yaml", "chain.nc"}
+
+
+def test_a_page_needs_a_chain(tmp_path):
+    with pytest.raises(ValueError, match=r"^chains must hold at least one chain, got 0\.$"):
+        report.write_chain(tmp_path / "page.html", [], [], title="none", words=[], config={})
+    assert contents(tmp_path) == {}
