@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import distributed
 import numpy as np
@@ -38,9 +39,10 @@ from loadpath.sweep.cell import Job
 from loadpath.sweep.cluster import _OnWorker
 from loadpath.sweep.folder import set_aside_if_damaged
 
+WORKER = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0")
 PER_HOST = 250
 """Dummies in one process."""
-SHARED = {"common": {"recipe": "a recipe", "width": 100, "depth": 8}}
+SHARED = {"recipe": "a recipe", "width": 100, "depth": 8}
 
 
 def nothing(*, index: int, **_: object) -> xr.Dataset:
@@ -114,37 +116,25 @@ def one_cell(folder: Path, count: int = 200) -> None:
 
 
 def engines(folder: Path, count: int) -> None:
-    print(f"2. engines: {count} typical cells; cells a second once they run, and seconds to start")
+    print(f"2. engines, {count} typical cells: cells a second once they come, seconds to the first")
 
-    def line(name: str, started: float, measured: float) -> None:
-        each = f"{1e3 * measured / count:.1f} ms a cell"
-        print(f"  {name:<22} {count / measured:8.1f}   {each:<18} start {started:.1f} s")
+    def line(name: str, where: dict[str, Any]) -> None:
+        place, started = folder / name, time.time()
+        sweep.run(typical, cells(count), place, progress=False, **where)
+        saved = sorted(path.stat().st_mtime for path in place.glob("*.nc"))
+        rate = (count - 1) / (saved[-1] - saved[0])
+        print(f"  {name:<16} {rate:8.1f}/s {saved[0] - started:8.1f} s", flush=True)
 
+    line("this process", {})
+    for workers in (2, 4):
+        line(f"{workers} processes", {"workers": workers})
     for workers in (1, 2, 4):
-        place = folder / f"processes{workers}"
-        started = time.perf_counter()
-        sweep.run(typical, cells(workers), place, workers=workers, progress=False)
-        begun = time.perf_counter() - started
-        started = time.perf_counter()
-        sweep.run(typical, cells(count + workers), place, workers=workers, progress=False)
-        measured = time.perf_counter() - started - (begun if workers > 1 else 0)
-        name = "this process" if workers == 1 else f"{workers} processes"
-        line(name, begun if workers > 1 else 0.0, measured)
-    for workers in (1, 2, 4):
-        with scheduler(folder / f"dask{workers}") as (address, _):
-            options = ["--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0"]
-            started = time.perf_counter()
-            with running(
-                [["-m", "distributed.cli.dask_worker", address, *options]] * workers,
-                folder / f"dask{workers}",
-            ):
-                place, where = folder / f"cluster{workers}", {"scheduler": address}
+        place = folder / f"at {workers}"
+        with scheduler(place) as (address, _):
+            command = ["-m", "distributed.cli.dask_worker", address, *WORKER]
+            with running([command] * workers, place):
                 await_workers(address, workers)
-                sweep.run(typical, cells(4 * workers), place, progress=False, **where)
-                begun = time.perf_counter() - started
-                started = time.perf_counter()
-                sweep.run(typical, cells(count + 4 * workers), place, progress=False, **where)
-                line(f"{workers} Dask workers", begun, time.perf_counter() - started)
+                line(f"{workers} Dask workers", {"scheduler": address})
 
 
 def dummies(folder: Path, count: int, seconds: float, rounds: float) -> None:
@@ -159,23 +149,33 @@ def dummies(folder: Path, count: int, seconds: float, rounds: float) -> None:
             idle = Busy(pid)
             time.sleep(5)
             idle_cpu, idle_wall = idle.seconds()
-            its, mine = Busy(pid), Busy(os.getpid())
+            its, mine, before = Busy(pid), Busy(os.getpid()), memory(pid)
             outcome = sweep.run(
-                typical, cells(n_cells), folder / "s", scheduler=address, progress=False, **SHARED
+                typical,
+                cells(n_cells),
+                folder / "sweep",
+                common=SHARED,
+                scheduler=address,
+                progress=False,
             )
             (cpu, wall), (driver, _) = its.seconds(), mine.seconds()
             assert outcome.ran == n_cells and not outcome.failed
-            memory = psutil.Process(pid).memory_info().rss / 2**20
-    ideal = seconds * n_cells / count
+            after = memory(pid)
+    ideal = seconds * n_cells / count  # seconds
     print(
         f"  {count:5d} dummies, {seconds:5.1f} s a cell, {n_cells:6d} cells: {n_cells / wall:7.1f} "
         f"cells/s of {count / seconds if seconds else float('inf'):7.1f} ideal, efficiency "
         f"{ideal / wall:.2f}\n"
         f"        scheduler {1e3 * cpu / n_cells:.2f} CPU ms a cell ({100 * cpu / wall:.0f} % of a "
-        f"core; idle {100 * idle_cpu / idle_wall:.0f} %), {memory:.0f} MB; driver "
-        f"{1e3 * driver / n_cells:.2f} CPU ms a cell",
+        f"core; idle {100 * idle_cpu / idle_wall:.0f} %), {before:.0f} to {after:.0f} MB; "
+        f"driver {1e3 * driver / n_cells:.2f} CPU ms a cell",
         flush=True,
     )
+
+
+def memory(pid: int) -> float:
+    """MB that a process holds."""
+    return float(psutil.Process(pid).memory_info().rss / 2**20)
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from loadpath.sweep.cells import Cell
 
 Measured = bytes | str
 """The netCDF file of a cell, or one line about what it raised."""
+Done = list[tuple[Cell, Measured]]
+"""Cells that have been measured, as an engine hands them over: those that came together."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from loadpath.sweep.cell import Job, Measured
+from loadpath.sweep.cell import Done, Job, Measured
 from loadpath.sweep.cells import Cell
 from loadpath.sweep.folder import say
 
@@ -81,8 +81,8 @@ class _OnWorker:
             return self.job(cell)
 
 
-def on_cluster(job: Job, cells: Sequence[Cell], client: Any) -> Generator[tuple[Cell, Measured]]:
-    """Measure cells on the workers of a scheduler, and yield each when it is done.
+def on_cluster(job: Job, cells: Sequence[Cell], client: Any) -> Generator[Done]:
+    """Measure cells on the workers of a scheduler, and yield those that are done.
 
     Cells whose worker goes away are begun again by the scheduler, on another.
 
@@ -103,22 +103,27 @@ def on_cluster(job: Job, cells: Sequence[Cell], client: Any) -> Generator[tuple[
     )
     arriving = as_completed(futures, loop=client.loop, with_results=True, raise_errors=False)
     for batch in arriving.batches():
+        done: Done = []
+        fault: Exception | None = None
         for future, measured in batch:
             cell = futures.pop(future)
             if future.status == "finished":
-                yield cell, measured
+                done.append((cell, measured))
             elif future.status == "error" and isinstance(measured[1], KilledWorker):
-                yield cell, "its workers died, one after another"
+                done.append((cell, "its workers died, one after another"))
             elif future.status == "error":
-                raise ValueError(
+                fault = ValueError(
                     f"{address} cannot begin a cell, as scheduler and workers need what this "
                     f"process can import: {_root(measured[1])}."
-                ) from measured[1]
+                )
             else:
-                raise ConnectionError(
+                fault = ConnectionError(
                     f"the scheduler at {address} went away; the cells that were saved are kept, "
                     "and the same sweep goes on with the others."
                 )
+        yield done
+        if fault is not None:
+            raise fault
 
 
 def _root(error: BaseException) -> BaseException:

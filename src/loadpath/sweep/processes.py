@@ -12,21 +12,21 @@ from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
-from loadpath.sweep.cell import Job, Measured
+from loadpath.sweep.cell import Done, Job, Measured
 from loadpath.sweep.cells import Cell
 
 DEATHS = 3
 """How many processes may die at a cell before it is given up."""
 
 
-def in_this_process(job: Job, cells: Sequence[Cell]) -> Generator[tuple[Cell, Measured]]:
+def in_this_process(job: Job, cells: Sequence[Cell]) -> Generator[Done]:
     """Measure one cell after another."""
     for cell in cells:
-        yield cell, job(cell)
+        yield [(cell, job(cell))]
 
 
-def on_processes(job: Job, cells: Sequence[Cell], workers: int) -> Generator[tuple[Cell, Measured]]:
-    """Measure cells on `workers` processes, and yield each when it is done.
+def on_processes(job: Job, cells: Sequence[Cell], workers: int) -> Generator[Done]:
+    """Measure cells on `workers` processes, and yield each as it is done.
 
     A process that dies (killed, out of memory) is replaced and its cell begun again, the others go
     on. The standard library's pool cannot do that: it breaks as a whole, and does not say where.
@@ -65,7 +65,7 @@ def on_processes(job: Job, cells: Sequence[Cell], workers: int) -> Generator[tup
                     else:
                         worker.end()
                 if cell is not None and measured is not None:
-                    yield cell, measured
+                    yield [(cell, measured)]
     finally:
         for worker in busy.values():
             worker.end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,12 @@ from tqdm import tqdm
 
 from loadpath.sweep import cluster
 from loadpath.sweep import folder as folders
-from loadpath.sweep.cell import Job, Measured
+from loadpath.sweep.cell import Done, Job
 from loadpath.sweep.cells import Cell, Key, cell_name, check_cells, key, native
 from loadpath.sweep.processes import in_this_process, on_processes
+
+SAVERS = 8
+"""Files that are written at once where results come faster than a disk confirms them one by one."""
 
 
 @dataclass(frozen=True)
@@ -80,14 +84,19 @@ def run(
         failed: dict[Key, Failure] = {}
         hidden = None if progress is None else not progress
         bar = tqdm(total=len(todo), desc=folder.name, unit="cell", disable=hidden)
-        with bar, closing(engine(list(todo.values()))) as measured:
-            for cell, result in measured:
-                if isinstance(result, bytes):
-                    folders.write(folder / cell_name(cell), result)
-                else:
-                    failed[key(cell, axes)] = Failure(cell, result)
-                    folders.say(f"failed: {_words(cell)}: {result}")
-                bar.update()
+        with (
+            bar,
+            ThreadPoolExecutor(SAVERS) as savers,
+            closing(engine(list(todo.values()))) as come,
+        ):
+            for done in come:
+                files = {folder / cell_name(c): m for c, m in done if isinstance(m, bytes)}
+                list(savers.map(folders.write, files.keys(), files.values()))
+                for cell, message in done:
+                    if isinstance(message, str):
+                        failed[key(cell, axes)] = Failure(cell, message)
+                        folders.say(f"failed: {_words(cell)}: {message}")
+                bar.update(len(done))
     in_order = tuple(failed[its_key] for its_key in todo if its_key in failed)
     return Outcome(len(todo) - len(failed), len(asked) - len(todo), in_order)
 
@@ -95,8 +104,8 @@ def run(
 @contextmanager
 def _engine(
     job: Job, workers: int, scheduler: str | None
-) -> Iterator[Callable[[Sequence[Cell]], Generator[tuple[Cell, Measured]]]]:
-    """What measures cells and yields each when it is done."""
+) -> Iterator[Callable[[Sequence[Cell]], Generator[Done]]]:
+    """What measures cells and yields those that are done."""
     if scheduler is not None:
         with cluster.connected(scheduler) as client:
             yield lambda cells: cluster.on_cluster(job, cells, client)
