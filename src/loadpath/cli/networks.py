@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from loadpath import phase_diagram, plots, results
+from loadpath.cli import beside_chain
 from loadpath.cli.run_folder import (
     FLAGS,
     earlier_results,
@@ -26,7 +27,7 @@ NAMES: dict[str, Panel] = {panel.replace(" ", "-"): panel for panel in NOISES}
 """Panels as options and files spell them."""
 GROWS = {
     *("panel", "noise", "spacing", "slopes", "seeds", "seed"),
-    *("kind", "workers", "scheduler", "out"),
+    *("kind", "beside_chain", "workers", "scheduler", "out"),
 }
 """Options that may differ when a diagram is gone on with: other cells, or the same elsewhere."""
 
@@ -68,6 +69,8 @@ class NetworkProblem:
     """epochs between records of the load curve along training; none if not given"""
     kind: Literal["fuzziness", "trace_ratio", "inverse"] = "fuzziness"
     """convention of the separation in pictures; results hold all"""
+    beside_chain: bool = False
+    """fit the spring-block chain to each diagram: <panel>-beside-chain.nc and .png"""
     workers: int = 1
     """processes, each training on one thread; the numbers do not depend on it"""
     scheduler: str | None = None
@@ -101,6 +104,8 @@ def draw(
             "workers must not be given beside a scheduler, which has its own, got "
             f"{problem.workers}."
         )
+    if problem.beside_chain and problem.seeds < 2:
+        raise ValueError(f"seeds must be at least 2 to fit a chain beside, got {problem.seeds}.")
     names = list(NAMES) if problem.panel == "all" else [problem.panel]
     if noises is not None and len(names) > 1:
         raise ValueError("noise must not be set for all panels at once: choose one by --panel.")
@@ -132,6 +137,9 @@ def draw(
         ("accuracy.png", plots.figure_accuracy(panels, kind=kind)),
     ):
         print(f"picture: {save_picture(plots.png(figure), out / file)}")
+    if problem.beside_chain:
+        for name, ds in zip(names, panels, strict=True):
+            beside_chain.draw(ds, out, name, kind=kind)
     if failed:
         name, first = failed[0]
         raise ValueError(

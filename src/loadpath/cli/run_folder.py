@@ -48,6 +48,7 @@ FLAGS = {
 """Options without a value; they say what to do once, so config files do not hold them."""
 SWITCHES = {
     "animate": "draw a film too: animation.gif and animation.html",
+    "beside_chain": "fit the spring-block chain to networks: <panel>-beside-chain.nc and .png",
     "chain": "draw it of the spring-block chain",
     "common_noise": "shake all blocks of a chain alike; by default each has noise of its own",
 }

@@ -8,6 +8,12 @@ other object. `style.svg` turns either into text.
 
 from .animation import Film, chain_gif, scene_data
 from .audit import figure_1a_certified, figure_audit
+from .beside_chain import (
+    curves_beside_chain,
+    figure_beside_chain,
+    frictions_of_slopes,
+    noise_of_levels,
+)
 from .certificate import descent, hamiltonians, residuals
 from .figures import (
     figure_1a,
@@ -56,6 +62,7 @@ __all__ = [
     "chain_phase_diagram",
     "chain_trajectories",
     "convergence",
+    "curves_beside_chain",
     "descent",
     "energies",
     "figure_1a",
@@ -68,18 +75,21 @@ __all__ = [
     "figure_3",
     "figure_accuracy",
     "figure_audit",
+    "figure_beside_chain",
     "figure_chain_fit",
     "figure_digits",
     "figure_growth",
     "figure_phase_diagrams",
     "figure_scale",
     "figure_surgery",
+    "frictions_of_slopes",
     "hamiltonians",
     "learning_curves",
     "mesh",
     "mesh_history",
     "momenta",
     "network_phase_diagram",
+    "noise_of_levels",
     "path_2d",
     "png",
     "ranks",

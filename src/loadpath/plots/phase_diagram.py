@@ -60,7 +60,7 @@ def network_phase_diagram(
     ax.set_yticks(range(rows), [f"{value:g}" for value in slope])
     if columns > 10:
         ax.tick_params(axis="x", labelrotation=60)
-    ax.set(xlabel=_level_name(ds), ylabel="slope below 0 (1 is linear)")
+    ax.set(xlabel=level_name(ds), ylabel="slope below 0 (1 is linear)")
     below = np.nanmin(accuracy) < low if np.isfinite(accuracy).any() else False
     bar = figure_of(ax).colorbar(mesh, ax=ax, extend="min" if below else "neither")
     bar.set_label("test accuracy")
@@ -113,7 +113,7 @@ def accuracy_against_concavity(
     scalar = mpl.cm.ScalarMappable(Normalize(-0.5, len(levels) - 0.5), ListedColormap(colours))
     bar = figure_of(ax).colorbar(scalar, ax=ax)
     bar.set_ticks(list(ticks), labels=[f"{levels[t]:g}" for t in ticks])
-    bar.set_label(_level_name(ds) if by == "noise" else "slope below 0")
+    bar.set_label(level_name(ds) if by == "noise" else "slope below 0")
     if ds.sizes["seed"] > 1:
         found = correlation(ds, kind=kind)
         ax.set_title(
@@ -200,5 +200,6 @@ def _far(values: np.ndarray) -> float:
     return float(high + FAR * (high - low))
 
 
-def _level_name(ds: xr.Dataset) -> str:
+def level_name(ds: xr.Dataset) -> str:
+    """What the levels of a diagram's noise are."""
     return LEVEL_NAMES.get(ds.attrs.get("panel", ""), "noise")
