@@ -137,7 +137,7 @@ def no_profiles(monkeypatch):
 
 def test_errors_of_prediction_are_those_of_repeated_measurements(small, no_profiles):
     """The spread of predictions over data sets with the same errors, against what each fit says."""
-    rng, sets = np.random.default_rng(5), 24
+    rng, sets = np.random.default_rng(5), 16
     exact = mean_field(SMALL, noise=[0.007, 0.012], **SHORT)
     fits = [
         fit(exact + 4e-4 * rng.standard_normal(exact.shape), errors=4e-4, **SHORT)
@@ -145,9 +145,9 @@ def test_errors_of_prediction_are_those_of_repeated_measurements(small, no_profi
     ]
     spread = np.std([f.predict(0.009) for f in fits], axis=0, ddof=1)
     said = np.sqrt(np.mean([f.predict_error(0.009) ** 2 for f in fits], axis=0))
-    # Errors so small that loads are linear in what they move. A standard deviation from 24 sets is
-    # known to 15 %: 3.5 such errors in each of five loads.
-    np.testing.assert_allclose(spread / said, 1, atol=3.5 * 0.15)
+    # Errors so small that loads are linear in what they move. A standard deviation from 16 sets is
+    # known to 18 %: 3.5 such errors in each of five loads.
+    np.testing.assert_allclose(spread / said, 1, atol=3.5 * 0.18)
     several = small[0].predict_error([[0.01], [0.02]])
     assert several.shape == (2, 1, 5) and small[0].predict([[0.01], [0.02]]).shape == (2, 1, 5)
     np.testing.assert_allclose(several[0, 0], small[0].predict_error(0.01))
@@ -327,7 +327,7 @@ def test_the_docs_coverage(replicas, seed):
     # Five parameters, of which any may stray: 1e-4 each. Bounded intervals may cover too much.
     assert min(hits[name] for name in truth(LONG, levels)) >= stats.binom.ppf(1e-4, sets, 0.95)
     # Linearized, and the loads of one prediction stray together: no law for their count.
-    assert 0.9 < hits["unseen"] / sets < 0.99
+    assert hits["unseen"] / sets > 0.9
 
 
 @pytest.mark.slow

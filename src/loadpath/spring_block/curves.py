@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from scipy.linalg import helmert, solve_triangular
+from scipy.linalg import helmert
 
 from loadpath.spring_block.chain import Array, check_number
 
@@ -78,7 +78,7 @@ class Observed:
         if self.errors == "replicas":
             return np.asarray(self.freedom(parameters) / levels / (nu + distance))
         if self.errors == "pooled replicas":
-            return np.full(levels, self.freedom(parameters) / (levels * nu + distance.sum()))
+            return np.asarray(self.freedom(parameters) / (levels * nu + distance))
         return np.ones(levels)
 
     def quantile(self, confidence: float, together: int, parameters: int) -> float:
@@ -94,20 +94,31 @@ class Observed:
     def p_value(self, chi_square: float, dof: int) -> float:
         """Chance of a `chi_square` at least as large if the model is right.
 
-        By the chi-square distribution, or by Hotelling's for errors from replicas; NaN if the
-        errors come from the residuals, or no degree of freedom is left.
+        By the chi-square distribution, or by Hotelling's for errors from replicas (of several
+        levels that share them, by McKeon's approximation); NaN if the errors come from the
+        residuals, or no degree of freedom is left.
+
+        Source: McKeon, "F approximations to the distribution of Hotelling's T0^2", Biometrika 61
+        (1974).
         """
-        levels, n = len(self.loads), self.loads.shape[1] - 1
+        levels, nu = len(self.loads), self.replicas - 1
         if dof < 1 or self.errors == "residuals":
             return float("nan")
         if self.errors == "given":
             return float(stats.chi2.sf(chi_square, dof))
         own = self.errors == "replicas"
-        nu = (self.replicas - 1) * (1 if own else levels)
-        p = dof / levels if own else n
-        left = nu - p + 1
-        ratio = chi_square * left / (nu * dof)
-        return float(stats.f.sf(ratio, dof, left * (levels if own else 1)))
+        nu *= 1 if own else levels
+        p = dof / levels  # dimensions of what is left of each level
+        left = nu - p + 1  # of one level's F
+        mean, b = left / (left - 2) if left > 2 else 1.0, left
+        if own and left > 4:
+            # A mean of independent Fs, by the F with its first two moments.
+            b = ((dof - 2) * (left - 4) + 4 * (p + left - 2)) / (p + 2)
+        elif not own and left > 4:
+            B = (levels + left - 2) * (nu - 1) / ((left - 4) * (left - 1))
+            b = 4 + (dof + 2) / (B - 1)
+        ratio = chi_square * left / (nu * dof) / mean
+        return float(stats.f.sf(ratio * b / (b - 2) if b > 2 else ratio, dof, b))
 
 
 def observe(
@@ -162,7 +173,7 @@ def observe(
     return Observed(
         loads=scaled.mean(0),
         error=np.sqrt(np.einsum("ns,lnm,ms->ls", basis, V, basis)),
-        whitener=np.stack([solve_triangular(root, basis, lower=True) for root in roots]),
+        whitener=np.linalg.solve(roots, np.broadcast_to(basis, (levels, *basis.shape))),
         errors=kind,
         replicas=replicas,
     )
