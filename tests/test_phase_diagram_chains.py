@@ -55,12 +55,16 @@ def errors(ds, name, model):
     return ds[name].sel(model=model).item()
 
 
-def test_frictions_and_noises_of_exact_curves_come_back():
+def test_frictions_and_noises_of_exact_curves_come_back(monkeypatch):
+    tied = shared_chain.fit_shared(of_chains(), np.ones((5, 6), dtype=bool), **SHORT)
+    monkeypatch.setattr(shared_chain, "TIE", 1e-5)
     ds = phase_diagram.beside_chain(diagram(of_chains(), seeds=2), **SHORT)
     np.testing.assert_allclose(ds["load"], of_chains(), atol=1e-12)
     np.testing.assert_allclose(ds.friction_right, RIGHT, rtol=2e-3)
     np.testing.assert_allclose(ds.friction_left, LEFT, rtol=2e-3)
     np.testing.assert_allclose(ds.chain_noise, NOISE, rtol=2e-3)
+    for free, held in ((RIGHT, tied.friction_right), (NOISE, tied.noise)):
+        np.testing.assert_allclose(held, free, rtol=0.02)  # curves say more than the tie
     assert errors(ds, "misfit", "chain") < 1e-5
     assert errors(ds, "held_out_error", "chain") < 1e-4
     assert errors(ds, "held_out_concavity_error", "chain") < 1e-4
@@ -134,7 +138,8 @@ def test_curves_that_no_chain_has_are_predicted_worse_than_by_shares():
     assert errors(ds, "nearer", "additive") == 0.0
 
 
-def test_a_chain_for_one_slope_is_that_of_fit():
+def test_a_chain_for_one_slope_is_that_of_fit(monkeypatch):
+    monkeypatch.setattr(shared_chain, "TIE", 1e-5)
     # Curves that no chain has, so that the minimum is not 0.
     loads = of_chains()[1, [0, 4]] + 0.02 * np.cos(np.arange(SPRINGS) * 2.0)
     loads /= loads.sum(-1, keepdims=True)
@@ -143,6 +148,17 @@ def test_a_chain_for_one_slope_is_that_of_fit():
     cost = [float(((one - loads) ** 2).sum()) for one in (own.loads[0], fit.loads)]
     assert cost[0] == pytest.approx(cost[1], rel=1e-3)
     np.testing.assert_allclose(own.loads[0], fit.loads, atol=1e-3)
+
+
+def test_noise_that_curves_say_nothing_about_stays_near_the_middle():
+    # No block moves to the left or is shaken past its friction: noise may as well be 0.
+    still = spring_block.Chain(SPRINGS - 1, friction_right=0.05, friction_left=0.1)
+    loads = np.tile(spring_block.mean_field(still, noise=1e-6, **SHORT), (2, 3, 1))
+    found = shared_chain.fit_shared(loads, np.ones((2, 3), dtype=bool), **SHORT)
+    # Three noises e^4 below the middle would fit exactly, at a tie's cost each.
+    assert ((found.loads - loads) ** 2).sum() < 3.2 * shared_chain.TIE**2
+    middle = 0.1 * np.sqrt(shared_chain.NOISES[0] * shared_chain.NOISES[-1])
+    assert (np.abs(np.log(found.noise / middle)) < 4 * np.sqrt(3.2 / 3)).all()
 
 
 def test_derivatives_are_those_of_the_residuals():
