@@ -373,7 +373,8 @@ def test_energies_of_a_path_in_training_need_no_detaching():
         moves = () if name == "cost_of_identity" else (dA,)
         value = getattr(mechanics, name)(A, *moves, gamma=gamma, **options)
         assert value.requires_grad
-        assert torch.equal(value.detach(), getattr(detached, name))
+        # The same sums; but a product's last bits may turn on where its operands lie in memory.
+        torch.testing.assert_close(value.detach(), getattr(detached, name), rtol=1e-12, atol=0)
     for kind in ("nuclear", "operator"):
         mechanics.stable_rank(A, kind)
     mechanics.bottleneck_rank(path)
