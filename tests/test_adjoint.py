@@ -8,7 +8,7 @@ import pytest
 import torch
 from exact_paths import random
 
-from loadpath import LeakyResNet, layer_steps
+from loadpath import LeakyResNet, adjoint, layer_steps
 from loadpath.adjoint import Adjoint, data_term, momenta
 from loadpath.models import ACTIVATIONS
 
@@ -50,6 +50,17 @@ def assert_same(net, value, expected, *, rtol=1e-12):
         torch.testing.assert_close(
             parameter.grad, gradients[name], rtol=rtol, atol=rtol * scale, msg=name
         )
+
+
+@pytest.mark.parametrize("by_torch", [True, False])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_either_blas_gives_autograds_gradient(loss, by_torch, monkeypatch):
+    monkeypatch.setattr(adjoint, "_mkl_at_home", lambda: by_torch)
+    net, (x, y) = make_net(), batch(loss)
+    recursion = Adjoint(net, len(x), loss=loss, threads=2)
+    assert all(torch.is_tensor(W) == by_torch for W in recursion.W)
+    recursion.load(x, y)
+    assert_same(net, recursion.evaluate(0.3), autograd(net, x, y, 0.3, loss))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

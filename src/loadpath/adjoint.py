@@ -7,9 +7,12 @@ once; `momenta` reads the same derivatives off autograd. Each is the other's ora
 from __future__ import annotations
 
 import math
+import platform
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -76,18 +79,33 @@ def momenta(
     return [A.detach() for A in path], [-g / weight_decay for g in gradients]
 
 
+@cache
+def _mkl_at_home() -> bool:
+    """Whether torch multiplies by MKL, on a processor of MKL's maker."""
+    try:
+        processor = Path("/proc/cpuinfo").read_text(errors="replace")
+    except OSError:  # not Linux
+        processor = platform.processor()
+    return torch.backends.mkl.is_available() and "Intel" in processor
+
+
+def by_numpy(tensor: Tensor) -> bool:
+    """Whether NumPy's BLAS is to multiply matrices that are where `tensor` is.
+
+    It has kernels for every maker's processors, while torch's on a CPU is tuned for one maker's:
+    docs/training.md has what each costs on the other's.
+    """
+    return tensor.device.type == "cpu" and not _mkl_at_home()
+
+
 def _factors(tensor: Tensor) -> Any:
-    """Return `tensor` as `_product` takes it, sharing memory: a NumPy array on the CPU."""
+    """Return `tensor` as `_product` takes it, sharing memory: a NumPy array if that multiplies."""
     tensor = tensor.detach()
-    return tensor.numpy() if tensor.device.type == "cpu" else tensor
+    return tensor.numpy() if by_numpy(tensor) else tensor
 
 
 def _product(a: Any, b: Any, out: Any) -> None:
-    """Write the matrix product of two `_factors` into a third.
-
-    On the CPU by NumPy's BLAS, because it has kernels for every maker's processors, while
-    torch's is tuned for one maker's: docs/training.md has what that cost on another's.
-    """
+    """Write the matrix product of two `_factors` into a third."""
     if isinstance(out, np.ndarray):
         np.matmul(a, b, out=out)
     else:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from loadpath.adjoint import Loss
+from loadpath.adjoint import Loss, by_numpy
 from loadpath.models import LeakyResNet
 from loadpath.record import torch_threads
 
@@ -105,8 +105,8 @@ class Coordinates:
 
 
 def _triple(left: Tensor, middle: Tensor, right: Tensor, out: Tensor) -> None:
-    """Write the products of three stacks of matrices to `out`; by NumPy's BLAS on a CPU."""
-    if out.device.type == "cpu":
+    """Write the products of three stacks of matrices to `out`."""
+    if by_numpy(out):
         np.matmul(np.matmul(left.numpy(), middle.numpy()), right.numpy(), out=out.numpy())
     else:
         torch.matmul(left @ middle, right, out=out)
