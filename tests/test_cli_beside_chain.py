@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from loadpath import cli, phase_diagram, results
-from loadpath.cli.beside_chain import table, verdict
+from loadpath.cli.beside_chain import draw, table, verdict
 
 ONE = "--n-train 300 --epochs 30 --slopes [0,0.5] --seeds 2 --depth 5 --panel dropout".split()
 ONE += ["--noise", "[0,0.1,0.2]"]
@@ -40,6 +40,19 @@ def test_a_finished_diagram_is_set_beside_the_chain(finished):
         assert f"left {ds.friction_left.values[0]:.3g} [{low:.3g}, {high:.3g}]" in said
     assert "the same of curves drawn from the fitted chain" in said
     assert (out / "dropout-beside-chain.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_diagram_that_no_chain_fits_stops_no_other(finished, tmp_path, capsys):
+    good = results.load(finished[0] / "dropout.nc")
+    rising = good.assign(log_separation=-good["log_separation"]).assign_attrs(panel="rising")
+    draw({"rising": rising, "dropout": good}, tmp_path, kind="trace_ratio")
+    said = capsys.readouterr().out
+    assert "rising beside the chain, trace_ratio: not fitted, since ds must have cells" in said
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"dropout-beside-chain.nc", "dropout-beside-chain.png"}
+    with pytest.raises(ValueError, match="ds must have cells that count"):
+        draw({"rising": rising}, tmp_path / "none", kind="trace_ratio")
+    assert not (tmp_path / "none").exists()
 
 
 def scores(held_out):

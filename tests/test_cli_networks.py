@@ -11,6 +11,7 @@ import yaml
 
 from loadpath import cli, phase_diagram, results
 from loadpath.classifiers import PANELS
+from loadpath.cli.networks import summary
 from loadpath.phase_diagram import Setting
 
 TINY = (*"--n-train 200 --epochs 2 --slopes [0,0.5] --seeds 2".split(),)
@@ -115,6 +116,13 @@ def test_a_cell_that_fails_is_said_and_the_rest_is_drawn(finished, tmp_path, mon
     assert "RuntimeError: out of luck; --resume tries them again." in captured.err
     monkeypatch.undo()
     assert "dropout: 2 cells run, 10 kept" in run(*arguments[1:])
+
+
+def test_nets_that_tell_nothing_apart_have_no_correlation(finished):
+    ds = results.load(finished[0] / "dropout.nc")
+    said = summary(ds.assign(test_accuracy=ds["test_accuracy"] * 0 + 0.5))
+    reason = "no correlation, since test_accuracy must not be the same for all nets, got 0.5."
+    assert said.count(reason) == 3
 
 
 # --- refusals ---

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import xarray as xr
@@ -26,7 +27,23 @@ EVERYTHING = 1e6
 """Share of backward loads at which all curves count: those drawn have been chosen already."""
 
 
-def draw(ds: xr.Dataset, out: Path, name: str, *, kind: Kind) -> None:
+def draw(panels: Mapping[str, xr.Dataset], out: Path, *, kind: Kind) -> None:
+    """Fit the chain to diagrams and say what came out; one that cannot be fitted stops no other.
+
+    Raises: ValueError if none can be.
+    """
+    unfit = {}
+    for name, ds in panels.items():
+        try:
+            draw_one(ds, out, name, kind=kind)
+        except ValueError as error:
+            unfit[name] = error
+            print(f"{ds.attrs['panel']} beside the chain, {kind}: not fitted, since {error}")
+    if len(unfit) == len(panels):
+        raise next(iter(unfit.values()))
+
+
+def draw_one(ds: xr.Dataset, out: Path, name: str, *, kind: Kind) -> None:
     """Fit the chain to a diagram, write the numbers and the picture, and print what they say."""
     beside = phase_diagram.beside_chain(ds, kind=kind)
     results.save(beside, out / f"{name}-beside-chain.nc", overwrite=True)

@@ -138,8 +138,7 @@ def draw(
     ):
         print(f"picture: {save_picture(plots.png(figure), out / file)}")
     if problem.beside_chain:
-        for name, ds in zip(names, panels, strict=True):
-            beside_chain.draw(ds, out, name, kind=kind)
+        beside_chain.draw(dict(zip(names, panels, strict=True)), out, kind=kind)
     if failed:
         name, first = failed[0]
         raise ValueError(
@@ -162,11 +161,16 @@ def summary(ds: xr.Dataset) -> str:
         )
     if ds.sizes["seed"] > 1:
         for kind in ds["kind"].values:
-            found = phase_diagram.correlation(ds, kind=kind)
-            lines.append(
-                f"- accuracy with -|concavity|, {kind}: Spearman {found.value:.3f} "
-                f"[{found.low:.3f}, {found.high:.3f}] over {found.n_nets} nets"
-            )
+            try:
+                found = phase_diagram.correlation(ds, kind=kind)
+            except ValueError as error:  # too few nets, or all alike
+                told = f"no correlation, since {error}"
+            else:
+                told = (
+                    f"Spearman {found.value:.3f} [{found.low:.3f}, {found.high:.3f}] over "
+                    f"{found.n_nets} nets"
+                )
+            lines.append(f"- accuracy with -|concavity|, {kind}: {told}")
     return "\n".join(lines)
 
 
