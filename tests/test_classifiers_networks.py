@@ -90,7 +90,7 @@ def test_a_cnn_is_the_sequence_of_its_layers(slope, batch_norm):
             slope=slope,
             batch_norm=batch_norm,
         ),
-    )
+    ).to(memory_format=torch.channels_last)  # as the net has it: sums in the same order
     x = torch.randn(10, 108, generator=torch.Generator().manual_seed(3))
     for train in (True, False):
         net.train(train), twin.train(train)
