@@ -16,6 +16,7 @@ HOUSE = [
     "training",
     "geodesic",
     "separation",
+    "geometry",
     "spring_block",
     "classifiers",
     "sweep",
