@@ -77,6 +77,26 @@ def test_memory_is_bounded_by_the_width():
     assert moments.factor.shape == (10, 10)
 
 
+@pytest.mark.parametrize("batch", [1, 3, 64])
+def test_rows_wait_until_there_are_as_many_as_columns(batch):
+    moments, waits = Moments(6, velocity=False), []
+    for a in random(500, 6, seed=11).split(batch):
+        moments.update(a)
+        waits.append(sum(map(len, moments._waiting)))
+    # 13 columns: fewer rows than that wait, so that memory does not depend on how many came.
+    assert max(waits) == (12 if batch < 13 else 0)
+    A = random(500, 6, seed=11)
+    torch.testing.assert_close(moments.block("A", "A"), A.T @ A, **EXACT)
+
+
+def test_an_identity_activation_keeps_nothing_twice():
+    A = random(50, 4, seed=12)
+    moments = Moments(4, velocity=False, activation="identity")
+    moments.update(A)
+    assert moments.factor.shape == (5, 5)
+    torch.testing.assert_close(moments.block("S", "A"), features(A, activation="identity").T @ A)
+
+
 def test_float32_rows_are_taken_up_in_float64():
     A = random(64, 4, seed=5).float()
     moments = Moments(4, velocity=False)

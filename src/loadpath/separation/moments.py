@@ -8,6 +8,7 @@ is subtracted, and scatter far below the size of the features keeps its digits.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -16,34 +17,41 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from loadpath.data.arrays import check_count
-from loadpath.record import as_rows, torch_threads
+from loadpath.record import Streamed, as_rows, torch_threads
 from loadpath.separation.scatter import OWN_NOISE, Kind, Scatter, noise_floor
 
 
-class _Streamed:
-    """The factor of [T, H], which grows by rows and merges."""
+class _Streamed(Streamed):
+    """The factor of [T, H], and how coarsely the features were rounded."""
 
     def __init__(self, width: int, leading: int) -> None:
         check_count("width", width, 1)
+        super().__init__(leading + width)
         self.width = width
-        self.count = 0
-        """Number of samples seen."""
         self.epsilon = 0.0
         """Coarsest rounding of the features seen: the epsilon of their dtype."""
-        self.factor = torch.zeros(0, leading + width, dtype=torch.float64)
-        """Triangular factor of [T, H]: at most as many rows as columns."""
         self._leading = leading
 
-    @torch_threads(1)
-    def _absorb(self, Z: Tensor, count: int, epsilon: float) -> None:
-        self.factor = torch.linalg.qr(torch.cat([self.factor.to(Z.device), Z]), mode="r").R
-        self.count += count
+    def state(self) -> dict[str, Tensor]:
+        """The sums themselves, as tensors."""
+        return {**super().state(), "epsilon": torch.tensor([self.epsilon], dtype=torch.float64)}
+
+    def _take(self, state: Mapping[str, Tensor]) -> None:
+        super()._take(state)
+        self.epsilon = float(state["epsilon"])
+
+    def _take_in(self, Z: Tensor, epsilon: float) -> None:
+        self._absorb(Z, len(Z))
         self.epsilon = max(self.epsilon, epsilon)
 
-    def _merged(self, other: Self, empty: Self) -> Self:
-        for part in (self, other):
-            empty._absorb(part.factor, part.count, part.epsilon)
-        return empty
+    def merge(self, other: Self) -> Self:
+        """Moments of both sets of samples, as a new object; associative up to rounding.
+
+        Raises: ValueError if the two were not set up alike.
+        """
+        merged = super().merge(other)
+        merged.epsilon = max(self.epsilon, other.epsilon)
+        return merged
 
     def _floor(self) -> float:
         spread = float(self.factor[:, self._leading :].norm()) / self.count**0.5
@@ -58,8 +66,9 @@ class ClassMoments(_Streamed):
     ...     moments.update(H, labels)
     >>> moments.log_separation("fuzziness")
 
-    No sample is kept. Each update is a Householder QR of [R; rows], about 2 b (w + K)^2 operations
-    for b rows and K classes, backward stable. Features may be tensors or arrays of any float type;
+    No sample is kept for long. Rows go into a Householder QR of [R; rows], at least w + K of them
+    at a time: about 2 b (w + K)^2 operations for b rows and K classes (3.3 b (w + K)^2 in small
+    batches), backward stable. Features may be tensors or arrays of any float type;
     that type's precision decides what counts as rounding (see `Scatter`), so pass features in the
     type that the net computed them in.
 
@@ -85,16 +94,27 @@ class ClassMoments(_Streamed):
         numbers = as_labels(labels, len(rows)).to(rows.device)
         check_labels(numbers, self.n_classes)
         one_hot = torch.nn.functional.one_hot(numbers, self.n_classes).double()
-        self._absorb(torch.cat([one_hot, rows], dim=1), len(rows), epsilon)
+        self._take_in(torch.cat([one_hot, rows], dim=1), epsilon)
         self.counts = self.counts + torch.bincount(numbers.cpu(), minlength=self.n_classes)
 
-    def merge(self, other: ClassMoments) -> ClassMoments:
+    def settings(self) -> dict[str, Any]:
+        """The arguments that make an empty one set up alike."""
+        return {"width": self.width, "n_classes": self.n_classes}
+
+    def state(self) -> dict[str, Tensor]:
+        """The sums themselves, as tensors."""
+        return {**super().state(), "counts": self.counts}
+
+    def _take(self, state: Mapping[str, Tensor]) -> None:
+        super()._take(state)
+        self.counts = state["counts"]
+
+    def merge(self, other: Self) -> Self:
         """Moments of both sets of samples, as a new object; associative up to rounding.
 
         Raises: ValueError if the two differ in width or number of classes.
         """
-        _check_alike(self, other, "width", "n_classes")
-        merged = self._merged(other, ClassMoments(self.width, self.n_classes))
+        merged = super().merge(other)
         merged.counts = self.counts + other.counts
         return merged
 
@@ -183,15 +203,11 @@ class TargetMoments(_Streamed):
         rows, epsilon = as_features("H", H, width=self.width)
         targets = as_rows("y", as_tensor("y", y), shape=(len(rows), self.n_outputs))
         Z = torch.cat([rows.new_ones(len(rows), 1), targets.to(rows), rows], dim=1)
-        self._absorb(Z, len(rows), epsilon)
+        self._take_in(Z, epsilon)
 
-    def merge(self, other: TargetMoments) -> TargetMoments:
-        """Moments of both sets of samples, as a new object; associative up to rounding.
-
-        Raises: ValueError if the two differ in width or number of outputs.
-        """
-        _check_alike(self, other, "width", "n_outputs")
-        return self._merged(other, TargetMoments(self.width, self.n_outputs))
+    def settings(self) -> dict[str, Any]:
+        """The arguments that make an empty one set up alike."""
+        return {"width": self.width, "n_outputs": self.n_outputs}
 
     @torch_threads(1)
     def scatter(self) -> Scatter:
@@ -286,10 +302,3 @@ def check_labels(labels: Tensor, n_classes: int) -> None:
         raise ValueError(
             f"labels must be class numbers 0 to {n_classes - 1}, got {low if low < 0 else high}."
         )
-
-
-def _check_alike(mine: Any, other: Any, *names: str) -> None:
-    for name in names:
-        ours, its = getattr(mine, name), getattr(other, name)
-        if ours != its:
-            raise ValueError(f"other must have {name}={ours!r}, got {its!r}.")

@@ -1,17 +1,14 @@
-r"""Second moments of representations, streamed over data of any size in O(w^2) memory.
+"""Second moments of representations, streamed over data of any size in O(w^2) memory.
 
 What the energies of [LR] need of N samples are inner products between the columns of
 Z = [S, A, dA]. `Moments` keeps the triangular factor R of a QR decomposition of all rows seen so
-far, $R^\top R = Z^\top Z$, rather than $Z^\top Z$ itself: small singular values of Z keep their
-digits, and the few rows of R stand in for the N rows of Z wherever only inner products count.
+far, R^T R = Z^T Z, rather than Z^T Z itself: small singular values of Z keep their digits, and the
+few rows of R stand in for the N rows of Z wherever only inner products count.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -19,6 +16,8 @@ from torch import Tensor
 
 from loadpath.data.arrays import check_count
 from loadpath.models import ACTIVATIONS
+from loadpath.record.sketch import Sketch
+from loadpath.record.streamed import Streamed
 
 
 def as_rows(name: str, M: Tensor, *, shape: tuple[int, ...] | None = None) -> Tensor:
@@ -52,34 +51,6 @@ def features(
     return torch.cat([S, S.new_ones(len(S), 1)], dim=1) if bias else S
 
 
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Run torch on `count` threads within; also a decorator.
-
-    Factorizations of small matrices gain little from more than one, and where other processes
-    hold the cores, threads that wait for each other at every column make them ten to a hundred
-    times slower.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def cores(threads: int | None) -> int:
-    """Threads to use: all cores that this process may run on, unless told otherwise."""
-    if threads is None:
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
-    check_count("threads", threads, 1)
-    return threads
-
-
 Block = Literal["S", "A", "dA"]
 
 
@@ -94,7 +65,7 @@ class Rows(NamedTuple):
     dA: Tensor | None  # noqa: N815
 
 
-class Moments:
+class Moments(Streamed):
     r"""Streamed, mergeable second moments of [S, A, dA], S = [phi(A), 1], in float64.
 
     >>> moments = Moments(width=100)
@@ -102,9 +73,15 @@ class Moments:
     ...     moments.update(A, dA)
     >>> energies_from_moments(moments, effective_depth=7.0, gamma=0.1)
 
-    `velocity=False` leaves dA out. Memory O(w^2) whatever the number of samples. Each update is a
-    Householder QR of [R; rows]: about 2 b (3 w)^2 operations for b rows (18 b w^2; 8 b w^2
-    without dA), backward stable, so that moments carry relative errors near 1e-15.
+    `velocity=False` leaves dA out; with `activation="identity"` phi(A) is A and not kept twice.
+    Memory O(w^2) whatever the number of samples. Rows go into a Householder QR of [R; rows], at
+    least 1 + 3 w of them at a time: 2 b (3 w)^2 operations for b rows in large batches, 3.3 b
+    (3 w)^2 in small ones (a ninth with neither phi nor dA), backward stable, so that moments carry
+    relative errors near 1e-15.
+
+    With `sketch`, features wider than that many columns are projected to as many: phi(A), A and dA
+    each by the one `Sketch` of that width, size and `sketch_seed`; `.sketch.error` is its error.
+    Rows, blocks and the mean are then those of the sketches.
 
     A column of ones always leads, so that R without its first row and column is the factor of the
     centred data: nothing is subtracted.
@@ -113,18 +90,45 @@ class Moments:
     """
 
     def __init__(
-        self, width: int, *, velocity: bool = True, activation: str = "relu", bias: bool = True
+        self,
+        width: int,
+        *,
+        velocity: bool = True,
+        activation: str = "relu",
+        bias: bool = True,
+        sketch: int | None = None,
+        sketch_seed: int = 0,
     ) -> None:
         """Start with no samples."""
         if width < 1:
             raise ValueError(f"width must be at least 1, got {width}.")
         features(torch.zeros(1, 1), activation=activation)  # an unknown activation stops here
         self.width, self.velocity, self.activation, self.bias = width, velocity, activation, bias
-        self.count = 0
-        """Number of samples seen."""
-        columns = 1 + width * (3 if velocity else 2)
-        self.factor = torch.zeros(0, columns, dtype=torch.float64)
-        """Triangular factor of [1, phi(A), A, dA]: at most as many rows as columns."""
+        if sketch is not None:
+            check_count("sketch", sketch, 1)
+        self.sketch = (
+            None if sketch is None or sketch >= width else Sketch(width, sketch, sketch_seed)
+        )
+        """The projection of wide features, or None."""
+        kept = self.sketch.size if self.sketch else width
+        self._blocks_widths = [
+            1,
+            kept * (activation != "identity"),  # else phi(A) is A
+            kept,
+            kept * velocity,
+        ]
+        super().__init__(sum(self._blocks_widths))
+
+    def settings(self) -> dict[str, Any]:
+        """The arguments that make an empty one set up alike."""
+        return {
+            "width": self.width,
+            "velocity": self.velocity,
+            "activation": self.activation,
+            "bias": self.bias,
+            "sketch": self.sketch.size if self.sketch else None,
+            "sketch_seed": self.sketch.seed if self.sketch else 0,
+        }
 
     @torch.no_grad()
     def update(self, A: Tensor, dA: Tensor | None = None) -> None:
@@ -136,27 +140,13 @@ class Moments:
         if (dA is not None) != self.velocity:
             state = "missing" if dA is None else "given"
             raise ValueError(f"dA must be passed exactly when velocity is True, but it is {state}.")
-        S = features(A, activation=self.activation, bias=False)
-        blocks = [A.new_ones(len(A), 1), S, A]
+        wide = [A]
+        if self.activation != "identity":
+            wide.insert(0, features(A, activation=self.activation, bias=False))
         if dA is not None:
-            blocks.append(as_rows("dA", dA, shape=(len(A), self.width)))
-        self._absorb(torch.cat(blocks, dim=1), len(A))
-
-    def merge(self, other: Moments) -> Moments:
-        """Moments of both sets of samples, as a new object; associative up to rounding.
-
-        Raises: ValueError if the two were not set up alike.
-        """
-        for name in ("width", "velocity", "activation", "bias"):
-            mine, its = getattr(self, name), getattr(other, name)
-            if mine != its:
-                raise ValueError(f"other must have {name}={mine!r}, got {its!r}.")
-        merged = Moments(
-            self.width, velocity=self.velocity, activation=self.activation, bias=self.bias
-        )
-        for part in (self, other):
-            merged._absorb(part.factor, part.count)
-        return merged
+            wide.append(as_rows("dA", dA, shape=(len(A), self.width)))
+        kept = [self.sketch(block) for block in wide] if self.sketch else wide
+        self._absorb(torch.cat([A.new_ones(len(A), 1), *kept], dim=1), len(A))
 
     def rows(self) -> Rows:
         """At most 1 + 3 w rows with the same inner products as all samples seen.
@@ -187,14 +177,10 @@ class Moments:
             raise ValueError("dA must not be asked of moments that have velocity=False.")
         return left.T @ right
 
-    @torch_threads(1)
-    def _absorb(self, Z: Tensor, count: int) -> None:
-        self.factor = torch.linalg.qr(torch.cat([self.factor.to(Z.device), Z]), mode="r").R
-        self.count += count
-
     def _blocks(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         if self.count == 0:
             raise ValueError("moments must have seen at least one sample, got 0.")
-        w = self.width
-        ones, phi, A, dA = self.factor.split([1, w, w, w if self.velocity else 0], dim=1)
+        ones, phi, A, dA = self.factor.split(self._blocks_widths, dim=1)
+        if self.activation == "identity":
+            phi = A
         return ones, phi, A, dA if self.velocity else None

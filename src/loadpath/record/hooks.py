@@ -1,0 +1,124 @@
+"""A forward pass that leaves no trace: hooks, modes, random state and switches are put back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from loadpath.record.selection import Site
+
+Take = Callable[[Site, Any], None]
+"""Is handed a site and what it put out, while the pass goes on."""
+
+
+@contextmanager
+def watching(sites: Iterable[Site], take: Take) -> Iterator[None]:
+    """Hand what the sites put out to `take`, as it comes; nothing is left on the model after.
+
+    A site that is called again is handed over again. `take` must copy or reduce what it is given
+    at once, for what runs next may act in place.
+    """
+    paths: dict[nn.Module, list[Site]] = {}
+    with ExitStack() as hooks:
+        for site in sites:
+            if site.node is not None:
+                paths.setdefault(site.module, []).append(site)
+                continue
+
+            def hook(_: nn.Module, args: Any, output: Any, site: Site = site) -> None:
+                take(site, output)
+
+            hooks.callback(site.module.register_forward_hook(hook).remove)
+        for net, nodes in paths.items():
+            hooks.callback(_watch_path(net, nodes, take))
+        yield
+
+
+def _watch_path(net: Any, nodes: list[Site], take: Take) -> Callable[[], None]:
+    """Watch a LeakyResNet's path, whose layers are no modules; returns what ends it."""
+    attributes = net.__dict__
+    before = attributes.get("path")
+    path = net.path
+
+    def watched(x: Any) -> Any:
+        representations = path(x)
+        for site in nodes:
+            take(site, representations[site.node])
+        return representations
+
+    def end() -> None:
+        del attributes["path"]
+        if before is not None:
+            attributes["path"] = before
+
+    attributes["path"] = watched  # hides the method
+    return end
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode and no gradients within; every module gets its own mode back.
+
+    Within, compiled code runs uncompiled, as hooks fire there only; and transformers of torch.nn
+    run layer by layer on plain tensors, not in their fused form for inference.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    with ExitStack() as undo:
+        if any(training for _, training in modes):
+            undo.callback(_restore, model, model.training, modes)
+            model.eval()
+        if "torch._dynamo" in sys.modules:  # without it nothing was compiled
+            undo.enter_context(torch.compiler.set_stance("force_eager"))
+        undo.callback(
+            torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled()
+        )
+        torch.backends.mha.set_fastpath_enabled(False)
+        undo.enter_context(torch.no_grad())
+        yield
+
+
+def _restore(model: nn.Module, mode: bool, modes: list[tuple[nn.Module, bool]]) -> None:
+    model.train(mode)  # some modules do more than to set a flag
+    for module, training in modes:
+        module.training = training
+
+
+class OwnRandomness:
+    """Torch's random numbers as they would come from now on, drawn without moving them for others.
+
+    Between its blocks, the state is whatever it is outside; in them, it goes on where the block
+    before ended. So a loader shuffles as it would in a plain loop, and after it all the state is as
+    if nothing had been drawn.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        """Start from the present state, of the CPU and of `device`."""
+        self._device = device
+        self._state = self._get()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Draw from our own numbers within."""
+        outside = self._get()
+        self._set(self._state)
+        try:
+            yield
+        finally:
+            self._state = self._get()
+            self._set(outside)
+
+    def _get(self) -> list[torch.Tensor]:
+        state = [torch.get_rng_state()]
+        if self._device.type not in ("cpu", "meta"):
+            state.append(torch.get_device_module(self._device).get_rng_state(self._device))
+        return state
+
+    def _set(self, state: list[torch.Tensor]) -> None:
+        torch.set_rng_state(state[0])
+        if len(state) > 1:
+            torch.get_device_module(self._device).set_rng_state(state[1], self._device)

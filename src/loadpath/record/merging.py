@@ -1,0 +1,128 @@
+"""Streamed sums that meet: those of processes of one run, and halves that lay on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from functools import reduce
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from loadpath.record.streamed import Streamed
+from loadpath.results import atomic_path
+
+FORMAT = "loadpath-sums-1"
+
+S = TypeVar("S", bound=Streamed)
+
+
+def all_merge(sums: S, group: Any = None) -> S:
+    """Sums over the samples of all processes of `group`, in every one of them, as a new object.
+
+    Every process calls it, with sums set up alike; all of them get the same bits. Factors travel,
+    never samples: O(w^2) numbers from each process. Without torch.distributed there is one process,
+    and its sums are returned as they are.
+
+    Raises: ValueError in every process if some were set up otherwise.
+    """
+    if not (dist.is_available() and dist.is_initialized()):
+        return sums
+    settings, state = sums.settings(), sums.state()
+    words = json.dumps([type(sums).__name__, settings], sort_keys=True)
+    mark = int.from_bytes(hashlib.sha256(words.encode()).digest()[:7], "big")
+    heads = _gathered(torch.tensor([mark, len(state["factor"])]), group)
+    strangers = [rank for rank, head in enumerate(heads) if int(head[0]) != int(heads[0][0])]
+    if strangers:
+        raise ValueError(
+            "sums must be set up alike in all processes, and those of process "
+            f"{strangers[0]} are not as those of process 0; here they are {words}."
+        )
+    lengths = [int(head[1]) for head in heads]
+    # Collectives want equal shapes: rows of zeros add nothing and are cut off again.
+    missing = max(lengths) - len(state["factor"])
+    state["factor"] = torch.nn.functional.pad(state["factor"], (0, 0, 0, missing))
+    columns = {name: _gathered(tensor, group) for name, tensor in state.items()}
+    parts = []
+    for rank, length in enumerate(lengths):
+        its = {name: tensors[rank] for name, tensors in columns.items()}
+        its["factor"] = its["factor"][:length]
+        parts.append(type(sums).restored(settings, its))
+    return reduce(lambda left, right: left.merge(right), parts)
+
+
+def _gathered(tensor: Tensor, group: Any) -> list[Tensor]:
+    """The tensor of every process, on the CPU; NCCL takes and gives them on the GPU."""
+    nccl = dist.get_backend(group) == "nccl"
+    mine = tensor.contiguous().to("cuda" if nccl else "cpu")
+    theirs = [torch.empty_like(mine) for _ in range(dist.get_world_size(group))]
+    dist.all_gather(theirs, mine, group=group)
+    return [its.cpu() for its in theirs]
+
+
+def save_sums(
+    sums: Mapping[str, Streamed], path: str | os.PathLike[str], *, overwrite: bool = False
+) -> Path:
+    """Write sums, such as those of every layer under its name, to one safetensors file.
+
+    Written whole or not at all.
+
+    Raises: FileExistsError if `path` exists and `overwrite` is not set.
+    """
+    tensors: dict[str, Tensor] = {}
+    contents = []
+    for number, (name, each) in enumerate(sums.items()):
+        contents.append([name, type(each).__name__, each.settings()])
+        for key, tensor in each.state().items():
+            tensors[f"{number}.{key}"] = tensor.detach().cpu().contiguous()
+    metadata = {"format": FORMAT, "contents": json.dumps(contents)}
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(save(tensors, metadata=metadata))
+    return Path(path)
+
+
+def load_sums(path: str | os.PathLike[str], *kinds: type[Streamed]) -> dict[str, Streamed]:
+    """Read the sums that `save_sums` wrote, those of the classes `kinds`.
+
+    Nothing in the file is executed.
+
+    Raises: FileNotFoundError; ValueError for a file that is cut short, of another kind or version,
+    or holds sums of a class that is not among `kinds`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file of sums {str(path)!r}.")
+    data = path.read_bytes()
+    try:
+        tensors = load(data)
+    except SafetensorError as error:
+        raise ValueError(f"{str(path)!r} is cut short or damaged ({error}).") from None
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    metadata = header.get("__metadata__", {})
+    if metadata.get("format") != FORMAT:
+        raise ValueError(
+            f"{str(path)!r} has format {metadata.get('format')!r}, but this loadpath reads "
+            f"{FORMAT!r}."
+        )
+    known = {kind.__name__: kind for kind in kinds}
+    found: dict[str, Streamed] = {}
+    for number, (name, kind, settings) in enumerate(json.loads(metadata["contents"])):
+        if kind not in known:
+            asked = ", ".join(known) or "none"
+            raise ValueError(
+                f"{str(path)!r} holds {kind} under {name!r}, and kinds has {asked}: pass it."
+            )
+        prefix = f"{number}."
+        state = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
+        try:
+            found[name] = known[kind].restored(settings, state)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{str(path)!r} is damaged at {name!r} ({error}).") from None
+    return found

@@ -1,0 +1,218 @@
+"""From what a layer put out to rows (row, width), by rules that can be said in a line."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from loadpath.data.arrays import check_count
+
+Maps = Literal["pool", "positions", "flatten"]
+Tokens = Literal["mean", "class_token", "last_token", "positions"]
+
+_ALONG_ONE_AXIS = (
+    nn.Conv1d,
+    nn.ConvTranspose1d,
+    nn.BatchNorm1d,
+    nn.InstanceNorm1d,
+    nn.MaxPool1d,
+    nn.AvgPool1d,
+    nn.AdaptiveAvgPool1d,
+    nn.AdaptiveMaxPool1d,
+)
+_FIRST_CHOICES = ("last_hidden_state", "hidden_states", "logits")
+
+
+def tensor_of(output: Any) -> Tensor | None:
+    """The tensor that stands for what a module put out, or None if there is none.
+
+    A tensor is itself. Of a dict, a Hugging Face ModelOutput or a dataclass it is
+    `last_hidden_state`, else the last of `hidden_states`, else `logits`, else the first tensor in
+    it; of a tuple or list it is the first. Looked for inside what is nested, in order.
+    """
+    if isinstance(output, Tensor):
+        return output
+    if dataclasses.is_dataclass(output) and not isinstance(output, type | Mapping):
+        output = {f.name: getattr(output, f.name) for f in dataclasses.fields(output)}
+    parts: Iterable[Any] = ()
+    if isinstance(output, Mapping):
+        chosen = [output[key] for key in _FIRST_CHOICES if output.get(key) is not None]
+        if chosen and isinstance(chosen[0], list | tuple):  # hidden_states, one a layer
+            chosen[0] = chosen[0][-1:]
+        parts = [*chosen, *output.values()]
+    elif isinstance(output, list | tuple):
+        parts = output
+    return next((t for t in map(tensor_of, parts) if t is not None), None)
+
+
+def runs_along_one_axis(module: nn.Module) -> bool:
+    """Whether a 3-d output of `module` is taken as (sample, channel, position).
+
+    So it is if the module is or holds a 1-d convolution, pooling or BatchNorm and no Linear.
+    """
+    parts = list(module.modules())
+    return any(isinstance(part, _ALONG_ONE_AXIS) for part in parts) and not any(
+        isinstance(part, nn.Linear) for part in parts
+    )
+
+
+class Reduced(NamedTuple):
+    """Rows of one layer's output on one batch."""
+
+    rows: Tensor
+    """(row, width), in the type of the output, in memory of their own."""
+    sample: Tensor
+    """The sample of the batch that each row is of, (row,)."""
+    rule: str
+    """How they came about, in words."""
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """How outputs become rows.
+
+    (sample,) and (sample, width) are taken as they are. (sample, token, width) is a sequence, and
+    what has more axes, or comes from a 1-d convolution, is a map (sample, channel, position, ...).
+    A row that averages has rounding of the output's own type.
+
+    Raises: ValueError for an unknown word, or `every` below 1.
+    """
+
+    maps: Maps = "pool"
+    """"pool": mean over positions, a row a sample. "positions": every k-th along each axis, a row
+    each, counted from the middle of the first k. "flatten": all of the map in one row."""
+    tokens: Tokens = "mean"
+    """"mean" over the tokens that are not padding; "class_token", the first of them; "last_token",
+    the last; or "positions", every k-th of them from the first on, a row each."""
+    every: int = 4
+    """The k of "positions"."""
+    channels_last: bool | None = None
+    """Whether the channels of maps are the last axis. None: where (sample, n, n, channel) says so,
+    its first two axes being equal and the last another; else they follow the sample. False: they
+    do, and 3-d outputs are maps too. True: they do not, and 3-d outputs are sequences."""
+    tokens_first: bool = False
+    """Whether sequences come as (token, sample, width)."""
+
+    def __post_init__(self) -> None:
+        for name, known in (
+            ("maps", ("pool", "positions", "flatten")),
+            ("tokens", ("mean", "class_token", "last_token", "positions")),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}."
+                )
+        check_count("every", self.every, 1)
+
+    def __call__(
+        self,
+        name: str,
+        output: Any,
+        *,
+        count: int,
+        mask: Tensor | None = None,
+        one_axis: bool = False,
+    ) -> Reduced:
+        """Rows of an `output` for `count` samples.
+
+        `mask` is (sample, token), True where a token is not padding; `one_axis` says that a 3-d
+        output is a map along one axis.
+
+        Raises: ValueError that calls the layer `name` if there is no floating-point tensor in the
+        output, its first axis is not the samples, or `mask` is of another length.
+        """
+        x = tensor_of(output)
+        if x is None:
+            raise ValueError(f"layer {name!r} puts out a {type(output).__name__} without a tensor.")
+        if not x.is_floating_point():
+            raise ValueError(f"layer {name!r} must put out real numbers, and it is {x.dtype}.")
+        one_axis = self.channels_last is not True and (one_axis or self.channels_last is False)
+        sequence = x.ndim == 3 and not one_axis
+        if sequence and self.tokens_first:
+            x = x.transpose(0, 1)
+        if x.ndim == 0 or len(x) != count:
+            hint = "" if self.tokens_first else " (or tokens_first=True)"
+            raise ValueError(
+                f"layer {name!r} must put out samples along its first axis{hint}, and for a batch "
+                f"of {count} samples its output is {tuple(x.shape)}."
+            )
+        if x.ndim <= 2:
+            rows, which, rule = x.reshape(count, -1), None, "as it is"
+        elif sequence:
+            if mask is not None and mask.shape[1] != x.shape[1]:
+                raise ValueError(
+                    f"layer {name!r} puts out {x.shape[1]} tokens, and attention_mask has "
+                    f"{mask.shape[1]}: which of them are padding cannot be told."
+                )
+            rows, which, rule = self._of_sequence(x, mask)
+        else:
+            rows, which, rule = self._of_map(x)
+        if rows.untyped_storage().data_ptr() == x.untyped_storage().data_ptr():
+            rows = rows.clone()  # what runs next may act in place
+        if which is None:
+            which = torch.arange(count, device=x.device)
+        return Reduced(rows, which, rule)
+
+    def _of_sequence(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None, str]:
+        """x: (sample, token, width)."""
+        n, length, width = x.shape
+        tokens = "tokens" if mask is None else "tokens that are not padding"
+        if self.tokens == "mean":
+            return _mean(x, mask), None, f"mean over the {tokens}"
+        if self.tokens == "positions":
+            words = f"every {self.every}th of the {tokens}, from the first on, a row each"
+            if mask is None:
+                kept = x[:, :: self.every]
+                which = torch.arange(n, device=x.device).repeat_interleave(kept.shape[1])
+                return kept.reshape(-1, width), which, words
+            turn = mask.cumsum(1) - 1
+            chosen = mask & (turn % self.every == 0)
+            return x[chosen], chosen.nonzero()[:, 0], words
+        first = self.tokens == "class_token"
+        words = f"the {'first' if first else 'last'} of the {tokens}"
+        if mask is None:
+            return x[:, 0 if first else -1], None, words
+        # argmax gives the first of equals
+        place = mask.int().argmax(1) if first else length - 1 - mask.int().flip(1).argmax(1)
+        return x[torch.arange(n, device=x.device), place], None, words
+
+    def _of_map(self, x: Tensor) -> tuple[Tensor, Tensor | None, str]:
+        """x: (sample, channel, position, ...), or with the channels last."""
+        if self._has_channels_last(x):
+            x = x.movedim(-1, 1)
+        if self.maps == "pool":
+            return x.mean(tuple(range(2, x.ndim))), None, "mean over the positions of the map"
+        if self.maps == "flatten":
+            return x.flatten(1), None, "channels and positions of the map in one row"
+        for axis in range(2, x.ndim):
+            size = x.shape[axis]
+            start = (min(self.every, size) - 1) // 2
+            x = x.narrow(axis, start, size - start)[
+                (slice(None),) * axis + (slice(None, None, self.every),)
+            ]
+        n, width = x.shape[:2]
+        rows = x.flatten(2).transpose(1, 2).reshape(-1, width)
+        which = torch.arange(n, device=x.device).repeat_interleave(len(rows) // n)
+        return rows, which, f"every {self.every}th position along each axis, a row each"
+
+    def _has_channels_last(self, x: Tensor) -> bool:
+        if self.channels_last is not None:
+            return self.channels_last
+        return x.ndim == 4 and x.shape[1] == x.shape[2] != x.shape[3]
+
+
+def _mean(x: Tensor, mask: Tensor | None) -> Tensor:
+    """Mean over the tokens, without a copy of x."""
+    if mask is None:
+        return x.mean(1)
+    count = mask.sum(1, keepdim=True)
+    mean = torch.bmm(mask[:, None].to(x), x)[:, 0] / count
+    if bool(mean.isfinite().all()):
+        return mean
+    # What stands at padding may be NaN, and 0 times NaN is NaN: leave it out for good.
+    return x.masked_fill(~mask[..., None], 0).sum(1) / count

@@ -1,0 +1,144 @@
+"""Which modules of a model are its layers, when they are named."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from torch import nn
+
+from loadpath.models import LeakyResNet
+
+Layers = str | type[nn.Module] | Iterable[str | type[nn.Module]] | None
+"""Patterns of names, classes of modules, or None for all blocks found by themselves."""
+
+_COMPILED = "_orig_mod"  # where torch.compile puts the module that it wraps
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place in a model whose output can be recorded."""
+
+    name: str
+    """The module's path, such as encoder.layer.0; its first, if it has several."""
+    module: nn.Module
+    """The module."""
+    node: int | None = None
+    """For a representation A_l of a LeakyResNet its l, None for a module's output."""
+
+    @property
+    def meaning(self) -> str:
+        """What is recorded here, in words."""
+        kind = type(self.module).__name__
+        if self.node is not None:
+            return f"representation A_{self.node} of the {kind}"
+        return f"output of {self.name} ({kind})"
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model inside DataParallel, DistributedDataParallel and torch.compile.
+
+    Raises: ValueError if it is no module, or scripted.
+    """
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"model must be an nn.Module, and it is a {type(model).__name__}.")
+    while True:
+        if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            model = model.module
+        elif _COMPILED in model._modules:
+            model = model.get_submodule(_COMPILED)
+        else:
+            break
+    check_hooks_fire(Site("model", model))
+    return model
+
+
+def check_hooks_fire(site: Site) -> None:
+    """Refuse what is compiled beyond the reach of hooks."""
+    if is_scripted(site.module):
+        raise ValueError(
+            f"{site.name} must not be a ScriptModule, inside which no hook fires: pass the module "
+            "that it was scripted or traced from."
+        )
+
+
+def is_scripted(module: nn.Module) -> bool:
+    """Whether torch.jit scripted or traced the module."""
+    return type(module).__module__.startswith("torch.jit")
+
+
+def sites_of(model: nn.Module) -> dict[str, Site]:
+    """Every place in the model by every name that leads to it, in order of registration.
+
+    What torch.compile wraps has the name of its wrapper. A LeakyResNet has, besides its output,
+    its representations path.0 to path.L.
+    """
+    first: dict[int, str] = {}
+    found: dict[str, Site] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        if _COMPILED in module._modules:
+            continue
+        name = ".".join(part for part in path.split(".") if part != _COMPILED)
+        canonical = first.setdefault(id(module), name)
+        if name:
+            found[name] = Site(canonical, module)
+        if isinstance(module, LeakyResNet):
+            for node, site in enumerate(path_sites(module, canonical)):
+                found[f"{name}.path.{node}".removeprefix(".")] = site
+    return found
+
+
+def path_sites(net: LeakyResNet, name: str) -> list[Site]:
+    """The representations A_0, ..., A_L of a LeakyResNet that is called `name`."""
+    prefix = f"{name}." if name else ""
+    return [Site(f"{prefix}path.{node}", net, node) for node in range(net.depth + 1)]
+
+
+def select(model: nn.Module, layers: Layers) -> tuple[list[Site], str]:
+    """The sites that patterns and classes ask for, in order of registration, and how, in words.
+
+    Patterns are matched part by part of the dotted name: `*` stands for (part of) one part, so
+    that "encoder.layer.*" has the layers and not what is in them, and `**` for any number of parts.
+    A class stands for all modules of it.
+
+    Raises: ValueError for one that matches nothing, with the nearest names, and for scripted
+    modules.
+    """
+    known = sites_of(model)
+    wanted = [layers] if isinstance(layers, str | type) else list(layers or ())
+    if not wanted:
+        raise ValueError("layers must have at least one pattern or class, got none.")
+    chosen: dict[Site, None] = {}
+    for each in wanted:
+        if isinstance(each, str):
+            pattern = each.split(".")
+            hits = [site for name, site in known.items() if _matches(name.split("."), pattern)]
+        elif isinstance(each, type) and issubclass(each, nn.Module):
+            hits = [s for s in known.values() if s.node is None and isinstance(s.module, each)]
+        else:
+            raise ValueError(f"layers must be patterns or classes of modules, got {each!r}.")
+        if not hits:
+            raise ValueError(_no_match(each, list(known)))
+        chosen |= dict.fromkeys(hits)
+    for site in chosen:
+        check_hooks_fire(site)
+    words = ", ".join(e if isinstance(e, str) else f"every {e.__name__}" for e in wanted)
+    return [site for site in dict.fromkeys(known.values()) if site in chosen], words
+
+
+def _matches(name: list[str], pattern: list[str]) -> bool:
+    if not pattern:
+        return not name
+    if pattern[0] == "**":
+        return any(_matches(name[skip:], pattern[1:]) for skip in range(len(name) + 1))
+    return bool(name) and fnmatchcase(name[0], pattern[0]) and _matches(name[1:], pattern[1:])
+
+
+def _no_match(each: str | type, names: list[str]) -> str:
+    if not isinstance(each, str):
+        return f"layers asks for {each.__name__}, and the model has no module of that class."
+    near = difflib.get_close_matches(each, names, n=3, cutoff=0.5) or names[:3]
+    words = ", ".join(map(repr, near)) or "no modules"
+    return f"layers has the pattern {each!r}, which matches no module; the nearest are {words}."
