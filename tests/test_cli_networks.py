@@ -118,6 +118,16 @@ def test_a_cell_that_fails_is_said_and_the_rest_is_drawn(finished, tmp_path, mon
     assert "dropout: 2 cells run, 10 kept" in run(*arguments[1:])
 
 
+def test_records_along_training_are_kept_and_drawn(tmp_path):
+    out = tmp_path / "along"
+    said = run(*TINY, "--panel", "dropout", "--noise", "[0]", "--record-every", 1, "--out", out)
+    assert f"picture: {out / 'dropout-training.png'}" in said
+    assert (out / "dropout-training.png").read_bytes().startswith(b"\x89PNG")
+    ds = results.load(out / "dropout.nc")
+    assert ds.log_separation_recorded.sizes["recorded_epoch"] == 2
+    assert np.isfinite(ds.log_separation_recorded).all()
+
+
 def test_nets_that_tell_nothing_apart_have_no_correlation(finished):
     ds = results.load(finished[0] / "dropout.nc")
     said = summary(ds.assign(test_accuracy=ds["test_accuracy"] * 0 + 0.5))

@@ -112,6 +112,52 @@ def test_the_title_has_the_correlation_and_one_seed_has_none():
     assert plots.accuracy_against_concavity(diagram(seeds=1)).get_title() == ""
 
 
+def test_nets_that_are_equally_good_have_no_title():
+    ds = diagram()
+    same = ds.assign(test_accuracy=ds.test_accuracy * 0 + 0.5)
+    assert plots.accuracy_against_concavity(same).get_title() == ""
+
+
+def recorded(epochs=(0, 10, 20)):
+    """A diagram with records along training."""
+    ds = diagram()
+    rng = np.random.default_rng(1)
+    D = rng.normal(size=(2, 3, 3, 1, len(epochs), 4))
+    dims = ("slope", "noise", "seed", "kind", "recorded_epoch", "layer")
+    return ds.assign(log_separation_recorded=(dims, D)).assign_coords(
+        recorded_epoch=list(epochs), layer=range(4)
+    )
+
+
+def test_curves_along_training_are_means_over_the_seeds_that_still_train():
+    ds = recorded()
+    ds.log_separation_recorded[0, 1, 0, 0, 2] = np.nan  # one seed has stopped by epoch 20
+    cell = ds.isel(slope=0, noise=1)
+    ax = plots.curves_along_training(cell)
+    D = cell.log_separation_recorded[:, 0].to_numpy()  # (seed, epoch, layer)
+    expected = [D[:, 0].mean(0), D[:, 1].mean(0), D[1:, 2].mean(0)]
+    expected.append(cell.log_separation[:, 0].mean("seed").to_numpy())
+    assert len(ax.lines) == 4
+    for line, curve in zip(ax.lines, expected, strict=True):
+        np.testing.assert_allclose(line.get_ydata(), curve, rtol=1e-12)  # sums in other orders
+    colours = [line.get_color() for line in ax.lines]
+    assert colours[-1] == "#000000" and len(set(map(str, colours))) == 4
+
+
+def test_an_epoch_that_no_seed_reached_is_not_drawn():
+    ds = recorded()
+    ds.log_separation_recorded[..., 2, :] = np.nan
+    assert len(plots.curves_along_training(ds.isel(slope=0, noise=0)).lines) == 3
+
+
+def test_the_figure_along_training_has_a_cell_for_each_slope_and_level():
+    figure = plots.figure_along_training(recorded())
+    assert len([ax for ax in figure.axes if len(ax.lines) == 4]) == len(SLOPES) * len(NOISES)
+    assert len(plots.figure_along_training(recorded((0,))).axes) == 7  # and the colour bar
+    with pytest.raises(ValueError, match="ds lacks the variables"):
+        plots.figure_along_training(diagram())
+
+
 def test_nets_outside_the_axes_are_counted():
     ds = diagram()
     assert not any("outside" in t.get_text() for t in plots.accuracy_against_concavity(ds).texts)

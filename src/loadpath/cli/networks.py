@@ -66,7 +66,8 @@ class NetworkProblem:
     epochs: int | None = None
     """the most there are; 100 if not given, 200 for learning-rate, 2000 for a CNN"""
     record_every: int | None = None
-    """epochs between records of the load curve along training; none if not given"""
+    """epochs between records of the load curve along training, which add <panel>-training.png;
+    none if not given"""
     kind: Literal["fuzziness", "trace_ratio", "inverse"] = "fuzziness"
     """convention of the separation in pictures; results hold all"""
     beside_chain: bool = False
@@ -137,6 +138,10 @@ def draw(
         ("accuracy.png", plots.figure_accuracy(panels, kind=kind)),
     ):
         print(f"picture: {save_picture(plots.png(figure), out / file)}")
+    if problem.record_every is not None:
+        for name, ds in zip(names, panels, strict=True):
+            picture = plots.png(plots.figure_along_training(ds, kind=kind))
+            print(f"picture: {save_picture(picture, out / f'{name}-training.png')}")
     if problem.beside_chain:
         beside_chain.draw(dict(zip(names, panels, strict=True)), out, kind=kind)
     if failed:

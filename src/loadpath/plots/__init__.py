@@ -6,6 +6,7 @@ Figure. Nothing here touches pyplot's global state: figures need no display and 
 other object. `style.svg` turns either into text.
 """
 
+from .along_training import curves_along_training, figure_along_training
 from .animation import Film, chain_gif, scene_data
 from .audit import figure_1a_certified, figure_audit
 from .beside_chain import (
@@ -62,6 +63,7 @@ __all__ = [
     "chain_phase_diagram",
     "chain_trajectories",
     "convergence",
+    "curves_along_training",
     "curves_beside_chain",
     "descent",
     "energies",
@@ -74,6 +76,7 @@ __all__ = [
     "figure_2c",
     "figure_3",
     "figure_accuracy",
+    "figure_along_training",
     "figure_audit",
     "figure_beside_chain",
     "figure_chain_fit",

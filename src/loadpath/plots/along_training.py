@@ -1,0 +1,86 @@
+"""How load curves of networks form while they train: Datasets of `loadpath.phase_diagram`."""
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from loadpath.separation.scatter import Kind, check_kind
+
+from .phase_diagram import LEVEL_NAMES
+from .style import BLACK, axes_or_new, need, styled
+
+EPOCHS = mpl.colormaps["viridis_r"]
+SHOWN = 4
+"""The most slopes and levels of noise of a figure."""
+
+
+@styled
+def curves_along_training(
+    ds: xr.Dataset, ax: Axes | None = None, *, kind: Kind = "fuzziness"
+) -> Axes:
+    """Log separation D_l over layers, from the initial weights to the trained ones.
+
+    Lines are means over the seeds that are still training at that epoch, coloured by it on a
+    logarithmic scale; black is where training ended. `ds` is one cell of what
+    `loadpath.phase_diagram.collect` returns with `record_every`.
+    """
+    need(ds, "log_separation", "log_separation_recorded")
+    check_kind(kind)
+    ax = axes_or_new(ax)
+    recorded = ds["log_separation_recorded"].sel(kind=kind).transpose("recorded_epoch", "seed", ...)
+    norm = _norm(ds)
+    for epoch, curves in zip(ds["recorded_epoch"].values, recorded.to_numpy(), strict=True):
+        mean = _mean(curves)
+        if mean is not None:
+            colour = EPOCHS(norm(max(epoch, norm.vmin)))
+            ax.plot(ds["layer"].values, mean, "-", color=colour, lw=1.0)
+    last = _mean(ds["log_separation"].sel(kind=kind).transpose("seed", "layer").to_numpy())
+    if last is not None:
+        ax.plot(ds["layer"].values, last, "-", color=BLACK, lw=1.6)
+    ax.set(xlabel="layer", ylabel=f"log separation ({kind}), nats")
+    return ax
+
+
+@styled
+def figure_along_training(ds: xr.Dataset, *, kind: Kind = "fuzziness") -> Figure:
+    """`curves_along_training` over at most 4 slopes and 4 levels of noise, the ends among them."""
+    need(ds, "log_separation", "log_separation_recorded")
+    slopes, levels = (_some(ds[name].values) for name in ("slope", "noise"))
+    figure = Figure(figsize=(2.5 * len(levels) + 1.6, 2.1 * len(slopes) + 0.6))
+    places = figure.subplots(len(slopes), len(levels), squeeze=False, sharex=True, sharey="row")
+    name = LEVEL_NAMES.get(ds.attrs.get("panel", ""), "noise")
+    for i, slope in enumerate(slopes):
+        for j, level in enumerate(levels):
+            ax = curves_along_training(ds.sel(slope=slope, noise=level), places[i, j], kind=kind)
+            if i == 0:
+                ax.set_title(f"{name} = {level:g}" if j == 0 else f"{level:g}")
+            if i < len(slopes) - 1:
+                ax.set_xlabel("")
+            ax.set_ylabel(f"slope {slope:g}" if j == 0 else "")
+    figure.supylabel(f"log separation D ({kind}), nats")
+    scalar = mpl.cm.ScalarMappable(_norm(ds), EPOCHS)
+    bar = figure.colorbar(scalar, ax=list(places.ravel()), aspect=30)
+    bar.set_label("epoch (lightest: initial weights; black: the end)")
+    return figure
+
+
+def _norm(ds: xr.Dataset) -> LogNorm:
+    """Colours of epochs; the initial weights, which have no logarithm, stand before the first."""
+    at = np.asarray(ds["recorded_epoch"].values, dtype=float)
+    later = at[at > 0]
+    first = float(later.min()) / 2 if later.size else 0.5
+    return LogNorm(first, float(later.max()) if later.size else 1.0)
+
+
+def _mean(curves: np.ndarray) -> np.ndarray | None:
+    """Of the curves (seed, layer) that are finite; None if none is."""
+    finite = curves[np.isfinite(curves).all(-1)]
+    return finite.mean(0) if len(finite) else None
+
+
+def _some(values: np.ndarray) -> np.ndarray:
+    at = np.linspace(0, len(values) - 1, min(SHOWN, len(values))).round().astype(int)
+    return np.asarray(values[at])
