@@ -147,7 +147,8 @@ def wilson(right: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
     p, shrink = right / n, 1 / (1 + z * z / n)
     middle = (p + z * z / (2 * n)) * shrink
     reach = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) * shrink
-    return max(0.0, middle - reach), min(1.0, middle + reach)
+    # At the ends the bound is 0 or 1, but for rounding.
+    return middle - reach if right > 0 else 0.0, middle + reach if right < n else 1.0
 
 
 class _Classifier(NamedTuple):
