@@ -109,7 +109,8 @@ def accuracy_against_concavity(
     (x0, x1), (y0, _) = ax.get_xlim(), ax.get_ylim()
     outside = int(((accuracy < y0) | (C < x0) | (C > x1))[known].sum())
     if outside:
-        ax.annotate(f"{outside} nets outside", (0.02, 0.02), xycoords="axes fraction", color=GREY)
+        nets = "net" if outside == 1 else "nets"
+        ax.annotate(f"{outside} {nets} outside", (0.02, 0.02), xycoords="axes fraction", color=GREY)
     ax.set(xlabel=f"concavity of the load curve ({kind})", ylabel="test accuracy")
     ticks = np.unique(np.linspace(0, len(levels) - 1, min(len(levels), 6)).round()).astype(int)
     scalar = mpl.cm.ScalarMappable(Normalize(-0.5, len(levels) - 0.5), ListedColormap(colours))
