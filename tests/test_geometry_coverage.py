@@ -69,10 +69,16 @@ def test_cka(width, n, coupling):
     assert share > 0.95 - 4 * ERROR - (0.05 if n < 100 else 0.0)
 
 
-@pytest.mark.parametrize("name", SPECTRA)
-@pytest.mark.parametrize("n", [50, 250, 1250])
+ALL_SPECTRA = SPECTRA | {
+    "slow power law": torch.arange(1, 201, dtype=torch.float64) ** -0.5,
+    "fast power law": torch.arange(1, 201, dtype=torch.float64) ** -2.0,
+}
+
+
+@pytest.mark.parametrize("name", ALL_SPECTRA)
+@pytest.mark.parametrize("n", [50, 250, 500, 1250])
 def test_ranks(name, n):
-    variances = SPECTRA[name]
+    variances = ALL_SPECTRA[name]
     truths = (
         participation_ratio_of_spectrum(variances.sqrt()),
         effective_rank_of_spectrum(variances.sqrt()),
@@ -97,7 +103,8 @@ def test_ranks(name, n):
     )
     assert covered(ratios, truths[0]) > 0.95 - 4 * math.sqrt(2) * ERROR
     if known:
-        assert rank == pytest.approx(truths[1], rel=0.1)
+        assert rank == pytest.approx(truths[1], rel=0.02)
+        assert covered(known, truths[1]) > 0.95 - 4 * math.sqrt(2) * ERROR
 
 
 @pytest.mark.parametrize("d", [1, 2, 5, 10, 20])
