@@ -14,7 +14,7 @@ from loadpath import cli, results, spring_block
 from loadpath.cli.chain_summary import diagram_summary
 from loadpath.cli.phase_diagram import grid
 from loadpath.cli.run_folder import DIAGRAM_FILES
-from loadpath.plots.spring_block import turning_noise
+from loadpath.spring_block.diagram import turning_noise
 
 GRID = ("--friction", "[0,0.1]", "--noise", "[0,0.01,0.03]", "--threads", "1")
 TINY = ("--chain", *GRID, "--n-replicas", "60", "--n-steps", "6000")

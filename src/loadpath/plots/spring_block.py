@@ -12,6 +12,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
+from loadpath.spring_block.diagram import CLEAR, turning_noise
+
 from .style import (
     BLACK,
     BLUE,
@@ -31,8 +33,6 @@ DIVERGING = "PuOr"
 """Colours of concavity: orange where shallow layers do the work, purple where deep ones do."""
 DEEPEST = 0.5
 """Where these colours end, on both sides; no curve that only falls has a concavity beyond."""
-CLEAR = 3
-"""Standard errors beyond which a cell is bent; of hundreds, some are beyond two by chance."""
 MINIATURES = 7
 """The most small load curves along an axis of a phase diagram."""
 COLOURS = (BLUE, RED, GREEN, ORANGE)
@@ -221,23 +221,6 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
     confidence = 100 * float(region.attrs["confidence"])
     right.set_title(f"best, and region of {confidence:g} % confidence", loc="left")
     return figure
-
-
-def turning_noise(ds: xr.Dataset) -> np.ndarray:
-    """Noise (friction,) at which concave turns into convex; NaN where it does not.
-
-    By a straight line between the last cell that is concave and the next that is convex, both
-    beyond `CLEAR` standard errors.
-    """
-    noise, found = ds["noise"].values, np.full(ds.sizes["friction"], np.nan)
-    C, error = ds["concavity"].values, ds["concavity_error"].values
-    for i, row in enumerate(C):
-        clear = np.flatnonzero(np.abs(row) > CLEAR * error[i])
-        concave = clear[row[clear] > 0]
-        if concave.size and (clear > concave[-1]).any():
-            a, b = concave[-1], clear[clear > concave[-1]][0]
-            found[i] = noise[a] + (noise[b] - noise[a]) * row[a] / (row[a] - row[b])
-    return found
 
 
 def curve_of(load: np.ndarray) -> np.ndarray:

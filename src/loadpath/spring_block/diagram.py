@@ -21,6 +21,8 @@ from loadpath.spring_block.simulation import check_dynamics, check_memory
 
 RATIO = 4 / 3
 """mu_left / mu_right, of the Langevin run in [SB]'s code."""
+CLEAR = 3
+"""Standard errors beyond which a cell is bent; of hundreds, some are beyond two by chance."""
 
 
 def phase_diagram(
@@ -191,6 +193,23 @@ def _dataset(
         },
     )
     return results.stamp(ds, **parameters)
+
+
+def turning_noise(ds: xr.Dataset) -> Array:
+    """Noise (friction,) at which concave turns into convex; NaN where it does not.
+
+    By a straight line between the last cell that is concave and the next that is convex, both
+    beyond `CLEAR` standard errors.
+    """
+    noise, found = ds["noise"].values, np.full(ds.sizes["friction"], np.nan)
+    C, error = ds["concavity"].values, ds["concavity_error"].values
+    for i, row in enumerate(C):
+        clear = np.flatnonzero(np.abs(row) > CLEAR * error[i])
+        concave = clear[row[clear] > 0]
+        if concave.size and (clear > concave[-1]).any():
+            a, b = concave[-1], clear[clear > concave[-1]][0]
+            found[i] = noise[a] + (noise[b] - noise[a]) * row[a] / (row[a] - row[b])
+    return found
 
 
 def _concavity(loads: Array) -> Array:
