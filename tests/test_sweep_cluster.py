@@ -95,14 +95,24 @@ def test_what_the_workers_cannot_import_stops_the_sweep(cluster, tmp_path, monke
 
 
 def test_a_cell_whose_worker_is_killed_is_begun_again(cluster, tmp_path, capsys):
-    cells = sweep.product({"alpha": (0.5, 1.0, 2.0), "seed": [0]})
     folder, log = tmp_path / "sweep", tmp_path / "log"
     common = {"log": str(log)}
-    outcome = sweep.run(
-        sweep_cells.deadly, cells, folder, common=common, scheduler=cluster[0], progress=False
-    )
+
+    def go_on(*alphas):
+        return sweep.run(
+            sweep_cells.deadly,
+            sweep.product({"alpha": alphas, "seed": [0]}),
+            folder,
+            common=common,
+            scheduler=cluster[0],
+            progress=False,
+        )
+
+    # One after the other: a worker's death counts against all cells that it had.
+    assert go_on(0.5, 1.0) == sweep.Outcome(2, 0, ())
     said = "its workers died, one after another"
-    assert outcome == sweep.Outcome(2, 0, (sweep.Failure(cells[2], said),))
+    failure = sweep.Failure({"alpha": 2.0, "seed": 0}, said)
+    assert go_on(0.5, 1.0, 2.0) == sweep.Outcome(0, 2, (failure,))
     assert capsys.readouterr().err == f"failed: alpha=2.0, seed=0: {said}\n"
     counts = executions(log)  # a result that a dying worker still held is measured again, too
     assert counts["alpha=2.0,seed=0"] == 2 <= counts["alpha=1.0,seed=0"]
