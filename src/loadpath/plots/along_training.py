@@ -49,7 +49,7 @@ def figure_along_training(ds: xr.Dataset, *, kind: Kind = "fuzziness") -> Figure
     """`curves_along_training` over at most 4 slopes and 4 levels of noise, the ends among them."""
     need(ds, "log_separation", "log_separation_recorded")
     slopes, levels = (_some(ds[name].values) for name in ("slope", "noise"))
-    figure = Figure(figsize=(2.5 * len(levels) + 1.6, 2.1 * len(slopes) + 0.6))
+    figure = Figure(figsize=(2.5 * len(levels) + 1.6, 2.0 * len(slopes) + 1.4))
     places = figure.subplots(len(slopes), len(levels), squeeze=False, sharex=True, sharey="row")
     name = LEVEL_NAMES.get(ds.attrs.get("panel", ""), "noise")
     for i, slope in enumerate(slopes):
@@ -60,10 +60,10 @@ def figure_along_training(ds: xr.Dataset, *, kind: Kind = "fuzziness") -> Figure
             if i < len(slopes) - 1:
                 ax.set_xlabel("")
             ax.set_ylabel(f"slope {slope:g}" if j == 0 else "")
-    figure.supylabel(f"log separation D ({kind}), nats")
+    figure.supylabel(f"log separation ({kind}), nats", fontsize=10)
     scalar = mpl.cm.ScalarMappable(_norm(ds), EPOCHS)
     bar = figure.colorbar(scalar, ax=list(places.ravel()), aspect=30)
-    bar.set_label("epoch (lightest: initial weights; black: the end)")
+    bar.set_label("epoch (lightest: 0; black: end)")
     return figure
 
 
