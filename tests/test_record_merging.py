@@ -88,7 +88,7 @@ def test_bad_files_are_one_sentence(tmp_path):
             load_sums(path, *KINDS)
         assert "\n" not in str(error.value)
     save_file({"x": torch.ones(2)}, path)
-    with pytest.raises(ValueError, match="has format None, but this loadpath reads"):
+    with pytest.raises(ValueError, match="has format None, but a file of sums that this"):
         load_sums(path, *KINDS)
     path.write_bytes(whole.replace(b'\\"width\\": 5', b'\\"width\\": 6', 1))
     with pytest.raises(ValueError, match="is damaged at 'layer/0'"):

@@ -433,7 +433,7 @@ def test_a_checkpoint_cut_short_is_refused_in_one_sentence(keep, tmp_path):
     fit(net(regression()), regression(), **options)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(keep * len(whole))])
-    with pytest.raises(ValueError, match=r"run is not a whole checkpoint file \(.*\)\.$"):
+    with pytest.raises(ValueError, match=r"run' is cut short or damaged \(.*\)\.$"):
         fit(net(regression()), regression(), resume=True, **options)
 
 
@@ -458,13 +458,13 @@ def test_a_checkpoint_is_safetensors_and_holds_nothing_to_execute(tmp_path):
 
 def test_files_of_another_kind_are_refused(tmp_path):
     path = tmp_path / "run"
-    with pytest.raises(FileNotFoundError, match="there is no checkpoint at .*run"):
+    with pytest.raises(FileNotFoundError, match="There is no checkpoint .*run"):
         checkpoint.read(path)
     save_file({"x": torch.zeros(2)}, path)
-    with pytest.raises(ValueError, match="is a checkpoint of format None, not 'loadpath-check"):
+    with pytest.raises(ValueError, match="has format None, but a checkpoint that .* has 'loadp"):
         checkpoint.read(path)
     save_file({"x": torch.zeros(2)}, path, metadata={"format": "loadpath-checkpoint-0"})
-    with pytest.raises(ValueError, match="of format 'loadpath-checkpoint-0', not"):
+    with pytest.raises(ValueError, match="has format 'loadpath-checkpoint-0', but"):
         checkpoint.read(path)
 
 

@@ -1,14 +1,15 @@
 """Results on disk: provenance, atomic save, and a load that says what is wrong.
 
-A result is an xarray Dataset with units and provenance in its attrs, kept as netCDF.
-Nothing loaded from a file is executed.
+A result is an xarray Dataset with units and provenance in its attrs, kept as netCDF. States to go
+on from, of training or of streamed sums, are tensors in safetensors files. Nothing loaded from a
+file is executed.
 """
 
 import dataclasses
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from safetensors import SafetensorError
+from safetensors import torch as safetensors
+from torch import Tensor
 
 SCHEMA_VERSION = 1
 """Raised when the names or meanings of variables change, so that no old file is misread."""
@@ -95,6 +99,50 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
     for attrs in (ds.attrs, *(variable.attrs for variable in ds.variables.values())):
         attrs.update({k: v.item() for k, v in attrs.items() if isinstance(v, np.generic)})
     return ds
+
+
+def save_tensors(
+    tensors: Mapping[str, Tensor],
+    path: str | os.PathLike[str],
+    *,
+    metadata: Mapping[str, str],
+    overwrite: bool = False,
+) -> Path:
+    """Write tensors to one safetensors file, whole or not at all; `metadata` has its "format".
+
+    Raises: FileExistsError if `path` exists and `overwrite` is not set.
+    """
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        temporary.write_bytes(safetensors.save(plain, metadata=dict(metadata)))
+    return Path(path)
+
+
+def load_tensors(
+    path: str | os.PathLike[str], *, format: str, what: str
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a file that `save_tensors` wrote, `what` in the reader's words.
+
+    Raises: FileNotFoundError if there is no such file; ValueError if it is cut short, or of another
+    format.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {what} {str(path)!r}.")
+    # Opened once: safe_open would open it twice, and a running job may replace it in between.
+    data = path.read_bytes()
+    try:
+        tensors = safetensors.load(data)
+    except SafetensorError as error:
+        raise ValueError(f"{str(path)!r} is cut short or damaged ({error}).") from None
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    metadata = header.get("__metadata__", {})
+    if metadata.get("format") != format:
+        raise ValueError(
+            f"{str(path)!r} has format {metadata.get('format')!r}, but a {what} that this loadpath "
+            f"reads has {format!r}."
+        )
+    return tensors, metadata
 
 
 def write_text_atomic(path: str | os.PathLike[str], text: str, *, overwrite: bool = False) -> Path:

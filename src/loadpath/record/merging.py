@@ -12,12 +12,10 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor
 
 from loadpath.record.streamed import Streamed
-from loadpath.results import atomic_path
+from loadpath.results import load_tensors, save_tensors
 
 FORMAT = "loadpath-sums-1"
 
@@ -81,11 +79,9 @@ def save_sums(
     for number, (name, each) in enumerate(sums.items()):
         contents.append([name, type(each).__name__, each.settings()])
         for key, tensor in each.state().items():
-            tensors[f"{number}.{key}"] = tensor.detach().cpu().contiguous()
+            tensors[f"{number}.{key}"] = tensor
     metadata = {"format": FORMAT, "contents": json.dumps(contents)}
-    with atomic_path(path, overwrite=overwrite) as temporary:
-        temporary.write_bytes(save(tensors, metadata=metadata))
-    return Path(path)
+    return save_tensors(tensors, path, metadata=metadata, overwrite=overwrite)
 
 
 def load_sums(path: str | os.PathLike[str], *kinds: type[Streamed]) -> dict[str, Streamed]:
@@ -97,20 +93,7 @@ def load_sums(path: str | os.PathLike[str], *kinds: type[Streamed]) -> dict[str,
     or holds sums of a class that is not among `kinds`.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no file of sums {str(path)!r}.")
-    data = path.read_bytes()
-    try:
-        tensors = load(data)
-    except SafetensorError as error:
-        raise ValueError(f"{str(path)!r} is cut short or damaged ({error}).") from None
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    metadata = header.get("__metadata__", {})
-    if metadata.get("format") != FORMAT:
-        raise ValueError(
-            f"{str(path)!r} has format {metadata.get('format')!r}, but this loadpath reads "
-            f"{FORMAT!r}."
-        )
+    tensors, metadata = load_tensors(path, format=FORMAT, what="file of sums")
     known = {kind.__name__: kind for kind in kinds}
     found: dict[str, Streamed] = {}
     for number, (name, kind, settings) in enumerate(json.loads(metadata["contents"])):

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 
-from loadpath.results import atomic_path
+from loadpath.results import load_tensors, save_tensors
 
 FORMAT = "loadpath-checkpoint-1"
 
@@ -21,9 +19,8 @@ def write(path: Path, tree: dict[str, Any]) -> None:
     `tree`: dicts, lists, tuples (read back as lists), tensors, and JSON's plain values.
     """
     tensors: dict[str, torch.Tensor] = {}
-    skeleton = json.dumps(_pack(tree, tensors))
-    with atomic_path(path, overwrite=True) as temporary:
-        temporary.write_bytes(save(tensors, metadata={"format": FORMAT, "tree": skeleton}))
+    metadata = {"format": FORMAT, "tree": json.dumps(_pack(tree, tensors))}
+    save_tensors(tensors, path, metadata=metadata, overwrite=True)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -31,20 +28,7 @@ def read(path: Path) -> dict[str, Any]:
 
     Raises: FileNotFoundError; ValueError for a file cut short, of another kind or version.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no checkpoint at {path}.")
-    # Opened once: safe_open would open it twice, and a running job may replace it in between.
-    data = path.read_bytes()
-    try:
-        tensors = load(data)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a whole checkpoint file ({error}).") from None
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    metadata = header.get("__metadata__", {})
-    if metadata.get("format") != FORMAT:
-        raise ValueError(
-            f"{path} is a checkpoint of format {metadata.get('format')!r}, not {FORMAT!r}."
-        )
+    tensors, metadata = load_tensors(path, format=FORMAT, what="checkpoint")
     tree: dict[str, Any] = _unpack(json.loads(metadata["tree"]), tensors)
     return tree
 
