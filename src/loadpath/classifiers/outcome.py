@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 import xarray as xr
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from loadpath.classifiers.networks import Classifier
+from loadpath.record import evaluation_mode
 from loadpath.results import stamp
 from loadpath.separation import ClassMoments
 from loadpath.separation.scatter import KINDS, Kind
@@ -90,7 +89,7 @@ def separation(
 
     Raises: ValueError as `loadpath.separation.log_separation` does.
     """
-    with evaluating(network):
+    with evaluation_mode(network):
         path = network.path(x)
     n_classes = int(labels.max()) + 1
     columns = [_of_layer(h, labels, n_classes, kinds) for h in path]
@@ -108,22 +107,8 @@ def _of_layer(h: Tensor, labels: Tensor, n_classes: int, kinds: Sequence[Kind]) 
 
 def accuracy(network: Classifier, x: Tensor, labels: Tensor) -> float:
     """Share of the samples that the net gets right in evaluation mode, or NaN if a logit is."""
-    with evaluating(network):
+    with evaluation_mode(network):
         logits = network(x)
     if not bool(logits.isfinite().all()):
         return np.nan
     return float((logits.argmax(1) == labels).double().mean())
-
-
-@contextmanager
-def evaluating(network: Classifier) -> Iterator[None]:
-    """Evaluation mode without gradients within; the modes of all parts are restored."""
-    assert isinstance(network, nn.Module)
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode

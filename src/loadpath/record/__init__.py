@@ -13,7 +13,7 @@ with `merge`, across processes with `all_merge`, and through files with `save_su
 
 from loadpath.record.batches import Batch, batches_of, prepare
 from loadpath.record.blocks import find_blocks
-from loadpath.record.hooks import OwnRandomness, evaluating, watching
+from loadpath.record.hooks import OwnRandomness, evaluating, evaluation_mode, watching
 from loadpath.record.merging import all_merge, load_sums, save_sums
 from loadpath.record.moments import Block, Moments, Rows, as_rows, features
 from loadpath.record.reduction import Reduced, Reduction, tensor_of
@@ -42,6 +42,7 @@ __all__ = [
     "batches_of",
     "cores",
     "evaluating",
+    "evaluation_mode",
     "features",
     "find_blocks",
     "load_sums",

@@ -61,24 +61,33 @@ def _watch_path(net: Any, nodes: list[Site], take: Take) -> Callable[[], None]:
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients within; every module gets its own mode back.
-
-    Within, compiled code runs uncompiled, as hooks fire there only; and transformers of torch.nn
-    run layer by layer on plain tensors, not in their fused form for inference.
-    """
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode and no gradients within; every module gets its own mode back."""
     modes = [(module, module.training) for module in model.modules()]
     with ExitStack() as undo:
         if any(training for _, training in modes):
             undo.callback(_restore, model, model.training, modes)
             model.eval()
+        undo.enter_context(torch.no_grad())
+        yield
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """`evaluation_mode`, in which hooks see all that runs.
+
+    Within, compiled code runs uncompiled, as hooks fire there only; and transformers of torch.nn
+    run layer by layer on plain tensors, not in their fused form for inference. Both are switches
+    of the whole process: not for several threads at once.
+    """
+    with ExitStack() as undo:
+        undo.enter_context(evaluation_mode(model))
         if "torch._dynamo" in sys.modules:  # without it nothing was compiled
             undo.enter_context(torch.compiler.set_stance("force_eager"))
         undo.callback(
             torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled()
         )
         torch.backends.mha.set_fastpath_enabled(False)
-        undo.enter_context(torch.no_grad())
         yield
 
 
