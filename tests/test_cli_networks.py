@@ -53,6 +53,11 @@ def test_it_writes_the_diagram_that_the_library_computes(finished, tmp_path):
     assert f"best test accuracy {best:.4f} at slope" in said
     found = phase_diagram.correlation(ds, kind="inverse")
     assert f"inverse: Spearman {found.value:.3f} [{found.low:.3f}, {found.high:.3f}]" in said
+    wide = phase_diagram.correlation(ds, kind="inverse", over="seeds and cells")
+    assert f"[{wide.low:.3f}, {wide.high:.3f}] if cells are drawn too; Pearson" in said
+    at = ds.test_accuracy.mean("seed").argmax(...)
+    bend = ds.concavity.sel(kind="fuzziness").mean("seed").isel(at).item()
+    assert f"with a concavity of {bend:.3f} (fuzziness), " in said
     for name in ("phase_diagram.png", "accuracy.png"):
         assert (out / name).read_bytes().startswith(b"\x89PNG")
 

@@ -22,6 +22,7 @@ from loadpath.cli.run_folder import (
 from loadpath.data.arrays import check_count
 from loadpath.phase_diagram import Setting
 from loadpath.phase_diagram.setting import NOISES, Panel
+from loadpath.separation.scatter import KINDS, Kind
 
 NAMES: dict[str, Panel] = {panel.replace(" ", "-"): panel for panel in NOISES}
 """Panels as options and files spell them."""
@@ -159,24 +160,31 @@ def summary(ds: xr.Dataset) -> str:
     lines = ["- " + ", ".join(ends)]
     mean = ds["test_accuracy"].mean("seed")
     if bool(mean.notnull().any()):
-        best = mean.isel(mean.argmax(...))
+        at = mean.argmax(...)
+        best, bend = mean.isel(at), ds["concavity"].mean("seed").isel(at)
+        bends = ", ".join(f"{bend.sel(kind=kind).item():.3f} ({kind})" for kind in KINDS)
         lines.append(
             f"- best test accuracy {best.item():.4f} at slope {best['slope'].item():g}, "
-            f"noise {best['noise'].item():g}"
+            f"noise {best['noise'].item():g}, with a concavity of {bends}"
         )
     if ds.sizes["seed"] > 1:
-        for kind in ds["kind"].values:
-            try:
-                found = phase_diagram.correlation(ds, kind=kind)
-            except ValueError as error:  # too few nets, or all alike
-                told = f"no correlation, since {error}"
-            else:
-                told = (
-                    f"Spearman {found.value:.3f} [{found.low:.3f}, {found.high:.3f}] over "
-                    f"{found.n_nets} nets"
-                )
-            lines.append(f"- accuracy with -|concavity|, {kind}: {told}")
+        lines += [f"- accuracy with -|concavity|, {kind}: {_together(ds, kind)}" for kind in KINDS]
     return "\n".join(lines)
+
+
+def _together(ds: xr.Dataset, kind: Kind) -> str:
+    """How far accuracy and straightness go together, or why nobody can tell."""
+    try:
+        found = phase_diagram.correlation(ds, kind=kind)
+        wide = phase_diagram.correlation(ds, kind=kind, over="seeds and cells")
+        pearson = phase_diagram.correlation(ds, kind=kind, method="pearson")
+    except ValueError as error:  # too few nets, or all alike
+        return f"no correlation, since {error}"
+    return (
+        f"Spearman {found.value:.3f} [{found.low:.3f}, {found.high:.3f}] over {found.n_nets} nets, "
+        f"[{wide.low:.3f}, {wide.high:.3f}] if cells are drawn too; Pearson {pearson.value:.3f} "
+        f"[{pearson.low:.3f}, {pearson.high:.3f}]"
+    )
 
 
 def _check_folder(out: Path, resume: bool, options: dict[str, Any]) -> None:
