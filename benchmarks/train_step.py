@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_info
 from torch import nn
 
 from loadpath import LeakyResNet
-from loadpath.adjoint import Adjoint
+from loadpath.adjoint import Adjoint, by_numpy
 from loadpath.record import torch_threads
 
 SIZES = ((1000, 100, 20), (4000, 512, 20))
@@ -151,6 +151,8 @@ def main() -> None:
     ]
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, float32, GFLOP/s")
     print(f"NumPy's BLAS: {', '.join(blas)}")
+    whose = "NumPy's BLAS" if by_numpy(torch.empty(0)) else "torch's MKL"
+    print(f"{whose} multiplies here for loadpath")
     if "OPENBLAS_CORETYPE" in os.environ:
         print("OPENBLAS_CORETYPE is set: these may not be the kernels of this processor")
     for n, width, depth in SIZES:

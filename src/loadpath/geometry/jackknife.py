@@ -57,10 +57,10 @@ def groups_of(
 class Grouped(Generic[M]):
     """The same streamed sums once for each group of samples.
 
-    >>> sums = Grouped(lambda: PairSums(100, 100))
-    >>> for X, Y, indices in batches:
-    ...     sums.update(groups_of(indices), X, Y)
-    >>> cka([...])
+    >>> sums = Grouped(lambda: PairSums(100))
+    >>> for X, indices in batches:
+    ...     sums.update(groups_of(indices), X)
+    >>> participation_ratio(sums.parts)
 
     Memory is `n_groups` times that of one. Raises: ValueError for fewer than 2 groups.
     """
