@@ -105,6 +105,8 @@ if __name__ == "__main__":  # a driver, to be killed: folder, log, then an optio
     _, folder, log, name, value = sys.argv
     from sweep_cells import long_sweep  # by the name that other processes know
 
+    # What a shell starts in the background, as the tests may be, begins with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         long_sweep(folder, log, **{name: int(value) if value.isdigit() else value})
     except KeyboardInterrupt:
