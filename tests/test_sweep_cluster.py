@@ -41,7 +41,7 @@ def cluster(tmp_path_factory):
     scheduler = start("scheduler", "--port", "0", "--scheduler-file", "at", "--host", "127.0.0.1")
     processes = [scheduler]
     try:
-        wait_until((folder / "at").exists)
+        wait_until(lambda: (folder / "at").exists() and (folder / "at").stat().st_size > 0)
         address = json.loads((folder / "at").read_text())["address"]
         options = ["--nthreads", "1", "--no-nanny", "--memory-limit", "0"]
         processes += [start("worker", address, *options) for _ in range(4)]

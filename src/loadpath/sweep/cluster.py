@@ -57,14 +57,22 @@ def connected(address: str) -> Iterator[Any]:
             "scheduler must be the address of a Dask scheduler, such as tcp://host:8786, but none "
             f"answers at {address!r}."
         ) from error
-    log = logging.getLogger("distributed.client")
-    level = log.level
-    log.setLevel(logging.CRITICAL)  # what goes wrong is said here, in one sentence
+    with _quiet("distributed.client", "distributed.batched"), client:
+        yield client
+
+
+@contextmanager
+def _quiet(*names: str) -> Iterator[None]:
+    """Loggers that hold their tongues: what goes wrong is said by the sweep, in one sentence."""
+    logs = [logging.getLogger(name) for name in names]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL)
     try:
-        with client:
-            yield client
+        yield
     finally:
-        log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
 
 
 @dataclass(frozen=True)
@@ -101,26 +109,28 @@ def on_cluster(job: Job, cells: Sequence[Cell], client: Any) -> Generator[Done]:
     futures = dict(
         zip(client.map(_OnWorker(job), cells, pure=False, key="cell"), cells, strict=True)
     )
-    arriving = as_completed(futures, loop=client.loop, with_results=True, raise_errors=False)
-    for batch in arriving.batches():
+    # Results are fetched here and not by `as_completed`, which waits for ever for one whose
+    # scheduler goes away while it is on its way.
+    for batch in as_completed(futures, loop=client.loop).batches():
         done: Done = []
         fault: Exception | None = None
-        for future, measured in batch:
+        for future in batch:
             cell = futures.pop(future)
-            if future.status == "finished":
-                done.append((cell, measured))
-            elif future.status == "error" and isinstance(measured[1], KilledWorker):
+            try:
+                done.append((cell, future.result()))
+            except KilledWorker:
                 done.append((cell, "its workers died, one after another"))
-            elif future.status == "error":
-                fault = ValueError(
-                    f"{address} cannot begin a cell, as scheduler and workers need what this "
-                    f"process can import: {_root(measured[1])}."
-                )
-            else:
-                fault = ConnectionError(
-                    f"the scheduler at {address} went away; the cells that were saved are kept, "
-                    "and the same sweep goes on with the others."
-                )
+            except Exception as error:
+                if future.status == "error":
+                    fault = ValueError(
+                        f"{address} cannot begin a cell, as scheduler and workers need what this "
+                        f"process can import: {_root(error)}."
+                    )
+                else:
+                    fault = ConnectionError(
+                        f"the scheduler at {address} went away; the cells that were saved are "
+                        "kept, and the same sweep goes on with the others."
+                    )
         yield done
         if fault is not None:
             raise fault
