@@ -13,15 +13,16 @@ with `merge`, across processes with `all_merge`, and through files with `save_su
 
 from loadpath.record.batches import Batch, batches_of, prepare
 from loadpath.record.blocks import find_blocks
-from loadpath.record.hooks import OwnRandomness, evaluating, evaluation_mode, watching
+from loadpath.record.hooks import OwnRandomness, evaluating, evaluation_mode, instead, watching
 from loadpath.record.merging import all_merge, load_sums, save_sums
 from loadpath.record.moments import Block, Moments, Rows, as_rows, features
-from loadpath.record.reduction import Reduced, Reduction, tensor_of
+from loadpath.record.reduction import Reduced, Reduction, mapped, tensor_of
 from loadpath.record.selection import Site, select, sites_of, unwrapped
 from loadpath.record.sketch import WIDE, Sketch
 from loadpath.record.streamed import Streamed
 from loadpath.record.streaming import Description, Recorded, second_moments, stream
 from loadpath.record.threads import cores, torch_threads
+from loadpath.record.visiting import device_of, visit
 
 __all__ = [
     "WIDE",
@@ -41,11 +42,14 @@ __all__ = [
     "as_rows",
     "batches_of",
     "cores",
+    "device_of",
     "evaluating",
     "evaluation_mode",
     "features",
     "find_blocks",
+    "instead",
     "load_sums",
+    "mapped",
     "prepare",
     "save_sums",
     "second_moments",
@@ -55,5 +59,6 @@ __all__ = [
     "tensor_of",
     "torch_threads",
     "unwrapped",
+    "visit",
     "watching",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -35,14 +35,12 @@ def watching(sites: Iterable[Site], take: Take) -> Iterator[None]:
 
             hooks.callback(site.module.register_forward_hook(hook).remove)
         for net, nodes in paths.items():
-            hooks.callback(_watch_path(net, nodes, take))
+            hooks.enter_context(_watching_path(net, nodes, take))
         yield
 
 
-def _watch_path(net: Any, nodes: list[Site], take: Take) -> Callable[[], None]:
-    """Watch a LeakyResNet's path, whose layers are no modules; returns what ends it."""
-    attributes = net.__dict__
-    before = attributes.get("path")
+def _watching_path(net: Any, nodes: list[Site], take: Take) -> AbstractContextManager[None]:
+    """Watch a LeakyResNet's path, whose layers are no modules."""
     path = net.path
 
     def watched(x: Any) -> Any:
@@ -51,13 +49,21 @@ def _watch_path(net: Any, nodes: list[Site], take: Take) -> Callable[[], None]:
             take(site, representations[site.node])
         return representations
 
-    def end() -> None:
-        del attributes["path"]
-        if before is not None:
-            attributes["path"] = before
+    return instead(net, "path", watched)
 
-    attributes["path"] = watched  # hides the method
-    return end
+
+@contextmanager
+def instead(owner: nn.Module, method: str, function: Callable[..., Any]) -> Iterator[None]:
+    """Within, `function` takes the place of a method of this one object."""
+    attributes = owner.__dict__
+    before = attributes.get(method)
+    attributes[method] = function  # hides the method of the class
+    try:
+        yield
+    finally:
+        del attributes[method]
+        if before is not None:
+            attributes[method] = before
 
 
 @contextmanager

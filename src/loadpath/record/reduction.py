@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -48,6 +49,32 @@ def tensor_of(output: Any) -> Tensor | None:
     elif isinstance(output, list | tuple):
         parts = output
     return next((t for t in map(tensor_of, parts) if t is not None), None)
+
+
+def mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """The same structure with every tensor in it changed; the one given is left as it is.
+
+    Goes into tuples, lists, dicts, Hugging Face ModelOutputs and dataclasses; whatever else is
+    there, the new structure shares with the old one.
+    """
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, Mapping):
+        same: Any = copy.copy(value)
+        for key in value:
+            same[key] = mapped(value[key], change)
+        return same
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        same = copy.copy(value)
+        for field in dataclasses.fields(value):
+            # A frozen one refuses plain assignment.
+            object.__setattr__(same, field.name, mapped(getattr(value, field.name), change))
+        return same
+    if isinstance(value, list | tuple):
+        parts = [mapped(part, change) for part in value]
+        # A namedtuple takes its parts one by one.
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    return value
 
 
 def runs_along_one_axis(module: nn.Module) -> bool:

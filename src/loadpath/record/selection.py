@@ -36,6 +36,10 @@ class Site:
             return f"representation A_{self.node} of the {kind}"
         return f"output of {self.name} ({kind})"
 
+    def called(self, times: int) -> str:
+        """Name of the layer that its call number `times` in a pass is, from 1."""
+        return self.name if times == 1 else f"{self.name}#{times}"
+
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """The model inside DataParallel, DistributedDataParallel and torch.compile.

@@ -6,20 +6,20 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, islice, pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from loadpath.data.arrays import check_count
-from loadpath.record.batches import Batch, Split, batches_of, prepare
+from loadpath.record.batches import Batch, Split
 from loadpath.record.blocks import find_blocks
-from loadpath.record.hooks import OwnRandomness, evaluating, watching
+from loadpath.record.hooks import watching
 from loadpath.record.moments import Moments
 from loadpath.record.reduction import Reduction, runs_along_one_axis, tensor_of
 from loadpath.record.selection import Layers, Site, select, unwrapped
 from loadpath.record.sketch import WIDE
+from loadpath.record.visiting import device_of, visit
 
 INPUT = "input"
 """Name of the layer that is the model's input."""
@@ -120,18 +120,16 @@ def stream(
     loader that yields nothing; if a layer's output is not finite, with its batch; if layers run in
     one batch and not in another, or change their width.
     """
-    if max_batches is not None:
-        check_count("max_batches", max_batches, 1)
     inner = unwrapped(model)
-    batches = batches_of(loader, inner)
     chosen = None if layers is None else select(inner, layers)
-    where = _device_of(inner) if device is None else torch.device(device)
-
-    def prepared(raw: Any, number: int) -> Batch:
-        return prepare(raw, number, device=where, split=split, pass_labels=pass_labels)
-
-    return _Pass(inner, reduction or Reduction(), where, chosen).over(
-        batches, prepared, max_batches
+    return visit(
+        inner,
+        loader,
+        _Pass(inner, reduction or Reduction(), chosen).record,
+        device=device_of(inner) if device is None else torch.device(device),
+        max_batches=max_batches,
+        split=split,
+        pass_labels=pass_labels,
     )
 
 
@@ -161,29 +159,10 @@ class _Pass:
 
     model: nn.Module
     reduction: Reduction
-    device: torch.device
     chosen: tuple[list[Site], str] | None
     description: Description | None = None
     widths: dict[str, int] = field(default_factory=dict)
     one_axis: dict[Site, bool] = field(default_factory=dict)
-
-    def over(self, batches: Any, prepared: Any, max_batches: int | None) -> Iterator[Recorded]:
-        own = OwnRandomness(self.device)
-        with own():
-            left = islice(iter(batches), max_batches)  # a DataLoader draws its shuffle here
-        number = first = 0
-        while True:
-            with own():
-                raw = next(left, self)
-                if raw is self:
-                    break
-                batch = prepared(raw, number)
-                with evaluating(self.model):
-                    recorded = self.record(batch, first)
-            yield recorded
-            number, first = number + 1, first + batch.count
-        if number == 0:
-            raise ValueError("loader must yield at least one batch, and it yields nothing.")
 
     def record(self, batch: Batch, first: int) -> Recorded:
         if self.chosen is None:
@@ -209,7 +188,7 @@ class _Pass:
 
         def take(site: Site, output: Any) -> None:
             calls[site] += 1
-            name = site.name if calls[site] == 1 else f"{site.name}#{calls[site]}"
+            name = site.called(calls[site])
             times = "" if calls[site] == 1 else f" in its call {calls[site]}"
             reduce(name, f"{site.meaning}{times}", output, self.one_axis[site])
 
@@ -275,8 +254,3 @@ def _shape_in_words(output: Any) -> str:
     x = tensor_of(output)
     sizes = [] if x is None else [str(size) for size in x.shape[1:]]
     return f"({', '.join(['sample', *sizes])})"
-
-
-def _device_of(model: nn.Module) -> torch.device:
-    own = chain(model.parameters(), model.buffers())
-    return next((t.device for t in own), torch.device("cpu"))

@@ -1,0 +1,79 @@
+"""A pass over a loader, batch by batch, that leaves the model and random numbers as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from loadpath.data.arrays import check_count
+from loadpath.record.batches import Batch, Split, batches_of, prepare
+from loadpath.record.hooks import OwnRandomness, evaluating
+
+T = TypeVar("T")
+
+
+def visit(
+    model: nn.Module,
+    loader: Iterable[Any],
+    run: Callable[[Batch, int], T],
+    *,
+    device: torch.device,
+    max_batches: int | None = None,
+    split: Split | None = None,
+    pass_labels: bool = False,
+) -> Iterator[T]:
+    """Yield what `run` makes of every batch and the number of its first sample in all of the pass.
+
+    `run` finds the model (`unwrapped`) in evaluation mode, without gradients and as `evaluating`
+    has it. Whatever happens, modes and torch's random state are put back before anything is yielded
+    or raised; the loader and `run` draw from random numbers of their own, as a plain loop would.
+    The other arguments are those of `stream`.
+
+    Raises: ValueError for bad arguments, before anything runs; for batches as `prepare`; for a
+    loader that yields nothing.
+    """
+    if max_batches is not None:
+        check_count("max_batches", max_batches, 1)
+    batches = batches_of(loader, model)
+
+    def prepared(raw: Any, number: int) -> Batch:
+        return prepare(raw, number, device=device, split=split, pass_labels=pass_labels)
+
+    return _visit(model, batches, prepared, run, device, max_batches)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Where the model's first parameter or buffer is; the CPU if it has none."""
+    own = chain(model.parameters(), model.buffers())
+    return next((t.device for t in own), torch.device("cpu"))
+
+
+def _visit(
+    model: nn.Module,
+    batches: Iterable[Any],
+    prepared: Callable[[Any, int], Batch],
+    run: Callable[[Batch, int], T],
+    device: torch.device,
+    max_batches: int | None,
+) -> Iterator[T]:
+    own = OwnRandomness(device)
+    with own():
+        left = islice(iter(batches), max_batches)  # a DataLoader draws its shuffle here
+    end = object()
+    number = first = 0
+    while True:
+        with own():
+            raw = next(left, end)
+            if raw is end:
+                break
+            batch = prepared(raw, number)
+            with evaluating(model):
+                made = run(batch, first)
+        yield made
+        number, first = number + 1, first + batch.count
+    if number == 0:
+        raise ValueError("loader must yield at least one batch, and it yields nothing.")
