@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import stats
 
-from loadpath.geometry import Estimate, Grouped, groups_of, jackknife
+from loadpath.geometry import Estimate, Grouped, PairSums, groups_of, jackknife, jackknife_of
 from loadpath.geometry.estimate import unknown
 
 
@@ -195,3 +195,25 @@ def test_bad_input_is_one_sentence(call, sentence):
     with pytest.raises(ValueError, match=sentence) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+def test_a_statistic_that_is_known_without_each_group_gives_the_same():
+    x = torch.randn(60, 1, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    sums = Grouped(lambda: PairSums(1), 6)
+    groups = torch.arange(60) % 6
+    sums.update(groups, x)
+
+    def variance(part):
+        return part.scatter_x / part.count
+
+    without = np.array([float(x[groups != g].var(correction=0)) for g in range(6)])
+    known = jackknife_of(float(x.var(correction=0)), without, np.full(6, 10), correct_bias=True)
+    streamed = jackknife(sums.parts, variance, correct_bias=True)
+    # One variance from samples, the other from merged sums.
+    np.testing.assert_allclose(
+        [known.value, known.low, known.high], [streamed.value, streamed.low, streamed.high]
+    )
+    lost = jackknife_of(1.0, np.array([1.0, np.nan]), np.array([5, 5]))
+    assert (lost.value, lost.status) == (1.0, "no interval")
+    with pytest.raises(ValueError, match="statistic must be finite for all samples, got nan"):
+        jackknife_of(math.nan, without, np.full(6, 10))

@@ -19,6 +19,7 @@ HOUSE = [
     "geometry",
     "spring_block",
     "classifiers",
+    "diagnosis",
     "sweep",
     "phase_diagram",
     "plots",

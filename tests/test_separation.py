@@ -323,3 +323,23 @@ def test_bad_input_is_one_sentence(call, sentence):
     with pytest.raises(ValueError, match=sentence) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+def test_classes_can_be_given_other_numbers_as_they_come():
+    generator = torch.Generator().manual_seed(5)
+    H = torch.randn(90, 4, generator=generator, dtype=torch.float64)
+    labels = torch.arange(90) % 3
+    moments = ClassMoments(4, 2)
+    moments.update(H[labels < 2], labels[labels < 2])
+    wider = moments.renumbered([1, None, 0, None])  # 0 -> 2, 1 -> 0, and 1 and 3 are new
+    wider.update(H[labels == 2], torch.ones(30, dtype=torch.int64))
+    assert wider.counts.tolist() == [30, 30, 30, 0] and wider.count == 90
+    dense = wider.renumbered([2, 0, 1])
+    assert dense.counts.tolist() == [30, 30, 30]
+    for kind in ("fuzziness", "trace_ratio", "inverse"):
+        # Another order of the same orthogonal factorizations.
+        exact = log_separation(H, labels, kind)
+        assert dense.log_separation(kind) == pytest.approx(exact, rel=1e-12)
+    for numbers in ([0, 1], [2, 0, 1, 1]):
+        with pytest.raises(ValueError, match="numbers must name every class that has samples once"):
+            wider.renumbered(numbers)

@@ -10,6 +10,7 @@ from loadpath import (
     adjoint,
     classifiers,
     data,
+    diagnosis,
     geodesic,
     geometry,
     layer_steps,
@@ -22,6 +23,7 @@ from loadpath import (
     sweep,
     training,
 )
+from loadpath.diagnosis import diagnose
 from loadpath.models import LeakyResNet
 from loadpath.results import load
 from loadpath.training import fit
@@ -34,6 +36,8 @@ __all__ = [
     "adjoint",
     "classifiers",
     "data",
+    "diagnose",
+    "diagnosis",
     "fit",
     "geodesic",
     "geometry",

@@ -29,7 +29,7 @@ from loadpath.geometry.cka import Alignment, alignment, debiased_cka, linear_cka
 from loadpath.geometry.depth import StepSums, effective_depth, relative_step, turn
 from loadpath.geometry.dimension import Neighbours, nearest_two, two_nn, two_nn_by_scale
 from loadpath.geometry.estimate import Estimate, Status
-from loadpath.geometry.jackknife import Grouped, groups_of, jackknife
+from loadpath.geometry.jackknife import Grouped, groups_of, jackknife, jackknife_of
 from loadpath.geometry.pair_sums import PairSums
 from loadpath.geometry.probes import Probe, class_probe, wilson
 from loadpath.geometry.ranks import (
@@ -59,6 +59,7 @@ __all__ = [
     "effective_rank_of_spectrum",
     "groups_of",
     "jackknife",
+    "jackknife_of",
     "linear_cka",
     "nearest_two",
     "participation_ratio",

@@ -21,8 +21,7 @@ from torch import Tensor
 
 from loadpath.geometry.estimate import Estimate, unknown
 from loadpath.geometry.jackknife import N_GROUPS, Grouped, groups_of, jackknife, merged
-from loadpath.geometry.pair_sums import PairSums
-from loadpath.record import torch_threads
+from loadpath.geometry.pair_sums import PairSums, narrow
 from loadpath.separation.moments import as_features
 from loadpath.separation.scatter import noise_floor
 
@@ -128,7 +127,7 @@ def linear_cka(
         given, epsilon = as_features(name, features)
         centred = given - given.mean(0)
         constant |= float(centred.norm()) <= noise_floor(epsilon, float(given.norm()))
-        rows.append(_narrow(centred))
+        rows.append(narrow(centred))
     x, y = rows
     if len(x) != len(y):
         raise ValueError(f"Y must have as many rows as X ({len(x)}), got {len(y)}.")
@@ -137,14 +136,6 @@ def linear_cka(
     groups = Grouped(lambda: alignment(x.shape[1], y.shape[1]), n_groups)
     groups.update(groups_of(torch.arange(len(x)), n_groups, seed=seed), x, y)
     return debiased_cka(groups.parts, level=level)
-
-
-@torch_threads(1)
-def _narrow(rows: Tensor) -> Tensor:
-    """Features no wider than they are many, with the same inner products between samples."""
-    if rows.shape[1] <= len(rows):
-        return rows
-    return torch.linalg.qr(rows.T, mode="r").R.T
 
 
 def _ratio(xy: float, xx: float, yy: float) -> float:

@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from scipy import special
 from torch import Tensor
 
@@ -150,10 +150,31 @@ def jackknife(
     if len(filled) < 2:
         return alone(theta, n)
     without = np.array([statistic(rest) for rest in _leave_one_out(filled)])
-    if not np.isfinite(without).all():
-        return alone(theta, n)
     sizes = np.array([part.count for part in filled])
-    G, h = len(filled), n / sizes
+    return jackknife_of(theta, without, sizes, level=level, correct_bias=correct_bias)
+
+
+def jackknife_of(
+    theta: float,
+    without: Float[np.ndarray, " group"],
+    sizes: Int[np.ndarray, " group"],
+    *,
+    level: float = 0.95,
+    correct_bias: bool = False,
+) -> Estimate:
+    """`jackknife` of a statistic that is known: of all samples, and of all but each group's.
+
+    `sizes` are those of the groups. A number alone where a statistic without a group is not finite.
+
+    Raises: ValueError if `theta` is not finite or `level` is not between 0 and 1.
+    """
+    check_level(level)
+    n = int(sizes.sum())
+    if not math.isfinite(theta):
+        raise ValueError(f"statistic must be finite for all samples, got {theta}.")
+    if len(sizes) < 2 or not np.isfinite(without).all():
+        return alone(theta, n)
+    G, h = len(sizes), n / sizes
     corrected = G * theta - ((1 - sizes / n) * without).sum()
     pseudo = h * theta - (h - 1) * without
     deviation = math.sqrt(((pseudo - corrected) ** 2 / (h - 1)).mean())

@@ -244,3 +244,11 @@ class PairSums:
             ay + e * self._a + 2 * Cd + n * dd * e,
             bx + d * self._b + 2 * Ce + n * ee * d,
         )
+
+
+@torch_threads(1)
+def narrow(rows: Float[Tensor, "sample width"]) -> Float[Tensor, "sample feature"]:
+    """Features no wider than they are many, with the same inner products between samples."""
+    if rows.shape[1] <= len(rows):
+        return rows
+    return torch.linalg.qr(rows.double().T, mode="r").R.T.to(rows.dtype)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from loadpath.geometry.estimate import Estimate, unknown
 from loadpath.geometry.jackknife import N_GROUPS, Grouped, groups_of, jackknife, merged
-from loadpath.geometry.pair_sums import PairSums
+from loadpath.geometry.pair_sums import PairSums, narrow
 
 LEAST = 20
 """Samples below which neither has a number."""
@@ -39,10 +39,13 @@ def self_sums(
 ) -> list[PairSums]:
     """Sums of X with itself, its samples dealt into groups by `seed`: what both ranks take.
 
+    Of X wider than it has samples, those of its samples in as many coordinates.
+
     Raises: ValueError if X is not finite and 2-D.
     """
-    groups = Grouped(lambda: PairSums(X.shape[-1]), n_groups)
-    groups.update(groups_of(torch.arange(len(X)), n_groups, seed=seed), X)
+    rows = narrow(X) if X.ndim == 2 else X
+    groups = Grouped(lambda: PairSums(rows.shape[-1]), n_groups)
+    groups.update(groups_of(torch.arange(len(rows)), n_groups, seed=seed), rows)
     return groups.parts
 
 

@@ -8,7 +8,7 @@ is subtracted, and scatter far below the size of the features keeps its digits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -117,6 +117,31 @@ class ClassMoments(_Streamed):
         merged = super().merge(other)
         merged.counts = self.counts + other.counts
         return merged
+
+    def renumbered(self, numbers: Sequence[int | None]) -> ClassMoments:
+        """The same moments, class k of which is class `numbers[k]` of these; None: a new class.
+
+        So there can be room for classes to come, and those without samples can go.
+
+        Raises: ValueError if a class that has samples is left out, or one is named twice.
+        """
+        kept = [k for k in numbers if k is not None]
+        lost = set(range(self.n_classes)) - set(kept)
+        if len(set(kept)) < len(kept) or any(int(self.counts[k]) for k in lost):
+            raise ValueError(
+                f"numbers must name every class that has samples once, got {list(numbers)} for "
+                f"samples in {self.counts.nonzero()[:, 0].tolist()}."
+            )
+        moments = ClassMoments(self.width, len(numbers))
+        factor, old = self.factor, self.n_classes
+        leading = factor.new_zeros(len(factor), len(numbers))
+        counts = torch.zeros_like(moments.counts)
+        for new, k in enumerate(numbers):
+            if k is not None:
+                leading[:, new], counts[new] = factor[:, k], self.counts[k]
+        moments._absorb(torch.cat([leading, factor[:, old:]], dim=1), self.count)
+        moments.counts, moments.epsilon = counts, self.epsilon
+        return moments
 
     def class_means(self) -> Float[Tensor, "class width"]:
         """Mean feature of every class.

@@ -1,0 +1,109 @@
+"""Numbers of a layer from rows or sums, by name: one code for values and for intervals."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from loadpath.diagnosis.mesh import Step
+from loadpath.mechanics.energies import energies_of_rows, gamma_of_rows, inner_product
+from loadpath.mechanics.ranks import stable_rank_of_spectrum
+from loadpath.record import features, torch_threads
+from loadpath.separation import ClassMoments, Scatter, TargetMoments, nc1, nc2
+from loadpath.separation.scatter import KINDS
+
+Numbers = dict[str, float]
+"""Of one layer, by name; NaN where there is none."""
+
+ENERGIES = ("cost_of_identity", "stable_rank_nuclear", "stable_rank_operator", "kinetic_energy")
+COLLAPSE = ("nc1", "nc2_equinorm", "nc2_equiangularity", "nc2_angle")
+
+
+@torch_threads(1)
+def energies(
+    S: Tensor, A: Tensor, dA: Tensor | None, step: Step | None, *, gamma0: float, exact: bool = True
+) -> Numbers:
+    """Energies of rows that are samples, or stand for them as those of `Moments.rows` do.
+
+    `dA` is the difference to the next layer and `step` what leads there; the kinetic energy is that
+    of this step. `exact` keeps the digits of small singular values, which an interval can do
+    without.
+    """
+    gamma = gamma_of_rows(S, gamma0)
+    s = torch.linalg.svdvals(A) if exact else _roots(A)
+    numbers = {
+        "gamma": gamma,
+        "stable_rank_nuclear": float(stable_rank_of_spectrum(s, "nuclear")),
+        "stable_rank_operator": float(stable_rank_of_spectrum(s, "operator")),
+        "kinetic_energy": math.nan,
+    }
+    if dA is None or step is None:
+        numbers["cost_of_identity"] = float(inner_product(S, A, A, gamma=gamma))
+        return numbers
+    found = energies_of_rows(S, A, dA / step.rho, effective_depth=step.effective_depth, gamma=gamma)
+    numbers["cost_of_identity"] = float(found.cost_of_identity)
+    numbers["kinetic_energy"] = float(found.kinetic_energy)
+    return numbers
+
+
+def energies_of_samples(
+    A: Tensor,
+    after: Tensor | None = None,
+    *,
+    step: Step | None,
+    activation: str,
+    bias: bool,
+    gamma0: float,
+) -> Numbers:
+    """`energies` of samples A and, if there is a step, of the same samples after it."""
+    A = A.double()
+    dA = None if after is None else after.double() - A
+    S = features(A, activation=activation, bias=bias)
+    return energies(S, A, dA, step, gamma0=gamma0, exact=False)
+
+
+def separations(moments: ClassMoments | TargetMoments) -> tuple[Numbers, Scatter | None]:
+    """Log separation by three conventions and, of classes, neural collapse 1 and 2.
+
+    All NaN, and no scatter, where there are too few samples for any.
+    """
+    numbers = dict.fromkeys((*map(log_separation_name, KINDS), *COLLAPSE), math.nan)
+    try:
+        scatter = moments.scatter()
+    except ValueError:  # such as a class of fewer than 2 samples
+        return numbers, None
+    for kind in KINDS:
+        numbers[log_separation_name(kind)] = scatter.log_separation(kind)
+    if isinstance(moments, ClassMoments):
+        numbers["nc1"] = nc1(moments)
+        try:
+            simplex = nc2(moments)
+        except ValueError:  # a class mean at the mean of all has no angle
+            return numbers, scatter
+        numbers["nc2_equinorm"] = simplex.equinorm
+        numbers["nc2_equiangularity"] = simplex.equiangularity
+        numbers["nc2_angle"] = simplex.angle
+    return numbers, scatter
+
+
+def separations_of_samples(H: Tensor, labels: Tensor) -> Numbers:
+    """`separations` of samples at hand; class numbers are whole, values are not."""
+    if labels.is_floating_point():
+        moments: ClassMoments | TargetMoments = TargetMoments(H.shape[1], labels.shape[1])
+    else:
+        classes, labels = labels.unique(return_inverse=True)
+        moments = ClassMoments(H.shape[1], max(2, len(classes)))
+    moments.update(H, labels)
+    return separations(moments)[0]
+
+
+def log_separation_name(kind: str) -> str:
+    """What the log separation of a convention is called among a layer's numbers."""
+    return f"log_separation_{kind}"
+
+
+def _roots(A: Tensor) -> Tensor:
+    """Singular values, falling; those below 1e-8 of the largest are rounding."""
+    return torch.linalg.eigvalsh(A.T @ A).flip(0).clamp_min(0).sqrt()
