@@ -258,7 +258,7 @@ def test_layers_of_another_shape_are_not_skipped_and_say_why():
         "none": "not skipped: it puts out no tensor",
         "blind": "not skipped: it is given no tensor",
     }
-    kinds = dict(zip(ds["layer"].values, ds["kind"].values, strict=True))
+    kinds = dict(zip(ds["layer"].values, ds["layer_kind"].values, strict=True))
     assert kinds["same"] == "single module (Linear)"
     assert ds["output_change"].notnull().values.tolist() == [False, False, True, False, False]
     assert ds["own_step"].notnull().values.tolist() == [False, False, True, False, False]

@@ -29,14 +29,14 @@ class RatioSums:
     r"""Streamed sums for $R = \sum_i d_i / \sum_i t_i$ over units i, in float64.
 
     With all $t_i = 1$ it is the mean of d; with $t_i$ the tokens of a sample and $d_i$ what they
-    lose together, the mean over tokens, of which those of one sample belong together. Means and
-    centred squares are kept, so that a small spread about a large mean keeps its digits.
+    lose together, the mean over tokens, of which those of one sample belong together. Centred
+    squares are kept, so that a small spread about a large mean keeps its digits.
     """
 
     count: int = 0
     """Units seen."""
-    mean: Tensor = field(default_factory=lambda: torch.zeros(2, dtype=torch.float64))
-    """Of d and of t."""
+    total: Tensor = field(default_factory=lambda: torch.zeros(2, dtype=torch.float64))
+    """Sums of d and of t."""
     squares: Tensor = field(default_factory=lambda: torch.zeros(2, 2, dtype=torch.float64))
     """Centred squares and products of d and t, summed."""
 
@@ -48,9 +48,9 @@ class RatioSums:
         n, m = self.count, both.shape[1]
         mean = both.mean(1)
         centred = both - mean[:, None]
-        apart = mean - self.mean
+        apart = mean - self.total / max(n, 1)
         self.squares += centred @ centred.T + n * m / (n + m) * torch.outer(apart, apart)
-        self.mean += m / (n + m) * apart
+        self.total += both.sum(1)
         self.count += m
 
     def estimate(
@@ -73,23 +73,23 @@ class RatioSums:
         Source: Cochran, "Sampling Techniques", 1977, chapter 6 (ratio estimates).
         """
         check_level(level)
-        d, t = self.mean.tolist()
-        if t == 0:
+        if float(self.total[1]) == 0:
             return unknown(self.count, "not enough samples")
+        R = float(self.total[0] / self.total[1])
         if self.count < 2:
-            return alone(d / t, self.count)
-        n, mean, squares = float(self.count), self.mean, self.squares
-        for m, R in added:
-            apart = torch.tensor([R * t, t], dtype=torch.float64) - mean
+            return alone(R, self.count)
+        n, mean, squares = float(self.count), self.total / self.count, self.squares
+        for m, ratio in added:  # of mean weight each
+            apart = torch.stack([ratio * mean[1], mean[1]]) - mean
             squares = squares + n * m / (n + m) * torch.outer(apart, apart)
             mean, n = mean + m / (n + m) * apart, n + m
         middle = float(mean[0] / mean[1])
         weights = torch.tensor([1.0, -middle], dtype=torch.float64)
         rest = max(0.0, float(weights @ squares @ weights))
-        error = math.sqrt(n / (n - 1) * rest) / (n * t)
+        error = math.sqrt(n / (n - 1) * rest) / (n * float(mean[1]))
         reach = float(special.stdtrit(self.count - 1, (1 + level) / 2)) * error
         low, high = max(middle - reach, within[0]), min(middle + reach, within[1])
-        return Estimate(d / t, low, high, self.count, "estimated")
+        return Estimate(R, low, high, self.count, "estimated")
 
 
 def root(estimate: Estimate) -> Estimate:

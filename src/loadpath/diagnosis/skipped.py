@@ -174,7 +174,7 @@ def dataset_of(
             "whether the layer was skipped, or why not",
             [reasons.get(n, SKIPPED) for n in layers],
         ),
-        ("kind", "what the layer is, as far as can be told", [kinds[n] for n in layers]),
+        ("layer_kind", "what the layer is, as far as can be told", [kinds[n] for n in layers]),
     ):
         attrs = {"long_name": long_name, "units": "words"}
         ds[name] = ("layer", np.array(text, dtype=object), attrs)

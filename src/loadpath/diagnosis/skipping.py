@@ -60,9 +60,9 @@ def skip_layers(
     To skip a layer is to put its input in place of its output, as if its block were not there; the
     rest of the model runs on. What can be skipped is every layer whose input and output are real
     numbers of one shape. That is so of residual blocks and transformer layers, for which it was
-    made, and also of any other module that keeps the width, whose skipping says less: `kind` has
-    the class, for whether a module adds to its input cannot be told from outside. Other layers have
-    the reason in `status`, and NaN. Layer l of a LeakyResNet is skipped by $A_l = A_{l-1}$.
+    made, and also of any other module that keeps the width, whose skipping says less: `layer_kind`
+    has the class, for whether a module adds to its input cannot be told from outside. Other layers
+    have the reason in `status`, and NaN. Layer l of a LeakyResNet is skipped by $A_l = A_{l-1}$.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def skip_layers(
     `output_change`, $\|f_{skip} - f\| / \|f - \bar f\|$, f a row of the output (tokens and
     positions are rows of their own) and $\bar f$ their mean: 1 is as much as outputs differ; with
     a grouped jackknife's interval. `own_step`, $\|A_{out} - A_{in}\| / \|A_{out}\|$ of the
-    layer's own input and output. Also `status`, `kind`, and the plain model's `loss` and
+    layer's own input and output. Also `status`, `layer_kind`, and the plain model's `loss` and
     `accuracy`.
 
     One pass over the loader, and in it 1 forward pass a batch and 1 for each layer that can be
