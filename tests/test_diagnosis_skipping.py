@@ -488,6 +488,46 @@ def test_a_model_that_draws_draws_the_same_for_every_layer():
     np.testing.assert_allclose(float(ds["output_change"][2]), expected, **EXACT)
 
 
+@pytest.mark.parametrize("wrap", [nn.DataParallel, lambda m: torch.compile(m, backend="eager")])
+def test_wrapped_models_are_skipped_as_what_is_in_them(wrap):
+    model, x = built(residual_net), random(8, 5, seed=27)
+    wrapped = wrap(model)
+    wrapped(x)  # what is compiled now would not call hooks put on later
+    plain, ds = skip_layers(model, [x]), skip_layers(wrapped, [x])
+    assert ds["output_change"].identical(plain["output_change"])
+
+
+def test_tokens_may_come_before_samples():
+    class TokensFirst(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = residual_net(2)
+
+        def forward(self, src, src_key_padding_mask):
+            return self.layers(src.transpose(0, 1))
+
+    model, x = built(TokensFirst), random(3, 4, 5, seed=28)
+    padding = torch.zeros(3, 4, dtype=torch.bool)
+    padding[1, 2:] = True
+    batch = {"src": x, "src_key_padding_mask": padding}
+    ds = skip_layers(model, [batch], layers=Residual, tokens_first=True)
+    h, f, g = x[~padding], model.layers(x)[~padding], model.layers[1:](x)[~padding]
+    expected = float((g - f).norm() / (f - f.mean(0)).norm())
+    np.testing.assert_allclose(float(ds["output_change"][0]), expected, **EXACT)
+    step = float((model.layers[0](h) - h).norm() / model.layers[0](h).norm())
+    np.testing.assert_allclose(float(ds["own_step"][0]), step, **EXACT)
+
+
+def test_half_precision_is_measured_in_more():
+    model, x = built(residual_net), random(40, 5, seed=29)
+    y = torch.arange(40) % 3
+    ds = skip_layers(copy.deepcopy(model).bfloat16(), [(x.bfloat16(), y)])
+    exact = skip_layers(model, [(x, y)])
+    for name in ("loss_change", "output_change", "own_step"):
+        # bfloat16 has 8 bits: 0.4 % of the activations themselves.
+        np.testing.assert_allclose(ds[name], exact[name], rtol=0.1, atol=0.02)
+
+
 class Breaks(nn.Module):
     """Raises once, in a pass of its choice."""
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from loadpath.diagnosis.rank_agreement import Column, rank_agreement
 from loadpath.diagnosis.verdict import verdict
-from loadpath.diagnosis.verdict_words import listed
+from loadpath.diagnosis.verdict_words import from_both_ends, listed
 
 
 def column(values, reach=0.0, level=0.95):
@@ -220,6 +220,9 @@ def test_numbers_without_intervals_are_kept_apart():
 def test_long_lists_are_cut():
     assert listed([]) == "none" and listed(["a"]) == "a" and listed(["a", "b"], "or") == "a or b"
     assert listed([str(n) for n in range(12)]) == "0, 1, 2, 3, 4, 5, 6, 7 and 4 more"
+    many = from_both_ends([str(n) for n in range(12)])
+    assert many == "0, 1, 2, 3, 4 between these, 8, 9, 10 and 11"
+    assert from_both_ends(["a", "b"]) == "a and b"
 
 
 GOOD = dataset(LAYERS, relative_step=(STEPS, 0.01))

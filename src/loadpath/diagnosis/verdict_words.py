@@ -29,6 +29,19 @@ def listed(parts: Sequence[str], word: str = "and") -> str:
     shown = list(parts[:LISTED])
     if len(parts) > LISTED:
         shown.append(f"{len(parts) - LISTED} more")
+    return _in_a_row(shown, word)
+
+
+def from_both_ends(parts: Sequence[str]) -> str:
+    """Parts in a row, cut in the middle where there are many."""
+    if len(parts) <= LISTED:
+        return _in_a_row(parts)
+    half = LISTED // 2
+    middle = f"{len(parts) - 2 * half} between these"
+    return _in_a_row([*parts[:half], middle, *parts[-half:]])
+
+
+def _in_a_row(shown: Sequence[str], word: str = "and") -> str:
     if len(shown) < 2:
         return "".join(shown) or "none"
     return f"{', '.join(shown[:-1])} {word} {shown[-1]}"
@@ -84,14 +97,16 @@ class _Changes:
                 f"told from 0 on these samples ({self.level} intervals: {listed(spans)})."
             )
         if v.harmful and self.of_loss:
-            found.append(f"Skipping raises the loss: {listed(self._amounts(v.harmful))}.")
+            found.append(f"Skipping raises the loss: {from_both_ends(self._amounts(v.harmful))}.")
         if v.harmful and not self.of_loss:
             found.append(
                 "Skipping moves the output, relative to how far outputs differ from one another: "
-                f"{listed(self._amounts(v.harmful))}."
+                f"{from_both_ends(self._amounts(v.harmful))}."
             )
         if v.helpful:
-            found.append(f"Skipping lowers the loss: {listed(self._amounts(v.helpful, -1))}.")
+            found.append(
+                f"Skipping lowers the loss: {from_both_ends(self._amounts(v.helpful, -1))}."
+            )
         if v.unsure:
             amounts = [f"{n} {_number(self.change[n][0])}" for n in v.unsure]
             what = "loss" if self.of_loss else "output"
