@@ -153,6 +153,7 @@ def test_a_verdict_ranks_and_sorts_by_what_the_intervals_hold():
         "ranked its change is the 2nd smallest as measured."
     )
     assert any("is not shown on this model" in sentence for sentence in text)
+    assert text[-1] == "Each interval is for its layer alone: of 20 such, one misses on average."
     assert all(sentence.endswith(".") and "\n" not in sentence for sentence in text)
 
 

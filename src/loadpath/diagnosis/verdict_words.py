@@ -57,7 +57,13 @@ def sentences_of(verdict: Verdict, skipped: xr.Dataset) -> tuple[str, ...]:
         *_trust(verdict),
         "Each layer was skipped by itself and nothing was trained after it: what several cost "
         "together, or after training, is not known.",
+        f"Each interval is for its layer alone: of {1 / (1 - _level(skipped)):.3g} such, one misses "
+        "on average.",
     )
+
+
+def _level(skipped: xr.Dataset) -> float:
+    return float(skipped.attrs.get("level", 0.95))
 
 
 def _what_was_done(verdict: Verdict, skipped: xr.Dataset) -> str:
@@ -80,7 +86,7 @@ class _Changes:
         truth = verdict.truth
         self.verdict = verdict
         self.of_loss = truth == "loss_change"
-        self.level = f"{float(skipped.attrs.get('level', 0.95)):.0%}"
+        self.level = f"{_level(skipped):.0%}"
         names = [str(name) for name in skipped["layer"].values]
         ends = (skipped[f"{truth}{suffix}"].values.tolist() for suffix in ("", "_low", "_high"))
         self.change = dict(zip(names, zip(*ends, strict=True), strict=True))
