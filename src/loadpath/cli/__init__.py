@@ -12,18 +12,20 @@ from jsonargparse import ActionConfigFile, ArgumentParser, set_parsing_settings
 
 from loadpath.cli.chain import Chain
 from loadpath.cli.commands import Demo, Figures, Report
+from loadpath.cli.diagnose import Diagnose
 from loadpath.cli.geodesic import Geodesic
 from loadpath.cli.phase_diagram import PhaseDiagram
 from loadpath.cli.run_folder import FLAGS, SWITCHES
 from loadpath.cli.train import Train
 
-Command = Demo | Train | Geodesic | Chain | PhaseDiagram | Figures | Report
+Command = Demo | Train | Geodesic | Chain | PhaseDiagram | Diagnose | Figures | Report
 COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
     "train": Train,
     "geodesic": Geodesic,
     "chain": Chain,
     "phase-diagram": PhaseDiagram,
+    "diagnose": Diagnose,
     "figures": Figures,
     "report": Report,
 }

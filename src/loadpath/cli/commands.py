@@ -8,7 +8,7 @@ from typing import Any
 
 from loadpath import experiments
 from loadpath import report as pages
-from loadpath.cli.chain import write_page
+from loadpath.cli import chain, diagnose
 from loadpath.cli.run_folder import section, write_report
 from loadpath.cli.train import Train
 from loadpath.data.arrays import check_count
@@ -99,7 +99,7 @@ class Report:
     """Write the page about a finished run again, from the results in its folder."""
 
     run_folder: str
-    """folder that `loadpath train`, `geodesic` or `chain` wrote"""
+    """folder that `loadpath train`, `geodesic`, `chain` or `diagnose` wrote"""
     out: str | None = None
     """file to write the page to; if not given report.html in the folder, animation.html for a
     chain"""
@@ -110,6 +110,8 @@ class Report:
         """Do it."""
         page = None if self.out is None else Path(self.out)
         folder = Path(self.run_folder)
-        of_chain = (folder / "chain.nc").is_file()
-        write = write_page if of_chain else write_report
+        write = write_report
+        for name, other in (("chain.nc", chain.write_page), ("diagnosis.nc", diagnose.write_page)):
+            if (folder / name).is_file():
+                write = other
         print(write(folder, page, overwrite=self.overwrite))

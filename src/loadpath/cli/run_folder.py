@@ -41,6 +41,8 @@ CHAIN_FILES = (
 """What `chain` writes."""
 DIAGRAM_FILES = ("config.yaml", "phase_diagram.nc", "phase_diagram.png")
 """What `phase-diagram` writes."""
+DIAGNOSIS_FILES = ("config.yaml", "diagnosis.nc", "skipped.nc", "report.html")
+"""What `diagnose` writes."""
 FLAGS = {
     "resume": "go on with what is in the folder, or start if there is nothing",
     "overwrite": "replace what is in the folder already",
@@ -51,6 +53,7 @@ SWITCHES = {
     "beside_chain": "fit the spring-block chain to networks: <panel>-beside-chain.nc and .png",
     "chain": "draw it of the spring-block chain",
     "common_noise": "shake all blocks of a chain alike; by default each has noise of its own",
+    "pass_labels": "give the model the labels of batches that are dicts, for a loss of its own",
 }
 """Options without a value that config files do hold."""
 
@@ -80,7 +83,8 @@ def earlier_results(folder: Path) -> list[str]:
     for place in (folder, *folder.parents):
         if place.exists() and not place.is_dir():
             raise NotADirectoryError(f"out must be a folder, but {str(place)!r} is a file.")
-    names = dict.fromkeys((*RUN_FILES, *GEODESIC_FILES, *CHAIN_FILES, *DIAGRAM_FILES))
+    files = (RUN_FILES, GEODESIC_FILES, CHAIN_FILES, DIAGRAM_FILES, DIAGNOSIS_FILES)
+    names = dict.fromkeys(name for each in files for name in each)
     return [name for name in names if (folder / name).exists()]
 
 

@@ -30,6 +30,7 @@ NOISE_SHARE = 0.25
 HEAD_ERROR = 1e-3
 """A classifier reads a layer if it gives the outputs to this share of their size: float32 and an
 average in another order stay far below."""
+OTHER_RANK = missing("fewer directions between classes before")
 NOT_READ = missing("no Linear makes the outputs from this layer")
 
 
@@ -47,7 +48,8 @@ def separation(sums: Sums, options: Options) -> Columns:
     """Log separation, loads and concavity by three conventions; of classes also NC1 and NC2.
 
     A load is that of the layer which the step leads to; the concavity, of the whole curve, is a
-    column of one cell.
+    column of one cell. Fuzziness and inverse are sums over the directions between class means, so
+    that their curves start at the first layer from which on all have as many.
     """
     measured = [_measure(sums, layer) for layer in sums.layers.values()]
     columns: Columns = {}
@@ -58,8 +60,12 @@ def separation(sums: Sums, options: Options) -> Columns:
             why = _unclear(layer, kind, sums.count)
             cell = column_cell(sums, options, layer.values[name], layer.kept, name)
             column.append(missing(why) if why else cell)
+        first = 0 if kind == "trace_ratio" else _comparable(measured)
         kept = [layer.kept for layer in measured]
-        columns |= _of_curve(sums, options, kind, column, kept)
+        columns |= _of_curve(sums, options, kind, column, kept, first)
+    columns["between_rank"] = [
+        alone(layer.scatter.between_rank) if layer.scatter else FEW for layer in measured
+    ]
     if sums.labels == "classes":
         for name in COLLAPSE:
             columns[name] = [_collapse(sums, options, layer, name) for layer in measured]
@@ -168,8 +174,19 @@ def _collapse(sums: Sums, options: Options, layer: _Measured, name: str) -> Cell
     return column_cell(sums, options, value, layer.kept, name)
 
 
+def _comparable(measured: list[_Measured]) -> int:
+    """The first layer from which on the scatter between classes keeps its rank."""
+    ranks = [layer.scatter.between_rank if layer.scatter else 0 for layer in measured]
+    return max((l + 1 for l, rank in enumerate(ranks) if rank != ranks[-1]), default=0)
+
+
 def _of_curve(
-    sums: Sums, options: Options, kind: str, column: list[Cell], kept: list[Kept | None]
+    sums: Sums,
+    options: Options,
+    kind: str,
+    column: list[Cell],
+    kept: list[Kept | None],
+    first: int,
 ) -> Columns:
     """Loads and concavity of one convention."""
     name = log_separation_name(kind)
@@ -185,15 +202,20 @@ def _of_curve(
         drawn = (float(of(sign * whole)), of(sign * without))
         return of_all(value, drawn, sizes, n=sums.count, level=options.level)
 
-    load = [missing("no layer before")]
-    for l in range(1, len(D)):
+    load = [missing("no layer before"), *[OTHER_RANK] * first]
+    for l in range(first + 1, len(D)):
 
         def fall(curve: Array, l: int = l) -> Array:
             return curve[..., l - 1] - curve[..., l]
 
         load.append(cell(float(fall(D)), fall))
-    bend = float(concavity(D)) if len(D) > 2 and np.isfinite(D).all() else math.nan
-    return {f"load_{kind}": load, f"concavity_{kind}": [cell(bend, concavity)]}
+
+    def bend(curve: Array) -> Array:
+        return concavity(curve[..., first:])
+
+    known = len(D) - first > 2 and np.isfinite(D[first:]).all()
+    whole_bend = float(bend(D)) if known else math.nan
+    return {f"load_{kind}": load[: len(D)], f"concavity_{kind}": [cell(whole_bend, bend)]}
 
 
 def _curves_of_kept(

@@ -92,8 +92,8 @@ def diagnose(
     measure that is asked for needs labels that the loader does not have; if labels change their
     kind from one batch to another.
     """
-    options = Options(check_positive("gamma0", gamma0), level, seed)
-    _check(measures, activation=activation, kept=kept, level=level, seed=seed)
+    check_options(measures, activation=activation, gamma0=gamma0, kept=kept, level=level, seed=seed)
+    options = Options(gamma0, level, seed)
     inner = unwrapped(model)
     began = time.monotonic()
     sums: Sums | None = None
@@ -157,9 +157,16 @@ def outputs_of(output: Any) -> Tensor | None:
     return found.detach().cpu() if found is not None and found.is_floating_point() else None
 
 
-def _check(
-    measures: Sequence[str] | None, *, activation: str, kept: int, level: float, seed: int
+def check_options(
+    measures: Sequence[str] | None,
+    *,
+    activation: str,
+    gamma0: float,
+    kept: int,
+    level: float,
+    seed: int,
 ) -> None:
+    """Refuse options that `diagnose` cannot take, before anything runs."""
     if isinstance(measures, str):
         raise ValueError(f"measures must be a sequence of names, got the string {measures!r}.")
     for name in measures or ():
@@ -169,6 +176,7 @@ def _check(
         raise ValueError("measures must name at least one measure, got none.")
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}.")
+    check_positive("gamma0", gamma0)
     check_count("kept", kept, 1)
     check_count("seed", seed, 0)
     check_level(level)

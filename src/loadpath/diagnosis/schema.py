@@ -13,6 +13,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "log_separation": ("log separation D of the classes", "natural logarithm"),
     "load": ("load d, what the step to this layer takes off D", "natural logarithm"),
     "concavity": ("concavity of the load curve, over its fall", "1"),
+    "between_rank": ("directions between class means", "1"),
     "nc1": ("NC1, variability within classes", "1"),
     "nc2_equinorm": ("NC2, spread of the norms of class means", "1"),
     "nc2_equiangularity": ("NC2, spread of the cosines between class means", "1"),

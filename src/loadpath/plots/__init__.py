@@ -16,6 +16,17 @@ from .beside_chain import (
     noise_of_levels,
 )
 from .certificate import descent, hamiltonians, residuals
+from .diagnosis import (
+    layer_alignment,
+    layer_collapse,
+    layer_dimensions,
+    layer_energies,
+    layer_load_curve,
+    layer_probes,
+    layer_steps_taken,
+    layers_skipped,
+    movement_and_harm,
+)
 from .figures import (
     figure_1a,
     figure_1b,
@@ -87,10 +98,19 @@ __all__ = [
     "figure_surgery",
     "frictions_of_slopes",
     "hamiltonians",
+    "layer_alignment",
+    "layer_collapse",
+    "layer_dimensions",
+    "layer_energies",
+    "layer_load_curve",
+    "layer_probes",
+    "layer_steps_taken",
+    "layers_skipped",
     "learning_curves",
     "mesh",
     "mesh_history",
     "momenta",
+    "movement_and_harm",
     "network_phase_diagram",
     "noise_of_levels",
     "path_2d",

@@ -1,6 +1,7 @@
-"""Self-contained HTML pages, about nets or about chains: what was run, and how to read it."""
+"""Self-contained HTML pages, about nets, chains or any model: what was run, how to read it."""
 
 from loadpath.report.chain import write_chain
+from loadpath.report.diagnosis import write_diagnosis
 from loadpath.report.page import Section, write
 
-__all__ = ["Section", "write", "write_chain"]
+__all__ = ["Section", "write", "write_chain", "write_diagnosis"]

@@ -1,0 +1,185 @@
+"""The page about any model: which layers do the work, in words, one table, and curves."""
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from loadpath import plots, results
+from loadpath.diagnosis import Verdict, summary
+from loadpath.report.figures import Figure, shown
+from loadpath.report.page import environment, rows
+
+_CURVES = (
+    (
+        ("log_separation",),
+        Figure(
+            "Load curve",
+            plots.layer_load_curve,
+            "How far apart the classes are: it falls as they separate, and what a layer takes off "
+            "is its load. Above the dashed line the deep layers do more than their share, below it "
+            "the shallow ones do.",
+        ),
+    ),
+    (
+        ("relative_step", "turn"),
+        Figure(
+            "Steps",
+            plots.layer_steps_taken,
+            "How far each layer moves its input. The turn leaves out what only scales it; the "
+            "effective depth is how much the stream grows, on a logarithmic scale. Layers whose "
+            "shape differs from the one before have no step.",
+        ),
+    ),
+    (
+        ("participation_ratio", "effective_rank"),
+        Figure(
+            "Dimensions",
+            plots.layer_dimensions,
+            "How many directions a layer uses. The counts differ in what weak ones are worth; "
+            "the stable rank counts the mean as one of them. A bottleneck shows in all.",
+        ),
+    ),
+    (
+        ("cka_next",),
+        Figure(
+            "Likeness",
+            plots.layer_alignment,
+            "1 means the same but for rotation and scale. Where likeness with the next layer dips, "
+            "the representation is made anew.",
+        ),
+    ),
+    (
+        ("probe_ridge",),
+        Figure(
+            "Probes",
+            plots.layer_probes,
+            "How well a linear classifier, fitted on part of the kept samples, reads the classes "
+            "off the others. What it reads the model need not use.",
+        ),
+    ),
+    (
+        ("nc1",),
+        Figure(
+            "Neural collapse",
+            plots.layer_collapse,
+            "All four fall toward 0 as samples gather at their class means and these spread out "
+            "evenly. The third and fourth are defined only where a linear classifier reads the "
+            "layer.",
+        ),
+    ),
+    (
+        ("cost_of_identity",),
+        Figure(
+            "Energies",
+            plots.layer_energies,
+            "The cost of identity is what holding a representation costs a Leaky ResNet, and the "
+            "kinetic energy what moving it does. In other models they compare layers, and are no "
+            "conserved quantities.",
+        ),
+    ),
+)
+_SKIPPED = Figure(
+    "Layers really skipped",
+    plots.layers_skipped,
+    "Each layer in turn was replaced by its input. Where the bar crosses the dashed line, nothing "
+    "can be told from no change.",
+)
+_COLUMNS = (
+    ("load", "load"),
+    ("relative_step", "relative step"),
+    ("turn", "turn"),
+    ("effective_depth", "effective depth"),
+    ("participation_ratio", "particip. ratio"),
+    ("effective_rank", "effective rank"),
+    ("intrinsic_dimension", "intrinsic dim."),
+    ("cka_next", "CKA next"),
+    ("probe_logistic", "probe"),
+)
+"""Columns of the table, and their headings."""
+_OF_SKIPPING = (("loss_change", "loss if skipped"), ("output_change", "output if skipped"))
+"""The first of them that there is becomes a column too."""
+
+
+def write_diagnosis(
+    path: str | os.PathLike[str],
+    ds: xr.Dataset,
+    *,
+    title: str,
+    skipped: xr.Dataset | None = None,
+    verdict: Verdict | None = None,
+    config: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write the page about a model to `path`, whole or not at all, and return the path.
+
+    `ds` is from `loadpath.diagnose`, `skipped` and `verdict` from `loadpath.diagnosis`. The page
+    holds figures and style itself and asks nothing of the network.
+
+    Raises: FileExistsError if `path` exists and `overwrite` is not set.
+    """
+    figures = [
+        shown(figure, ds) for names, figure in _CURVES if any(_known(ds, name) for name in names)
+    ]
+    if skipped is not None:
+        figures.insert(0, shown(_SKIPPED, skipped))
+    headings, lines = table(ds, skipped)
+    provenance = {
+        f"{source}: {name}": value
+        for source, part in (("diagnosis", ds), ("skipping", skipped))
+        for name, value in (part.attrs if part is not None else {}).items()
+        if name != "layers"
+    }
+    page = environment().get_template("diagnosis.html.j2").render(
+        title=title,
+        summary=summary(ds),
+        verdict=verdict.sentences if verdict is not None else (),
+        headings=headings,
+        lines=lines,
+        level=f"{_level(ds):.0%}",
+        meanings=list(zip(ds["layer"].values, ds["meaning"].values, strict=True)),
+        figures=figures,
+        config=list(rows(config or {})),
+        provenance=list(rows(provenance)),
+    )  # fmt: skip
+    return results.write_text_atomic(path, page, overwrite=overwrite)
+
+
+def table(
+    ds: xr.Dataset, skipped: xr.Dataset | None
+) -> tuple[list[str], list[tuple[str, list[dict[str, str]]]]]:
+    """Headings, and of every layer its name and cells: text, interval, and the status."""
+    part = ds.sel(kind="fuzziness") if "kind" in ds.dims else ds
+    parts = [(part, *column) for column in _COLUMNS if _known(part, column[0])]
+    if skipped is not None:
+        gone = skipped.reindex(layer=ds["layer"].values)
+        known = [column for column in _OF_SKIPPING if _known(skipped, column[0])]
+        parts += [(gone, *column) for column in known[:1]]
+    lines = []
+    for l, name in enumerate(ds["layer"].values):
+        cells = [{"text": str(int(ds["width"][l])), "interval": "", "status": ""}]
+        cells += [_cell(each, variable, l) for each, variable, _ in parts]
+        lines.append((str(name), cells))
+    return ["width", *(heading for _, _, heading in parts)], lines
+
+
+def _cell(ds: xr.Dataset, name: str, l: int) -> dict[str, str]:
+    value, low, high = (float(ds[f"{name}{end}"].values[l]) for end in ("", "_low", "_high"))
+    status = f"{name}_status" if f"{name}_status" in ds else "status"
+    word = str(ds[status].values[l]) if status in ds else ""
+    if math.isnan(value):
+        return {"text": "–", "interval": "", "status": "not skipped" if word == "nan" else word}
+    interval = "" if math.isnan(low) else f"{low:.3g} to {high:.3g}"
+    return {"text": f"{value:.3g}", "interval": interval, "status": word}
+
+
+def _known(ds: xr.Dataset, name: str) -> bool:
+    return name in ds and bool(np.isfinite(ds[name]).any())
+
+
+def _level(ds: xr.Dataset) -> float:
+    return float(ds.attrs.get("level", 0.95))
