@@ -57,8 +57,8 @@ def sentences_of(verdict: Verdict, skipped: xr.Dataset) -> tuple[str, ...]:
         *_trust(verdict),
         "Each layer was skipped by itself and nothing was trained after it: what several cost "
         "together, or after training, is not known.",
-        f"Each interval is for its layer alone: of {1 / (1 - _level(skipped)):.3g} such, one misses "
-        "on average.",
+        f"Each interval is for its layer alone: of {1 / (1 - _level(skipped)):.3g} such, one "
+        "misses on average.",
     )
 
 
