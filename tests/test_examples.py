@@ -3,7 +3,10 @@
 import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import loadpath as lp
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -36,3 +39,23 @@ def test_diagnose_sentences_tells_what_the_layers_of_minilm_do():
     assert (skipped["output_change"][1:] > 0.1).all() and (skipped["agreement"][1:] > 0.5).all()
     assert found["verdict"].ranking[0] == "bert.encoder.layer.2"
     assert any("120 samples" in sentence for sentence in found["said"])
+
+
+def test_diagnose_images_tells_which_block_could_go():
+    main = runpy.run_path(str(EXAMPLES / "diagnose_images.py"))["main"]
+    found = main(lp.data.digits(), epochs=6)
+    profile, skipped = found["profile"], found["skipped"]
+    blocks = [f"blocks.{l}" for l in range(6)]
+    assert profile["layer"].values.tolist() == ["input", "embed", *blocks]
+    assert float(profile["accuracy"]) > 0.5  # of ten digits, after a few epochs
+    # An image averaged to its one channel has one direction between classes, and the mean of its
+    # patches of 2 x 2 has four: no load from there.
+    load = profile.sel(kind="fuzziness")
+    assert profile["between_rank"].values.tolist() == [1, 4, *[9] * 6]
+    other = "fewer directions between classes before"
+    assert load["load_status"].values[1:3].tolist() == [other, other]
+    assert np.isfinite(load["log_separation"][2:]).any()
+    # What the first block does to a stream that is still small matters most.
+    change = skipped["loss_change"].sel(layer=blocks)
+    assert int(change.argmax("layer")) == 0 and float(skipped["loss_change_low"][1]) > 0
+    assert found["verdict"].left_out.keys() == {"embed"}
