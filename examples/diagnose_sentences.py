@@ -44,23 +44,30 @@ FOR_MEANS, LOOKED_AT = 60, 300
 """Sentences of each topic."""
 
 
-class Topics(nn.Module):
-    """A sentence encoder, and the topic whose mean embedding is nearest to a sentence's."""
+class Encoder(nn.Module):
+    """Sentences to vectors, as the encoder is meant to be used."""
 
-    def __init__(self, bert: nn.Module, n_topics: int) -> None:
+    def __init__(self, bert: nn.Module) -> None:
         super().__init__()
         self.bert = bert
-        self.head = nn.Linear(bert.config.hidden_size, n_topics, bias=False)
 
-    def embed(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """Mean over the tokens that are not padding, of length 1: as the encoder is meant to be."""
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Mean over the tokens that are not padding, of length 1: (sample, width)."""
         tokens = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         mask = attention_mask[..., None]  # (sample, token, 1)
         return nn.functional.normalize((tokens * mask).sum(1) / mask.sum(1), dim=-1)
 
+
+class Topics(Encoder):
+    """Sentences to topics: that one whose mean vector is nearest."""
+
+    def __init__(self, bert: nn.Module, means: Tensor) -> None:
+        super().__init__(bert)
+        self.means = nn.Parameter(means)
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Logits (sample, topic): 20 times the cosine with each mean."""
-        return 20 * self.head(self.embed(input_ids, attention_mask))
+        return 20 * super().forward(input_ids, attention_mask) @ self.means.T
 
 
 def load(looked_at: int = LOOKED_AT) -> tuple[Topics, list[dict[str, Tensor]]]:
@@ -68,12 +75,14 @@ def load(looked_at: int = LOOKED_AT) -> tuple[Topics, list[dict[str, Tensor]]]:
     folder = get_model_path()
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     bert = AutoModel.from_pretrained(folder, local_files_only=True)
-    model = Topics(bert, len(TOPICS)).eval()
+    encoder = Encoder(bert).eval()
     of_topics = sentences_of_topics()
     with torch.no_grad():
-        for topic, sentences in enumerate(of_topics.values()):
-            mean = model.embed(**tokens_of(tokenizer, sentences[:FOR_MEANS])).mean(0)
-            model.head.weight[topic] = nn.functional.normalize(mean, dim=0)
+        means = [
+            encoder(**tokens_of(tokenizer, sentences[:FOR_MEANS])).mean(0)
+            for sentences in of_topics.values()
+        ]
+    model = Topics(bert, nn.functional.normalize(torch.stack(means), dim=-1)).eval()
     known = {
         sentence: topic
         for topic, sentences in enumerate(of_topics.values())
@@ -138,9 +147,13 @@ def main(looked_at: int = LOOKED_AT) -> dict[str, Any]:
     model, loader = load(looked_at)
     ds = lp.diagnose(model, loader, layers=LAYERS)
     skipped = lp.diagnosis.skip_layers(model, loader, layers=LAYERS)
+    # What becomes of the vectors themselves needs no labels, which are no classes of their entries.
+    bare = [{name: t for name, t in batch.items() if name != "labels"} for batch in loader[:10]]
+    moved = lp.diagnosis.skip_layers(Encoder(model.bert), bare, layers=LAYERS)
     return {
         "profile": ds,
         "skipped": skipped,
+        "vectors": moved,
         "said": lp.diagnosis.summary(ds),
         "verdict": lp.diagnosis.verdict(ds, skipped),
     }
