@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from loadpath.diagnosis.layer_sums import LayerSums, Sums
 from loadpath.diagnosis.numbers import COLLAPSE, log_separation_name
 from loadpath.geometry import groups_of, wilson
 from loadpath.geometry.ranks import SAMPLES_PER_RANK
+from loadpath.record import side_by_side
 from loadpath.separation import ClassMoments, Scatter, TargetMoments, nc3, nc4
 from loadpath.separation.bootstrap import Array
 from loadpath.separation.load_curve import concavity
@@ -51,7 +53,7 @@ def separation(sums: Sums, options: Options) -> Columns:
     column of one cell. Fuzziness and inverse are sums over the directions between class means, so
     that their curves start at the first layer from which on all have as many.
     """
-    measured = [_measure(sums, layer) for layer in sums.layers.values()]
+    measured = side_by_side(partial(_measure, sums), sums.layers.values())
     columns: Columns = {}
     for kind in KINDS:
         name = log_separation_name(kind)
@@ -74,15 +76,13 @@ def separation(sums: Sums, options: Options) -> Columns:
 
 def classifier(sums: Sums, options: Options, model: nn.Module) -> Columns:
     """NC3 and NC4, where a Linear of the model makes its outputs from a layer."""
-    columns: Columns = {"nc3": [], "nc4": []}
-    for layer in sums.layers.values():
-        cells = (NOT_READ, NOT_READ)
+
+    def of(layer: LayerSums) -> tuple[Cell, Cell]:
         head = None if sums.outputs is None else classifier_of(model, layer, sums.outputs.rows())
-        if head is not None:
-            cells = _self_duality(sums, options, layer, head)
-        for column, cell in zip(columns.values(), cells, strict=True):
-            column.append(cell)
-    return columns
+        return (NOT_READ, NOT_READ) if head is None else _self_duality(sums, options, layer, head)
+
+    third, fourth = zip(*side_by_side(of, sums.layers.values()), strict=True)
+    return {"nc3": list(third), "nc4": list(fourth)}
 
 
 def classifier_of(model: nn.Module, layer: LayerSums, outputs: Tensor) -> nn.Linear | None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import Literal
 
 from loadpath import geometry
 from loadpath.diagnosis import numbers
 from loadpath.diagnosis.cells import FEW, NO_STEP, Cell, alone, cell_of, missing
-from loadpath.diagnosis.intervals import Kept, leave_one_out, of_all
+from loadpath.diagnosis.intervals import Kept, leave_one_sum_out, of_all
 from loadpath.diagnosis.layer_sums import LayerSums, Sums, common_rows
 from loadpath.diagnosis.numbers import ENERGIES
 from loadpath.geometry import groups_of
 from loadpath.geometry.ranks import LEAST, SAMPLES_PER_RANK
+from loadpath.record import side_by_side
 
 Columns = dict[str, list[Cell]]
 """Cells layer by layer, by the measure's name."""
@@ -41,38 +43,42 @@ def column_cell(sums: Sums, options: Options, value: float, kept: Kept | None, n
 
 def energies(sums: Sums, options: Options) -> Columns:
     """Cost of identity, stable ranks and kinetic energy, by the mechanics of [LR]."""
-    layers = list(sums.layers.items())
-    columns: Columns = {name: [] for name in (*ENERGIES, "gamma")}
-    columns["kinetic_energy"].append(NO_STEP)
-    for l, (name, layer) in enumerate(layers):
-        assert layer.moments is not None
-        after = layers[l + 1] if l + 1 < len(layers) and layer.moments.velocity else None
-        step = sums.mesh.steps[after[0]] if after else None
-        rows = layer.moments.rows()
-        found = numbers.energies(*rows, step, gamma0=options.gamma0)
-        kept = None
-        if layer.width <= WIDEST_WITH_INTERVAL:
-            node = sums.mesh.nodes[name]
-            measure = partial(
-                numbers.energies_of_samples,
-                step=step,
-                activation=node.activation,
-                bias=node.bias,
-                gamma0=options.gamma0,
-            )
-            samples = common_rows([layer, *([after[1]] if after else [])])
-            kept = leave_one_out(samples, groups_of(layer.kept.indices()), measure)
-        # A cost of identity is no rank: what relu does not give back of A costs 1 / gamma.
-        few = sums.count < max(LEAST, SAMPLES_PER_RANK * found["stable_rank_nuclear"])
-        for measured in ENERGIES:
-            if measured == "kinetic_energy" and l + 1 == len(layers):
-                continue  # a step belongs to the layer that it leads to
-            cell = column_cell(sums, options, found[measured], kept, measured)
-            if measured == "kinetic_energy" and step is None:
-                cell = NO_STEP
-            columns[measured].append(FEW if few else cell)
-        columns["gamma"].append(alone(found["gamma"]))
+    layers = list(sums.layers)
+    following = [*layers[1:], None]
+    found = side_by_side(
+        lambda pair: _energies(sums, options, *pair), zip(layers, following, strict=True)
+    )
+    columns = {name: [cells[name] for cells in found] for name in (*ENERGIES, "gamma")}
+    # A step belongs to the layer that it leads to.
+    columns["kinetic_energy"] = [NO_STEP, *columns["kinetic_energy"][:-1]]
     return columns
+
+
+def _energies(sums: Sums, options: Options, name: str, following: str | None) -> dict[str, Cell]:
+    """Of one layer, and of the step to the one that follows."""
+    layer, node = sums.layers[name], sums.mesh.nodes[name]
+    assert layer.moments is not None
+    stepped = following if layer.moments.velocity else None
+    step = sums.mesh.steps[stepped] if stepped else None
+    found = numbers.energies(*layer.moments.rows(), step, options.gamma0)
+    kept = None
+    if layer.width <= WIDEST_WITH_INTERVAL:
+        samples = common_rows([layer, *([sums.layers[stepped]] if stepped else [])])
+        kept = leave_one_sum_out(
+            samples,
+            groups_of(layer.kept.indices()),
+            partial(numbers.products, activation=node.activation, bias=node.bias),
+            partial(numbers.energies_of_products, step=step, gamma0=options.gamma0),
+        )
+    # A cost of identity is no rank: what relu does not give back of A costs 1 / gamma.
+    few = sums.count < max(LEAST, SAMPLES_PER_RANK * found["stable_rank_nuclear"])
+    cells = {
+        measured: FEW if few else column_cell(sums, options, found[measured], kept, measured)
+        for measured in ENERGIES
+    }
+    if step is None:
+        cells["kinetic_energy"] = FEW if few else NO_STEP
+    return {**cells, "gamma": alone(found["gamma"])}
 
 
 def steps(sums: Sums, options: Options) -> Columns:
@@ -97,53 +103,56 @@ def steps(sums: Sums, options: Options) -> Columns:
 
 def ranks(sums: Sums, options: Options) -> Columns:
     """Participation ratio and effective rank, of the kept samples."""
-    columns: Columns = {"participation_ratio": [], "effective_rank": []}
-    for layer in sums.layers.values():
+
+    def of(layer: LayerSums) -> tuple[Cell, Cell]:
         parts = geometry.self_sums(layer.kept.rows(), seed=options.seed)
-        columns["participation_ratio"].append(
-            cell_of(geometry.participation_ratio(parts, level=options.level))
+        return (
+            cell_of(geometry.participation_ratio(parts, level=options.level)),
+            cell_of(geometry.effective_rank(parts, level=options.level)),
         )
-        columns["effective_rank"].append(
-            cell_of(geometry.effective_rank(parts, level=options.level))
-        )
-    return columns
+
+    ratios, entropies = zip(*side_by_side(of, sums.layers.values()), strict=True)
+    return {"participation_ratio": list(ratios), "effective_rank": list(entropies)}
 
 
 def alignment(sums: Sums, options: Options) -> Columns:
     """Debiased linear CKA with the next layer and with the first, of the kept samples."""
     layers = list(sums.layers.values())
 
-    def of(first: LayerSums, second: LayerSums) -> Cell:
-        X, Y = common_rows([first, second])
+    def of(pair: tuple[LayerSums, LayerSums]) -> Cell:
+        X, Y = common_rows(pair)
         return cell_of(geometry.linear_cka(X, Y, seed=options.seed, level=options.level))
 
-    following = [of(first, second) for first, second in pairwise(layers)]
     return {
-        "cka_next": [*following, missing("no layer follows")],
-        "cka_first": [of(layers[0], layer) for layer in layers],
+        "cka_next": [*side_by_side(of, pairwise(layers)), missing("no layer follows")],
+        "cka_first": side_by_side(of, [(layers[0], layer) for layer in layers]),
     }
 
 
 def dimension(sums: Sums, options: Options) -> Columns:
     """Intrinsic dimension by TwoNN, of the kept samples."""
-    return {
-        "intrinsic_dimension": [
-            cell_of(geometry.two_nn(layer.kept.rows(), level=options.level))
-            for layer in sums.layers.values()
-        ]
-    }
+
+    def of(layer: LayerSums) -> Cell:
+        return cell_of(geometry.two_nn(layer.kept.rows(), level=options.level))
+
+    return {"intrinsic_dimension": side_by_side(of, sums.layers.values())}
 
 
 def probes(sums: Sums, options: Options) -> Columns:
     """Accuracy of ridge and logistic probes on samples held out from the kept ones."""
     assert sums.answers is not None
-    columns: Columns = {"probe_ridge": [], "probe_logistic": []}
-    for layer in sums.layers.values():
+    answers = sums.answers.rows()
+
+    def of(asked: tuple[LayerSums, Literal["ridge", "logistic"]]) -> Cell:
+        layer, kind = asked
         rows = layer.kept.rows()
-        labels = sums.answers.rows()[: len(rows)]
-        for kind in ("ridge", "logistic"):
-            probe = geometry.class_probe(
-                rows, labels, kind=kind, seed=options.seed, level=options.level
-            )
-            columns[f"probe_{kind}"].append(cell_of(probe.accuracy))
-    return columns
+        probe = geometry.class_probe(
+            rows, answers[: len(rows)], kind=kind, seed=options.seed, level=options.level
+        )
+        return cell_of(probe.accuracy)
+
+    layers = sums.layers.values()
+    return {
+        "probe_ridge": side_by_side(of, [(layer, "ridge") for layer in layers]),
+        "probe_logistic": side_by_side(of, [(layer, "logistic") for layer in layers]),
+    }

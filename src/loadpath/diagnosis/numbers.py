@@ -8,7 +8,12 @@ import torch
 from torch import Tensor
 
 from loadpath.diagnosis.mesh import Step
-from loadpath.mechanics.energies import energies_of_rows, gamma_of_rows, inner_product
+from loadpath.mechanics.energies import (
+    coupling,
+    energies_of_rows,
+    gamma_of_rows,
+    inner_product,
+)
 from loadpath.mechanics.ranks import stable_rank_of_spectrum
 from loadpath.record import features, torch_threads
 from loadpath.separation import ClassMoments, Scatter, TargetMoments, nc1, nc2
@@ -22,23 +27,14 @@ COLLAPSE = ("nc1", "nc2_equinorm", "nc2_equiangularity", "nc2_angle")
 
 
 @torch_threads(1)
-def energies(
-    S: Tensor, A: Tensor, dA: Tensor | None, step: Step | None, *, gamma0: float, exact: bool = True
-) -> Numbers:
+def energies(S: Tensor, A: Tensor, dA: Tensor | None, step: Step | None, gamma0: float) -> Numbers:
     """Energies of rows that are samples, or stand for them as those of `Moments.rows` do.
 
     `dA` is the difference to the next layer and `step` what leads there; the kinetic energy is that
-    of this step. `exact` keeps the digits of small singular values, which an interval can do
-    without.
+    of this step.
     """
     gamma = gamma_of_rows(S, gamma0)
-    s = torch.linalg.svdvals(A) if exact else _roots(A)
-    numbers = {
-        "gamma": gamma,
-        "stable_rank_nuclear": float(stable_rank_of_spectrum(s, "nuclear")),
-        "stable_rank_operator": float(stable_rank_of_spectrum(s, "operator")),
-        "kinetic_energy": math.nan,
-    }
+    numbers = {"gamma": gamma, "kinetic_energy": math.nan, **_ranks(torch.linalg.svdvals(A))}
     if dA is None or step is None:
         numbers["cost_of_identity"] = float(inner_product(S, A, A, gamma=gamma))
         return numbers
@@ -48,20 +44,41 @@ def energies(
     return numbers
 
 
-def energies_of_samples(
-    A: Tensor,
-    after: Tensor | None = None,
-    *,
-    step: Step | None,
-    activation: str,
-    bias: bool,
-    gamma0: float,
-) -> Numbers:
-    """`energies` of samples A and, if there is a step, of the same samples after it."""
+def products(
+    A: Tensor, after: Tensor | None = None, *, activation: str, bias: bool
+) -> tuple[Tensor, ...]:
+    """Sums over samples that `energies_of_products` needs, of a layer and the one after a step.
+
+    S^T S, S^T [A, dA], A^T A, and the squares of A and dA.
+    """
     A = A.double()
-    dA = None if after is None else after.double() - A
+    moved = [A] if after is None else [A, after.double() - A]
     S = features(A, activation=activation, bias=bias)
-    return energies(S, A, dA, step, gamma0=gamma0, exact=False)
+    squares = torch.stack([M.square().sum() for M in moved])
+    return S.T @ S, S.T @ torch.cat(moved, dim=1), A.T @ A, squares
+
+
+@torch_threads(1)
+def energies_of_products(
+    G: Tensor, C: Tensor, AA: Tensor, squares: Tensor, step: Step | None, gamma0: float
+) -> Numbers:
+    r"""`energies` from `products`, good to intervals: 1e-16 / gamma0 of them is rounding.
+
+    $\mathrm{Tr}\, M^\top (K + \gamma)^{-1} M = (\|M\|^2 - \mathrm{Tr}\, C^\top (G + \gamma)^{-1} C)
+    / \gamma$ with $C = S^\top M$ for M = A and dA.
+    """
+    gamma = max(gamma0 * float(torch.linalg.eigvalsh(G)[-1]), 1e-100)
+    L = torch.linalg.cholesky(G + gamma * torch.eye(len(G), dtype=G.dtype))
+    explained = torch.linalg.solve_triangular(L, C, upper=False).square()
+    weighted = [
+        float(square - part.sum()) / gamma
+        for square, part in zip(squares, explained.split(len(AA), dim=1), strict=True)
+    ]
+    s = torch.linalg.eigvalsh(AA).flip(0).clamp_min(0).sqrt()
+    kinetic = math.nan
+    if step is not None:
+        kinetic = weighted[1] / step.rho**2 / (2 * coupling(step.effective_depth))
+    return {"cost_of_identity": weighted[0], "kinetic_energy": kinetic, **_ranks(s)}
 
 
 def separations(moments: ClassMoments | TargetMoments) -> tuple[Numbers, Scatter | None]:
@@ -77,7 +94,7 @@ def separations(moments: ClassMoments | TargetMoments) -> tuple[Numbers, Scatter
     for kind in KINDS:
         numbers[log_separation_name(kind)] = scatter.log_separation(kind)
     if isinstance(moments, ClassMoments):
-        numbers["nc1"] = nc1(moments)
+        numbers["nc1"] = nc1(moments, scatter)
         try:
             simplex = nc2(moments)
         except ValueError:  # a class mean at the mean of all has no angle
@@ -104,6 +121,9 @@ def log_separation_name(kind: str) -> str:
     return f"log_separation_{kind}"
 
 
-def _roots(A: Tensor) -> Tensor:
-    """Singular values, falling; those below 1e-8 of the largest are rounding."""
-    return torch.linalg.eigvalsh(A.T @ A).flip(0).clamp_min(0).sqrt()
+def _ranks(s: Tensor) -> Numbers:
+    """Stable ranks of singular values, falling."""
+    return {
+        "stable_rank_nuclear": float(stable_rank_of_spectrum(s, "nuclear")),
+        "stable_rank_operator": float(stable_rank_of_spectrum(s, "operator")),
+    }

@@ -21,7 +21,7 @@ from loadpath.record.selection import Site, select, sites_of, unwrapped
 from loadpath.record.sketch import WIDE, Sketch
 from loadpath.record.streamed import Streamed
 from loadpath.record.streaming import Description, Recorded, second_moments, stream
-from loadpath.record.threads import cores, torch_threads
+from loadpath.record.threads import cores, side_by_side, torch_threads
 from loadpath.record.visiting import device_of, visit
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "save_sums",
     "second_moments",
     "select",
+    "side_by_side",
     "sites_of",
     "stream",
     "tensor_of",

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 
 from loadpath.data.arrays import check_count
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @contextmanager
@@ -37,3 +42,22 @@ def cores(threads: int | None) -> int:
         )
     check_count("threads", threads, 1)
     return threads
+
+
+def side_by_side(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """`function` of every item, in their order, on as many threads as there are cores.
+
+    Each runs torch on one thread: for factorizations, whose own threads gain little, that is all
+    the cores' worth. Of several errors the first item's is raised, and what has not begun is left.
+    """
+    # Limits are of the whole process: set here, so that no thread takes them back from another.
+    with (
+        torch_threads(1),
+        ThreadPoolExecutor(cores(None), initializer=torch.set_num_threads, initargs=(1,)) as pool,
+    ):
+        futures = [pool.submit(function, item) for item in items]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise

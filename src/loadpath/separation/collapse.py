@@ -19,6 +19,7 @@ from torch import Tensor
 
 from loadpath.record import as_rows
 from loadpath.separation.moments import ClassMoments, as_features, as_tensor
+from loadpath.separation.scatter import Scatter
 from loadpath.separation.separations import class_moments
 
 
@@ -68,15 +69,17 @@ def neural_collapse(
     )
 
 
-def nc1(moments: ClassMoments) -> float:
+def nc1(moments: ClassMoments, scatter: Scatter | None = None) -> float:
     r"""NC1, variability collapse: $\mathrm{Tr}(\Sigma_w \Sigma_b^+) / K$.
 
-    The fuzziness over K. Infinite if the class means are all alike, 0 if every sample is at its
+    The fuzziness over K. `scatter` is that of the moments, where it is at hand: it holds on to its
+    decompositions. Infinite if the class means are all alike, 0 if every sample is at its
     class mean. Classes weigh in $\Sigma_b$ by their size; the source's are all of one size.
 
     Raises: ValueError if a class has fewer than 2 samples.
     """
-    return math.exp(moments.log_separation("fuzziness")) / moments.n_classes
+    scatter = scatter or moments.scatter()
+    return math.exp(scatter.log_separation("fuzziness")) / moments.n_classes
 
 
 def nc2(moments: ClassMoments) -> Simplex:
