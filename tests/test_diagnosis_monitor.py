@@ -653,10 +653,14 @@ def test_training_that_collapses_is_told_of(name, steps, kind):
     assert kind in [alarm.kind for alarm in monitor.alarms]
 
 
+UNSEEN = (10, 11, 12)
+"""Seeds other than those by which the rules of collapse were chosen."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", HEALTHY)
 def test_healthy_trainings_of_all_kinds_raise_no_alarm(name):
-    for seed in range(3):
+    for seed in UNSEEN:
         with unwarned():
             monitor = run(HEALTHY[name], seed=seed)
         report(name, seed, monitor)
@@ -667,7 +671,7 @@ def test_healthy_trainings_of_all_kinds_raise_no_alarm(name):
 @pytest.mark.parametrize("name", COLLAPSING)
 def test_collapses_of_all_kinds_are_told_of(name):
     told = 0
-    for seed in range(3):
+    for seed in UNSEEN:
         with unwarned():
             monitor = run(COLLAPSING[name], seed=seed)
         report(name, seed, monitor)

@@ -171,6 +171,30 @@ def test_agreement_is_claimed_only_where_it_is_shown():
     assert "the other way round" in words_of([-s for s in STEPS], 0.01)
 
 
+def test_a_ranking_by_place_alone_is_held_against_it():
+    def found_of(change, steps):
+        profile = dataset(LAYERS, relative_step=(steps, 0.01))
+        return verdict(profile, skipped_of(LAYERS, change, 0.01))
+
+    # Harm falls with depth, and so do steps: place says as much as they do.
+    falling = [5.0, 4.0, 3.0, 2.0, 1.0]
+    confounded = found_of(falling, falling)
+    assert confounded.by_place == pytest.approx(-1)
+    assert (
+        "Ranked by place alone, the last the least harmful, layers correlate by 1.00, no less: "
+        "that relative step says more than place is not shown." in confounded.sentences
+    )
+    # The order b, d, c, e, a of harm is not that of places: 1 - 6 (16 + 1 + 0 + 4 + 1) / 120.
+    mixed = [5.0, 1.0, 3.0, 2.0, 4.0]
+    clear = found_of(mixed, mixed)
+    assert clear.by_place == pytest.approx(-0.1)
+    assert "Ranked by place alone, the last the least harmful, layers correlate by 0.10." in (
+        clear.sentences
+    )
+    assert not any("by place" in sentence for sentence in found_of(falling, mixed).sentences)
+    assert np.isnan(found_of([1.0] * 5, mixed).by_place)
+
+
 def test_layers_without_a_step_or_that_stay_in_are_not_ranked():
     profile = dataset(LAYERS, relative_step=([np.nan, 0.1, 0.2, 0.3, 0.4], 0.01))
     status = ["skipped"] * 4 + ["not skipped: its input is (sample, 2) and its output (sample, 3)"]

@@ -343,3 +343,19 @@ def test_classes_can_be_given_other_numbers_as_they_come():
     for numbers in ([0, 1], [2, 0, 1, 1]):
         with pytest.raises(ValueError, match="numbers must name every class that has samples once"):
             wider.renumbered(numbers)
+
+
+def test_a_scatter_of_full_rank_is_inverted_as_its_modes_are():
+    H, labels = gaussian(3, n=90, width=6, classes=3)
+    for smallest, full in ((1.0, True), (1e-9, True), (1e-14, False)):
+        scale = np.ones(6)
+        scale[-1] = smallest
+        moments = ClassMoments(6, 3)
+        moments.update(H * scale, labels)
+        scatter = moments.scatter()
+        assert (scatter._within_inverse is not None) == full
+        s, V = scatter._within_modes
+        by_modes = 2 * float(((scatter.between @ V) / s).norm().log())
+        assert scatter.within_rank == len(s) == (6 if full else 5)
+        # Both lose as many digits as there are between the largest and the smallest mode.
+        assert scatter.log_separation("inverse") == pytest.approx(by_modes, abs=1e-14 / smallest)

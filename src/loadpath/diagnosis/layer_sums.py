@@ -12,7 +12,7 @@ from loadpath.diagnosis.labels import LabelKind, Separations
 from loadpath.diagnosis.mesh import Mesh
 from loadpath.geometry import Grouped, Reservoir, StepSums, groups_of
 from loadpath.geometry.reservoir import hashes
-from loadpath.record import WIDE, Moments, Recorded, Sketch
+from loadpath.record import WIDE, Moments, Recorded, Sketch, side_by_side
 
 ENTRIES = 2**24
 """Numbers kept of a layer's samples, at most: fewer samples where it is wide."""
@@ -67,12 +67,15 @@ class Sums:
         """Take in a batch."""
         names = list(recorded.features)
         indices = torch.arange(recorded.first, recorded.first + recorded.count)
-        before: str | None = None
         for name in names:
-            rows, sample = recorded.features[name], recorded.sample[name]
             if name not in self.layers:
-                self.layers[name] = self._new(rows, labels)
-            layer = self.layers[name]
+                self.layers[name] = self._new(recorded.features[name], labels)
+        ends: list[str | None] = [None]
+        around = zip([*ends, *names[:-1]], names, [*names[1:], *ends], strict=True)
+
+        def take(place: tuple[str | None, str, str | None]) -> None:
+            before, name, after = place
+            layer, rows, sample = self.layers[name], recorded.features[name], recorded.sample[name]
             layer.rows += len(rows)
             layer.kept.update(*_one_a_sample(rows, sample, indices, self.plan.seed))
             if layer.separations is not None and labels is not None:
@@ -81,9 +84,15 @@ class Sums:
             if before is not None and _alike(recorded, before, name):
                 layer.step = layer.step or Grouped(StepSums)
                 layer.step.update(groups_of(sample), recorded.features[before], rows)
-            before = name
-        if self.plan.energies:
-            self._update_moments(recorded)
+            if self.plan.energies:
+                if after is not None and not _alike(recorded, name, after):
+                    after = None
+                self._update_moments(
+                    name, rows, None if after is None else recorded.features[after]
+                )
+
+        # Layers of one width are factorized in the same batches: on all cores then.
+        side_by_side(take, around)
         self._update_answers(indices, labels, output)
         self.count += recorded.count
 
@@ -97,21 +106,17 @@ class Sums:
             separations = Separations(min(width, WIDE), self.labels, outputs)
         return LayerSums(width, Reservoir(kept, seed=self.plan.seed), None, separations, sketch)
 
-    def _update_moments(self, recorded: Recorded) -> None:
-        names = list(recorded.features)
-        steps = [*recorded.steps(), (names[-1], recorded.features[names[-1]], None)]
-        for name, A, dA in steps:
-            layer = self.layers[name]
-            node = self.mesh.nodes[name]
-            if layer.moments is None:
-                layer.moments = Moments(
-                    layer.width,
-                    velocity=dA is not None,
-                    activation=node.activation,
-                    bias=node.bias,
-                    sketch=WIDE,
-                )
-            layer.moments.update(A, dA)
+    def _update_moments(self, name: str, A: Tensor, after: Tensor | None) -> None:
+        layer, node = self.layers[name], self.mesh.nodes[name]
+        if layer.moments is None:
+            layer.moments = Moments(
+                layer.width,
+                velocity=after is not None,
+                activation=node.activation,
+                bias=node.bias,
+                sketch=WIDE,
+            )
+        layer.moments.update(A, None if after is None else after.double() - A.double())
 
     def _update_answers(
         self, indices: Tensor, labels: Tensor | None, output: Tensor | None

@@ -104,15 +104,15 @@ def rank_agreement(
     rng = np.random.default_rng(seed)
     first = np.argsort(moving.value, kind="stable")[:k]
     safest = np.argsort(harm.value, kind="stable")[:k]
-    spearman = low = high = p_value = math.nan
+    rho = low = high = p_value = math.nan
     if n >= FEWEST:
-        spearman = float(_spearman(moving.value, harm.value))
-    if not math.isnan(spearman):
+        rho = float(spearman(moving.value, harm.value))
+    if not math.isnan(rho):
         low, high = _redrawn(moving, harm, level, rng)
         p_value = _p_value(moving.value, harm.value, rng)
     return Agreement(
         n,
-        spearman,
+        rho,
         low,
         high,
         p_value,
@@ -135,8 +135,8 @@ def _trust(n: int, p_value: float, low: float, high: float, level: float) -> Tru
     return "the other way round" if high < 0 else "not shown"
 
 
-def _spearman(x: Array, y: Array) -> Array:
-    """Rank correlation along the last axis; NaN where one of the two is constant."""
+def spearman(x: Array, y: Array) -> Array:
+    """Spearman's rank correlation along the last axis; NaN where one of the two is constant."""
     a, b = (stats.rankdata(v, axis=-1) - (v.shape[-1] + 1) / 2 for v in (x, y))
     norm = np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
     with np.errstate(invalid="ignore"):
@@ -151,7 +151,7 @@ def _redrawn(
         for column in (moving, harm)
     ]
     tail = (1 - level) / 2
-    low, high = np.nanquantile(_spearman(*drawn), [tail, 1 - tail])
+    low, high = np.nanquantile(spearman(*drawn), [tail, 1 - tail])
     return float(low), float(high)
 
 
@@ -162,6 +162,6 @@ def _p_value(x: Array, y: Array, rng: np.random.Generator) -> float:
     else:
         orders = rng.permuted(np.tile(np.arange(n), (N_ORDERS - 1, 1)), axis=1)
         orders = np.vstack([np.arange(n), orders])  # the order that is: no p-value is 0
-    found = _spearman(np.broadcast_to(x, orders.shape), y[orders])
+    found = spearman(np.broadcast_to(x, orders.shape), y[orders])
     # Orders that only rounding tells apart are as good as one another.
     return float((abs(found) >= abs(found[0]) - 1e-9).mean())

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from loadpath.data.arrays import check_count
-from loadpath.diagnosis.rank_agreement import Agreement, Column, rank_agreement
+from loadpath.diagnosis.rank_agreement import FEWEST, Agreement, Column, rank_agreement, spearman
 from loadpath.diagnosis.verdict_words import in_words, listed, sentences_of
 
 
@@ -44,6 +44,10 @@ class Verdict:
     """Layers that are not ranked, with the reason."""
     agreement: Agreement | None
     """Of the ranking with the truth; None where no layer has both numbers."""
+    by_place: float
+    """Rank correlation of the truth with the mere place of the ranked layers, 1 if the first is the
+    least harmful and so on: what a ranking that measures nothing does, from either end. NaN with
+    fewer than 4 layers, or where all harm alike."""
     sentences: tuple[str, ...]
     """All that in plain words, which say no more than the intervals allow."""
 
@@ -108,6 +112,9 @@ def verdict(
         agreement = rank_agreement(
             movement[order], harm[order], least=least, level=level, seed=seed
         )
+    by_place = math.nan
+    if both.sum() >= FEWEST:
+        by_place = float(spearman(np.flatnonzero(both).astype(np.float64), harm.value[both]))
     by_change = [l for l in np.argsort(harm.value, kind="stable") if was_skipped[l]]
 
     def where(condition: NDArray[np.bool_]) -> tuple[str, ...]:
@@ -125,6 +132,7 @@ def verdict(
         unsure=where(np.isnan(harm.low)),
         left_out=left_out,
         agreement=agreement,
+        by_place=by_place,
         sentences=(),
     )
     return replace(found, sentences=sentences_of(found, skipped))

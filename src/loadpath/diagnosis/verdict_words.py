@@ -195,6 +195,7 @@ def _trust(verdict: Verdict) -> list[str]:
             f"On this model and these samples the ranking by {by} agrees with what skipping does; "
             "that is so of the order as a whole, and promises nothing for a single layer."
         )
+        found.append(_place(verdict, agreement))
     elif agreement.trust == "the other way round":
         found.append(
             "On this model and these samples the ranking is the other way round: what moves the "
@@ -206,6 +207,18 @@ def _trust(verdict: Verdict) -> list[str]:
             "go by the changes measured."
         )
     return found
+
+
+def _place(verdict: Verdict, agreement: Agreement) -> str:
+    """Whether a ranking that measures nothing does as well."""
+    end = "last" if verdict.by_place < 0 else "first"
+    start = f"Ranked by place alone, the {end} the least harmful, layers correlate by"
+    if abs(verdict.by_place) >= agreement.spearman:
+        return (
+            f"{start} {abs(verdict.by_place):.2f}, no less: that {in_words(verdict.measure)} says "
+            "more than place is not shown."
+        )
+    return f"{start} {abs(verdict.by_place):.2f}."
 
 
 def _correlation(agreement: Agreement, by: str) -> str:

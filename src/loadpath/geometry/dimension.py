@@ -24,8 +24,8 @@ LEAST = 50
 """Distinct samples below which there is no number: d would be known to a third at best."""
 CANDIDATES = 6
 """Neighbours looked at once more by differences, which cancel nothing."""
-CHUNK = 1 << 22
-"""Distances held at a time: 32 MB of them."""
+CHUNK = 1 << 19
+"""Distances held at a time: 4 MB of them."""
 
 
 class Neighbours(NamedTuple):
@@ -42,7 +42,7 @@ def nearest_two(X: Float[Tensor, "sample width"]) -> Neighbours:
     r"""Nearest two neighbours of every row of X, by Euclidean distance.
 
     Candidates come from $|x|^2 + |y|^2 - 2 x^\top y$ about the mean, in chunks of rows; their
-    distances are taken from the differences. Memory O(N w) and 32 MB, cost O(N^2 w).
+    distances are taken from the differences. Memory O(N w) and some 4 MB, cost O(N^2 w).
 
     Raises: ValueError if X is not finite and 2-D, or has fewer than 3 rows.
     """

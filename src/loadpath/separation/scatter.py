@@ -76,6 +76,8 @@ class Scatter:
     @property
     def within_rank(self) -> int:
         """Rank of Sigma_w."""
+        if self._within_inverse is not None:
+            return self.within.shape[1]
         return len(self._within_modes[0])
 
     @cached_property
@@ -85,6 +87,18 @@ class Scatter:
     @cached_property
     def _within_modes(self) -> tuple[Tensor, Tensor]:
         return self._modes(self.within, self.within_limit)
+
+    @cached_property
+    @torch_threads(1)
+    def _within_inverse(self) -> Tensor | None:
+        """The inverse of F_w, if it surely has its full rank: a tenth of the cost of its modes."""
+        rows, width = self.within.shape
+        if rows != width or self.within_limit < width:
+            return None
+        inverse, singular = torch.linalg.inv_ex(self.within)
+        # No singular value is below one over the norm of the inverse.
+        full = int(singular) == 0 and 1 > self.floor * float(inverse.norm())
+        return inverse if full else None
 
     @torch_threads(1)
     def _modes(self, factor: Tensor, limit: int) -> tuple[Tensor, Tensor]:
@@ -106,6 +120,8 @@ class Scatter:
             return "not separated"
         if self.within_rank == 0:
             return "collapsed"
+        if self._within_inverse is not None:
+            return "separated"
         V = self._within_modes[1]
         outside = self.between - (self.between @ V) @ V.T
         return "partly collapsed" if float(outside.norm()) > self.floor else "separated"
@@ -128,11 +144,12 @@ class Scatter:
             return -worst
         if kind == "trace_ratio":
             return 2 * math.log(float(self.within.norm()) / float(self.between.norm()))
-        if kind == "fuzziness":
-            (s, V), projected = self._between_modes, self.within
+        if kind == "inverse" and self._within_inverse is not None:
+            root = float((self.between @ self._within_inverse).norm())
         else:
-            (s, V), projected = self._within_modes, self.between
-        root = float(((projected @ V) / s).norm())
+            by_between = kind == "fuzziness"
+            s, V = self._between_modes if by_between else self._within_modes
+            root = float((((self.within if by_between else self.between) @ V) / s).norm())
         # No scatter in the inverted directions: within none that means differ in, or the reverse.
         return 2 * math.log(root) if root > 0 else -math.inf
 
