@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from loadpath.geometry.estimate import Estimate, unknown
 from loadpath.geometry.jackknife import jackknife, merged
@@ -66,16 +67,30 @@ class StepSums:
 
         Raises: ValueError if they are not finite and of one shape.
         """
+        everything = torch.zeros(len(before), dtype=torch.int64)
+        (more,) = self.of_groups(everything, 1, before, after)
+        self.__dict__.update(self.merge(more).__dict__)
+
+    @classmethod
+    @torch.no_grad()
+    def of_groups(cls, groups: Tensor, n_groups: int, before: Any, after: Any) -> list[StepSums]:
+        """Sums of each group of samples, from one pass over all of them.
+
+        Raises: ValueError as `update`.
+        """
         start = as_rows("before", before)
         end = as_rows("after", after, shape=tuple(start.shape)).to(start.device)
         a, b = torch.linalg.vector_norm(start, dim=1), torch.linalg.vector_norm(end, dim=1)
         both = (a > 0) & (b > 0)
-        self.count += len(start)
-        self.before += float(a.square().sum())
-        self.after += float(b.square().sum())
-        self.moved += float((end - start).square().sum())
-        self.growing += int(both.sum())
-        self.log_growth += float((b[both] / a[both]).log().sum())
+        growth = torch.where(both, b / a, 1.0).log()
+        moved = (end - start).square().sum(1)
+        each = torch.stack([torch.ones_like(a), a.square(), b.square(), moved, both, growth], dim=1)
+        sums = each.new_zeros(n_groups, each.shape[1])
+        sums.index_add_(0, groups.to(each.device), each)
+        return [
+            cls(int(count), before, after, moved, int(growing), growth)
+            for count, before, after, moved, growing, growth in sums.tolist()
+        ]
 
     def merge(self, other: StepSums) -> StepSums:
         """Sums of both sets of samples, as a new object."""

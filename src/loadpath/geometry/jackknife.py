@@ -75,6 +75,7 @@ class Grouped(Generic[M]):
         """Hand every sample's rows to the sums of its group; one number is the group of all.
 
         One group for a whole batch costs least, and is right where batches are drawn at random.
+        Sums that have `of_groups`, which gives those of all groups from one pass, are asked for it.
 
         Raises: ValueError if a group is out of range, or `groups` and rows differ in length; see
         the sums' own `update`.
@@ -94,6 +95,11 @@ class Grouped(Generic[M]):
         low, high = int(groups.min()), int(groups.max())
         if low < 0 or high >= n:
             raise ValueError(f"groups must be 0 to {n - 1}, got {low if low < 0 else high}.")
+        of_groups = getattr(self.parts[0], "of_groups", None)
+        if of_groups is not None:
+            more = of_groups(groups, n, *rows)
+            self.parts = [a.merge(b) for a, b in zip(self.parts, more, strict=True)]
+            return
         for g in groups.unique().tolist():
             chosen = groups == g
             _take(self.parts[g], [part[chosen.to(part.device)] for part in rows])
