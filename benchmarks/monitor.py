@@ -1,13 +1,14 @@
 """What watching a training costs: loops with the monitor and without, in turns.
 
-Run `python benchmarks/monitor.py`: about ten minutes. Three nets are trained on random data: a
+Run `python benchmarks/monitor.py`: about twenty minutes. Three nets are trained on random data: a
 residual CNN, a transformer, and an MLP whose steps are so short that the budget must act. Of each
-there are three copies, trained in turns of as many steps, so that a busy moment hits all of them:
-one in a plain loop, one with a monitor by default (a look every 100 steps, at most 5 % of the
-time), and one whose monitor has no budget. The clock of a monitor stands still while it is not the
-turn of its copy. Printed is the time of a turn over that of the plain loop's turn beside it, and
-what the monitors themselves say they took. Making a monitor, with its first look, comes before all
-turns and is printed apart, and each monitor earns it back before its second look.
+there are four copies, trained in turns of as many steps, so that a busy moment hits all of them:
+two in a plain loop, of which the second says how well turns can be compared at all, one with a
+monitor by default (a look every 100 steps, at most 5 % of the time), and one whose monitor has no
+budget. The clock of a monitor stands still while it is not the turn of its copy. Printed is the
+time of all turns over that of the plain loop's, which the looks are in; the median and quartiles of
+turns, most of which have none where the budget acts; and what the monitors themselves say they took. Making a monitor, with its first look,
+comes before all turns and is printed apart, and each earns it back before its second look.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from loadpath.diagnosis import monitor as monitor_module
 from loadpath.diagnosis.monitor import Monitor
 
 CLASSES, PROBE = 10, 256
-BUDGETS = {"plain": 0.0, "monitor": 0.05, "no budget": None}
+BUDGETS = {"plain": 0.0, "plain again": 0.0, "monitor": 0.05, "no budget": None}
 """Of each copy; 0 has no monitor at all."""
 
 
@@ -145,7 +146,7 @@ class Copy:
         return seconds
 
 
-def measure(name: str, turns: int, least_steps: int, least_seconds: float) -> None:
+def measure(name: str, least_turns: int, steps: int, all_seconds: float) -> None:
     """Train the copies of one net in turns, and print what they took."""
     make, shape, batch = NETS[name]
     copies: dict[str, Copy] = {}
@@ -153,44 +154,50 @@ def measure(name: str, turns: int, least_steps: int, least_seconds: float) -> No
         torch.manual_seed(0)
         copies[kind] = Copy(make(), shape, batch, budget)
     warm = min(copy.turn(3) for copy in copies.values() for _ in range(2)) / 3
-    steps = least_steps * max(1, round(least_seconds / (least_steps * warm)))
+    turns = max(least_turns, round(all_seconds / (steps * warm)))
     first = {kind: 0.0 if c.monitor is None else c.monitor.seconds for kind, c in copies.items()}
     seconds: dict[str, list[float]] = {kind: [] for kind in copies}
-    for _ in range(turns):
-        for kind, copy in copies.items():
-            seconds[kind].append(copy.turn(steps))
-    plain = seconds["plain"]
+    for turn in range(turns):
+        order = list(copies)
+        for kind in order[turn % 4 :] + order[: turn % 4]:  # none is always after the same one
+            seconds[kind].append(copies[kind].turn(steps))
+    plain = seconds.pop("plain")
     print(f"\n{name}, batches of {batch}: {turns} turns of {steps} steps")
     print(f"  plain loop: {1e3 * statistics.median(plain) / steps:.2f} ms a step")
-    for kind, copy in copies.items():
-        if copy.monitor is None:
-            continue
-        ratios = [a / b for a, b in zip(seconds[kind], plain, strict=True)]
-        own = copy.monitor.seconds - first[kind]
-        looks = len(copy.monitor.history()["look"]) - 1
+    for kind, spent in seconds.items():
+        ratios = [a / b for a, b in zip(spent, plain, strict=True)]
+        low, middle, high = statistics.quantiles(ratios, n=4)
         print(
-            f"  {kind + ':':<10} {sum(seconds[kind]) / sum(plain):.3f} times the plain loop in all "
-            f"({min(ratios):.3f} to {max(ratios):.3f} in a turn); its own account: "
-            f"{own / sum(seconds[kind]):.1%} in {looks} looks of "
-            f"{1e3 * own / max(1, looks):.0f} ms, {copy.monitor.put_off} put off; making it "
-            f"{1e3 * first[kind]:.0f} ms"
+            f"  {kind + ':':<12} {sum(spent) / sum(plain):.3f} times that in all; turn by turn "
+            f"{middle:.3f} ({low:.3f} to {high:.3f})",
+            flush=True,
         )
+        monitor = copies[kind].monitor
+        if monitor is not None:
+            own, looks = monitor.seconds - first[kind], len(monitor.history()["look"]) - 1
+            print(
+                f"{'':<15}its own account: {own / sum(spent):.1%} in {looks} looks of "
+                f"{1e3 * own / max(1, looks):.0f} ms, {monitor.put_off} put off; making it "
+                f"{1e3 * first[kind]:.0f} ms"
+            )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--turns", type=int, default=5, help="turns of every copy")
-    parser.add_argument("--steps", type=int, default=100, help="steps of a turn are a multiple")
-    parser.add_argument("--seconds", type=float, default=5.0, help="least time of a turn, about")
+    parser.add_argument("--turns", type=int, default=5, help="turns of every copy, at least")
+    parser.add_argument("--steps", type=int, default=100, help="steps of a turn")
+    parser.add_argument("--seconds", type=float, default=60.0, help="time of every copy, about")
+    parser.add_argument("--nets", nargs="*", default=[""], help="by the start of their names")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
     options = parser.parse_args()
-    if min(options.turns, options.steps, options.threads or 1) < 1 or options.seconds < 0:
-        parser.error("--turns, --steps and --threads must be at least 1, --seconds at least 0")
+    if min(options.turns - 1, options.steps, options.threads or 1) < 1 or options.seconds < 0:
+        parser.error("--turns must be at least 2, --steps and --threads 1, --seconds 0")
     if options.threads:
         torch.set_num_threads(options.threads)
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, float32")
     for name in NETS:
-        measure(name, options.turns, options.steps, options.seconds)
+        if any(name.startswith(start) for start in options.nets):
+            measure(name, options.turns, options.steps, options.seconds)
 
 
 if __name__ == "__main__":
