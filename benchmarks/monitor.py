@@ -6,9 +6,10 @@ there are four copies, trained in turns of as many steps, so that a busy moment 
 two in a plain loop, of which the second says how well turns can be compared at all, one with a
 monitor by default (a look every 100 steps, at most 5 % of the time), and one whose monitor has no
 budget. The clock of a monitor stands still while it is not the turn of its copy. Printed is the
-time of all turns over that of the plain loop's, which the looks are in; the median and quartiles of
-turns, most of which have none where the budget acts; and what the monitors themselves say they took. Making a monitor, with its first look,
-comes before all turns and is printed apart, and each earns it back before its second look.
+time of all turns over that of the plain loop's, looks and all; the median and quartiles of single
+turns, most of which have no look where the budget acts; and what the monitors themselves say they
+took. Making a monitor, with its first look, comes before all turns and is printed apart, and each
+monitor earns it back before its second look.
 """
 
 from __future__ import annotations
