@@ -75,6 +75,16 @@ def test_skipping_is_drawn_by_itself_and_against_movement(measured):
     assert plots.layers_skipped(only).get_ylabel() == "change of the output"
 
 
+def test_layers_that_were_left_in_take_no_place(measured):
+    _, skipped = measured
+    left_in = skipped.copy(deep=True)
+    left_in["loss_change"][0] = np.nan
+    labels = [text.get_text() for text in plots.layers_skipped(left_in).get_xticklabels()]
+    assert labels == ["1", "2"]
+    left_in["loss_change"][:] = np.nan  # and where none was skipped there is a figure all the same
+    assert len(plots.layers_skipped(left_in).get_xticklabels()) == skipped.sizes["layer"]
+
+
 @pytest.mark.parametrize(
     "names, short, pattern",
     [

@@ -164,6 +164,9 @@ def layers_skipped(skipped: xr.Dataset, ax: Axes | None = None) -> Axes:
     name = "loss_change" if "loss_change" in skipped else "output_change"
     need(skipped, name)
     ax = axes_or_new(ax)
+    known = np.isfinite(skipped[name].values)
+    if known.any():  # the others were left in
+        skipped = skipped.isel(layer=known)
     _marks(ax, skipped, name, RED, "one layer skipped", "o")
     ax.axhline(0, color=BLACK, lw=0.9, ls="--", label="all layers in place")
     units = skipped[name].attrs.get("units", "1")
@@ -183,6 +186,8 @@ def movement_and_harm(
     need(skipped, name)
     ax = axes_or_new(ax)
     both = [layer for layer in skipped["layer"].values if layer in set(ds["layer"].values)]
+    known = np.isfinite(ds[by].sel(layer=both).values * skipped[name].sel(layer=both).values)
+    both = [layer for layer, has in zip(both, known, strict=True) if has]
     part, gone = ds.sel(layer=both), skipped.sel(layer=both)
     x, y = part[by].values, gone[name].values
     ax.errorbar(
@@ -191,8 +196,7 @@ def movement_and_harm(
     )  # fmt: skip
     short, _ = short_names(both)
     for at, up, text in zip(x, y, short, strict=True):
-        if np.isfinite(at) and np.isfinite(up):
-            ax.annotate(text, (at, up), xytext=(5, 4), textcoords="offset points", fontsize=9)
+        ax.annotate(text, (at, up), xytext=(5, 4), textcoords="offset points", fontsize=9)
     ax.axhline(0, color=BLACK, lw=0.9, ls="--")
     change = "change in loss when skipped" if name == "loss_change" else "change of the output"
     ax.set(xlabel=by.replace("_", " "), ylabel=change)
