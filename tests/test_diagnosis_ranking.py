@@ -117,5 +117,5 @@ def test_layers_that_move_little_are_those_that_can_go(kind):
             if by == "relative_step":
                 agreed.append(a.spearman)
         # The table is of nets that work, of layers that are not all idle.
-        assert float(skipped["accuracy"]) > 0.8 and float(change.max()) > 0.05
+        assert float(skipped["accuracy"]) > 0.8 and float(skipped["loss_change_low"].max()) > 0
     assert np.mean(agreed) > 0.3
