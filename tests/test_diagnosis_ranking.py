@@ -48,45 +48,9 @@ class MLP(nn.Module):
         return self.head(self.norm(h))
 
 
-class Convolutional(nn.Module):
-    def __init__(self, size, classes, width=32):
-        super().__init__()
-        self.embed = nn.Conv2d(1, width, 4, 4 if size > 8 else 1)
-        self.blocks = nn.ModuleList(self.block(width) for _ in range(DEPTH))
-        self.head = nn.Linear(width, classes)
-
-    @staticmethod
-    def block(width):
-        body = (
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=1),
-        )
-        return Sum(nn.Sequential(*body))
-
-    def forward(self, x):
-        h = self.embed(x)
-        for block in self.blocks:
-            h = block(h)
-        return self.head(h.mean((2, 3)))
-
-
-class Sum(nn.Module):
-    def __init__(self, body):
-        super().__init__()
-        self.body = body
-
-    def forward(self, h):
-        return h + self.body(h)
-
-
 KINDS = {
     "transformer": lambda size, classes: EXAMPLE["Transformer"](size, classes, depth=DEPTH),
     "residual MLP": MLP,
-    "residual CNN": Convolutional,
 }
 BY = ("relative_step", "turn", "own_step")
 
