@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from exact_paths import random
-from monitored_trainings import COLLAPSING, HEALTHY, PROBE, X, Y, mlp, run
+from monitored_trainings import COLLAPSING, HEALTHY, PROBE, UNTOLD, X, Y, mlp, run
 from recorded_models import Shared, seeded
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -677,6 +677,16 @@ def test_collapses_of_all_kinds_are_told_of(name):
         report(name, seed, monitor)
         told += bool(monitor.alarms)
     assert told >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", UNTOLD)
+def test_dimensions_lost_without_harm_to_the_classes_are_not_told_of(name):
+    for seed in UNSEEN:
+        monitor = run(UNTOLD[name], seed=seed)
+        report(name, seed, monitor)
+        ranks = monitor.history()["participation_ratio"].isel(layer=slice(1, None))
+        assert float((ranks / ranks[0]).min()) < 0.25 and monitor.alarms == []
 
 
 def report(name, seed, monitor):
