@@ -195,8 +195,11 @@ def movement_and_harm(
         ecolor=GREY, elinewidth=1, capsize=0,
     )  # fmt: skip
     short, _ = short_names(both)
-    for at, up, text in zip(x, y, short, strict=True):
-        ax.annotate(text, (at, up), xytext=(5, 4), textcoords="offset points", fontsize=9)
+    # Above and below in turn along x, so that labels of neighbours do not cover each other.
+    below = np.argsort(np.argsort(x)) % 2
+    for at, up, text, low in zip(x, y, short, below, strict=True):
+        offset = (5, -11 if low else 4)
+        ax.annotate(text, (at, up), xytext=offset, textcoords="offset points", fontsize=9)
     ax.axhline(0, color=BLACK, lw=0.9, ls="--")
     change = "change in loss when skipped" if name == "loss_change" else "change of the output"
     ax.set(xlabel=by.replace("_", " "), ylabel=change)
