@@ -160,7 +160,9 @@ def measure(name: str, least_turns: int, steps: int, all_seconds: float) -> None
     seconds: dict[str, list[float]] = {kind: [] for kind in copies}
     for turn in range(turns):
         order = list(copies)
-        for kind in order[turn % 4 :] + order[: turn % 4]:  # none is always after the same one
+        for kind in (
+            order[turn % len(order) :] + order[: turn % len(order)]
+        ):  # none is always after the same one
             seconds[kind].append(copies[kind].turn(steps))
     plain = seconds.pop("plain")
     print(f"\n{name}, batches of {batch}: {turns} turns of {steps} steps")

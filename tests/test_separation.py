@@ -357,5 +357,7 @@ def test_a_scatter_of_full_rank_is_inverted_as_its_modes_are():
         s, V = scatter._within_modes
         by_modes = 2 * float(((scatter.between @ V) / s).norm().log())
         assert scatter.within_rank == len(s) == (6 if full else 5)
-        # Both lose as many digits as there are between the largest and the smallest mode.
-        assert scatter.log_separation("inverse") == pytest.approx(by_modes, abs=1e-14 / smallest)
+        # Both lose as many digits as there are between the largest and the smallest mode; where one
+        # is rounding, there are the modes alone.
+        tolerance = max(1e-12, 1e-14 / smallest) if full else 1e-12
+        assert scatter.log_separation("inverse") == pytest.approx(by_modes, abs=tolerance)

@@ -213,7 +213,7 @@ def _place(verdict: Verdict, agreement: Agreement) -> str:
     """Whether a ranking that measures nothing does as well."""
     end = "last" if verdict.by_place < 0 else "first"
     start = f"Ranked by place alone, the {end} the least harmful, layers correlate by"
-    if abs(verdict.by_place) >= agreement.spearman:
+    if abs(verdict.by_place) >= agreement.spearman - 1e-9:  # rounding tells equals apart
         return (
             f"{start} {abs(verdict.by_place):.2f}, no less: that {in_words(verdict.measure)} says "
             "more than place is not shown."
