@@ -26,10 +26,10 @@ import numpy as np
 import sdeint
 import torch
 
-from loadpath.record import cores, torch_threads
-from loadpath.spring_block import Chain, phase_diagram, simulate
-from loadpath.spring_block.engine import DRAWN, step_drawn
-from loadpath.spring_block.exact import laplacian
+from loadpath.spring_block.chain import Chain, chain_phase_diagram, simulate
+from loadpath.spring_block.chain.engine import DRAWN, step_drawn
+from loadpath.spring_block.chain.exact import laplacian
+from loadpath.threads import cores, torch_threads
 
 REPLICAS, STEPS = 2048, 10_000
 CHAIN = Chain()
@@ -111,7 +111,7 @@ def normals(count: int, threads: int) -> None:
 
 def diagram() -> None:
     started = time.perf_counter()
-    phase_diagram(
+    chain_phase_diagram(
         friction=np.linspace(0.0, 0.3, 40),
         noise=np.linspace(0.0, 0.04, 40),
         n_steps=20_000,

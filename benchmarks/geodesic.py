@@ -27,10 +27,10 @@ import torch
 from train_step import EagerNet
 
 import loadpath as lp
-from loadpath.adjoint import Adjoint, Loss, data_term
 from loadpath.data import Data
-from loadpath.record import torch_threads
-from loadpath.training import SGD, Adam
+from loadpath.leaky_resnet.adjoint import Adjoint, Loss, data_term
+from loadpath.leaky_resnet.training import SGD, Adam
+from loadpath.threads import torch_threads
 
 DEPTH = 20
 EPOCHS = (5000, 1000)

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from loadpath.diagnosis import monitor as monitor_module
-from loadpath.diagnosis.monitor import Monitor
+from loadpath.diagnosis.monitor import monitor as monitor_module
+from loadpath.diagnosis.monitor.monitor import Monitor
 
 CLASSES, PROBE = 10, 256
 BUDGETS = {"plain": 0.0, "plain again": 0.0, "monitor": 0.05, "no budget": None}

@@ -24,15 +24,15 @@ import numba
 import numpy as np
 import torch
 
-from loadpath.classifiers import MLP, PANELS, Cell, Recipe, Trained, separation, train_all
-from loadpath.classifiers.compiled import Compiled
-from loadpath.classifiers.draws import Draws
-from loadpath.classifiers.kernel import CHUNK, FEW, adam
-from loadpath.classifiers.outcome import accuracy
-from loadpath.classifiers.training import Plain, ended, one_thread
 from loadpath.data import Data, from_arrays, mnist
-from loadpath.record import cores, torch_threads
-from loadpath.separation import LoadCurve
+from loadpath.measures.separation import LoadCurve
+from loadpath.spring_block.networks import MLP, PANELS, Cell, Recipe, Trained, separation, train_all
+from loadpath.spring_block.networks.compiled import Compiled
+from loadpath.spring_block.networks.draws import Draws
+from loadpath.spring_block.networks.kernel import CHUNK, FEW, adam
+from loadpath.spring_block.networks.outcome import accuracy
+from loadpath.spring_block.networks.training import Plain, ended, one_thread
+from loadpath.threads import cores, torch_threads
 
 MNIST = Path(__file__).parents[2] / "shared" / "data" / "mnist10k.npz"
 WANTED = {"data noise": 1.8, "learning rate": 1.8, "dropout": 1.8, "batch size": 6.0}

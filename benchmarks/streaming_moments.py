@@ -17,7 +17,7 @@ import time
 
 import torch
 
-from loadpath import mechanics
+from loadpath.leaky_resnet import mechanics
 from loadpath.record import Moments
 
 HEADER = "         N   peak before    peak after   moments    matmul   ratio      COI"

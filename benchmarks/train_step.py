@@ -18,8 +18,8 @@ from threadpoolctl import threadpool_info
 from torch import nn
 
 from loadpath import LeakyResNet
-from loadpath.adjoint import Adjoint, by_numpy
-from loadpath.record import torch_threads
+from loadpath.leaky_resnet.adjoint import Adjoint, by_numpy
+from loadpath.threads import torch_threads
 
 SIZES = ((1000, 100, 20), (4000, 512, 20))
 FEATURES, EFFECTIVE_DEPTH, WEIGHT_DECAY = 30, 7.0, 0.21

@@ -10,7 +10,7 @@ down to 2 in the middle of its path.
 import torch
 
 import loadpath as lp
-from loadpath.training import LBFGS, Adam
+from loadpath.leaky_resnet.training import LBFGS, Adam
 
 
 def main(seed: int = 0) -> dict[str, float]:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import xarray as xr
 
-from loadpath import phase_diagram, plots, results
+from loadpath import plots, results
 from loadpath.cli.run_folder import save_picture
-from loadpath.phase_diagram.chains import as_if_chains
-from loadpath.separation.scatter import Kind
+from loadpath.measures.separation import Kind
+from loadpath.spring_block import phase_diagram
+from loadpath.spring_block.phase_diagram import as_if_chains
 
 COLUMNS = {
     "parameters": "parameters",

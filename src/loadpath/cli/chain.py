@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from loadpath import plots, results, spring_block
 from loadpath import report as pages
+from loadpath.checks import check_above_zero, check_count
 from loadpath.cli.chain_summary import concavity, kind_of, summary
-from loadpath.cli.problem import CONFIG_VERSION, check_above_zero
+from loadpath.cli.problem import CONFIG_VERSION
 from loadpath.cli.run_folder import (
     FLAGS,
     check_free,
@@ -23,7 +24,6 @@ from loadpath.cli.run_folder import (
     save_config,
     save_picture,
 )
-from loadpath.data.arrays import check_count
 
 Array = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from loadpath.separation import LoadCurve
-from loadpath.spring_block.diagram import CLEAR, turning_noise
+from loadpath.measures.separation import LoadCurve
+from loadpath.spring_block.chain import CLEAR, turning_noise
 
 Array = NDArray[np.float64]
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loadpath import experiments
+from loadpath import papers as experiments
 from loadpath import report as pages
+from loadpath.checks import check_count
 from loadpath.cli import chain, diagnose
 from loadpath.cli.run_folder import section, write_report
 from loadpath.cli.train import Train
-from loadpath.data.arrays import check_count
 
 
 @dataclass(frozen=True)

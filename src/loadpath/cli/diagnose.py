@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from loadpath import diagnosis, results
 from loadpath import report as pages
+from loadpath.checks import check_count
 from loadpath.cli.problem import CONFIG_VERSION
 from loadpath.cli.run_folder import (
     FLAGS,
@@ -26,9 +27,7 @@ from loadpath.cli.run_folder import (
     remove,
     save_config,
 )
-from loadpath.data.arrays import check_count
-from loadpath.record import Reduction
-from loadpath.record.reduction import Maps, Tokens
+from loadpath.record import Maps, Reduction, Tokens
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,11 @@ from typing import Any, Literal
 from torch import Tensor
 
 from loadpath import data as sources
-from loadpath import geodesic, results
-from loadpath.adjoint import Loss
-from loadpath.cli.problem import Problem, check_above_zero
-from loadpath.cli.run_folder import (
-    earlier_results,
-    remove,
-    save_config,
-    save_model,
-    write_report,
-)
+from loadpath import results
+from loadpath.checks import check_above_zero
+from loadpath.cli.problem import Problem
+from loadpath.cli.run_folder import earlier_results, remove, save_config, save_model, write_report
+from loadpath.leaky_resnet import Loss, geodesic
 
 MEANINGS = {
     "not converged": "more time, another seed or more layers may help",

@@ -10,19 +10,13 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from loadpath import phase_diagram, plots, results
+from loadpath import plots, results
+from loadpath.checks import check_count
 from loadpath.cli import beside_chain
-from loadpath.cli.run_folder import (
-    FLAGS,
-    earlier_results,
-    read_config,
-    save_config,
-    save_picture,
-)
-from loadpath.data.arrays import check_count
-from loadpath.phase_diagram import Setting
-from loadpath.phase_diagram.setting import NOISES, Panel
-from loadpath.separation.scatter import KINDS, Kind
+from loadpath.cli.run_folder import FLAGS, earlier_results, read_config, save_config, save_picture
+from loadpath.measures.separation import KINDS, Kind
+from loadpath.spring_block import phase_diagram
+from loadpath.spring_block.phase_diagram import NOISES, Panel, Setting
 
 NAMES: dict[str, Panel] = {panel.replace(" ", "-"): panel for panel in NOISES}
 """Panels as options and files spell them."""

@@ -15,7 +15,7 @@ from loadpath.cli.chain import ChainProblem
 from loadpath.cli.chain_summary import diagram_summary
 from loadpath.cli.networks import NetworkProblem
 from loadpath.cli.run_folder import check_free, earlier_results, remove, save_config, save_picture
-from loadpath.spring_block.diagram import RATIO
+from loadpath.spring_block.chain import RATIO
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class PhaseDiagram(NetworkProblem, ChainProblem):
         out = Path(self.out)
         present = earlier_results(out)
         check_free(self.out, present, self.overwrite)
-        ds = spring_block.phase_diagram(
+        ds = spring_block.chain_phase_diagram(
             self.build_chain(0.0, 0.0),
             friction=frictions,
             noise=noises,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -10,10 +9,10 @@ import torch
 from torch import Tensor
 
 from loadpath import data as sources
-from loadpath import layer_steps
+from loadpath.checks import check_above_zero, check_count
 from loadpath.cli.run_folder import FLAGS
 from loadpath.data import Data
-from loadpath.data.arrays import check_count
+from loadpath.leaky_resnet import layer_steps
 
 CONFIG_VERSION = 1
 """Raised when an option changes its meaning, so that no old config file is misread."""
@@ -133,12 +132,6 @@ class Problem:
         if self.layer_steps != "irregular":
             return None
         return layer_steps.irregular(self.depth, self.irregularity)
-
-
-def check_above_zero(name: str, value: float | None) -> None:
-    """Raise ValueError if a value that was given is not finite and above 0."""
-    if value is not None and not 0 < value < math.inf:
-        raise ValueError(f"{name} must be finite and above 0, got {value}.")
 
 
 def check_device(device: str) -> None:

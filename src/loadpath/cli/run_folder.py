@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from loadpath import report as pages
 from loadpath import results
-from loadpath.models import LeakyResNet
+from loadpath.leaky_resnet import LeakyResNet
 
 RUN_FILES = (
     "config.yaml",

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import torch
 import xarray as xr
 
-from loadpath import layer_steps, mechanics, results
+from loadpath import results
+from loadpath.checks import check_count
 from loadpath.cli.problem import Problem
 from loadpath.cli.run_folder import (
     earlier_results,
@@ -20,9 +21,8 @@ from loadpath.cli.run_folder import (
     write_report,
 )
 from loadpath.data import Data
-from loadpath.data.arrays import check_count
-from loadpath.models import LeakyResNet
-from loadpath.training import LBFGS, Adam, Run, Stage, fit, paper_stages
+from loadpath.leaky_resnet import LeakyResNet, layer_steps, mechanics
+from loadpath.leaky_resnet.training import LBFGS, Adam, Run, Stage, fit, paper_stages
 
 MAY_CHANGE = {
     *("tolerance", "max_seconds", "checkpoint_seconds", "gamma0"),

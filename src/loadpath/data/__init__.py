@@ -5,6 +5,7 @@ regression targets or class labels. Nothing is downloaded, and nothing read from
 """
 
 from loadpath.data.arrays import Data, from_arrays, from_npz
+from loadpath.data.files import read_archive
 from loadpath.data.images import cifar10, digits, fashion_mnist, mnist
 from loadpath.data.teachers import teacher
 
@@ -16,5 +17,6 @@ __all__ = [
     "from_arrays",
     "from_npz",
     "mnist",
+    "read_archive",
     "teacher",
 ]

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int, Real
 from torch import Tensor
 
+from loadpath.checks import check_finite
 from loadpath.data.files import read_archive
 
 Provenance = dict[str, str | int | float]
@@ -170,22 +171,6 @@ def mean_and_scale(
             "the variance overflow."
         )
     return t.mean(0), torch.where(variance == 0, 1.0, variance.sqrt())
-
-
-def check_count(name: str, value: object, minimum: int) -> None:
-    """Refuse what is not a whole number of at least `minimum`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-        raise ValueError(f"{name} must be a whole number of at least {minimum}, not {value!r}.")
-
-
-def check_finite(name: str, t: Tensor) -> None:
-    """Refuse a tensor with a NaN or an infinity, naming the first."""
-    if t.sum().isfinite():  # a NaN or infinity shows in the sum, which is cheaper to make
-        return
-    wrong = (~t.isfinite()).nonzero()
-    if len(wrong):
-        where = tuple(wrong[0].tolist())
-        raise ValueError(f"{name} must be finite, and its entry {where} is {t[where].item()}.")
 
 
 def _as_tensor(name: str, values: Any) -> Tensor:

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from loadpath.data.arrays import Data, check_count, normalized
+from loadpath.checks import check_count
+from loadpath.data.arrays import Data, normalized
 from loadpath.data.files import Pair, read_cifar10, read_idx_or_npz, read_npz
 
 Targets = Literal["labels", "onehot"]

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from loadpath.data.arrays import Data, check_count, mean_and_scale, normalized
+from loadpath.checks import check_count
+from loadpath.data.arrays import Data, mean_and_scale, normalized
 
 Kind = Literal["fully-connected", "leaky-resnet"]
 Function = Callable[[Tensor], Tensor]

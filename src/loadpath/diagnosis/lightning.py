@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from loadpath.diagnosis.monitor import Monitor
-from loadpath.diagnosis.probe import batches_in
+from loadpath.diagnosis.monitor import Monitor, batches_in
 
 try:
     from lightning.pytorch import Callback, LightningModule, Trainer

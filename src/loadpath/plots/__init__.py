@@ -8,7 +8,6 @@ other object. `style.svg` turns either into text.
 
 from .along_training import curves_along_training, figure_along_training
 from .animation import Film, chain_gif, scene_data
-from .audit import figure_1a_certified, figure_audit
 from .beside_chain import (
     curves_beside_chain,
     figure_beside_chain,
@@ -27,16 +26,20 @@ from .diagnosis import (
     layers_skipped,
     movement_and_harm,
 )
-from .figures import (
+from .papers import (
     figure_1a,
+    figure_1a_certified,
     figure_1b,
     figure_1c,
     figure_2a,
     figure_2b,
     figure_2c,
     figure_3,
+    figure_audit,
     figure_digits,
+    figure_growth,
     figure_scale,
+    figure_surgery,
 )
 from .path import (
     energies,
@@ -62,7 +65,6 @@ from .spring_block import (
     figure_chain_fit,
 )
 from .style import STYLE, png, svg
-from .surgery import figure_growth, figure_surgery
 from .training import convergence, learning_curves, mesh_history
 
 __all__ = [

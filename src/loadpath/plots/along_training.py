@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from loadpath.separation.scatter import Kind, check_kind
+from loadpath.measures.separation import Kind, check_kind
 
 from .phase_diagram import LEVEL_NAMES
 from .style import BLACK, axes_or_new, need, styled

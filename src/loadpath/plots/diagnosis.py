@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from loadpath.separation.scatter import Kind, check_kind
+from loadpath.measures.separation import Kind, check_kind
 
 from .style import (
     BLACK,

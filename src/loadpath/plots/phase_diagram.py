@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
-from loadpath.phase_diagram import correlation
-from loadpath.separation.scatter import Kind, check_kind
+from loadpath.measures.separation import Kind, check_kind
+from loadpath.spring_block.phase_diagram import correlation
 
 from .style import BLACK, GREY, axes_or_new, figure_of, need, styled
 

@@ -12,7 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from loadpath.spring_block.diagram import CLEAR, turning_noise
+from loadpath.spring_block.chain import CLEAR, turning_noise
 
 from .style import (
     BLACK,

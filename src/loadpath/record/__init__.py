@@ -11,37 +11,43 @@ with `merge`, across processes with `all_merge`, and through files with `save_su
 `Sketch` narrows wide features; `Moments(width, sketch=record.WIDE)` does so by itself.
 """
 
-from loadpath.record.batches import Batch, batches_of, prepare
+from loadpath.record.activations import ACTIVATIONS, features
+from loadpath.record.batches import Batch, Split, batches_of, prepare
 from loadpath.record.blocks import find_blocks
 from loadpath.record.hooks import OwnRandomness, evaluating, evaluation_mode, instead, watching
 from loadpath.record.merging import all_merge, load_sums, save_sums
-from loadpath.record.moments import Block, Moments, Rows, as_rows, features
-from loadpath.record.reduction import Reduced, Reduction, mapped, tensor_of
-from loadpath.record.selection import Site, select, sites_of, unwrapped
+from loadpath.record.moments import Block, Moments, Rows
+from loadpath.record.paths import PathNet
+from loadpath.record.reduction import Maps, Reduced, Reduction, Tokens, mapped, tensor_of
+from loadpath.record.selection import Layers, Site, select, sites_of, unwrapped
 from loadpath.record.sketch import WIDE, Sketch
 from loadpath.record.streamed import Streamed
-from loadpath.record.streaming import Description, Recorded, second_moments, stream
-from loadpath.record.threads import cores, side_by_side, torch_threads
+from loadpath.record.streaming import INPUT, Description, Recorded, second_moments, stream
 from loadpath.record.visiting import device_of, visit
 
 __all__ = [
-    "WIDE",
+    "ACTIVATIONS",
     "Batch",
     "Block",
     "Description",
+    "INPUT",
+    "Layers",
+    "Maps",
     "Moments",
     "OwnRandomness",
+    "PathNet",
     "Recorded",
     "Reduced",
     "Reduction",
     "Rows",
     "Site",
     "Sketch",
+    "Split",
     "Streamed",
+    "Tokens",
+    "WIDE",
     "all_merge",
-    "as_rows",
     "batches_of",
-    "cores",
     "device_of",
     "evaluating",
     "evaluation_mode",
@@ -54,11 +60,9 @@ __all__ = [
     "save_sums",
     "second_moments",
     "select",
-    "side_by_side",
     "sites_of",
     "stream",
     "tensor_of",
-    "torch_threads",
     "unwrapped",
     "visit",
     "watching",

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from loadpath.models import LeakyResNet
+from loadpath.record.paths import PathNet
 from loadpath.record.reduction import tensor_of
 from loadpath.record.selection import Site, is_scripted, path_sites, sites_of
 
@@ -64,12 +64,14 @@ def find_blocks(
     So one gets the layers of a transformer, of encoder and decoder alike, and the residual blocks
     of a ResNet through all its stages. A model without such chains is plain: its layers are all
     the modules without modules inside, but those that do nothing (dropout in evaluation, identity,
-    flatten). A LeakyResNet has its representations A_0 to A_L.
+    flatten). A `PathNet` has its representations A_0 to A_L.
 
     Raises: ValueError if there is nothing to record.
     """
-    if isinstance(model, LeakyResNet):
-        return path_sites(model, ""), "the representations A_0 to A_L of the LeakyResNet"
+    if isinstance(model, PathNet):
+        return path_sites(
+            model, ""
+        ), f"the representations A_0 to A_L of the {type(model).__name__}"
     calls = _watch(model, run, count, tokens_first)
     groups = _chains(calls)
     if groups:
@@ -87,7 +89,7 @@ def find_blocks(
     sites = []
     for site in dict.fromkeys(leaves):
         net = site.module
-        sites += path_sites(net, site.name) if isinstance(net, LeakyResNet) else [site]
+        sites += path_sites(net, site.name) if isinstance(net, PathNet) else [site]
     if not sites:
         raise ValueError(
             "layers cannot be found by themselves: no module inside the model puts out real "

@@ -40,7 +40,7 @@ def watching(sites: Iterable[Site], take: Take) -> Iterator[None]:
 
 
 def _watching_path(net: Any, nodes: list[Site], take: Take) -> AbstractContextManager[None]:
-    """Watch a LeakyResNet's path, whose layers are no modules."""
+    """Watch the path of a `PathNet`, whose layers are no modules."""
     path = net.path
 
     def watched(x: Any) -> Any:

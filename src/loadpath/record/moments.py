@@ -11,45 +11,12 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.data.arrays import check_count
-from loadpath.models import ACTIVATIONS
+from loadpath.checks import as_rows, check_count
+from loadpath.record.activations import features
 from loadpath.record.sketch import Sketch
 from loadpath.record.streamed import Streamed
-
-
-def as_rows(name: str, M: Tensor, *, shape: tuple[int, ...] | None = None) -> Tensor:
-    """`M` in float64, once it is known to be a finite non-empty (sample, width) matrix.
-
-    Raises: ValueError that calls the matrix `name`; also if it is not of the given `shape`.
-    """
-    if M.ndim != 2 or M.numel() == 0:
-        raise ValueError(
-            f"{name} must be a non-empty (sample, width) matrix, got {tuple(M.shape)}."
-        )
-    if shape is not None and tuple(M.shape) != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {tuple(M.shape)}.")
-    if not bool(torch.isfinite(M).all()):
-        bad = int((~torch.isfinite(M)).sum())
-        raise ValueError(f"{name} must be finite, got {bad} entries that are NaN or infinite.")
-    return M.double()
-
-
-def features(
-    A: Float[Tensor, "sample width"], *, activation: str = "relu", bias: bool = True
-) -> Float[Tensor, "sample feature"]:
-    """S = [phi(A), 1], without the column of ones if `bias` is False.
-
-    Raises: ValueError if `activation` is not a name in `loadpath.models.ACTIVATIONS`.
-    """
-    if activation not in ACTIVATIONS:
-        known = ", ".join(ACTIVATIONS)
-        raise ValueError(f"activation must be one of {known}, got {activation!r}.")
-    S = ACTIVATIONS[activation].forward(A)
-    return torch.cat([S, S.new_ones(len(S), 1)], dim=1) if bias else S
-
 
 Block = Literal["S", "A", "dA"]
 

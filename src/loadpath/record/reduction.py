@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from loadpath.data.arrays import check_count
+from loadpath.checks import check_count
 
 Maps = Literal["pool", "positions", "flatten"]
 Tokens = Literal["mean", "class_token", "last_token", "positions"]

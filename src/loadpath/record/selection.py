@@ -6,10 +6,11 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
 from torch import nn
 
-from loadpath.models import LeakyResNet
+from loadpath.record.paths import PathNet
 
 Layers = str | type[nn.Module] | Iterable[str | type[nn.Module]] | None
 """Patterns of names, classes of modules, or None for all blocks found by themselves."""
@@ -26,7 +27,7 @@ class Site:
     module: nn.Module
     """The module."""
     node: int | None = None
-    """For a representation A_l of a LeakyResNet its l, None for a module's output."""
+    """For a representation A_l of a `PathNet` its l, None for a module's output."""
 
     @property
     def meaning(self) -> str:
@@ -76,7 +77,7 @@ def is_scripted(module: nn.Module) -> bool:
 def sites_of(model: nn.Module) -> dict[str, Site]:
     """Every place in the model by every name that leads to it, in order of registration.
 
-    What torch.compile wraps has the name of its wrapper. A LeakyResNet has, besides its output,
+    What torch.compile wraps has the name of its wrapper. A `PathNet` has, besides its output,
     its representations path.0 to path.L.
     """
     first: dict[int, str] = {}
@@ -88,14 +89,14 @@ def sites_of(model: nn.Module) -> dict[str, Site]:
         canonical = first.setdefault(id(module), name)
         if name:
             found[name] = Site(canonical, module)
-        if isinstance(module, LeakyResNet):
+        if isinstance(module, PathNet):
             for node, site in enumerate(path_sites(module, canonical)):
                 found[f"{name}.path.{node}".removeprefix(".")] = site
     return found
 
 
-def path_sites(net: LeakyResNet, name: str) -> list[Site]:
-    """The representations A_0, ..., A_L of a LeakyResNet that is called `name`."""
+def path_sites(net: Any, name: str) -> list[Site]:
+    """The representations A_0, ..., A_L of a `PathNet` (a module, too) that is called `name`."""
     prefix = f"{name}." if name else ""
     return [Site(f"{prefix}path.{node}", net, node) for node in range(net.depth + 1)]
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.data.arrays import check_count
+from loadpath.checks import check_count
 
 WIDE = 2048
 """Features wider than this are worth a sketch: factors of twice the width take 0.1 GB each."""

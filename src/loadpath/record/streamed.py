@@ -9,7 +9,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from loadpath.record.threads import torch_threads
+from loadpath.threads import torch_threads
 
 
 class Streamed(ABC):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from loadpath.data.arrays import check_count
+from loadpath.checks import check_count
 from loadpath.record.batches import Batch, Split, batches_of, prepare
 from loadpath.record.hooks import OwnRandomness, evaluating
 

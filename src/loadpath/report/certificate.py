@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from loadpath import plots
-from loadpath.geodesic.certificate import STABLE
+from loadpath.leaky_resnet.geodesic import STABLE
 from loadpath.report.figures import Figure, shown
 
 FIGURES = (

@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 
 from loadpath import plots, results
-from loadpath.diagnosis import Verdict, summary
+from loadpath.diagnosis.profile import summary
+from loadpath.diagnosis.skipping import Verdict
 from loadpath.report.figures import Figure, shown
 from loadpath.report.page import environment, rows
 

@@ -64,7 +64,7 @@ def write(
 def environment() -> jinja2.Environment:
     """Return what renders the templates: text is escaped, and a missing name is an error."""
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("loadpath"),
+        loader=jinja2.PackageLoader("loadpath.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -9,8 +9,8 @@ from typing import Any
 import xarray as xr
 
 from loadpath import results
-from loadpath.record import torch_threads
 from loadpath.sweep.cells import Cell
+from loadpath.threads import torch_threads
 
 Measured = bytes | str
 """The netCDF file of a cell, or one line about what it raised."""

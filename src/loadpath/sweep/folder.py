@@ -21,6 +21,11 @@ from loadpath.sweep.cells import Key, key_of_name
 FORMAT = 1
 """Raised when sweep.yaml or the names of cells change their meaning."""
 SETTINGS = "sweep.yaml"
+FORMER = {
+    "loadpath.experiments.": "loadpath.papers.",
+    "loadpath.phase_diagram.cells.": "loadpath.spring_block.phase_diagram.cells.",
+}
+"""Where functions stood in 0.1.0, and where they stand now: the cells of both are the same."""
 
 
 @dataclass(frozen=True)
@@ -119,12 +124,22 @@ def read(folder: Path) -> Sweep:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         found = content["format"]
-        sweep = Sweep(content["measure"], tuple(content["axes"]), dict(content["common"]))
+        sweep = Sweep(
+            _present_name(content["measure"]), tuple(content["axes"]), dict(content["common"])
+        )
     except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError):
         raise ValueError(f"{str(path)!r} is damaged: it does not describe a sweep.") from None
     if found != FORMAT:
         raise ValueError(f"{str(path)!r} has format {found}, but this loadpath reads {FORMAT}.")
     return sweep
+
+
+def _present_name(measure: str) -> str:
+    """The name by which a function is imported now, from that in a folder written by 0.1.0."""
+    for former, present in FORMER.items():
+        if measure.startswith(former):
+            return present + measure.removeprefix(former)
+    return measure
 
 
 def finished(folder: Path, axes: Sequence[str]) -> dict[Key, Path]:

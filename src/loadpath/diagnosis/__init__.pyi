@@ -1,0 +1,13 @@
+from .lightning import MonitorCallback as MonitorCallback
+from .monitor import Alarm as Alarm
+from .monitor import Collapse as Collapse
+from .monitor import CollapseWarning as CollapseWarning
+from .monitor import Monitor as Monitor
+from .profile import MEASURES as MEASURES
+from .profile import Measure as Measure
+from .profile import check_options as check_options
+from .profile import diagnose as diagnose
+from .profile import summary as summary
+from .skipping import Verdict as Verdict
+from .skipping import skip_layers as skip_layers
+from .skipping import verdict as verdict

@@ -1,0 +1,7 @@
+"""The layers of a model while it trains."""
+
+from loadpath.diagnosis.monitor.alarms import Alarm, Collapse, CollapseWarning
+from loadpath.diagnosis.monitor.held_batches import batches_in
+from loadpath.diagnosis.monitor.monitor import Monitor
+
+__all__ = ["Alarm", "Collapse", "CollapseWarning", "Monitor", "batches_in"]

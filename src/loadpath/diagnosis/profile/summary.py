@@ -1,0 +1,194 @@
+"""A diagnosis in sentences that say no more than its intervals allow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import xarray as xr
+
+from loadpath.diagnosis.profile.schema import LABELS
+from loadpath.diagnosis.skipping import listed
+from loadpath.measures.separation import KINDS, Kind
+
+ABSENT_BY_NATURE = ("no layer before", "no layer follows", "no step of one shape leads here")
+"""Statuses of layers at an end, or between shapes, which no more samples would change."""
+
+
+def summary(ds: xr.Dataset, *, kind: Kind = "fuzziness") -> tuple[str, ...]:
+    """What `loadpath.diagnose` found, in plain sentences.
+
+    A layer is called first in something where its interval lies apart from all others', and else
+    named with those that it cannot be told from. `kind` is the convention of separation that
+    sentences about loads use; where another tells another story they say so.
+    """
+    return tuple(_sentences(ds, kind))
+
+
+def _sentences(ds: xr.Dataset, kind: Kind) -> Iterator[str]:
+    n, layers = int(ds.attrs["n_samples"]), ds.sizes["layer"]
+    how = f" ({ds.attrs['layers_selection']})" if "layers_selection" in ds.attrs else ""
+    accuracy = f" The model is right on {float(ds['accuracy']):.1%}." if "accuracy" in ds else ""
+    yield f"{layers} layers{how} were seen on {n:,} samples.{accuracy}"
+    if "load" in ds:
+        yield from _of_loads(ds, kind)
+    if "relative_step" in ds:
+        yield from _of_steps(ds)
+    if "participation_ratio" in ds:
+        yield from _of_dimensions(ds)
+    if "probe_logistic" in ds:
+        yield from _of_probes(ds)
+    yield from _gaps(ds)
+
+
+def _of_loads(ds: xr.Dataset, kind: Kind) -> Iterator[str]:
+    part = ds.sel(kind=kind)
+    load = part["load"].values
+    names = part["layer"].values
+    known = np.isfinite(load)
+    if not known.any():
+        yield f"Nothing can be said of loads by {kind}: {_reasons(part, 'load')}."
+        return
+    total = float(np.nansum(load))
+    most = _first(part, "load", largest=True)
+    if total > 0:
+        value = _value(part, "load", most[0])
+        if len(most) == 1:
+            yield (
+                f"The step to {most[0]} does the most to separate the classes: load {value}, where "
+                f"all layers together take {total:.3g} off the log separation ({kind})."
+            )
+        else:
+            yield (
+                f"The most is done to separate the classes by the step to {most[0]} (load {value} "
+                f"of {total:.3g} in all, {kind}), from which {listed(most[1:])} cannot be told "
+                "apart."
+            )
+    else:
+        yield (
+            f"From first to last the classes do not come apart: log separation "
+            f"({kind}) changes by {-total:+.3g}."
+        )
+    low, high = part["load_low"].values, part["load_high"].values
+    undone = [str(name) for name in names[high < 0]]
+    if undone:
+        yield f"The step to {listed(undone)} mixes the classes again: its load is below 0."
+    idle = [str(name) for name in names[(low <= 0) & (high >= 0)]]
+    if idle:
+        yield f"Whether the step to {listed(idle)} separates or mixes them cannot be told."
+    yield from _of_shape(ds, kind)
+
+
+def _of_shape(ds: xr.Dataset, kind: Kind) -> Iterator[str]:
+    shapes = {name: _shape(ds.sel(kind=name)) for name in KINDS if name in ds["kind"].values}
+    words = {
+        "lazy": "is concave (lazy: the deep layers do more)",
+        "active": "is convex (active: the shallow layers do more)",
+        "straight": "cannot be told from a straight line (equal loads)",
+    }
+    shape = shapes[kind]
+    if shape is None:
+        return
+    value = _number(ds.sel(kind=kind), "concavity")
+    others = [name for name, other in shapes.items() if other not in (None, shape)]
+    beside = f"; not so by {listed(others)}" if others else ""
+    yield f"The load curve {words[shape]}, concavity {value} by {kind}{beside}."
+
+
+def _shape(part: xr.Dataset) -> str | None:
+    low, high = float(part["concavity_low"]), float(part["concavity_high"])
+    if math.isnan(low):
+        return None
+    return "lazy" if low > 0 else "active" if high < 0 else "straight"
+
+
+def _of_steps(ds: xr.Dataset) -> Iterator[str]:
+    if not np.isfinite(ds["relative_step"]).any():
+        yield "No two neighbouring layers have one shape, so that no step has a size."
+        return
+    least, most = (_first(ds, "relative_step", largest=largest) for largest in (False, True))
+    for layers, words in ((most, "most"), (least, "least")):
+        beside = f", and {listed(layers[1:])} as far as can be told" if len(layers) > 1 else ""
+        yield (
+            f"The representation is moved {words} by the step to {layers[0]} (relative step "
+            f"{_value(ds, 'relative_step', layers[0])}){beside}."
+        )
+    depth = ds["effective_depth"].values
+    if np.isfinite(depth).sum() > 1:
+        yield (
+            f"Over the steps that have a size the stream grows by a factor of "
+            f"{math.exp(np.nansum(depth)):.3g}: effective depth {np.nansum(depth):.3g} in all."
+        )
+
+
+def _of_dimensions(ds: xr.Dataset) -> Iterator[str]:
+    inner = ds.sel(layer=[name for name in ds["layer"].values if name != "input"])
+    if not np.isfinite(inner["participation_ratio"]).any():
+        return
+    least = _first(inner, "participation_ratio", largest=False)
+    beside = f", {listed(least[1:])} as far as can be told," if len(least) > 1 else ""
+    yield (
+        f"The narrowest representation is that of {least[0]}{beside} with a participation ratio of "
+        f"{_value(inner, 'participation_ratio', least[0])} in {_width(inner, least[0])} dimensions."
+    )
+
+
+def _of_probes(ds: xr.Dataset) -> Iterator[str]:
+    if not np.isfinite(ds["probe_logistic"]).any():
+        return
+    best = _first(ds, "probe_logistic", largest=True)
+    early = next(str(name) for name in ds["layer"].values if name in best)
+    beside = "" if early == best[0] else f"; it does as well off {early}, as far as can be told"
+    yield (
+        f"A logistic probe reads the classes best off {best[0]} "
+        f"({_value(ds, 'probe_logistic', best[0])}){beside}."
+    )
+
+
+def _gaps(ds: xr.Dataset) -> Iterator[str]:
+    """Which measures are missing where, but for what no sample could change."""
+    gaps: dict[str, list[str]] = {}
+    for name in LABELS:
+        if f"{name}_status" not in ds:
+            continue
+        status = ds[f"{name}_status"].values.ravel().tolist()
+        odd = [word for word in status if word in ("not enough samples", "constant features")]
+        for word in dict.fromkeys(odd):
+            count = f"{odd.count(word)} of {len(status)}"
+            gaps.setdefault(word, []).append(f"{name.replace('_', ' ')} ({count})")
+    if "not enough samples" in gaps:
+        yield f"There are not enough samples for {listed(gaps['not enough samples'])}."
+    if "constant features" in gaps:
+        yield f"Features are constant, so there is no {listed(gaps['constant features'], 'or')}."
+
+
+def _first(ds: xr.Dataset, name: str, *, largest: bool) -> list[str]:
+    """The layer with the largest (or smallest) number, then those that may be it as well."""
+    sign = 1 if largest else -1
+    names = ds["layer"].values
+    value = sign * ds[name].values
+    ends = np.stack([sign * ds[f"{name}_low"].values, sign * ds[f"{name}_high"].values])
+    low = np.where(np.isfinite(ends).all(0), ends.min(0), value)
+    high = np.where(np.isfinite(ends).all(0), ends.max(0), value)
+    best = int(np.nanargmax(value))
+    near = [l for l in np.argsort(-value) if l != best and high[l] >= low[best]]
+    return [str(names[best]), *(str(names[l]) for l in near if np.isfinite(value[l]))]
+
+
+def _value(ds: xr.Dataset, name: str, layer: str) -> str:
+    return _number(ds.sel(layer=layer), name)
+
+
+def _number(part: xr.Dataset, name: str) -> str:
+    value, low, high = (float(part[f"{name}{end}"]) for end in ("", "_low", "_high"))
+    return f"{value:.3g}" if math.isnan(low) else f"{value:.3g} ({low:.3g} to {high:.3g})"
+
+
+def _width(ds: xr.Dataset, layer: str) -> int:
+    return int(ds["width"].sel(layer=layer))
+
+
+def _reasons(ds: xr.Dataset, name: str) -> str:
+    words: Sequence[str] = ds[f"{name}_status"].values.tolist()
+    return listed([word for word in dict.fromkeys(words) if word not in ABSENT_BY_NATURE])

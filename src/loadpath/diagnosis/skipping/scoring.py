@@ -1,0 +1,210 @@
+"""How the outputs of a model are scored: a loss that is given, its own, or one told from shapes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from loadpath.diagnosis.skipping.losses import (
+    CLASSES,
+    IGNORED,
+    NEXT_TOKENS,
+    SQUARES,
+    TOKENS,
+    Losses,
+    Predictions,
+    Rule,
+)
+from loadpath.record import Batch, tensor_of
+
+ALIKE = 1e-4
+"""How far apart, relatively, a model's own loss and one that is recognized in it may be."""
+
+LossFunction = Callable[[Any, Tensor], Any]
+"""From what the model returned and the labels to the loss of each sample, or of the batch."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How the outputs of a model are scored."""
+
+    words: str
+    """What the loss is, and over what it is a mean; or why there is none."""
+    units: str
+    """Of the loss."""
+    losses: Callable[[Any, Batch], Losses] | None
+    """From what the model returned; None where there is no loss."""
+    predictions: Callable[[Any, Batch], Predictions] | None
+    """Likewise; None where there are no classes."""
+
+
+def scoring_of(loss: LossFunction | None, output: Any, batch: Batch) -> Scoring:
+    """The scoring that suits a first batch and what the model returned for it.
+
+    A `loss` that is given; else the model's own, where it returns one; else cross-entropy for
+    logits (sample, class) with classes (sample,) or (sample, token, class) with (sample, token),
+    the label -100 standing for none; else the mean squared error for real labels of the output's
+    shape; else none.
+
+    A model's own loss is one number for a batch. Where it is, to 1e-4, just one of the losses above
+    or the cross-entropy of each next token, that takes its place, sample by sample.
+
+    Raises: ValueError if a loss is given and there are no labels; if labels of tokens are the
+    tokens that the model was given, whose loss is a matter of shifting; for labels that are no
+    class of the logits.
+    """
+    if loss is not None:
+        return _given(loss, output, batch)
+    if own_loss(output) is not None:
+        return _own(output, batch)
+    if batch.labels is None:
+        return Scoring("none: the loader has no labels", "1", None, None)
+    for rule in (CLASSES, TOKENS, SQUARES):
+        if _fits(rule, output, batch):
+            if rule is TOKENS:
+                _refuse_inputs_as_labels(batch)
+            return _by_rule(rule)
+    answer = answer_of(output)
+    what = "no tensor" if answer is None else f"outputs {tuple(answer.shape)}"
+    return Scoring(
+        f"none: no rule is for {what} with labels {tuple(batch.labels.shape)} of type "
+        f"{batch.labels.dtype}",
+        "1",
+        None,
+        None,
+    )
+
+
+def own_loss(output: Any) -> Tensor | None:
+    """The loss that a model returns beside its answer: `loss`, or a number that stands first."""
+    if isinstance(output, Mapping):
+        loss = output.get("loss")
+    elif isinstance(output, tuple | list):
+        loss = output[0] if len(output) > 1 else None
+        loss = loss if isinstance(loss, Tensor) and loss.ndim == 0 else None
+    else:
+        loss = getattr(output, "loss", None) if dataclasses.is_dataclass(output) else None
+    return loss if isinstance(loss, Tensor) else None
+
+
+def answer_of(output: Any) -> Tensor | None:
+    """The tensor that stands for what a model returned, apart from its loss."""
+    if own_loss(output) is None:
+        return tensor_of(output)
+    if isinstance(output, tuple | list):
+        return tensor_of(output[1:])
+    if not isinstance(output, Mapping):
+        output = {f.name: getattr(output, f.name) for f in dataclasses.fields(output)}
+    return tensor_of({name: part for name, part in output.items() if name != "loss"})
+
+
+def _fits(rule: Rule, output: Any, batch: Batch) -> bool:
+    answer = answer_of(output)
+    return answer is not None and batch.labels is not None and rule.fits(answer, batch.labels)
+
+
+def _by_rule(rule: Rule) -> Scoring:
+    def checked(output: Any, batch: Batch) -> tuple[Tensor, Tensor]:
+        answer, labels = answer_of(output), batch.labels
+        if answer is None or labels is None or not rule.fits(answer, labels):
+            shapes = ["none" if t is None else tuple(t.shape) for t in (answer, labels)]
+            raise ValueError(
+                f"batch {batch.number} must have outputs and labels for the {rule.words}, as "
+                f"batch 0 has, and their shapes are {shapes[0]} and {shapes[1]}."
+            )
+        return answer, labels.to(answer.device)
+
+    def losses(output: Any, batch: Batch) -> Losses:
+        return rule.losses(*checked(output, batch), batch.number)
+
+    found = rule.predictions
+
+    def predictions(output: Any, batch: Batch) -> Predictions:
+        assert found is not None
+        return found(*checked(output, batch))
+
+    return Scoring(rule.words, rule.units, losses, predictions if found else None)
+
+
+def _given(loss: LossFunction, output: Any, batch: Batch) -> Scoring:
+    def losses(output: Any, batch: Batch) -> Losses:
+        if batch.labels is None:
+            raise ValueError(f"loss is given, and batch {batch.number} of loader has no labels.")
+        answer = answer_of(output)
+        labels = batch.labels if answer is None else batch.labels.to(answer.device)
+        return _as_losses("loss", loss(output, labels), batch.count)
+
+    name = getattr(loss, "__name__", type(loss).__name__)
+    return _with_classes(f"mean of the loss that was given, {name}", losses, output, batch)
+
+
+def _own(output: Any, batch: Batch) -> Scoring:
+    matching = [
+        rule
+        for rule in (CLASSES, TOKENS, NEXT_TOKENS, SQUARES)
+        if _fits(rule, output, batch) and _is_own(_by_rule(rule), output, batch)
+    ]
+    if len(matching) == 1:
+        found = _by_rule(matching[0])
+        return dataclasses.replace(found, words=f"{found.words}, which is the model's own loss")
+
+    def losses(output: Any, batch: Batch) -> Losses:
+        own = own_loss(output)
+        if own is None:
+            raise ValueError(
+                f"the model must return its loss for all batches, and for batch {batch.number} it "
+                "does not."
+            )
+        return _as_losses("the model's own loss", own, batch.count)
+
+    return _with_classes("mean of the model's own loss", losses, output, batch)
+
+
+def _is_own(scoring: Scoring, output: Any, batch: Batch) -> bool:
+    own = own_loss(output)
+    assert own is not None and scoring.losses is not None
+    total, weight = scoring.losses(output, batch)
+    found = float(total.sum() / weight.sum())
+    return math.isclose(found, float(own.mean()), rel_tol=ALIKE)
+
+
+def _with_classes(
+    words: str, losses: Callable[[Any, Batch], Losses], output: Any, batch: Batch
+) -> Scoring:
+    """A loss of no rule, with predictions where logits and labels are those of classes."""
+    classes = _by_rule(CLASSES).predictions if _fits(CLASSES, output, batch) else None
+    return Scoring(words, "units of the loss", losses, classes)
+
+
+def _as_losses(name: str, value: Any, count: int) -> Losses:
+    """One number a sample, or one for the batch, which stands for all of its samples."""
+    try:
+        given = torch.as_tensor(value).detach().cpu().double()
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name} must be numbers, and it is a {type(value).__name__}.") from None
+    if given.ndim == 0:
+        return Losses(given[None] * count, torch.full((1,), count, dtype=torch.float64))
+    if tuple(given.shape) != (count,):
+        raise ValueError(
+            f"{name} must be one number for each of the {count} samples of a batch, or one for the "
+            f"batch, and it has shape {tuple(given.shape)}."
+        )
+    return Losses(given, torch.ones(count, dtype=torch.float64))
+
+
+def _refuse_inputs_as_labels(batch: Batch) -> None:
+    ids, labels = batch.kwargs.get("input_ids"), batch.labels
+    if not isinstance(ids, Tensor) or labels is None or ids.shape != labels.shape:
+        return
+    counted = labels != IGNORED
+    if bool((ids.cpu()[counted] == labels[counted]).all()):
+        raise ValueError(
+            "labels are the input_ids themselves, which a model of the next token shifts inside: "
+            "pass pass_labels=True, so that it returns its own loss, or a loss."
+        )

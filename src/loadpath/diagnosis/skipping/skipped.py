@@ -1,0 +1,198 @@
+"""What is kept of a pass in which layers are skipped, and the Dataset that it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from loadpath.diagnosis.skipping.losses import Losses, Predictions
+from loadpath.diagnosis.skipping.paired import (
+    MATCHED,
+    SHARE,
+    OutputSums,
+    RatioSums,
+    output_change,
+    root,
+)
+from loadpath.diagnosis.skipping.scoring import Scoring
+from loadpath.record import Batch, Reduction
+from loadpath.statistics import Estimate, Grouped, unknown
+
+SKIPPED = "skipped"
+"""Status of a layer whose numbers are all there."""
+
+LABELS = {
+    "loss_change": "loss without the layer less loss with it",
+    "accuracy_change": "accuracy without the layer less accuracy with it",
+    "agreement": "share of predictions that are the same without the layer",
+    "output_change": "|f_skip - f| / |f - mean f| over the rows f of the output",
+    "own_step": "|A_out - A_in| / |A_out| of the layer's own input and output",
+}
+"""Long names of what has an interval."""
+
+_ENDS = {
+    "": ("value", ""),
+    "_low": ("low", ", lower end of its {:.0%} interval"),
+    "_high": ("high", ", upper end of its {:.0%} interval"),
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One forward pass on a batch."""
+
+    losses: Losses | None
+    predictions: Predictions | None
+    rows: Tensor | None
+    """Of the output, (row, width)."""
+    sample: Tensor | None
+    """Of the batch, for each row."""
+
+    @property
+    def odd(self) -> str | None:
+        """What of it is not finite, if anything is."""
+        if self.losses is not None and not bool(self.losses.total.isfinite().all()):
+            return "loss"
+        if self.rows is not None and not bool(self.rows.isfinite().all()):
+            return "output"
+        return None
+
+
+@dataclass
+class SkipSums:
+    """Sums of one layer's changes, or of the plain model."""
+
+    loss: RatioSums = field(default_factory=RatioSums)
+    right: RatioSums = field(default_factory=RatioSums)
+    """Right predictions."""
+    same: RatioSums = field(default_factory=RatioSums)
+    """Predictions that are those of the plain model."""
+    step: RatioSums = field(default_factory=RatioSums)
+    """Squares of the layer's step over squares of its output."""
+
+    def take(self, plain: Measured) -> None:
+        """Take in the plain model's losses and predictions."""
+        if plain.losses is not None:
+            self.loss.update(*plain.losses)
+        if plain.predictions is not None:
+            self.right.update(plain.predictions.right, plain.predictions.counted)
+
+    def take_change(self, now: Measured, plain: Measured) -> None:
+        """Take in what changed from the plain model to one without the layer."""
+        if now.losses is not None and plain.losses is not None:
+            self.loss.update(now.losses.total - plain.losses.total, now.losses.weight)
+        if now.predictions is not None and plain.predictions is not None:
+            right, counted = now.predictions.right, now.predictions.counted
+            self.right.update(right - plain.predictions.right, counted)
+            self.same.update(now.predictions.same(plain.predictions), counted)
+
+
+def output_rows(answer: Tensor | None, batch: Batch, tokens_first: bool) -> tuple[Tensor, Tensor]:
+    """Every token or position of an output as a row (row, width), with its sample of the batch.
+
+    Raises: ValueError as `Reduction`.
+    """
+    every = Reduction(maps="positions", tokens="positions", every=1, tokens_first=tokens_first)
+    mask = None if answer is None else _mask(answer, batch, tokens_first)
+    rows, sample, _ = every("output of the model", answer, count=batch.count, mask=mask)
+    return rows.cpu(), sample.cpu()
+
+
+def step_of(
+    before: Tensor, after: Tensor, batch: Batch, tokens_first: bool
+) -> tuple[Tensor, Tensor]:
+    """Squares of a layer's step and of its output, (sample,), without padding.
+
+    (1,) of all samples where they are not along the first axis.
+    """
+    A, dA = wide(after), wide(after) - wide(before)
+    mask = _mask(A, batch, tokens_first)
+    if tokens_first and A.ndim == 3:
+        A, dA = A.transpose(0, 1), dA.transpose(0, 1)
+    if mask is not None:
+        padding = ~mask.cpu()[..., None]
+        A, dA = A.masked_fill(padding, 0), dA.masked_fill(padding, 0)
+    rows = batch.count if len(A) == batch.count else 1
+    return squares_of_rows(dA.reshape(rows, -1)), squares_of_rows(A.reshape(rows, -1))
+
+
+def _mask(x: Tensor, batch: Batch, tokens_first: bool) -> Tensor | None:
+    """Which tokens of x count, where x has the tokens of the batch's mask."""
+    if x.ndim != 3 or batch.mask is None:
+        return None
+    return batch.mask if x.shape[0 if tokens_first else 1] == batch.mask.shape[1] else None
+
+
+def wide(x: Tensor) -> Tensor:
+    """In float32 at least, on the CPU: differences in half precision round away what is small."""
+    return x.cpu() if x.dtype in (torch.float32, torch.float64) else x.cpu().float()
+
+
+def squares_of_rows(rows: Tensor) -> Tensor:
+    """Squared norm of every row, in float64."""
+    return torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).square()
+
+
+def dataset_of(
+    layers: Mapping[str, SkipSums],
+    plain: SkipSums,
+    outputs: Grouped[OutputSums] | None,
+    *,
+    scoring: Scoring,
+    reasons: Mapping[str, str],
+    kinds: Mapping[str, str],
+    level: float,
+) -> xr.Dataset:
+    """The variables of `skip_layers`; layers with a reason have it as status, and NaN."""
+    columns: dict[str, Callable[[int, SkipSums], Estimate]] = {}
+    if scoring.losses is not None:
+        columns["loss_change"] = lambda l, sums: sums.loss.estimate(level=level)
+    if scoring.predictions is not None:
+        columns["accuracy_change"] = lambda l, sums: sums.right.estimate(
+            level=level, added=MATCHED, within=(-1.0, 1.0)
+        )
+        columns["agreement"] = lambda l, sums: sums.same.estimate(
+            level=level, added=SHARE, within=(0.0, 1.0)
+        )
+    columns["output_change"] = lambda l, sums: (
+        output_change(outputs.parts, l, level=level) if outputs else _none()
+    )
+    columns["own_step"] = lambda l, sums: root(sums.step.estimate(level=level))
+
+    ds = xr.Dataset(coords={"layer": np.array(list(layers), dtype=object)})
+    for name, estimate in columns.items():
+        found = [
+            _none() if layer in reasons else estimate(l, sums)
+            for l, (layer, sums) in enumerate(layers.items())
+        ]
+        units = scoring.units if name == "loss_change" else "1"
+        for suffix, (part, words) in _ENDS.items():
+            attrs = {"long_name": LABELS[name] + words.format(level), "units": units}
+            ds[name + suffix] = ("layer", [getattr(each, part) for each in found], attrs)
+    for name, long_name, text in (
+        (
+            "status",
+            "whether the layer was skipped, or why not",
+            [reasons.get(n, SKIPPED) for n in layers],
+        ),
+        ("layer_kind", "what the layer is, as far as can be told", [kinds[n] for n in layers]),
+    ):
+        attrs = {"long_name": long_name, "units": "words"}
+        ds[name] = ("layer", np.array(text, dtype=object), attrs)
+    for name, sums, units in (
+        ("loss", plain.loss, scoring.units),
+        ("accuracy", plain.right, "1"),
+    ):
+        if f"{name}_change" in columns:
+            attrs = {"long_name": f"{name} with all layers in place", "units": units}
+            ds[name] = ((), sums.estimate(level=level).value, attrs)
+    return ds
+
+
+def _none() -> Estimate:
+    return unknown(0, "not enough samples")

@@ -1,0 +1,13 @@
+from . import geodesic as geodesic
+from . import layer_steps as layer_steps
+from . import mechanics as mechanics
+from . import training as training
+from .adjoint import LOSSES as LOSSES
+from .adjoint import Adjoint as Adjoint
+from .adjoint import Loss as Loss
+from .adjoint import by_numpy as by_numpy
+from .adjoint import check_loss as check_loss
+from .adjoint import data_term as data_term
+from .adjoint import momenta as momenta
+from .adjoint import smooth_relu as smooth_relu
+from .model import LeakyResNet as LeakyResNet

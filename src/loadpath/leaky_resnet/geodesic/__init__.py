@@ -1,0 +1,28 @@
+"""Representation geodesics: solved, certified, and checked by independent means."""
+
+from loadpath.leaky_resnet.geodesic import linear
+from loadpath.leaky_resnet.geodesic.certificate import (
+    STABLE,
+    Certificate,
+    LeastNorm,
+    by_width,
+    certify,
+    least_norm,
+)
+from loadpath.leaky_resnet.geodesic.flow import Flow, flow
+from loadpath.leaky_resnet.geodesic.solution import Geodesic
+from loadpath.leaky_resnet.geodesic.solver import solve
+
+__all__ = [
+    "Certificate",
+    "Flow",
+    "Geodesic",
+    "LeastNorm",
+    "STABLE",
+    "by_width",
+    "certify",
+    "flow",
+    "least_norm",
+    "linear",
+    "solve",
+]

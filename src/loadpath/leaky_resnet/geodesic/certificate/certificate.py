@@ -1,0 +1,185 @@
+"""How close a LeakyResNet is to a representation geodesic, in numbers and in words."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import xarray as xr
+from jaxtyping import Float
+from torch import Tensor
+
+from loadpath.checks import check_positive
+from loadpath.leaky_resnet import adjoint
+from loadpath.leaky_resnet.geodesic.certificate import wording
+from loadpath.leaky_resnet.geodesic.certificate.conservation import conservation
+from loadpath.leaky_resnet.geodesic.certificate.kinks import KINKS
+from loadpath.leaky_resnet.geodesic.certificate.measured import Measured
+from loadpath.leaky_resnet.geodesic.certificate.subgradient import ITERATIONS, by_width
+from loadpath.leaky_resnet.geodesic.certificate.survey import survey
+from loadpath.leaky_resnet.mechanics import HOMOGENEOUS, balancedness, hamiltonian_spread
+from loadpath.leaky_resnet.model import LeakyResNet
+from loadpath.leaky_resnet.training import is_trivial
+
+TOLERANCE = 0.01
+"""Residual of the worst layer that counts as stationary."""
+STABLE = 0.01
+"""Share of a bottleneck's norm that may be negative in a path that counts as stable."""
+
+
+@dataclass(frozen=True)
+class Certificate(Measured):
+    """What is known of a net on its samples, in numbers and in words; made by `certify`."""
+
+    def words(self, tolerance: float | None = None, *, free_end: bool = True) -> list[str]:
+        """Sentences for someone new to it, each with its number; a fixed end has no data term.
+
+        Raises: ValueError if `tolerance` is not positive.
+        """
+        tolerance = check_positive("tolerance", self.tolerance if tolerance is None else tolerance)
+        return wording.sentences(self, tolerance, free_end=free_end)
+
+    def dataset(self) -> xr.Dataset:
+        """The certificate over the layers, to merge with what `mechanics.profile` returns.
+
+        Dimensions layer 0..L, step 1..L and kink_width. The verdict is an attribute of
+        `least_norm_residual`. Variables that were not measured are absent.
+        """
+        on_layers = torch.cat([self.on_kink, self.on_kink.new_zeros(1)])
+        between = torch.cat([self.between, self.between.new_zeros(1)])
+        values: dict[str, object] = {
+            "gradient_residual": self.gradient_residual,
+            "least_norm_residual": self.residual,
+            "on_kink": on_layers,
+            "between_slopes": between,
+            "worst_by_kink_width": np.array(self.worst_by_width),
+            "least_norm_hamiltonian": self.hamiltonian,
+            "predicted_hamiltonian": self.hamiltonian_predicted,
+            "unexplained_hamiltonian": self.unexplained,
+            "trivial_loss": self.trivial_loss,
+            "negative_share": self.negative_share,
+            "most_negative": self.most_negative,
+            "waist": self.waist.to(torch.int8),
+        }
+        if self.refinement:
+            values["refined_objective"] = np.array([value for _, value in self.refinement])
+        if self.continuum_predicted is not None:
+            values["continuum_predicted"] = self.continuum_predicted
+        if self.continuum_objective is not None:
+            values["continuum_objective"] = self.continuum_objective
+        variables = {
+            name: (
+                wording.LABELS[name][0],
+                value.numpy() if isinstance(value, Tensor) else value,
+                {"long_name": wording.LABELS[name][1], "units": wording.LABELS[name][2]},
+            )
+            for name, value in values.items()
+        }
+        coords: dict[str, object] = {
+            "layer": np.arange(len(self.residual) + 1),
+            "step": np.arange(1, len(self.residual) + 1),
+            "kink_width": np.array(self.widths),
+        }
+        if self.refinement:
+            coords["depth"] = np.array([depth for depth, _ in self.refinement])
+        ds = xr.Dataset(variables, coords=coords)
+        ds["least_norm_residual"].attrs.update(
+            verdict=self.verdict, tolerance=self.tolerance, kink_width=self.kink_width
+        )
+        return ds
+
+
+def certify(
+    model: LeakyResNet,
+    x: Float[Tensor, "sample in"],
+    y: Tensor,
+    *,
+    weight_decay: float,
+    loss: adjoint.Loss = "mse",
+    kink_width: float = 1e-3,
+    tolerance: float = TOLERANCE,
+    iterations: int = ITERATIONS,
+    threads: int | None = None,
+) -> Certificate:
+    r"""Measure how far a net is from a minimizer, and from what theory says of one.
+
+    `y` is (sample, out) for "mse" (for a pinned end, the shifted one whose momenta are the
+    multipliers), (sample,) class numbers for "cross-entropy". Residuals are those of the plain
+    gradient, and of the smallest subgradient with activations within `kink_width` of a kink
+    (`least_norm`; at most `iterations` of its iterations for each of three widths). The model is
+    left alone; all runs on a float64 copy on the CPU.
+
+    Cost: up to 3 `iterations` passes of 8 N w (w + 1) L operations: all samples take part, for a
+    subgradient of some of them says nothing about the rest. Memory N (w + 1) L numbers: at
+    N = 1e5, w = 100, L = 20 that is 1.6 GB. `threads`, as many as torch has if None, share it.
+
+    Raises: ValueError if `weight_decay`, `kink_width` or `tolerance` is not positive,
+    `iterations` is not a whole number >= 0, or x and y do not fit the model.
+    Source: Jacot and Kaiser, arXiv:2405.17573; `least_norm` and `conservation` have the rest.
+    """
+    check_positive("kink_width", kink_width)
+    check_positive("tolerance", tolerance)
+    widths = (kink_width / 10, kink_width, 10 * kink_width)
+    model = copy.deepcopy(model).cpu().double().requires_grad_(False)
+    x, y = x.cpu(), y.cpu()
+    found = by_width(
+        model,
+        x,
+        y,
+        weight_decay=weight_decay,
+        loss=loss,
+        widths=widths if model.activation in KINKS else (kink_width,),
+        iterations=iterations,
+        threads=threads,
+    )
+    least = found[len(found) // 2]
+    energy = conservation(model, least)
+    seen = survey(model, x, y, loss)
+    stable = None
+    if model.activation == "relu" and bool(seen.waist.any()):
+        stable = float(seen.negative_share[seen.waist].max()) <= STABLE
+    balance = torch.full((model.depth,), math.nan, dtype=torch.float64)
+    if model.activation in HOMOGENEOUS:
+        balance = balancedness(
+            model.weights,
+            model.layer_steps,
+            effective_depth=model.effective_depth,
+            bias=model.bias,
+        )
+    action = float(model.regularizer())
+    # The discrete action is exactly that of the modified Hamiltonian H + delta, which the
+    # symmetric mean is: to first order the two minima differ by the integral of delta.
+    euler = model.step == "euler" or model.effective_depth == 0
+    steps = model.layer_steps.to(energy.hamiltonian)
+    drift = float((steps * (energy.symmetric - energy.hamiltonian)).sum())
+    return Certificate(
+        gradient_residual=least.gradient_residual,
+        residual=least.residual,
+        tolerance=float(tolerance),
+        kink_width=float(kink_width),
+        on_kink=least.on_kink.double() / (len(x) * model.width),
+        between=least.between,
+        widths=tuple(one.kink_width for one in found),
+        worst_by_width=tuple(float(one.residual.max()) for one in found),
+        hamiltonian=energy.hamiltonian,
+        hamiltonian_predicted=energy.predicted,
+        symmetric_hamiltonian=energy.symmetric,
+        hamiltonian_spread=energy.spread,
+        predicted_spread=energy.predicted_spread,
+        unexplained=energy.unexplained,
+        symmetric_spread=float(hamiltonian_spread(energy.symmetric)),
+        balancedness=balance,
+        data_term=seen.data_term,
+        objective=seen.data_term + weight_decay * action,
+        trivial_loss=seen.trivial_loss,
+        trivial=is_trivial(seen.data_term, weight_decay * action, seen.trivial_loss),
+        negative_share=seen.negative_share,
+        most_negative=seen.most_negative,
+        waist=seen.waist,
+        stable=stable,
+        least_norm=least,
+        continuum_predicted=seen.data_term + weight_decay * (action - drift) if euler else None,
+    )

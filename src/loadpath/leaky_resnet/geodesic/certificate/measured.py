@@ -1,0 +1,106 @@
+"""The numbers of a certificate, and the verdict that follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from loadpath.leaky_resnet.geodesic.certificate.subgradient import LeastNorm
+
+STATIONARY = "stationary"
+ON_KINKS = "stationary up to relu kinks"
+NOT_CONVERGED = "not converged"
+
+
+@dataclass(frozen=True)
+class Measured:
+    r"""The numbers of a certificate: what is known of a net on its samples.
+
+    A residual is $\|W_l - c\,(g_l/\rho_l)\,B_l^\top S_{l-1}\| / \|W_l\|$, which is 0 in every layer
+    of a stationary point. Tensors are float64 where nothing else is said; shares are fractions.
+    """
+
+    gradient_residual: Tensor
+    """Residual with the momenta of backpropagation, (step,): the plain gradient's."""
+    residual: Tensor
+    """Residual of the smallest subgradient found at `kink_width`, (step,)."""
+    tolerance: float
+    """Residual that the words count as stationary, unless they are given another."""
+    kink_width: float
+    """Activations with |A_ij| <= kink_width * rms(A_l) count as on a kink."""
+    on_kink: Tensor
+    """Share of the activations A_{l-1} that are, (step,); 0 where there is no kink."""
+    between: Tensor
+    """How many of them have a derivative strictly between the two sides', (step,) int64."""
+    widths: tuple[float, ...]
+    """Kink widths that were tried: a tenth of `kink_width`, itself and ten times it; `kink_width`
+    alone where the activation has no kink."""
+    worst_by_width: tuple[float, ...]
+    """Worst layer's residual at each: about 0 from a small width on for a minimizer on kinks."""
+    hamiltonian: Tensor
+    """Hamiltonian of the pairs (A_{l-1}, B_l), (step,), with the momenta of `residual`; the
+    theory's own for Euler steps, `conservation` has it for exponential ones."""
+    hamiltonian_predicted: Tensor
+    """What it should be at a stationary point on this mesh, to second order in the steps,
+    (step,)."""
+    symmetric_hamiltonian: Tensor
+    """Mean over the pairs (A_{l-1}, B_l) and (A_l, B_l), (step,): conserved to second order where
+    the steps are equal."""
+    hamiltonian_spread: float
+    """(max - min) / max |H| of `hamiltonian`."""
+    predicted_spread: float
+    """The same of the prediction: the drift that the mesh explains."""
+    unexplained: float
+    """Largest distance between `hamiltonian` and its prediction, over max |H|."""
+    symmetric_spread: float
+    """(max - min) / max |H| of `symmetric_hamiltonian`."""
+    balancedness: Tensor
+    """Relative error of the balance of weights and biases, (step,); NaN for activations that are
+    not homogeneous, which need not balance."""
+    data_term: float
+    """Data term of the objective."""
+    objective: float
+    """Data term + weight decay * action."""
+    trivial_loss: float
+    """Data term of a net without weights, or of the best constant if that is less."""
+    trivial: bool
+    """Whether this is the trivial minimum: such a data term, with next to no weights."""
+    negative_share: Tensor
+    """||min(A_l, 0)|| / ||A_l||, (layer,)."""
+    most_negative: Tensor
+    """min(0, min A_l) / max |A_l|, (layer,)."""
+    waist: Tensor
+    """Which layers make up the bottleneck, (layer,) bool: those two slow steps or more from any
+    fast one (`mechanics.slow_steps`) whose dimension is within a factor 1.25 of the least."""
+    stable: bool | None
+    """Whether A is non-negative in the bottleneck, up to 1 % of its norm; None without a relu or
+    without a bottleneck."""
+    least_norm: LeastNorm = field(repr=False)
+    """The subgradient behind `residual`: the derivatives chosen on kinks, and what they give."""
+    continuum_predicted: float | None
+    r"""Objective that an infinitely fine mesh would have, by backward error analysis:
+    objective - $\lambda \sum_l \rho_l \delta_l$, $\delta$ the symmetric Hamiltonian less
+    `hamiltonian`, up to second order in the steps. None for exponential steps."""
+    refinement: tuple[tuple[int, float], ...] | None = None
+    """(depth, objective) of the same problem solved on finer meshes, if that was asked for."""
+    continuum_objective: float | None = None
+    """The objective extrapolated to infinitely many layers."""
+    refinement_order: float | None = None
+    """Order of convergence in the layer step that was measured."""
+
+    @property
+    def verdict(self) -> str:
+        """`verdict_at` the certificate's own tolerance."""
+        return self.verdict_at(self.tolerance)
+
+    def verdict_at(self, tolerance: float) -> str:
+        """Return "stationary", "stationary up to relu kinks" or "not converged".
+
+        By the worst layer's residual: the gradient's, or else that of the smallest subgradient.
+        """
+        if float(self.gradient_residual.max()) <= tolerance:
+            return STATIONARY
+        if float(self.residual.max()) <= tolerance:
+            return ON_KINKS
+        return NOT_CONVERGED

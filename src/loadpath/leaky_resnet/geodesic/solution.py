@@ -1,0 +1,154 @@
+"""What `solve` gives back: a path of representations, its weights and momenta, its certificate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import xarray as xr
+from jaxtyping import Float
+from torch import Tensor
+
+from loadpath import results
+from loadpath.leaky_resnet import mechanics
+from loadpath.leaky_resnet.adjoint import Loss
+from loadpath.leaky_resnet.geodesic.certificate import Certificate
+from loadpath.leaky_resnet.model import LeakyResNet
+
+Endpoint = Literal["fit", "fixed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Geodesic:
+    """A path of representations of least cost, as near as `certificate` says; float64."""
+
+    model: LeakyResNet
+    """The net whose path it is; also what to call on new samples."""
+    A: Float[Tensor, "node sample width"]
+    """Representations A_0 .. A_L."""
+    B: Float[Tensor, "node sample width"]
+    """Momenta B_0 .. B_L: those of the least-norm subgradient, which are what W = c B^T S holds
+    for where activations sit on kinks. Of one net, they may differ from backpropagation's."""
+    p: Float[Tensor, " node"]
+    """Positions of the nodes, from 0 to 1."""
+    certificate: Certificate
+    """How near to a geodesic this is, and how that is known."""
+    status: str
+    """How it ended: "converged" (worst layer's residual within the tolerance), "not converged",
+    "end not reached", "trivial minimum", "out of time" or "diverged". The last two keep the point
+    of lowest objective so far."""
+    endpoint: Endpoint
+    """ "fit": the end is free and pays the data term; "fixed": A_L = y."""
+    end_error: float
+    """||A_L - y|| / ||y|| of a fixed end; 0 for a free one."""
+    objective: float
+    """What was minimized: data term + weight_decay * action; for a fixed end the action."""
+    weight_decay: float
+    """lambda, in the units of the data term; for a fixed end it only scales the multipliers."""
+    loss: Loss
+    """The data term of a free end."""
+    x: Float[Tensor, "sample in"]
+    """Inputs."""
+    target: Tensor
+    """What the data term compares with: y; for a fixed end y plus multipliers, whose squared error
+    has the momenta B_L that hold the end in place."""
+    history: xr.Dataset
+    """Objective and residuals over `look`."""
+    seconds: float
+    """Time spent solving, without the certificate."""
+
+    @property
+    def W(self) -> Float[Tensor, "layer width feature"]:  # noqa: N802
+        """Weights, the last column of each layer its bias (none without bias)."""
+        return self.model.weights.detach()
+
+    @property
+    def layer_steps(self) -> Float[Tensor, " layer"]:
+        """rho_l, of sum 1."""
+        return self.model.layer_steps
+
+    @property
+    def action(self) -> float:
+        """(1 / 2c) sum_l rho_l ||W_l||_F^2, dimensionless; c = L~ (1 where L~ = 0)."""
+        with torch.no_grad():
+            return float(self.model.regularizer())
+
+    @property
+    def stationarity(self) -> Float[Tensor, " layer"]:
+        """Residual ||W - c B^T S|| / ||W|| of every layer, with the momenta above."""
+        return self.certificate.residual
+
+    @property
+    def hamiltonian(self) -> Float[Tensor, " layer"]:
+        """Hamiltonian of the pairs (A_{l-1}, B_l) of every layer.
+
+        With exponential steps the one that the discrete path conserves, whose kinetic part has
+        g / rho before it (`conservation`); `dataset` has the theory's own.
+        """
+        return self.certificate.hamiltonian
+
+    def words(self) -> list[str]:
+        """Sentences about it for someone new to it, each with its number: the certificate's."""
+        if self.endpoint == "fit":
+            return self.certificate.words()
+        end = f"The path ends at y but for {self.end_error:.2g} of its size."
+        return [end, *self.certificate.words(free_end=False)]
+
+    def dataset(self, *, gamma0: float = 1e-2) -> xr.Dataset:
+        """Everything over the layers: `mechanics.profile` and the certificate, with provenance.
+
+        Momenta, and what follows from them, are those of `B`; only `gradient_residual` tells of
+        backpropagation's. An attribute `momenta` marks these variables. The attribute `words` of
+        `least_norm_residual` has the sentences of `words`, a line each.
+
+        Raises: ValueError if `gamma0` is not positive.
+        """
+        profile = mechanics.profile(
+            self.model,
+            self.x,
+            self.target,
+            weight_decay=self.weight_decay,
+            loss=self.loss,
+            gamma0=gamma0,
+        )
+        for name, value in self._of_momenta().items():
+            if name in profile:
+                profile[name].values = value.cpu().numpy()
+                profile[name].attrs["momenta"] = "of the least-norm subgradient"
+        ds = profile.merge(self.certificate.dataset(), combine_attrs="override")
+        ds["least_norm_residual"].attrs["words"] = "\n".join(self.words())
+        return results.with_parameters(
+            ds,
+            status=self.status,
+            endpoint=self.endpoint,
+            end_error=self.end_error,
+            seconds=self.seconds,
+        )
+
+    def _of_momenta(self) -> dict[str, Tensor]:
+        """What `mechanics.profile` has of momenta, with `B`."""
+        leak = self.model.effective_depth
+        kind: dict[str, Any] = dict(activation=self.model.activation, bias=self.model.bias)
+        H = torch.stack(
+            [
+                mechanics.hamiltonian(A, B, effective_depth=leak, **kind)
+                for A, B in zip(self.A[:-1], self.B[1:], strict=True)
+            ]
+        )
+        symmetric = mechanics.symmetric_hamiltonian(
+            list(self.A), list(self.B), effective_depth=leak, **kind
+        )
+        paired = [
+            mechanics.momentum_activation_norm(A, B, **kind)
+            for A, B in zip(self.A, self.B, strict=True)
+        ]
+        return {
+            "hamiltonian": H,
+            "dimension": -2 / leak * H if leak else H,
+            "symmetric_hamiltonian": symmetric,
+            "hamiltonian_spread": mechanics.hamiltonian_spread(symmetric),
+            "momentum_norm": self.B.flatten(1).norm(dim=1),
+            "momentum_activation_norm": torch.stack(paired),
+            "stationarity": self.certificate.residual,
+        }

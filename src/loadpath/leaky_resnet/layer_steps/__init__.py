@@ -1,0 +1,41 @@
+"""Layer steps: how the layers of a Leaky ResNet divide the path p in [0, 1] among themselves.
+
+Rules for them, a mesh that adapts while a net trains, and surgery on the layers of a trained net.
+"""
+
+from loadpath.leaky_resnet.layer_steps.adaptive import Adaptive, Meshed
+from loadpath.leaky_resnet.layer_steps.rules import (
+    Steps,
+    adapted,
+    check,
+    equal_arclength,
+    equidistant,
+    irregular,
+)
+from loadpath.leaky_resnet.layer_steps.surgery import (
+    Layered,
+    merged,
+    overlaps,
+    refined,
+    remesh,
+    split,
+    without,
+)
+
+__all__ = [
+    "Adaptive",
+    "Layered",
+    "Meshed",
+    "Steps",
+    "adapted",
+    "check",
+    "equal_arclength",
+    "equidistant",
+    "irregular",
+    "merged",
+    "overlaps",
+    "refined",
+    "remesh",
+    "split",
+    "without",
+]

@@ -1,0 +1,141 @@
+"""The path as a curve: its length, its slow and fast stretches, its picture in a plane [LR]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from loadpath.checks import as_rows
+from loadpath.leaky_resnet.mechanics.energies import (
+    PerStep,
+    Scalar,
+    gamma_of_rows,
+    inner_product,
+    safe_ratio,
+    samples,
+)
+from loadpath.threads import torch_threads
+
+
+def path_length(
+    path: Sequence[Float[Tensor, "sample width"]],
+    layer_steps: Float[Tensor, " step"],
+    *,
+    gamma0: float,
+    activation: str = "relu",
+    bias: bool = True,
+) -> Scalar:
+    r"""Length of the path in the metric of the stabilized inverse kernel.
+
+    $\int_0^1 \|dA/dp\|_{K+\gamma}\,dp$, as the sum over steps of $\|A_l - A_{l-1}\|$ in the metric
+    at A_{l-1}, with $\gamma_{l-1} = \gamma_0 \|S_{l-1}\|_{op}^2$. It does not depend on the layer
+    steps beyond their number. Dimensionless. Cost O(N w^2 L).
+
+    Raises: ValueError if there is not one step between every two A, or an A is not finite.
+    Source: Jacot and Kaiser, arXiv:2405.17573, Theorem 4.
+    """
+    _check_steps(path, layer_steps)
+    total = torch.zeros((), dtype=torch.float64)
+    for start, end in zip(path, path[1:], strict=False):
+        S, start, move = samples(start, move=end - start, activation=activation, bias=bias)
+        gamma = gamma_of_rows(S, gamma0)
+        total = total + inner_product(S, move, move, gamma=gamma).sqrt()
+    return total
+
+
+def relative_speed(
+    path: Sequence[Float[Tensor, "sample width"]], layer_steps: Float[Tensor, " step"]
+) -> PerStep:
+    r"""Relative speed of every step, $c_l = \|A_l - A_{l-1}\|_F / (\rho_l \|A_l\|_F)$.
+
+    In inverse units of p; (step,), float64. A step that stays at zero has speed 0. Cost O(N w L).
+
+    Raises: ValueError if there is not one step between every two A.
+    Source: Jacot and Kaiser, arXiv:2405.17573, section on discretization.
+    """
+    _check_steps(path, layer_steps)
+    moves = torch.stack([(b - a).double().norm() for a, b in zip(path, path[1:], strict=False)])
+    norms = torch.stack([A.double().norm() for A in path[1:]])
+    return safe_ratio(moves, layer_steps.to(norms) * norms)
+
+
+def slow_steps(speed: PerStep, layer_steps: Float[Tensor, " step"]) -> Tensor:
+    """Which steps belong to a slow stretch of the path, (step,) bool.
+
+    The rule: take the logarithm of the speed, and its median over each step and its two
+    neighbours, so that no stretch is one step long by accident; slow is what lies below the mean
+    over p, that is, below the geometric mean of the speed. A path whose fastest step is less than
+    twice as fast as its slowest has no stretches: all False.
+
+    Raises: ValueError if the two differ in shape, or a speed is negative or NaN.
+    """
+    if speed.ndim != 1 or speed.shape != layer_steps.shape:
+        shapes = f"{tuple(speed.shape)} and {tuple(layer_steps.shape)}"
+        raise ValueError(f"speed and layer_steps must be of one length, got {shapes}.")
+    if not bool((speed >= 0).all()):
+        raise ValueError(f"speed must not be negative or NaN, got {speed.tolist()}.")
+    if float(speed.max()) <= 2 * float(speed.min()):
+        return torch.zeros_like(speed, dtype=torch.bool)
+    speed = speed.double()
+    # A step at rest has speed 0 and one that ends at zero has speed inf: keep logarithms finite.
+    finite = speed[speed.isfinite()]
+    top = max(float(finite.max()) if len(finite) else 1.0, 1e-100)
+    log = speed.clamp(1e-6 * top, top).log()
+    padded = torch.cat([log[:1], log, log[-1:]])
+    smooth = padded.unfold(0, 3, 1).median(dim=1).values
+    rho = layer_steps.to(smooth)
+    return smooth < (rho * smooth).sum() / rho.sum()
+
+
+class Projection(NamedTuple):
+    """A path seen in the plane that holds most of its variance."""
+
+    coordinates: Tensor
+    """(layer, sample, 2), units of A."""
+    explained: float
+    """Share of the variance over layers and samples that the plane holds, in [0, 1]."""
+
+
+@torch_threads(1)
+def path_projection(
+    path: Sequence[Float[Tensor, "sample width"]], n_samples: int = 64
+) -> Projection:
+    """Project the paths of up to `n_samples` samples, evenly spaced, on two principal components.
+
+    One plane for all layers, from the principal components of the chosen samples at all layers,
+    each signed so that its largest loading is positive. Cost O(n L w^2) for n samples.
+
+    Raises: ValueError if `n_samples` is below 1, or the path is empty or not finite.
+    """
+    if n_samples < 1:
+        raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
+    if len(path) == 0:
+        raise ValueError("path must hold at least one representation, got 0.")
+    chosen = evenly_spaced(len(path[0]), n_samples)
+    points = torch.stack([as_rows(f"path[{l}]", A[chosen]) for l, A in enumerate(path)])
+    flat = points.flatten(0, 1)
+    flat = flat - flat.mean(0)
+    _, s, Vt = torch.linalg.svd(flat, full_matrices=False)
+    plane = torch.zeros(flat.shape[1], 2, dtype=torch.float64, device=flat.device)
+    plane[:, : len(Vt[:2])] = Vt[:2].T
+    largest = plane.gather(0, plane.abs().argmax(0, keepdim=True))
+    plane = plane * torch.where(largest < 0, -1.0, 1.0)
+    explained = float(safe_ratio(s[:2].square().sum(), s.square().sum()))
+    return Projection((flat @ plane).reshape(*points.shape[:2], 2), explained)
+
+
+def evenly_spaced(n: int, n_chosen: int) -> Tensor:
+    """Return up to `n_chosen` of the indices 0..n-1, evenly spaced."""
+    return torch.linspace(0, n - 1, min(n, n_chosen), dtype=torch.float64).round().long()
+
+
+def _check_steps(path: Sequence[Tensor], layer_steps: Tensor) -> None:
+    if len(path) != len(layer_steps) + 1:
+        raise ValueError(
+            f"path must have one representation more than layer_steps ({len(layer_steps)}), "
+            f"got {len(path)}."
+        )

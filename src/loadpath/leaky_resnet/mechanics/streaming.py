@@ -1,0 +1,108 @@
+"""The one pass over the samples behind `loadpath.mechanics.profile`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from loadpath.leaky_resnet import adjoint
+from loadpath.leaky_resnet.model import LeakyResNet
+from loadpath.record import Moments
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What one pass over the samples adds up."""
+
+    moments: list[Moments]
+    """Of [S, A], per layer."""
+    BtS: Tensor
+    """B_l^T S_l, (layer, width, feature)."""
+    BtA: Tensor
+    """Tr[B_l^T A_l], (layer,)."""
+    BtS_across: Tensor
+    """B_l^T S_{l-1}, (step, width, feature)."""
+    BtA_across: Tensor
+    """Tr[B_l^T A_{l-1}], (step,)."""
+    BtB: Tensor
+    """||B_l||^2, (layer,)."""
+    negative: Tensor
+    """||min(A_l, 0)||^2, (layer,)."""
+    data_term: Tensor
+    """The data term, 0-d."""
+
+
+def stream(
+    model: LeakyResNet,
+    x: Tensor,
+    y: Tensor,
+    *,
+    weight_decay: float,
+    loss: adjoint.Loss,
+    batch_size: int,
+) -> Sums:
+    """Run `model` over x, y in batches and add up what `profile` needs; see there."""
+    L, w, f = model.depth, model.width, model.width + model.bias
+    new = model.weights.new_zeros
+    moments = [
+        Moments(w, velocity=False, activation=model.activation, bias=model.bias)
+        for _ in range(L + 1)
+    ]
+    sums = Sums(
+        moments=moments,
+        BtS=new(L + 1, w, f),
+        BtA=new(L + 1),
+        BtS_across=new(L, w, f),
+        BtA_across=new(L),
+        BtB=new(L + 1),
+        negative=new(L + 1),
+        data_term=new(()),
+    )
+    for x_batch, y_batch in zip(x.split(batch_size), y.split(batch_size), strict=True):
+        x_batch = x_batch.to(model.weights)
+        y_batch = y_batch.to(model.weights.device, torch.float64 if loss == "mse" else torch.int64)
+        path, B = adjoint.momenta(
+            model, x_batch, y_batch, weight_decay=weight_decay, loss=loss, n_total=len(x)
+        )
+        outputs = path[-1] @ model.output_map
+        sums.data_term.add_(adjoint.data_term(outputs, y_batch, loss, n_total=len(x)))
+        for l in range(L + 1):
+            sums.moments[l].update(path[l])
+            S = model.features(path[l])
+            sums.BtS[l] += B[l].T @ S
+            sums.BtA[l] += (B[l] * path[l]).sum()
+            if l < L:
+                sums.BtS_across[l] += B[l + 1].T @ S
+                sums.BtA_across[l] += (B[l + 1] * path[l]).sum()
+            sums.BtB[l] += B[l].square().sum()
+            sums.negative[l] += path[l].clamp_max(0).square().sum()
+    return sums
+
+
+def check_data(
+    model: LeakyResNet, x: Tensor, y: Tensor, loss: adjoint.Loss, batch_size: int
+) -> None:
+    """Raise ValueError if `profile` cannot run `model` on x, y with this loss."""
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
+    if loss not in ("mse", "cross-entropy"):
+        raise ValueError(f"loss must be 'mse' or 'cross-entropy', got {loss!r}.")
+    if x.ndim != 2 or len(x) == 0 or x.shape[1] != model.in_features:
+        raise ValueError(f"x must be (sample, {model.in_features}), got {tuple(x.shape)}.")
+    expected = (len(x), model.out_features) if loss == "mse" else (len(x),)
+    if tuple(y.shape) != expected:
+        raise ValueError(f"y must have shape {expected} for loss {loss!r}, got {tuple(y.shape)}.")
+    for name, data in (("x", x), ("y", y)):
+        if not all(bool(torch.isfinite(part).all()) for part in data.split(batch_size)):
+            raise ValueError(f"{name} must be finite, got entries that are NaN or infinite.")
+    if loss == "cross-entropy":
+        if y.is_floating_point():
+            raise ValueError(f"y must hold class numbers as integers, got {y.dtype}.")
+        low, high = int(y.min()), int(y.max())
+        if low < 0 or high >= model.out_features:
+            top = model.out_features - 1
+            raise ValueError(f"y must hold class numbers 0 to {top}, got {low} to {high}.")
+    if not bool(torch.isfinite(model.weights).all()):
+        raise ValueError("model must have finite weights, got entries that are NaN or infinite.")

@@ -1,0 +1,193 @@
+"""`fit`: train a LeakyResNet, and keep a record of how near to a stationary point it came."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import xarray as xr
+from tqdm import tqdm
+
+from loadpath.checks import check_count
+from loadpath.data import Data
+from loadpath.leaky_resnet.adjoint import Loss, check_loss
+from loadpath.leaky_resnet.layer_steps import Adaptive
+from loadpath.leaky_resnet.model import LeakyResNet
+from loadpath.leaky_resnet.training import checkpoint as checkpoints
+from loadpath.leaky_resnet.training.stages import Stage, default_stages
+from loadpath.leaky_resnet.training.trainer import Trainer
+from loadpath.threads import torch_threads
+
+
+@dataclass(frozen=True)
+class Run:
+    """What `fit` gives back."""
+
+    model: LeakyResNet
+    """The model that was passed in, trained in place."""
+    history: xr.Dataset
+    """Objective, data term, regularizer, errors, stationarity, Hamiltonian spread, weight decay,
+    learning rate, seconds and mesh, over `record` with coordinates `iteration` and `stage`."""
+    status: str
+    """How it ended: "converged", "finished all steps", "stalled" (the line search finds nothing
+    lower at this precision), "trivial minimum", "out of time" or "diverged"."""
+    weight_decay: float
+    """The lambda of the objective."""
+    loss: Loss
+    """The data term."""
+    seconds: float
+    """Time spent training, over all the sittings of a resumed run."""
+
+
+def default_weight_decay(model: LeakyResNet, loss: Loss) -> float:
+    """The lambda that `fit` takes where none is given; docs/training.md says what it rests on.
+
+    0.01 for each of the outputs of "mse" (of unit variance), 0.01 in all for "cross-entropy".
+    """
+    return 0.01 * (model.out_features if loss == "mse" else 1)
+
+
+def fit(
+    model: LeakyResNet,
+    data: Data,
+    *,
+    weight_decay: float | None = None,
+    loss: Loss | None = None,
+    stages: Sequence[Stage] | None = None,
+    batch_size: int | None = None,
+    mesh: Adaptive | None = None,
+    tolerance: float = 0.01,
+    max_seconds: float | None = None,
+    record_every: int = 100,
+    checkpoint: str | Path | None = None,
+    checkpoint_seconds: float = 30.0,
+    resume: bool = False,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: bool | None = None,
+) -> Run:
+    r"""Minimize data term + `weight_decay` * `model.regularizer()`, in place.
+
+    The data term is $\frac1N\sum_i\|y_i - f(x_i)\|^2$ (a sum over outputs) for regression, and the
+    mean cross-entropy for classification.
+
+    Parameters
+    ----------
+    model: trained in its own dtype and on its own device; the data are moved there.
+    weight_decay: lambda > 0; None takes `default_weight_decay`.
+    loss: "mse" or "cross-entropy"; None takes what the task of `data` asks for.
+    stages: run one after another; None is annealed Adam, then L-BFGS.
+    batch_size: mini-batches of this size in the first-order stages, reshuffled every epoch from
+        `seed`; None is the full batch. L-BFGS always sees the full batch.
+    mesh: an adaptive mesh of this model. During L-BFGS it moves between chunks, and not before
+        the last one.
+    tolerance: stop as "converged" once every layer's residual ||W - c B^T S|| / ||W|| is below.
+    max_seconds: stop as "out of time" after this much training in this sitting.
+    record_every: iterations between two records of the history in the first-order stages.
+    checkpoint: a file that holds everything an exact resume needs, replaced atomically every
+        `checkpoint_seconds` and at the end.
+    resume: go on from `checkpoint` if it is there (a run that was out of time goes on too);
+        without it an existing file is an error, for it would be lost.
+    threads: CPU threads; None is torch's own number. The last bits of a run depend on it.
+    progress: a bar on stderr; None shows it on a terminal only.
+
+    A non-finite objective ends the run as "diverged", at the weights of the last finite record.
+
+    Raises: ValueError that names the argument for values out of range, data that do not fit the
+    model, or a checkpoint of another run; FileExistsError for a checkpoint that would be lost.
+    """
+    if loss is None:
+        loss = "mse" if data.task == "regression" else "cross-entropy"
+    if weight_decay is None:
+        weight_decay = default_weight_decay(model, loss)
+    stages = default_stages() if stages is None else tuple(stages)
+    for name, value in dict(
+        weight_decay=weight_decay, tolerance=tolerance, max_seconds=max_seconds
+    ).items():
+        if value is not None and not 0 < value < math.inf:
+            raise ValueError(f"{name} must be finite and above 0, got {value}.")
+    for name, count in dict(
+        batch_size=batch_size, record_every=record_every, threads=threads
+    ).items():
+        if count is not None:
+            check_count(name, count, 1)
+    if not checkpoint_seconds >= 0:
+        raise ValueError(f"checkpoint_seconds must be at least 0, got {checkpoint_seconds}.")
+    if resume and checkpoint is None:
+        raise ValueError("resume=True needs a checkpoint to go on from, got checkpoint=None.")
+    _check(model, data, loss, stages, mesh)
+    path = None if checkpoint is None else Path(checkpoint)
+    if path is not None and path.exists() and not resume:
+        raise FileExistsError(
+            f"checkpoint {str(path)!r} exists already; pass resume=True to go on from it."
+        )
+    saved = None if path is None or not path.exists() else checkpoints.read(path)
+
+    trainer = Trainer(
+        model,
+        data,
+        loss=loss,
+        weight_decay=weight_decay,
+        stages=stages,
+        batch_size=batch_size,
+        mesh=mesh,
+        seed=seed,
+        threads=threads,
+    )
+    if saved is not None:
+        trainer.restore(saved)
+    limit = trainer.seconds + (max_seconds or math.inf)
+    last_saved = time.monotonic()
+    with (
+        torch_threads(1),  # `Adjoint` has threads of its own, which torch's would disturb
+        tqdm(
+            total=sum(stage.steps for stage in stages),
+            initial=trainer.iteration,
+            unit="it",
+            disable=None if progress is None else not progress,
+        ) as bar,
+    ):
+        for done in trainer.run(record_every, tolerance):
+            bar.update(done)
+            bar.set_postfix_str(trainer.history.line(), refresh=False)
+            if trainer.status == "running" and trainer.seconds > limit:
+                trainer.status = "out of time"
+            if path is not None and time.monotonic() - last_saved > checkpoint_seconds:
+                checkpoints.write(path, trainer.state())
+                last_saved = time.monotonic()
+    if path is not None:
+        checkpoints.write(path, trainer.state())
+    trainer.finish()
+    history = trainer.history.dataset(
+        trainer.status,
+        weight_decay=weight_decay,
+        loss=loss,
+        batch_size=trainer.batch_size,
+        stages=[repr(stage) for stage in stages],
+        seed=seed,
+        threads=trainer.full.threads,
+        data=data.provenance,
+    )
+    return Run(model, history, trainer.status, weight_decay, loss, trainer.seconds)
+
+
+def _check(
+    model: LeakyResNet, data: Data, loss: Loss, stages: tuple[Stage, ...], mesh: Adaptive | None
+) -> None:
+    """Say in one sentence what does not fit together, before any work."""
+    check_loss(loss)
+    if (loss == "mse") != (data.task == "regression"):
+        raise ValueError(f"loss {loss!r} does not fit data of task {data.task!r}.")
+    if not stages:
+        raise ValueError("stages must hold at least one stage, got ().")
+    sizes = ("in_features", "out_features")
+    for name in sizes:
+        if getattr(model, name) != getattr(data, name):
+            raise ValueError(
+                f"model has {name}={getattr(model, name)}, but data has {getattr(data, name)}."
+            )
+    if mesh is not None and mesh.model is not model:
+        raise ValueError("mesh must be of the model that is trained, got one of another model.")

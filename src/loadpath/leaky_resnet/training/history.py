@@ -1,0 +1,179 @@
+"""The history of a run: one row now and then, each with its certificate."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from loadpath import results
+from loadpath.data import Data
+from loadpath.leaky_resnet import adjoint, mechanics
+from loadpath.leaky_resnet.model import LeakyResNet
+
+TRIVIAL = 0.99
+"""A run whose data term is above this much of what takes no weights has learned nothing."""
+COLUMNS = {
+    "objective": ("objective at the full weight decay", "{loss}"),
+    "data_term": ("data term", "{loss}"),
+    "regularizer": ("regularizer (1/2c) sum rho ||W||^2", "1"),
+    "train_error": ("training error", "{error}"),
+    "test_error": ("test error", "{error}"),
+    "stationarity": ("median over layers of ||W - c B^T S|| / ||W||", "1"),
+    "stationarity_worst": ("worst layer's ||W - c B^T S|| / ||W||", "1"),
+    "hamiltonian_spread": ("(max - min) / max |H| over layers", "1"),
+    "weight_decay": ("weight decay at work in this iteration", "{loss}"),
+    "learning_rate": ("learning rate", "1"),
+    "seconds": ("time spent training", "s"),
+}
+UNITS = {
+    "mse": {"loss": "squared output, summed over outputs", "error": "same as the data term"},
+    "cross-entropy": {"loss": "nat", "error": "fraction misclassified"},
+}
+
+
+def error(model: LeakyResNet, x: Tensor, y: Tensor, loss: adjoint.Loss) -> float:
+    """Mean squared error summed over outputs for "mse", fraction misclassified otherwise."""
+    with torch.no_grad():
+        outputs = model(x)
+        if loss == "mse":
+            return float(adjoint.data_term(outputs, y, loss))
+        return float((outputs.argmax(1) != y).double().mean())
+
+
+def trivial_loss(model: LeakyResNet, x: Tensor, y: Tensor, loss: adjoint.Loss) -> float:
+    """Data term that takes no weights: of the best constant or of `model` with all weights 0.
+
+    A net without weights lets its input leak away, so at small L~ it still computes a linear map,
+    which may well be better than a constant.
+    """
+    decay, _ = model.coefficients()
+    with torch.no_grad():
+        outputs = float(decay.prod()) * (x @ model.input_map @ model.output_map)
+    return min(constant_loss(y, loss), float(adjoint.data_term(outputs, y, loss)))
+
+
+def is_trivial(data_term: float, penalty: float, trivial: float) -> bool:
+    """Whether a net has learned nothing, and not for want of training.
+
+    `penalty` is lambda times the regularizer, which is large in a net that is not trained yet;
+    `trivial` is the `trivial_loss`.
+    """
+    return data_term > TRIVIAL * trivial and penalty < (1 - TRIVIAL) * trivial
+
+
+def constant_loss(y: Tensor, loss: adjoint.Loss) -> float:
+    """Data term of the best constant output: the variance of y, or its entropy."""
+    if loss == "mse":
+        return float((y - y.mean(0)).double().square().sum(1).mean())
+    frequency = torch.bincount(y).double() / len(y)
+    return float(-(frequency * frequency.clamp_min(1e-300).log()).sum())
+
+
+def layer_residuals(model: LeakyResNet, weight_decay: float) -> Tensor:
+    """Residual ||W_l - c (g_l / rho_l) B_l^T S_{l-1}|| / ||W_l|| of every layer, from `.grad`.
+
+    The gradient of the objective is (lambda rho_l / c) times what is inside the norm.
+    """
+    assert model.weights.grad is not None
+    gradient = torch.linalg.vector_norm(model.weights.grad, dim=(1, 2), dtype=torch.float64)
+    norm = torch.linalg.vector_norm(model.weights.detach(), dim=(1, 2), dtype=torch.float64)
+    scale = weight_decay / model.coupling * model.layer_steps.double() * norm
+    return gradient / scale.clamp_min(torch.finfo(torch.float64).tiny)
+
+
+class History:
+    """Rows of numbers about a model in training, and their Dataset."""
+
+    def __init__(
+        self,
+        model: LeakyResNet,
+        data: Data,
+        loss: adjoint.Loss,
+        weight_decay: float,
+        full: adjoint.Adjoint,
+    ) -> None:
+        """Rows about `model` on `data`; `full` has the whole training set loaded."""
+        self.model, self.loss, self.weight_decay, self.full = model, loss, weight_decay, full
+        self.x, self.y = data.x_train.to(model.weights), targets(data.y_train, model, loss)
+        self.x_test, self.y_test = data.x_test.to(model.weights), targets(data.y_test, model, loss)
+        self.rows: list[dict[str, Any]] = []
+
+    def add(self, **where: Any) -> dict[str, Any]:
+        """Measure the model as it is, and add the row; `where` has what only the trainer knows."""
+        data_term, regularizer = self.full.evaluate(self.weight_decay)
+        residuals = layer_residuals(self.model, self.weight_decay)
+        finite = math.isfinite(data_term) and bool(torch.isfinite(residuals).all())
+        self.rows.append(
+            {
+                **where,
+                "objective": data_term + self.weight_decay * regularizer,
+                "data_term": data_term,
+                "regularizer": regularizer,
+                "train_error": error(self.model, self.x, self.y, self.loss),
+                "test_error": error(self.model, self.x_test, self.y_test, self.loss),
+                "stationarity": float(residuals.median()),
+                "stationarity_worst": float(residuals.max()),
+                "hamiltonian_spread": self._spread() if finite else math.nan,
+                "layer_steps": self.model.layer_steps.tolist(),
+            }
+        )
+        return self.rows[-1]
+
+    def _spread(self) -> float:
+        model = self.model
+        path, B = adjoint.momenta(
+            model, self.x, self.y, weight_decay=self.weight_decay, loss=self.loss
+        )
+        H = mechanics.symmetric_hamiltonian(
+            path,
+            B,
+            effective_depth=model.effective_depth,
+            activation=model.activation,
+            bias=model.bias,
+        )
+        return float(mechanics.hamiltonian_spread(H))
+
+    def line(self) -> str:
+        """The last row in a few words, for a progress bar."""
+        row = self.rows[-1]
+        return (
+            f"{row['stage']}: objective {row['objective']:.4g}, test error "
+            f"{row['test_error']:.4g}, residual {row['stationarity']:.2g}"
+        )
+
+    def dataset(self, status: str, **parameters: object) -> xr.Dataset:
+        """All rows over `record`, with coordinates `iteration` and `stage`."""
+        units = UNITS[self.loss]
+        variables: dict[str, Any] = {
+            name: (
+                "record",
+                np.array([row[name] for row in self.rows]),
+                {"long_name": long_name, "units": unit.format(**units)},
+            )
+            for name, (long_name, unit) in COLUMNS.items()
+        }
+        variables["layer_steps"] = (
+            ("record", "step"),
+            np.array([row["layer_steps"] for row in self.rows]),
+            {"long_name": "layer step", "units": "fraction of the path"},
+        )
+        coords = {
+            "iteration": ("record", np.array([row["iteration"] for row in self.rows])),
+            "stage": ("record", np.array([row["stage"] for row in self.rows])),
+        }
+        return results.stamp(
+            xr.Dataset(variables, coords=coords),
+            status=status,
+            **self.model.settings(),
+            **parameters,
+        )
+
+
+def targets(y: Tensor, model: LeakyResNet, loss: adjoint.Loss) -> Tensor:
+    """Return y where the model is, in its dtype where y is outputs."""
+    return y.to(model.weights) if loss == "mse" else y.to(model.weights.device)

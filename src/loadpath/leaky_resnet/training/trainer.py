@@ -1,0 +1,246 @@
+"""The state of a training run, and the steps that change it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from loadpath.data import Data
+from loadpath.leaky_resnet.adjoint import Adjoint, Loss
+from loadpath.leaky_resnet.layer_steps import Adaptive
+from loadpath.leaky_resnet.model import LeakyResNet
+from loadpath.leaky_resnet.training.curvature import Coordinates
+from loadpath.leaky_resnet.training.history import History, is_trivial, trivial_loss
+from loadpath.leaky_resnet.training.stages import LBFGS, Stage
+
+KIND = (
+    "in_features",
+    "out_features",
+    "width",
+    "depth",
+    "effective_depth",
+    "step",
+    "activation",
+    "bias",
+)
+"""What makes two models the same but for their numbers."""
+
+
+class Trainer:
+    """All that a checkpoint holds, and the iterations."""
+
+    def __init__(
+        self,
+        model: LeakyResNet,
+        data: Data,
+        *,
+        loss: Loss,
+        weight_decay: float,
+        stages: tuple[Stage, ...],
+        batch_size: int | None,
+        mesh: Adaptive | None,
+        seed: int,
+        threads: int | None,
+    ) -> None:
+        """Stand before the first iteration."""
+        self.model, self.loss, self.weight_decay, self.stages = model, loss, weight_decay, stages
+        self.mesh, self.seed = mesh, seed
+        n = len(data.x_train)
+        self.full = Adjoint(model, n, loss=loss, threads=threads)
+        self.history = History(model, data, loss, weight_decay, self.full)
+        self.x, self.y = self.history.x, self.history.y
+        self.full.load(self.x, self.y)
+        self.batch_size = min(batch_size or n, n)
+        self.batches = {n: self.full}
+        self.identity = {
+            **{name: getattr(model, name) for name in KIND},
+            "learned": [name for name, _ in model.named_parameters()],
+            "dtype": str(model.weights.dtype),
+            "data": _digest(self.x) + _digest(self.y),
+            "loss": loss,
+            "weight_decay": weight_decay,
+            "stages": repr(stages),
+            "batch_size": self.batch_size,
+            "mesh": repr(mesh and (mesh.every, mesh.smoothing, mesh.guard)),
+            "seed": seed,
+        }
+        self.stage_index = self.stage_iteration = self.iteration = 0
+        self.optimizer = self._optimizer()
+        self.seconds = 0.0
+        self.status = "running"
+        self.last_finite = model.state_dict()
+
+    def run(self, record_every: int, tolerance: float) -> Iterator[int]:
+        """Train, and yield the number of iterations after each one or each chunk of L-BFGS."""
+        if self.status == "out of time":
+            self.status = "running"
+        if self.status == "running" and not self.history.rows:
+            self._record(tolerance)
+        while self.status == "running":
+            started = time.monotonic()
+            stage = self.stages[self.stage_index]
+            moved = False
+            if isinstance(stage, LBFGS):
+                moved = self._move_mesh(stage)
+                done = self._chunk(stage)
+            else:
+                done = self._first_order(stage)
+            self.stage_iteration += done
+            self.iteration += done
+            self.seconds += time.monotonic() - started
+            started = time.monotonic()
+            ended = self.stage_iteration >= stage.steps
+            stalled = False
+            if isinstance(stage, LBFGS) or ended or self.stage_iteration % record_every == 0:
+                before = self.history.rows[-1]["objective"]
+                gain = before - self._record(tolerance)
+                # Where the mesh moved, the objective is not the one of before.
+                settled = gain <= self._precision() * abs(before) and not moved
+                stalled = isinstance(stage, LBFGS) and settled
+            if self.status == "running" and (ended or stalled):
+                self._next_stage("stalled" if stalled else "finished all steps")
+            self.seconds += time.monotonic() - started
+            yield done
+
+    def finish(self) -> None:
+        """Leave a diverged model at its last finite weights, and tell a trivial minimum."""
+        if self.status == "diverged":
+            self.model.load_state_dict(self.last_finite)
+            return
+        row = self.history.rows[-1]
+        trivial = trivial_loss(self.model, self.x, self.y, self.loss)
+        if is_trivial(row["data_term"], self.weight_decay * row["regularizer"], trivial):
+            self.status = "trivial minimum"
+
+    def state(self) -> dict[str, Any]:
+        """Everything that an exact resume needs."""
+        return {
+            "identity": self.identity,
+            "model": dict(self.model.state_dict()),
+            "last_finite": dict(self.last_finite),
+            "optimizer": self.optimizer and self.optimizer.state_dict(),
+            "mesh": self.mesh.state_dict() if self.mesh else None,
+            "history": self.history.rows,
+            "place": [self.stage_index, self.stage_iteration, self.iteration],
+            "seconds": self.seconds,
+            "status": self.status,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a run where `state` left it; ValueError if it was another run."""
+        for name, value in self.identity.items():
+            if state["identity"].get(name) != value:
+                raise ValueError(
+                    f"the checkpoint is of a run with {name}={state['identity'].get(name)!r}, "
+                    f"not {value!r}."
+                )
+        self.model.load_state_dict(state["model"])
+        self.last_finite = state["last_finite"]
+        self.stage_index, self.stage_iteration, self.iteration = state["place"]
+        self.optimizer = self._optimizer()
+        if self.optimizer is not None:
+            self.optimizer.load_state_dict(state["optimizer"])
+        if self.mesh is not None:
+            self.mesh.load_state_dict(state["mesh"])
+        self.history.rows = state["history"]
+        self.seconds, self.status = state["seconds"], state["status"]
+        self.full.load(self.x, self.y)
+
+    def _first_order(self, stage: Stage) -> int:
+        assert not isinstance(stage, LBFGS) and self.optimizer is not None
+        done = self.stage_iteration / stage.steps
+        self._batch().evaluate(stage.weight_decay(done, self.weight_decay))
+        for group in self.optimizer.param_groups:
+            group["lr"] = stage.rate(done, self.model.effective_depth)
+        self.optimizer.step()
+        if self.mesh is not None:
+            self.mesh.step(self.x)
+        return 1
+
+    def _batch(self) -> Adjoint:
+        n = len(self.x)
+        if self.batch_size == n:
+            return self.full
+        epoch, place = divmod(self.iteration, math.ceil(n / self.batch_size))
+        # The order is a function of seed and epoch alone, so a resumed run sees the same batches.
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        order = torch.randperm(n, generator=generator).to(self.x.device)
+        chosen = order[place * self.batch_size : (place + 1) * self.batch_size]
+        size = len(chosen)
+        if size not in self.batches:
+            self.batches[size] = Adjoint(
+                self.model, size, loss=self.loss, threads=self.full.threads
+            )
+        self.batches[size].load(self.x[chosen], self.y[chosen])
+        return self.batches[size]
+
+    def _move_mesh(self, stage: LBFGS) -> bool:
+        """Move the mesh before a chunk of L-BFGS, but the last, which ends on a mesh that rests."""
+        if self.mesh is None or stage.steps - self.stage_iteration <= stage.chunk:
+            return False
+        return self.mesh.step(self.x, calls=stage.chunk)
+
+    def _chunk(self, stage: LBFGS) -> int:
+        coordinates = Coordinates(
+            self.model,
+            self.x,
+            weight_decay=self.weight_decay,
+            loss=self.loss,
+            generator=torch.Generator().manual_seed(self.iteration),
+        )
+
+        def closure() -> float:
+            coordinates.write_weights()
+            value, regularizer = self.full.evaluate(self.weight_decay)
+            coordinates.read_gradient()
+            return value + self.weight_decay * regularizer
+
+        iterations = min(stage.chunk, stage.steps - self.stage_iteration)
+        # torch's annotation asks for a tensor; its code takes float(closure()).
+        stage.optimizer(coordinates.parameters(), iterations).step(closure)
+        coordinates.write_weights()
+        # Iterations that torch gave up on count as done: the record will tell if it stalled.
+        return iterations
+
+    def _next_stage(self, status: str) -> None:
+        if self.stage_index + 1 == len(self.stages):
+            self.status = status
+            return
+        self.stage_index += 1
+        self.stage_iteration = 0
+        self.optimizer = self._optimizer()
+
+    def _optimizer(self) -> torch.optim.Optimizer | None:
+        """Return a fresh optimizer of this stage; L-BFGS has a new one for every chunk."""
+        stage = self.stages[self.stage_index]
+        return None if isinstance(stage, LBFGS) else stage.optimizer(self.model.parameters())
+
+    def _record(self, tolerance: float) -> float:
+        stage = self.stages[self.stage_index]
+        done = self.stage_iteration / stage.steps
+        row = self.history.add(
+            iteration=self.iteration,
+            stage=type(stage).__name__,
+            weight_decay=stage.weight_decay(done, self.weight_decay),
+            learning_rate=stage.rate(done, self.model.effective_depth),
+            seconds=self.seconds,
+        )
+        if not math.isfinite(row["objective"]):
+            self.status = "diverged"
+        else:
+            self.last_finite = {k: v.clone() for k, v in self.model.state_dict().items()}
+            if row["stationarity_worst"] <= tolerance:
+                self.status = "converged"
+        return float(row["objective"])
+
+    def _precision(self) -> float:
+        return torch.finfo(self.model.weights.dtype).eps
+
+
+def _digest(tensor: torch.Tensor) -> str:
+    return hashlib.sha256(tensor.detach().cpu().contiguous().numpy().tobytes()).hexdigest()[:16]

@@ -1,0 +1,251 @@
+r"""Linear probes: how well a linear classifier reads the classes off a layer, on held-out samples.
+
+What separation measures in the training set, a probe measures on samples that it has not seen:
+whether the classes can be told apart by hyperplanes, whatever else the layer carries.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
+from scipy import optimize, special
+from torch import Tensor
+
+from loadpath.checks import check_count, check_level
+from loadpath.measures.separation import as_features, as_labels, check_labels, noise_floor
+from loadpath.statistics import Estimate, unknown
+from loadpath.threads import torch_threads
+
+Kind = Literal["logistic", "ridge"]
+PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+"""Penalties to choose from, relative to the mean square of the (scaled) features."""
+PARTS = (0.6, 0.2, 0.2)
+"""Shares of every class to fit on, to choose the penalty on, and to be scored on."""
+LEAST_PER_CLASS = 10
+"""Samples of every class below which there is no number: 6 to fit on, 2 to be scored on."""
+MAX_ITERATIONS = 1000
+GRADIENT = 1e-6
+"""Largest entry of the gradient of a logistic fit that has converged."""
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """What a probe reads off one layer."""
+
+    accuracy: Estimate
+    """Share of the scored samples it tells right, with Wilson's interval."""
+    chance: float
+    """Share right of always naming the class that is largest among the samples fitted on."""
+    penalty: float
+    """The penalty that the validation samples chose; NaN without a number."""
+    converged: bool
+    """Whether the fit reached its minimum; a logistic fit may stop short, and still classifies."""
+    correct: Bool[Tensor, " scored"]
+    """Which of the scored samples were told right. The same samples in all layers that share labels
+    and seed, so that two layers are compared in pairs."""
+
+
+class _Split(NamedTuple):
+    fit: Tensor
+    choose: Tensor
+    score: Tensor
+
+
+@torch_threads(1)
+def class_probe(
+    H: Float[Tensor, "sample width"],
+    labels: Int[Tensor, " sample"],
+    *,
+    kind: Kind = "logistic",
+    seed: int = 0,
+    level: float = 0.95,
+) -> Probe:
+    r"""Accuracy of a linear classifier fitted on the features H, on samples held out.
+
+    Every class is dealt at random into 60 % to fit on, 20 % to choose the penalty on (the highest
+    accuracy, the largest penalty of equal ones) and 20 % to be scored on; with the penalty chosen,
+    the fit is made anew on the first 80 %. Features are centred, and divided by one number, the
+    root mean square of all: directions keep their proportions, for the strength of a direction is
+    part of what a layer offers to the next.
+
+    - "logistic": minimum of the mean cross-entropy of $W h + b$ plus
+      $\frac{\alpha}{2} \|W\|_F^2$, $\alpha$ the penalty, by L-BFGS.
+    - "ridge": least squares to the classes as zeros and ones plus $\alpha N \|W\|_F^2$, by
+      eigenvalues; the class of the largest output. Fast; the class in the middle of three on
+      a line is masked, which logistic regression finds.
+
+    The interval (Wilson) is for the accuracy of this one classifier on new samples: that of another
+    training set is not in it. "not enough samples": a class with fewer than 10, or only one class
+    ("constant features": H does not vary).
+
+    Cost O(N w^2) for ridge; for logistic O(N w classes) for each of up to 1000 iterations at each
+    of 6 penalties.
+
+    Raises: ValueError if H is not finite and 2-D, or `labels` are not class numbers from 0, one
+    for each row, or for another `kind`.
+    Source: Alain and Bengio, "Understanding intermediate layers using linear classifier probes",
+    arXiv:1610.01644; Wilson, JASA 22, 1927.
+    """
+    if kind not in ("logistic", "ridge"):
+        raise ValueError(f"kind must be 'logistic' or 'ridge', got {kind!r}.")
+    check_count("seed", seed, 0)
+    check_level(level)
+    rows, epsilon = as_features("H", H)
+    numbers = as_labels(labels, len(rows)).cpu()
+    check_labels(numbers, len(rows))  # more classes than samples cannot be meant
+    rows = rows.cpu()
+    classes, numbers, sizes = numbers.unique(return_inverse=True, return_counts=True)
+    centred = rows - rows.mean(0)
+    spread = float(centred.square().mean().sqrt())
+    size = float(rows.square().mean().sqrt())
+    blocked = None
+    if len(classes) < 2 or int(sizes.min()) < LEAST_PER_CLASS:
+        blocked = unknown(len(rows), "not enough samples")
+    elif spread <= noise_floor(epsilon, size):
+        blocked = unknown(len(rows), "constant features")
+    if blocked:
+        share = float(sizes.max()) / len(rows)
+        return Probe(blocked, share, math.nan, False, torch.zeros(0, dtype=torch.bool))
+    split = _split(numbers, seed)
+    fit = _logistic_path if kind == "logistic" else _ridge_path
+    X, y = centred / spread, numbers
+    tried = fit(X[split.fit], y[split.fit], len(classes), PENALTIES)
+    right = [int(_correct(m, X[split.choose], y[split.choose]).sum()) for m in tried]
+    penalty = max(zip(right, PENALTIES, strict=True))[1]
+    both = torch.cat([split.fit, split.choose])
+    model = fit(X[both], y[both], len(classes), (penalty,))[0]
+    correct = _correct(model, X[split.score], y[split.score])
+    largest = int(y[both].bincount().argmax())
+    return Probe(
+        accuracy=_share(int(correct.sum()), len(correct), level),
+        chance=float((y[split.score] == largest).double().mean()),
+        penalty=penalty,
+        converged=model.converged,
+        correct=correct,
+    )
+
+
+def wilson(right: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
+    r"""Wilson's interval for a share of `right` in `n`: never empty, and within [0, 1].
+
+    Raises: ValueError unless 0 <= right <= n, n >= 1 and 0 < level < 1.
+    Source: Wilson, JASA 22, 1927.
+    """
+    check_count("n", n, 1)
+    if not 0 <= right <= n:
+        raise ValueError(f"right must be 0 to {n}, got {right}.")
+    check_level(level)
+    z = float(special.ndtri((1 + level) / 2))
+    p, shrink = right / n, 1 / (1 + z * z / n)
+    middle = (p + z * z / (2 * n)) * shrink
+    reach = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) * shrink
+    # At the ends the bound is 0 or 1, but for rounding.
+    return middle - reach if right > 0 else 0.0, middle + reach if right < n else 1.0
+
+
+class _Classifier(NamedTuple):
+    weight: Tensor
+    """(width, class)."""
+    bias: Tensor
+    converged: bool
+
+
+def _share(right: int, n: int, level: float) -> Estimate:
+    return Estimate(right / n, *wilson(right, n, level=level), n, "estimated")
+
+
+def _split(numbers: Tensor, seed: int) -> _Split:
+    """Every class dealt into three parts at random, so that all parts have all classes."""
+    generator = torch.Generator().manual_seed(seed)
+    parts: list[list[Tensor]] = [[], [], []]
+    for k in numbers.unique():
+        members = torch.nonzero(numbers == k)[:, 0]
+        members = members[torch.randperm(len(members), generator=generator)]
+        first = int(PARTS[0] * len(members))
+        second = first + int(PARTS[1] * len(members))
+        for part, chosen in zip(parts, members.tensor_split([first, second]), strict=True):
+            part.append(chosen)
+    return _Split(*(torch.cat(part) for part in parts))
+
+
+def _correct(model: _Classifier, X: Tensor, y: Tensor) -> Tensor:
+    return (X @ model.weight + model.bias).argmax(1) == y
+
+
+def _ridge_path(
+    X: Tensor, y: Tensor, n_classes: int, penalties: Sequence[float]
+) -> list[_Classifier]:
+    """Least squares for every penalty, from one eigenvalue decomposition.
+
+    Of the products of features, or of samples where these are fewer: no penalty is so small that
+    what squares lose of small singular values could matter.
+    """
+    targets = torch.nn.functional.one_hot(y, n_classes).double()
+    x_mean, y_mean = X.mean(0), targets.mean(0)
+    rows, goal = X - x_mean, targets - y_mean
+    wide = rows.shape[1] > len(rows)
+    squares, modes = torch.linalg.eigh(rows @ rows.T if wide else rows.T @ rows)
+    left = rows.T @ modes if wide else modes
+    onto = modes.T @ (goal if wide else rows.T @ goal)
+    fitted = []
+    for penalty in penalties:
+        weight = left @ (onto / (squares.clamp_min(0) + penalty * len(X))[:, None])
+        fitted.append(_Classifier(weight, y_mean - x_mean @ weight, True))
+    return fitted
+
+
+def _logistic_path(
+    X: Tensor, y: Tensor, n_classes: int, penalties: Sequence[float]
+) -> list[_Classifier]:
+    """Logistic regression for every penalty, the largest first, each from where the last ended."""
+    start = torch.zeros(n_classes, X.shape[1] + 1, dtype=torch.float64)
+    across = X.T.contiguous()
+    fitted = {}
+    for penalty in sorted(penalties, reverse=True):
+        found = optimize.minimize(
+            _cross_entropy,
+            start.flatten().numpy(),
+            args=(X, across, y, penalty),
+            jac=True,
+            method="L-BFGS-B",
+            options={
+                "maxiter": MAX_ITERATIONS,
+                "maxfun": 2 * MAX_ITERATIONS,
+                "gtol": GRADIENT,
+                "ftol": 0.0,
+                "maxcor": 20,
+            },
+        )
+        start = torch.from_numpy(found.x).reshape(start.shape)
+        converged = float(abs(found.jac).max()) <= GRADIENT
+        fitted[penalty] = _Classifier(start[:, :-1].T.clone(), start[:, -1].clone(), converged)
+    return [fitted[penalty] for penalty in penalties]
+
+
+def _cross_entropy(
+    flat: NDArray[np.float64], X: Tensor, across: Tensor, y: Tensor, penalty: float
+) -> tuple[float, NDArray[np.float64]]:
+    """The penalized mean cross-entropy and its gradient, at weights beside a column of biases.
+
+    `across` is X^T in memory: with the long axis last, products with few classes are three times
+    as fast.
+    """
+    n, w = X.shape
+    theta = torch.from_numpy(flat).reshape(-1, w + 1)  # (class, feature and 1)
+    weight = theta[:, :-1]
+    log_p = (weight @ across + theta[:, -1:]).log_softmax(0)  # (class, sample)
+    own = log_p.gather(0, y[None])
+    loss = float(penalty / 2 * weight.square().sum() - own.mean())
+    missing = log_p.exp()
+    missing[y, torch.arange(n)] -= 1
+    gradient = torch.empty_like(theta)
+    gradient[:, :-1] = missing @ X / n + penalty * weight
+    gradient[:, -1] = missing.mean(1)
+    return loss, gradient.flatten().numpy()

@@ -1,0 +1,51 @@
+"""Data separation: what each layer does to the spread of classes, and how the layers share it."""
+
+from loadpath.measures.separation.bootstrap import Array
+from loadpath.measures.separation.load_curve import LoadCurve, concavity, loads
+from loadpath.measures.separation.log_separations import log_separation, target_separation
+from loadpath.measures.separation.moments import (
+    ClassMoments,
+    TargetMoments,
+    as_features,
+    as_labels,
+    check_labels,
+)
+from loadpath.measures.separation.neural_collapse import (
+    NeuralCollapse,
+    Simplex,
+    nc1,
+    nc2,
+    nc3,
+    nc4,
+    neural_collapse,
+)
+from loadpath.measures.separation.scatter import KINDS, Kind, Scatter, check_kind, noise_floor
+from loadpath.measures.separation.target_probe import target_probe
+
+__all__ = [
+    "Array",
+    "ClassMoments",
+    "KINDS",
+    "Kind",
+    "LoadCurve",
+    "NeuralCollapse",
+    "Scatter",
+    "Simplex",
+    "TargetMoments",
+    "as_features",
+    "as_labels",
+    "check_kind",
+    "check_labels",
+    "concavity",
+    "loads",
+    "log_separation",
+    "nc1",
+    "nc2",
+    "nc3",
+    "nc4",
+    "neural_collapse",
+    "noise_floor",
+    "target_probe",
+    "target_probe",
+    "target_separation",
+]

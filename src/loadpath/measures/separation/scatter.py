@@ -1,0 +1,160 @@
+r"""Within- and between-class scatter of one layer's features, as factors, and its log separation.
+
+$\Sigma_b = F_b^\top F_b$ and $\Sigma_w = F_w^\top F_w$ are kept as the factors F: a singular value
+of F is the root of an eigenvalue of Sigma, so that directions down to 1e-13 of the largest keep
+their digits, and ranks can be told.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from loadpath.threads import torch_threads
+
+Kind = Literal["fuzziness", "trace_ratio", "inverse"]
+KINDS: tuple[Kind, ...] = ("fuzziness", "trace_ratio", "inverse")
+Status = Literal["separated", "partly collapsed", "collapsed", "not separated"]
+
+NOISE = 8.0
+"""A layer's arithmetic is taken to round this many times as much as storing its result does."""
+OWN_NOISE = 1e-13
+"""Rounding of the streamed QR itself, relative to the features: 100 times what is seen."""
+
+
+def noise_floor(epsilon: float, spread: float) -> float:
+    r"""Singular value of a factor that rounding alone can make.
+
+    Features of root mean square norm `spread`, given to `epsilon` (that of their dtype): rounding
+    them moves every singular value of $H / \sqrt N$ by at most epsilon / 2 times that norm (Weyl),
+    and projections on classes, which the factors are, by no more.
+    """
+    return max(NOISE * epsilon, OWN_NOISE) * spread
+
+
+@dataclass(frozen=True, eq=False)
+class Scatter:
+    r"""Scatter of features between and within classes, or explained by targets and left over.
+
+    Ranks are counted, not set by a share of the largest eigenvalue: `between_rank` and
+    `within_rank` are the most that the number of classes and samples allows, and fewer only where
+    a singular value is no larger than `floor`, which rounding of the features can make. float64.
+    """
+
+    between: Float[Tensor, "row width"]
+    r"""$F_b$ with $\Sigma_b = F_b^\top F_b$."""
+    within: Float[Tensor, "row width"]
+    r"""$F_w$ with $\Sigma_w = F_w^\top F_w$."""
+    between_limit: int
+    """The most that the rank of Sigma_b can be: classes - 1, or the rank of the targets."""
+    within_limit: int
+    """The most that the rank of Sigma_w can be: samples - classes, or samples - 1 - targets."""
+    floor: float
+    """Singular values of the factors up to this are rounding; units of the features."""
+
+    @property
+    def sigma_b(self) -> Float[Tensor, "width width"]:
+        """Covariance between classes."""
+        return self.between.T @ self.between
+
+    @property
+    def sigma_w(self) -> Float[Tensor, "width width"]:
+        """Covariance within classes."""
+        return self.within.T @ self.within
+
+    @property
+    def between_rank(self) -> int:
+        """Rank of Sigma_b."""
+        return len(self._between_modes[0])
+
+    @property
+    def within_rank(self) -> int:
+        """Rank of Sigma_w."""
+        if self._within_inverse is not None:
+            return self.within.shape[1]
+        return len(self._within_modes[0])
+
+    @cached_property
+    def _between_modes(self) -> tuple[Tensor, Tensor]:
+        return self._modes(self.between, self.between_limit)
+
+    @cached_property
+    def _within_modes(self) -> tuple[Tensor, Tensor]:
+        return self._modes(self.within, self.within_limit)
+
+    @cached_property
+    @torch_threads(1)
+    def _within_inverse(self) -> Tensor | None:
+        """The inverse of F_w, if it surely has its full rank: a tenth of the cost of its modes."""
+        rows, width = self.within.shape
+        if rows != width or self.within_limit < width:
+            return None
+        inverse, singular = torch.linalg.inv_ex(self.within)
+        # No singular value is below one over the norm of the inverse.
+        full = int(singular) == 0 and 1 > self.floor * float(inverse.norm())
+        return inverse if full else None
+
+    @torch_threads(1)
+    def _modes(self, factor: Tensor, limit: int) -> tuple[Tensor, Tensor]:
+        """Singular values above the floor, at most `limit`, with their directions as columns."""
+        _, s, Vh = torch.linalg.svd(factor, full_matrices=False)
+        rank = min(limit, int((s > self.floor).sum()))
+        return s[:rank], Vh[:rank].T
+
+    @property
+    def status(self) -> Status:
+        """What there is to separate, in words.
+
+        "not separated": the class means agree to rounding, or the features are all alike;
+        "collapsed": the means differ, and every sample sits on its class mean; "partly collapsed":
+        some direction between means has no scatter within classes, which kind "inverse" ignores
+        and is infinite for in truth; "separated": none of these.
+        """
+        if self.between_rank == 0:
+            return "not separated"
+        if self.within_rank == 0:
+            return "collapsed"
+        if self._within_inverse is not None:
+            return "separated"
+        V = self._within_modes[1]
+        outside = self.between - (self.between @ V) @ V.T
+        return "partly collapsed" if float(outside.norm()) > self.floor else "separated"
+
+    def log_separation(self, kind: Kind = "fuzziness") -> float:
+        r"""Log separation by one of three conventions; see `loadpath.separation.log_separation`.
+
+        "fuzziness": $\log \mathrm{Tr}(\Sigma_w \Sigma_b^+)$; "trace_ratio":
+        $\log (\mathrm{Tr} \Sigma_w / \mathrm{Tr} \Sigma_b)$; "inverse":
+        $\log \mathrm{Tr}(\Sigma_b \Sigma_w^+)$. If the status is "collapsed", -inf (inf for
+        "inverse"); if it is "not separated", inf (-inf for "inverse").
+
+        Raises: ValueError for another `kind`.
+        """
+        check_kind(kind)
+        worst = -math.inf if kind == "inverse" else math.inf
+        if self.between_rank == 0:
+            return worst
+        if self.within_rank == 0:
+            return -worst
+        if kind == "trace_ratio":
+            return 2 * math.log(float(self.within.norm()) / float(self.between.norm()))
+        if kind == "inverse" and self._within_inverse is not None:
+            root = float((self.between @ self._within_inverse).norm())
+        else:
+            by_between = kind == "fuzziness"
+            s, V = self._between_modes if by_between else self._within_modes
+            root = float((((self.within if by_between else self.between) @ V) / s).norm())
+        # No scatter in the inverted directions: within none that means differ in, or the reverse.
+        return 2 * math.log(root) if root > 0 else -math.inf
+
+
+def check_kind(kind: str) -> None:
+    """Refuse what is not a convention of log separation."""
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")

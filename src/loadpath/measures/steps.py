@@ -1,0 +1,208 @@
+r"""Steps of a residual stream: how far a layer moves it, turns it, and makes it grow.
+
+**Growth as depth.** A Leaky ResNet without biases, $\partial_p A = -\tilde L A + \phi(A) W^\top$
+with $\phi(cA) = c\,\phi(A)$, c > 0, has an output-scaling symmetry [LR]:
+$\hat A_p = e^{cp} A_p$ solves the same equation with $\tilde L - c$ and the same W. At
+$c = \tilde L$ the leakage is gone: $\hat A$ is a plain residual stream,
+$\partial_p \hat A = \phi(\hat A) W^\top$. So leakage and growth are two descriptions of one path
+of directions, and what does not depend on the description is
+$\tilde L + \log(|A_1| / |A_0|) = \log(|\hat A_1| / |\hat A_0|)$: the growth of the plain stream. It
+is the leakage of that description in which the representation keeps its size.
+
+In a residual net whose blocks normalize what they read (pre-norm: transformers),
+$A_l = A_{l-1} + f_l(A_{l-1} / |A_{l-1}|)$, blocks see directions only, whatever $f_l$ is, and the
+same holds sample by sample and exactly: the direction $u = A / |A|$ obeys
+$\partial u = -(\partial \log |A|)\, u + f / |A|$, a leaky flow whose leakage is the growth rate.
+What an early layer wrote is diluted by the factor $e^{-\text{depth}}$ at the end.
+
+So the effective depth of layer l is $\log(|A_l| / |A_{l-1}|)$, and of several layers the sum. It
+is not the number of layers, nor how much is computed: see `effective_depth`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from loadpath.checks import as_rows
+from loadpath.statistics import Estimate, jackknife, merged, unknown
+
+Kind = Literal["sample", "rms"]
+
+
+@dataclass
+class StepSums:
+    r"""Streamed, mergeable sums over samples of a step from A_{l-1} to A_l, in float64.
+
+    >>> sums = StepSums()
+    >>> for before, after in batches:             # (sample, width) each, of one shape
+    ...     sums.update(before, after)
+    >>> sums.relative_step()
+
+    The two may be any two layers of one shape, as first and last. Memory: seven numbers.
+    """
+
+    count: int = 0
+    """Number of samples seen."""
+    before: float = 0.0
+    r"""$\sum |A_{l-1}|^2$."""
+    after: float = 0.0
+    r"""$\sum |A_l|^2$."""
+    moved: float = 0.0
+    r"""$\sum |A_l - A_{l-1}|^2$."""
+    growing: int = 0
+    """Samples that are zero neither before nor after."""
+    log_growth: float = 0.0
+    r"""$\sum \log(|A_l| / |A_{l-1}|)$ over these."""
+
+    @torch.no_grad()
+    def update(self, before: Any, after: Any) -> None:
+        """Take in more samples: A_{l-1} and A_l, (sample, width) each.
+
+        Raises: ValueError if they are not finite and of one shape.
+        """
+        everything = torch.zeros(len(before), dtype=torch.int64)
+        (more,) = self.of_groups(everything, 1, before, after)
+        self.__dict__.update(self.merge(more).__dict__)
+
+    @classmethod
+    @torch.no_grad()
+    def of_groups(cls, groups: Tensor, n_groups: int, before: Any, after: Any) -> list[StepSums]:
+        """Sums of each group of samples, from one pass over all of them.
+
+        Raises: ValueError as `update`.
+        """
+        start = as_rows("before", before)
+        end = as_rows("after", after, shape=tuple(start.shape)).to(start.device)
+        a, b = torch.linalg.vector_norm(start, dim=1), torch.linalg.vector_norm(end, dim=1)
+        both = (a > 0) & (b > 0)
+        growth = torch.where(both, b / a, 1.0).log()
+        moved = (end - start).square().sum(1)
+        each = torch.stack([torch.ones_like(a), a.square(), b.square(), moved, both, growth], dim=1)
+        sums = each.new_zeros(n_groups, each.shape[1])
+        sums.index_add_(0, groups.to(each.device), each)
+        return [
+            cls(int(count), before, after, moved, int(growing), growth)
+            for count, before, after, moved, growing, growth in sums.tolist()
+        ]
+
+    def merge(self, other: StepSums) -> StepSums:
+        """Sums of both sets of samples, as a new object."""
+        return StepSums(
+            self.count + other.count,
+            self.before + other.before,
+            self.after + other.after,
+            self.moved + other.moved,
+            self.growing + other.growing,
+            self.log_growth + other.log_growth,
+        )
+
+    def relative_step(self) -> float:
+        r"""$\|A_l - A_{l-1}\|_F / \|A_l\|_F$; NaN where A_l is 0.
+
+        [LR]'s c_l, the `speed` of `loadpath.mechanics.profile`, times the layer step rho_l.
+        """
+        return math.sqrt(self.moved / self.after) if self.after > 0 else math.nan
+
+    def turn(self) -> float:
+        r"""Angle between A_{l-1} and A_l over all samples, in radians, 0 to pi; NaN if one is 0.
+
+        $4 \sin^2(\theta / 2) = (\|A_l - A_{l-1}\|^2 - (\|A_l\| - \|A_{l-1}\|)^2) /
+        \|A_l\| \|A_{l-1}\|$: what is left of the step without growth. Scaling either changes
+        nothing.
+        """
+        if self.before == 0 or self.after == 0:
+            return math.nan
+        a, b = math.sqrt(self.before), math.sqrt(self.after)
+        sideways = max(0.0, self.moved - (b - a) ** 2)
+        return 2 * math.asin(min(1.0, math.sqrt(sideways / (4 * a * b))))
+
+    def growth(self, kind: Kind = "sample") -> float:
+        r"""Logarithm of how many times larger A_l is than A_{l-1}; NaN where one is 0.
+
+        "sample": the mean over samples of $\log(|A_l| / |A_{l-1}|)$, which is what a block that
+        normalizes every sample sees; samples that are 0 before or after are left out. "rms":
+        $\log(\|A_l\|_F / \|A_{l-1}\|_F)$, which the largest samples decide.
+
+        Raises: ValueError for another `kind`.
+        """
+        check_kind(kind)
+        if kind == "sample":
+            return self.log_growth / self.growing if self.growing else math.nan
+        if self.before == 0 or self.after == 0:
+            return math.nan
+        return 0.5 * math.log(self.after / self.before)
+
+
+def relative_step(parts: Sequence[StepSums], *, level: float = 0.95) -> Estimate:
+    r"""$c_l = \|A_l - A_{l-1}\|_F / \|A_l\|_F$ from the sums of every group, with an interval.
+
+    "constant features": A_l is 0 for every sample. Misleads where a layer mostly rescales: a step
+    of its own size along A counts as one across it (`turn` leaves that out), and where the steps of
+    several layers cancel.
+
+    Source: Jacot and Kaiser, arXiv:2405.17573, section on discretization; there divided by rho_l.
+    """
+    return _of_steps(parts, StepSums.relative_step, level)
+
+
+def turn(parts: Sequence[StepSums], *, level: float = 0.95) -> Estimate:
+    """Angle in radians between A_{l-1} and A_l from the sums of every group, with an interval."""
+    return _of_steps(parts, StepSums.turn, level)
+
+
+def effective_depth(
+    parts: Sequence[StepSums], *, decay: float = 1.0, kind: Kind = "sample", level: float = 0.95
+) -> Estimate:
+    r"""Effective depth of a step from its growth, from the sums of every group, with an interval.
+
+    $\log(|A_l| / |A_{l-1}|) - \log d$, with d = `decay` the factor that the layer itself puts on
+    the stream: 1 in a plain residual net, $d_l = 1 - \rho_l \tilde L$ or
+    $e^{-\rho_l \tilde L}$ in a Leaky ResNet (`LeakyResNet.coefficients`), and the product of
+    factors over several layers. Dimensionless, the units of $\tilde L$; adds up over layers. Of an
+    exponential-step Leaky ResNet the whole is $\tilde L + \log(|A_L| / |A_0|)$, with biases too; of
+    an Euler-step one $-\sum_l \log(1 - \rho_l \tilde L)$ takes the place of $\tilde L$.
+
+    Negative: the layer shrinks the stream, erasing more than it adds. "constant features": the
+    stream is 0. It misleads
+
+    - in post-norm nets and wherever something between the two layers rescales the stream: what is
+      left of the growth is 0 by construction; pass the stream before its normalization;
+    - where a layer writes along A: it grows without turning, which is depth only in that it
+      dilutes what others wrote; compare `turn`;
+    - where the stream's mean over coordinates, or a few huge coordinates, make up most of its
+      norm and the blocks' normalization takes them out: pass what is left of A then;
+    - where blocks read the stream without normalizing it and are not homogeneous (tanh, GELU at
+      small scale, large biases): growth then changes what they compute, and is no symmetry.
+
+    Raises: ValueError for a `decay` that is not positive and finite, or another `kind`.
+    Source: the output-scaling symmetry of Jacot and Kaiser, arXiv:2405.17573, section 1; reading
+    growth as depth is ours.
+    """
+    check_kind(kind)
+    if not (math.isfinite(decay) and decay > 0):
+        raise ValueError(f"decay must be positive and finite, got {decay}.")
+    undamped = math.log(decay)
+    return _of_steps(parts, lambda sums: sums.growth(kind) - undamped, level)
+
+
+def check_kind(kind: str) -> None:
+    """Refuse an unknown kind of growth."""
+    if kind not in ("sample", "rms"):
+        raise ValueError(f"kind must be 'sample' or 'rms', got {kind!r}.")
+
+
+def _of_steps(
+    parts: Sequence[StepSums], statistic: Callable[[StepSums], float], level: float
+) -> Estimate:
+    whole = merged(parts)
+    if whole.count == 0:
+        return unknown(0, "not enough samples")
+    if math.isnan(statistic(whole)):
+        return unknown(whole.count, "constant features")
+    return jackknife(parts, statistic, level=level)

@@ -1,0 +1,272 @@
+r"""Theorem 4 [LR] on solved geodesics: where its bounds are tight, and where they say nothing.
+
+[LR] is Jacot and Kaiser, arXiv:2405.17573. The theorem is about any path with dA = L~ (K B - A).
+A stationary net with exponential steps has $W_l = \tilde L r_l B_l^\top S_{l-1}$ with r = g / rho =
+(1 - e^{-rho L~}) / (rho L~), so it is one at every node: with the velocity
+$-\tilde L A_{l-1} + S_{l-1} W_l^\top$ of its own flow there, and the momenta $r_l B_l$.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from jaxtyping import Float
+from torch import Tensor
+
+from loadpath import data as sources
+from loadpath import results
+from loadpath.leaky_resnet import LeakyResNet, geodesic, mechanics
+from loadpath.papers.comparisons import Results
+from loadpath.papers.experiment import Experiment
+from loadpath.sweep import Cell
+
+WIDTH, DEPTH, SAMPLES = 40, 32, 200
+EFFECTIVE_DEPTHS = (2.0, 4.0, 8.0, 16.0, 32.0)
+CONTINUED = 16.0
+"""From this L~ on, each descent starts from the solution at the L~ before."""
+GAMMA0S = (1e-2, 1e-3, 1e-4)
+STABILIZERS = ("constant", "per layer")
+WEIGHT_DECAY = 0.3
+"""0.01 per output, as everywhere."""
+UNITS = {
+    "dimension": "-(2/L~) H of (A_{l-1}, r_l B_l)",
+    "momentum_norm": "||r_l B_l||",
+    "gain_ratio": "r = g / rho",
+    "gamma": "gamma",
+    "cost_of_identity": "cost of identity",
+    "speed": "||dA|| in the norm weighted by (K + gamma)^{-1}",
+    "expected_speed": "L~ sqrt(max(0, cost of identity + (2/L~) H))",
+    "cross_term": "|<dA, A>| / (||dA|| ||A||)",
+    "path_length": "integral of the speed",
+    "lower": "lower bound of the dimension less min COI",
+    "upper": "upper bound of the dimension less min COI",
+    "vacuous": "1 where the lower bound allows a dimension of 0",
+    "speed_slack": "L~ sqrt(gamma c): speed - expected lies between -1 and 2 of it",
+    "speed_vacuous": "1 where the speed may be 0",
+    "residual": "||W - c (g/rho) B^T S|| / ||W||, smallest subgradient found",
+    "bottleneck_rank": "bottleneck rank",
+    "objective": "data term + weight decay * action",
+    "data_term": "data term",
+    "seconds": "time spent solving",
+    "identity_error": "difference between the sides of the on-shell identity / cost of identity",
+}
+"""What the variables of an audit are; dimensionless but for those in `OTHER_UNITS`."""
+OTHER_UNITS = {
+    "gamma": "units of K",
+    "momentum_norm": "inverse units of A",
+    "objective": "squared output, summed over outputs",
+    "data_term": "squared output, summed over outputs",
+    "seconds": "s",
+}
+
+
+def audit(*, seed: int) -> xr.Dataset:
+    """Geodesics of the 30-3-30 teacher with exponential steps, and both sides of Theorem 4.
+
+    Over `effective_depth`. Where L~ is large, the descent from random weights ends far from
+    stationary, hence `CONTINUED`.
+    """
+    data = sources.teacher((30, 3, 30), n_train=SAMPLES, seed=seed)
+    parts: list[xr.Dataset] = []
+    before = None
+    for leak in EFFECTIVE_DEPTHS:
+        found = geodesic.solve(
+            data.x_train,
+            data.y_train,
+            effective_depth=leak,
+            weight_decay=WEIGHT_DECAY,
+            width=WIDTH,
+            depth=DEPTH,
+            step="exponential",
+            start=before if leak >= CONTINUED else None,
+            seed=seed,
+            threads=1,
+            progress=False,
+        )
+        before = found.model
+        ds = audited(found.model, found.A, found.B)
+        certificate = found.certificate
+        ds["residual"] = "step", certificate.residual.numpy()
+        ds["bottleneck_rank"] = float(mechanics.bottleneck_rank(list(found.A)).rank)
+        ds["objective"], ds["data_term"] = found.objective, certificate.data_term
+        ds["seconds"], ds["status"] = found.seconds, found.status
+        for name, said in UNITS.items():
+            ds[name].attrs.update(long_name=said, units=OTHER_UNITS.get(name, "1"))
+        parts.append(ds.expand_dims(effective_depth=[leak]))
+    settings = {k: v for k, v in found.model.settings().items() if k != "effective_depth"}
+    return results.stamp(
+        xr.concat(parts, "effective_depth"),
+        weight_decay=WEIGHT_DECAY,
+        n_samples=SAMPLES,
+        seed=seed,
+        teacher_rank=3,
+        **settings,
+    )
+
+
+def audited(
+    model: LeakyResNet,
+    A: Float[Tensor, "node sample width"],
+    B: Float[Tensor, "node sample width"],
+    *,
+    gamma0s: Sequence[float] = GAMMA0S,
+) -> xr.Dataset:
+    """Both sides of Theorem 4 on a net's path A with momenta B, over stabilizer and gamma0.
+
+    gamma is gamma0 ||S_{l-1}||_op^2 "per layer", and "constant" at the median of these over the
+    steps. Cost O(N w^2 L) for each. Source: Theorem 4 of [LR].
+    """
+    leak, steps = model.effective_depth, model.layer_steps
+    kind: dict[str, Any] = dict(activation=model.activation, bias=model.bias)
+    ratio = model.coefficients()[1] / steps.double().cpu()
+    starts = list(A[:-1])
+    momenta = [r * B_l for r, B_l in zip(ratio.tolist(), B[1:], strict=True)]
+    with torch.no_grad():
+        velocities = [
+            model.features(A_l) @ W.T - leak * A_l
+            for A_l, W in zip(starts, model.weights, strict=True)
+        ]
+    H = [
+        mechanics.hamiltonian(A_l, B_l, effective_depth=leak, **kind)
+        for A_l, B_l in zip(starts, momenta, strict=True)
+    ]
+    tops = [mechanics.kernel_gamma(A_l, 1.0, **kind) for A_l in starts]
+    top = torch.tensor(tops, dtype=torch.float64)
+    parts = []
+    for stabilizer in STABILIZERS:
+        scale = top if stabilizer == "per layer" else torch.full_like(top, float(top.median()))
+        for gamma0 in gamma0s:
+            one = _bounds(starts, velocities, momenta, steps, leak, (gamma0 * scale).tolist(), kind)
+            parts.append(one.expand_dims(stabilizer=[stabilizer], gamma0=[gamma0]))
+    ds = xr.combine_by_coords(parts, combine_attrs="drop")
+    assert isinstance(ds, xr.Dataset)  # it would give arrays back for arrays
+    ds["dimension"] = "step", (-2 / leak * torch.stack(H)).numpy()
+    ds["momentum_norm"] = "step", torch.stack([B_l.norm() for B_l in momenta]).numpy()
+    ds["gain_ratio"] = "step", ratio.numpy()
+    ds["layer_step"] = "step", steps.double().cpu().numpy()
+    ds = ds.assign_coords(p_step=("step", model.p[:-1].double().cpu().numpy()))
+    return ds.sel(stabilizer=list(STABILIZERS), gamma0=list(gamma0s))
+
+
+def _bounds(
+    A: list[Tensor],
+    dA: list[Tensor],
+    B: list[Tensor],
+    steps: Tensor,
+    leak: float,
+    gammas: list[float],
+    kind: dict[str, Any],
+) -> xr.Dataset:
+    """`mechanics.theorem_bounds` and what enters it, for one choice of gamma."""
+    bounds = mechanics.theorem_bounds(A, dA, B, steps, effective_depth=leak, gamma=gammas, **kind)
+    rows = []
+    for A_l, dA_l, B_l, gamma in zip(A, dA, B, gammas, strict=True):
+        of_step: dict[str, Any] = dict(effective_depth=leak, gamma=gamma, **kind)
+        parts = mechanics.energies(A_l, dA_l, **of_step)
+        left, right = mechanics.on_shell_identity(A_l, dA_l, B_l, **of_step)
+        cost, speed = float(parts.cost_of_identity), (2 * leak * float(parts.kinetic_energy)) ** 0.5
+        product = speed * cost**0.5
+        rows.append(
+            {
+                "cost_of_identity": cost,
+                "speed": speed,
+                "cross_term": abs(float(parts.cross_term)) / product if product else 0.0,
+                "identity_error": abs(float(left - right)) / cost if cost else 0.0,
+            }
+        )
+    over = {name: ("step", np.array([row[name] for row in rows])) for name in rows[0]}
+    over["gamma"] = "step", np.array(gammas)
+    over["expected_speed"] = "step", over["speed"][1] - bounds.speed_middle.numpy()
+    over["speed_vacuous"] = "step", bounds.speed_vacuous.numpy().astype(np.int8)
+    scalars = {
+        "path_length": (steps.double().cpu().numpy() * over["speed"][1]).sum(),
+        "lower": float(bounds.lower),
+        "upper": float(bounds.upper),
+        "vacuous": int(bounds.vacuous),
+        "speed_slack": float(bounds.speed_upper) / 2,
+    }
+    return xr.Dataset({**over, **scalars}, {"step": np.arange(1, len(A) + 1)})
+
+
+def laid_out(measured: Results) -> xr.Dataset:
+    r"""The audits over `effective_depth` and `seed`, with what the table and the figure show.
+
+    Values at the waist are those of the step of least cost of identity, gamma by gamma. The proof
+    bounds the dimension at every step by its own speed and momenta,
+    $-(\|dA\| / \tilde L + \sqrt\gamma \|B\|)^2 \leq -(2/\tilde L) H - COI \leq \gamma \|B\|^2$,
+    before it replaces them by path length and c. `local_lower` and `local_upper` are the best of
+    these over the steps, less min COI; they assume that H is constant.
+    """
+    seeds = xr.Variable("seed", [cell["seed"] for cell, _ in measured])
+    ds = xr.concat([one.drop_attrs() for _, one in measured], seeds)
+    cost, leak = ds["cost_of_identity"], ds["effective_depth"]
+    ds["min_cost"] = cost.min("step")
+    waist, slowest = {"step": cost.argmin("step")}, {"step": ds["speed"].argmin("step")}
+    middle = ds["dimension"] - ds["min_cost"]
+    ds["middle"] = middle.isel(waist)
+    ds["middle_slowest"] = middle.isel(slowest)
+    ds["middle_low"], ds["middle_high"] = middle.min("step"), middle.max("step")
+    for name in ("speed", "expected_speed"):
+        ds[f"{name}_waist"] = ds[name].isel(waist) / leak
+    own = ds["gamma"] * ds["momentum_norm"] ** 2
+    ds["local_lower"] = (cost - (ds["speed"] / leak + own**0.5) ** 2).max("step") - ds["min_cost"]
+    ds["local_upper"] = (cost + own).min("step") - ds["min_cost"]
+    ds["speed_slack"] = ds["speed_slack"] / leak
+    ds["relative_length"] = ds["path_length"] / leak
+    ds["largest_momentum"] = ds["momentum_norm"].max("step")
+    ds["largest_cross_term"] = ds["cross_term"].max("step")
+    ds["identity_error"] = ds["identity_error"].max("step")
+    ds["speed_vacuous"] = ds["speed_vacuous"].mean("step")
+    ds["residual"] = ds["residual"].max("step")
+    return ds
+
+
+def table(measured: Results) -> pd.DataFrame:
+    """Both sides of Theorem 4, a row for each L~ and gamma; means over seeds.
+
+    "H - COI" is -(2/L~)H - min COI at the step of least cost of identity, for which the upper
+    bound holds, "at slowest" the same with the H of the slowest step, for which the lower one does;
+    the local bounds are those of `laid_out`.
+    Speeds are over L~: "speed - expected" lies between -slack and 2 slack. "no bound" says of how
+    many of the seeds the lower bound allows a dimension of 0, "slow" of what share of the steps the
+    speed bound allows rest. Momenta, cross terms, residuals and identity errors are the worst
+    step's.
+    """
+    ds = laid_out(measured)
+    columns = {
+        "lower": ds["lower"],
+        "at slowest": ds["middle_slowest"],
+        "H - COI": ds["middle"],
+        "upper": ds["upper"],
+        "local lower": ds["local_lower"],
+        "local upper": ds["local_upper"],
+        "min COI": ds["min_cost"],
+        "no bound": ds["vacuous"],
+        "speed at waist": ds["speed_waist"],
+        "speed - expected": ds["speed_waist"] - ds["expected_speed_waist"],
+        "slack": ds["speed_slack"],
+        "slow": ds["speed_vacuous"],
+        "length / L~": ds["relative_length"],
+        "cross": ds["largest_cross_term"],
+        "B": ds["largest_momentum"],
+        "rank": ds["bottleneck_rank"],
+        "residual": ds["residual"],
+        "identity": ds["identity_error"],
+    }
+    means = {name: values.mean("seed") for name, values in columns.items()}
+    frame = xr.Dataset(means).to_dataframe(["effective_depth", "stabilizer", "gamma0"])
+    order = [(L, kind, g) for L in ds["effective_depth"].values for kind in STABILIZERS
+             for g in GAMMA0S]  # fmt: skip
+    return frame.reindex(order)[list(columns)]
+
+
+def _cells(seeds: Iterable[int]) -> list[Cell]:
+    return [{"seed": seed} for seed in seeds]
+
+
+AUDITS = {"audit": Experiment("audit", audit, _cells)}

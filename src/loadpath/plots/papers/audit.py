@@ -1,0 +1,193 @@
+"""Figures of solved geodesics: Theorem 4 on them, and Figure 1a of them beside trained nets."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from loadpath.plots.papers.figures import dimensions
+from loadpath.plots.style import (
+    BLACK,
+    BLUE,
+    EFFECTIVE_DEPTH_LABEL,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    SKY,
+    dimension_scale,
+    need,
+    size_scale,
+    styled,
+)
+
+AUDITED = (
+    "lower",
+    "upper",
+    "local_lower",
+    "local_upper",
+    "middle",
+    "middle_low",
+    "middle_high",
+    "min_cost",
+    "speed_waist",
+    "expected_speed_waist",
+    "speed_slack",
+    "relative_length",
+    "largest_cross_term",
+    "largest_momentum",
+)
+
+
+@styled
+def figure_1a_certified(of_kind: Mapping[str, xr.Dataset]) -> Figure:
+    """Figure 1a once for each kind of net, on the same axes, over its residuals.
+
+    Every Dataset is one of `figure_1a` with stationarity(effective_depth, seed, step). Residuals
+    are the worst step's, a point a seed.
+    """
+    figure = Figure(figsize=(4.6 * len(of_kind) + 0.4, 5.8))
+    grid = figure.subplots(
+        2, len(of_kind), squeeze=False, sharex=True, sharey="row", height_ratios=(3, 1)
+    )
+    for (upper, lower), (kind, ds) in zip(grid.T, of_kind.items(), strict=True):
+        need(ds, "stationarity")
+        dimensions(ds, upper)
+        upper.set(title=kind, xlabel="")
+        worst = ds["stationarity"].max("step").transpose("effective_depth", "seed")
+        lower.plot(ds["effective_depth"], worst, "o", color=BLACK)
+        lower.axhline(0.01, color=GREY, lw=0.9, ls="--")
+        lower.set_xlabel(EFFECTIVE_DEPTH_LABEL)
+    first = grid[0, 0]
+    for other in grid[0, 1:]:
+        first.update_datalim(other.dataLim.get_points())
+        other.set_ylabel("")
+    dimension_scale(first)
+    grid[1, 0].set_ylabel("worst residual")
+    size_scale(grid[1, 0])
+    figure.legend(*first.get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    return figure
+
+
+@styled
+def figure_audit(ds: xr.Dataset) -> Figure:
+    r"""Theorem 4 against effective depth: both bounds for each gamma0, and what makes them.
+
+    `ds` as of `experiments.audit.laid_out`: over effective_depth, stabilizer ("constant" gamma,
+    "per layer"), gamma0 and seed. First row: $-(2/\tilde L) H - \min COI$ and its bounds; where
+    the lower bound is below $-\min COI$ it allows any dimension. Beside them the best step's own
+    bounds. Second row: the speed where the cost of identity is least, over L~, and its bounds;
+    where they include 0 it may be at rest. Third row: the largest momentum, the path length over L~
+    and the largest cross term. Points are seeds, bars the range over the steps; lines and bands
+    are means over seeds.
+    """
+    need(ds, *AUDITED)
+    gamma0s = ds["gamma0"].values
+    figure = Figure(figsize=(3.4 * max(len(gamma0s), 3) + 0.6, 8.6))
+    grid = figure.subplots(3, max(len(gamma0s), 3), squeeze=False, sharex=True)
+    for (upper, lower, _), gamma0 in zip(grid.T, gamma0s, strict=False):
+        one = ds.sel(gamma0=gamma0)
+        _dimension(upper, one)
+        upper.set_title(rf"$\gamma_0 = {gamma0:g}$")
+        _speed(lower, one)
+    for row in grid[:2]:
+        for ax in row[1:]:
+            ax.sharey(row[0])
+            ax.tick_params(labelleft=False)
+    low = float(ds["lower"].min())
+    grid[0, 0].set_yscale("symlog", linthresh=1, linscale=0.6)
+    grid[0, 0].set_ylim(1.5 * low, 3 * float(ds["upper"].max()))
+    grid[0, 0].set_ylabel(r"$-(2/\tilde{L})\,H - \min_p \mathrm{COI}_\gamma$")
+    grid[1, 0].set_yscale("symlog", linthresh=1, linscale=1.2)
+    grid[1, 0].set_ylabel(r"speed where COI is least, $/\tilde{L}$")
+    _sizes(grid[2], ds)
+    for ax in grid[2]:
+        ax.set_xlabel(EFFECTIVE_DEPTH_LABEL)
+    depths = ds["effective_depth"].values
+    grid[0, 0].set_xscale("log", base=2)
+    grid[0, 0].set_xticks(depths, [f"{depth:g}" for depth in depths])
+    grid[0, 0].xaxis.set_minor_locator(NullLocator())
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    more, others = grid[1, 0].get_legend_handles_labels()
+    kept = [i for i, label in enumerate(others) if label not in labels]
+    figure.legend(
+        handles + [more[i] for i in kept],
+        labels + [others[i] for i in kept],
+        loc="outside upper left",
+        ncols=3,
+    )
+    return figure
+
+
+def _dimension(ax: Axes, ds: xr.Dataset) -> None:
+    x, one = ds["effective_depth"].values, ds.sel(stabilizer="constant")
+    _bands(ax, ds, ds["lower"], ds["upper"])
+    ax.plot(x, -_mean(one["min_cost"]), color=ORANGE, ls="--", label="dimension 0, or rest")
+    for name, label in (("local_lower", "at the best step, one gamma"), ("local_upper", "_again")):
+        values = _mean(one[name])
+        ax.plot(x, values, color=GREEN, label=label)
+    for seed in one["seed"].values:
+        of_seed = one.sel(seed=seed)
+        ax.vlines(x, of_seed["middle_low"], of_seed["middle_high"], color=GREY, lw=0.8)
+    labels = ["geodesics"] + ["_again"] * (one.sizes["seed"] - 1)
+    ax.plot(x, _by_seed(one["middle"]), "o", color=BLACK, label=labels)
+    ax.axhline(0, color=GREY, lw=0.6)
+
+
+def _speed(ax: Axes, ds: xr.Dataset) -> None:
+    x, one = ds["effective_depth"].values, ds.sel(stabilizer="constant")
+    expected, slack = ds["expected_speed_waist"], ds["speed_slack"]
+    _bands(ax, ds, expected - slack, expected + 2 * slack)
+    label = r"$\sqrt{\mathrm{COI}_\gamma + (2/\tilde{L})H}$"
+    ax.plot(x, _mean(one["expected_speed_waist"]), color=RED, label=label)
+    ax.plot(x, _by_seed(one["speed_waist"]), "o", color=BLACK)
+    ax.axhline(0, color=ORANGE, lw=1.2, ls="--")
+
+
+def _bands(ax: Axes, ds: xr.Dataset, low: xr.DataArray, high: xr.DataArray) -> None:
+    """Shade what constant gamma allows, and outline what gamma by layer does."""
+    x = ds["effective_depth"].values
+    bottom, top = (_mean(values.sel(stabilizer="constant")) for values in (low, high))
+    ax.fill_between(x, bottom, top, color=SKY, alpha=0.35, lw=0, label="Theorem 4, one gamma")
+    label = "Theorem 4, gamma by layer"
+    for values in (low, high):
+        ax.plot(x, _mean(values.sel(stabilizer="per layer")), color=BLUE, ls=":", label=label)
+        label = "_again"
+
+
+def _sizes(row: np.ndarray, ds: xr.Dataset) -> None:
+    x = ds["effective_depth"].values
+    momentum, length, cross = row[:3]
+    momentum.plot(x, _by_seed(ds["largest_momentum"]), "o", color=BLACK)
+    momentum.plot(x, _mean(ds["largest_momentum"]), color=BLACK)
+    momentum.set_ylabel(r"$\max_p \Vert B_p \Vert$")
+    for ax, name, said in (
+        (length, "relative_length", r"path length $/\tilde{L}$"),
+        (
+            cross,
+            "largest_cross_term",
+            r"$\max_p\, |\langle \dot{A}, A \rangle| / \Vert \dot{A} \Vert \Vert A \Vert$",
+        ),
+    ):
+        for gamma0, colour in zip(ds["gamma0"].values, (BLUE, SKY, GREEN), strict=False):
+            for stabilizer, ls in (("constant", "-"), ("per layer", ":")):
+                values = ds[name].sel(gamma0=gamma0, stabilizer=stabilizer)
+                label = rf"$\gamma_0 = {gamma0:g}$" if ls == "-" else "_again"
+                ax.plot(x, _mean(values), color=colour, ls=ls, marker="o", label=label)
+        ax.set_ylabel(said)
+    length.legend()
+    momentum.set_ylim(0, None)
+    cross.set_ylim(0, 1.05)
+    size_scale(length)
+
+
+def _mean(values: xr.DataArray) -> np.ndarray:
+    return values.mean("seed").values
+
+
+def _by_seed(values: xr.DataArray) -> np.ndarray:
+    """Values (effective_depth, seed)."""
+    return values.transpose("effective_depth", "seed").values

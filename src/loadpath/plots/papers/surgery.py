@@ -1,0 +1,141 @@
+"""Figures of mesh surgery: nets compared by ratios to a reference of the same data and seed."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+from loadpath.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, need, styled
+
+COLOURS = {
+    "full": BLACK,
+    "inserted where fast": GREEN,
+    "inserted evenly": BLUE,
+    "full, adaptive": ORANGE,
+}
+
+TASKS = {
+    "teacher": r"30-6-3-30, $\tilde{L}$ = 3",
+    "bottleneck": r"30-3-30, $\tilde{L}$ = 7",
+    "digits": "digits, cross-entropy",
+    "onehot": "digits, one-hot",
+}
+
+
+@styled
+def figure_surgery(ds: xr.Dataset) -> Figure:
+    """Test loss of nets of halved depth over that of one trained from scratch, and intervals.
+
+    `ds`: test_loss(task, net, stage, bound), the mean ratio over seeds and Student's 95 % interval
+    (bound "mean", "low", "high"), with stage "before" and "after" the retraining.
+    """
+    need(ds, "test_loss")
+    figure = Figure(figsize=(2.9 * ds.sizes["task"] + 1.2, 3.4))
+    row = figure.subplots(1, ds.sizes["task"], sharey=True, squeeze=False)[0]
+    for ax, task in zip(row, ds["task"].values, strict=True):
+        ratios = ds["test_loss"].sel(task=task)
+        for stage, colour, aside in (("before", ORANGE, -0.14), ("after", BLUE, 0.14)):
+            label = f"{stage} retraining"
+            _intervals(ax, ratios.sel(stage=stage), np.full(ds.sizes["net"], colour), aside, label)
+        _name_nets(ax, ds["net"].values)
+        _ratio_axis(ax, TASKS.get(str(task), str(task)), "test loss / from scratch")
+    figure.legend(*row[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
+    return figure
+
+
+@styled
+def figure_growth(ds: xr.Dataset) -> Figure:
+    """Objective while nets grow, and what they end with over the full net of the same seed.
+
+    `ds`: objective(task, net, record), over the least that a net of its task and seed ended with,
+    a mean over seeds, at layer_iterations(task, net, record); final_objective and
+    test_loss(task, net, bound), ratios as in `figure_surgery`.
+    """
+    need(ds, "objective", "layer_iterations", "final_objective", "test_loss")
+    figure = Figure(figsize=(3.1 * ds.sizes["task"] + 1.4, 6.2))
+    grid = figure.subplots(2, ds.sizes["task"], squeeze=False, sharey="row", height_ratios=(3, 2))
+    for (upper, lower), task in zip(grid.T, ds["task"].values, strict=True):
+        of_task = ds.sel(task=task)
+        for net in ds["net"].values:
+            one = of_task.sel(net=net)
+            work, objective = one["layer_iterations"].values, one["objective"].values
+            colour = COLOURS.get(str(net), RED)
+            # Points: between two records a line says nothing.
+            upper.plot(work / 1000, objective, ".-", color=colour, label=str(net))
+        upper.set(
+            yscale="log",
+            title=TASKS.get(str(task), str(task)),
+            xlabel="layers × iterations, thousands",
+        )
+        others = of_task.sel(net=[net for net in ds["net"].values if net != "full"])
+        colours = np.array([COLOURS.get(str(net), RED) for net in others["net"].values])
+        for name, aside, marker in (("final_objective", -0.14, "s"), ("test_loss", 0.14, "o")):
+            _intervals(lower, others[name], colours, aside, "", marker)
+        _name_nets(lower, others["net"].values)
+        _ratio_axis(lower, "", "ratio to the full net")
+    grid[0, 0].set_ylabel("objective / least at the end")
+    low = float(ds["objective"].min())
+    grid[0, 0].set_ylim(0.98 * low, min(10.0, 1.1 * float(ds["objective"].max())))
+    grid[0, 0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    grid[0, 0].yaxis.set_major_formatter(FuncFormatter(_plain))
+    grid[0, 0].yaxis.set_minor_formatter(NullFormatter())
+    handles, labels = grid[0, 0].get_legend_handles_labels()
+    for marker, label in (("s", "objective at the end"), ("o", "test loss")):
+        handles.append(Line2D([], [], color=GREY, marker=marker, ls=""))
+        labels.append(label)
+    figure.legend(handles, labels, loc="outside upper left", ncols=4)
+    return figure
+
+
+def _intervals(
+    ax: Axes,
+    ratios: xr.DataArray,
+    colours: np.ndarray,
+    aside: float,
+    label: str,
+    marker: str = "o",
+) -> None:
+    """Draw ratios (net, bound) as points with bars, one line of the y axis a net."""
+    for y, (net, colour) in enumerate(zip(ratios["net"].values, colours, strict=True)):
+        mean, low, high = (float(ratios.sel(net=net, bound=b)) for b in ("mean", "low", "high"))
+        if not np.isfinite(mean):
+            continue
+        bar = [[mean - low], [high - mean]] if np.isfinite(low) else None
+        ax.errorbar(
+            mean,
+            y + aside,
+            xerr=bar,
+            color=colour,
+            marker=marker,
+            ls="",
+            elinewidth=1.4,
+            capsize=2.5,
+            label=label if label not in ax.get_legend_handles_labels()[1] else "_again",
+        )
+
+
+def _name_nets(ax: Axes, nets: np.ndarray) -> None:
+    ax.set_yticks(range(len(nets)), [str(net) for net in nets])
+    ax.set_ylim(len(nets) - 0.5, -0.5)
+
+
+def _ratio_axis(ax: Axes, title: str, xlabel: str) -> None:
+    """Scale a logarithmic axis of ratios, with plain numbers that do not touch."""
+    ax.axvline(1, color=BLACK, lw=0.9, ls="--")
+    ax.set(xscale="log", title=title, xlabel=xlabel)
+    low, high = np.log(ax.get_xlim())
+    # In the order in which they are wanted; 1 first.
+    wanted = [1, 2, 10, 0.5, 5, 1.5, 3, 20, 0.2, 0.7, 1.2, 0.9, 1.1, 0.8, 0.95, 1.05, 0.98, 1.02]
+    ticks: list[float] = []
+    for tick in wanted:
+        apart = min((abs(np.log(tick / other)) for other in ticks), default=np.inf)
+        if low <= np.log(tick) <= high and apart > 0.17 * (high - low):
+            ticks.append(tick)
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+
+
+def _plain(value: float, _: int | None = None) -> str:
+    return f"{value:g}"

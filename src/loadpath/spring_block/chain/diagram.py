@@ -1,0 +1,227 @@
+"""The chain's phase diagram: friction against noise, and the boundaries that are known."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+from scipy.special import erfcinv
+from tqdm import tqdm
+
+from loadpath import results
+from loadpath.checks import check_count, check_number
+from loadpath.spring_block.chain.chain import Array, Chain, Dynamics, Puller
+from loadpath.spring_block.chain.engine import LANES, Groups, Scheme, run, stream_seeds
+from loadpath.spring_block.chain.simulation import check_dynamics, check_memory
+from loadpath.threads import cores
+
+RATIO = 4 / 3
+"""mu_left / mu_right, of the Langevin run in [SB]'s code."""
+CLEAR = 3
+"""Standard errors beyond which a cell is bent; of hundreds, some are beyond two by chance."""
+
+
+def chain_phase_diagram(
+    chain: Chain | None = None,
+    *,
+    friction: ArrayLike,
+    noise: ArrayLike,
+    ratio: float = RATIO,
+    dynamics: Dynamics = "overdamped",
+    dt: float = 0.01,
+    n_steps: int = 10_000,
+    n_replicas: int = 64,
+    mass: float = 1.0,
+    damping: float = 1.0,
+    noise_decay: float = 0.0,
+    common_noise: bool = False,
+    by: Puller = "wall",
+    seed: int = 0,
+    threads: int | None = None,
+    progress: bool | None = None,
+) -> xr.Dataset:
+    r"""Load curves over a grid of frictions and noises, each cell a mean over replicas.
+
+    Each cell pulls its chain out from rest, as `simulate` does, and keeps the loads at the end. All
+    cells have noise of their own.
+
+    Parameters
+    ----------
+    chain: what all cells share; its frictions are replaced. None is [SB]'s.
+    friction: (friction,) mu_right, ascending.
+    noise: (noise,) $\epsilon$, ascending.
+    ratio: mu_left / mu_right.
+    progress: a bar on stderr; None shows it on a terminal only.
+    The others are as of `simulate`.
+
+    Returns a Dataset over friction and noise: load (friction, noise, spring) and its standard
+    error load_error; concavity of 1 - x over the layers, positive where deep layers do the work
+    (lazy), negative where shallow ones do (active), and its standard error concavity_error. The
+    boundaries: `moves_all` and `moves_none`, the frictions (scalars) above which without noise the
+    first block stays, and no block moves; and `unpinning_noise` (friction,), see there.
+
+    Raises: ValueError for values out of range.
+    Source: Shi, Pan and Dokmanic, arXiv:2407.19353, whose figure 2 is this diagram.
+    """
+    chain = chain or Chain()
+    frictions, noises = _ascending("friction", friction), _ascending("noise", noise)
+    check_number("ratio", ratio, least=0.0)
+    for name, count in dict(n_steps=n_steps, n_replicas=n_replicas).items():
+        check_count(name, count, 1)
+    check_count("seed", seed, 0)
+    check_number("noise_decay", noise_decay, least=0.0)
+    check_dynamics(chain, dynamics, dt=dt, mass=mass, damping=damping, by=by)
+    n = chain.n_blocks
+    cells = len(frictions) * len(noises)
+    check_memory(2 * cells * n_replicas * (n + 1), n_replicas, cells)
+    scheme = Scheme(
+        n_blocks=n,
+        law=chain.law,
+        dt=dt,
+        n_steps=n_steps,
+        record_every=n_steps,
+        by=by,
+        langevin=dynamics == "langevin",
+        mass=mass,
+        damping=damping,
+        common_noise=common_noise,
+        envelope=np.exp(-noise_decay * dt * np.arange(n_steps)) if noise_decay else None,
+        pull=None,
+        start=np.zeros(n),
+    )
+    full = chain.target if by == "wall" else chain.target / (n + 1)
+    each = -(-n_replicas // LANES)  # groups a cell
+    mu, eps, _ = (
+        grid.ravel() for grid in np.meshgrid(frictions, noises, range(each), indexing="ij")
+    )
+    groups = Groups(
+        stiffness=np.full(len(mu), chain.stiffness),
+        friction_right=mu,
+        friction_left=ratio * mu,
+        pulled=np.full(len(mu), full),
+        noise=eps,
+        seeds=stream_seeds(seed, len(mu)),
+    )
+    with tqdm(total=cells, unit="cell", disable=None if progress is None else not progress) as bar:
+        x = run(
+            scheme, groups, threads=cores(threads), done=lambda count: bar.update(count / each)
+        )[-1]
+    x = x.reshape(n, cells, each * LANES)[:, :, :n_replicas].reshape(n, -1)
+    end = np.full(x.shape[1], full) if by == "wall" else x[-1] + full
+    loads = np.diff(np.vstack([np.zeros(x.shape[1]), x, end]), axis=0).T
+    return _dataset(
+        loads.reshape(len(frictions), len(noises), n_replicas, n + 1),
+        chain,
+        frictions,
+        noises,
+        unpinning_noise(chain, frictions, ratio=ratio, time=dt * n_steps, dt=dt),
+        dict(
+            **{name: value for name, value in asdict(chain).items() if name != "law"},
+            law=repr(chain.law),
+            ratio=ratio,
+            dynamics=dynamics,
+            dt=dt,
+            n_steps=n_steps,
+            n_replicas=n_replicas,
+            mass=mass,
+            damping=damping,
+            noise_decay=noise_decay,
+            common_noise=common_noise,
+            by=by,
+            seed=seed,
+        ),
+    )
+
+
+def unpinning_noise(
+    chain: Chain, friction: ArrayLike, *, ratio: float, time: float, dt: float
+) -> Array:
+    r"""Noise (friction,) at which the overdamped chain has had one relaxation time to forget rest.
+
+    Near its mean state an overdamped chain under force noise sigma = noise / sqrt(dt) moves as if
+    without friction, but slower by $P(|\sigma Z| > h) = \mathrm{erfc}(h / \sigma\sqrt2)$, h the
+    mean of the two frictions: only kicks beyond friction count. Its slowest mode then relaxes at
+    $k \lambda_1$ times that. Exact for small deviations, and a scale for large ones; infinite
+    where the time would be too short without friction.
+    """
+    rate = chain.stiffness * float(chain.modes()[0]) * time
+    h = (1 + ratio) / 2 * np.asarray(friction, dtype=float)
+    if rate <= 1:
+        return np.full(h.shape, np.inf)
+    return np.asarray(h / (math.sqrt(2) * erfcinv(1 / rate)) * math.sqrt(dt))
+
+
+def _dataset(
+    loads: Array,
+    chain: Chain,
+    frictions: Array,
+    noises: Array,
+    unpinning: Array,
+    parameters: dict[str, Any],
+) -> xr.Dataset:
+    n, replicas = chain.n_blocks, loads.shape[2]
+    # The mean curve's concavity, and its error by the replicas' own, which it is linear in.
+    each = _concavity(loads)
+    root = math.sqrt(replicas)
+    spread = 1 if replicas > 1 else 0
+    ds = xr.Dataset(
+        {
+            "load": (("friction", "noise", "spring"), loads.mean(2), {"units": "length"}),
+            "load_error": (
+                ("friction", "noise", "spring"),
+                loads.std(2, ddof=spread) / root,
+                {"units": "length", "long_name": "standard error of load"},
+            ),
+            "concavity": (("friction", "noise"), each.mean(2), {"units": "1"}),
+            "concavity_error": (
+                ("friction", "noise"),
+                each.std(2, ddof=spread) / root,
+                {"units": "1", "long_name": "standard error of concavity"},
+            ),
+            "unpinning_noise": ("friction", unpinning, {"units": "force * time^(1/2)"}),
+            "moves_all": ((), 2 * chain.stiffness * chain.target / (n * (n + 1))),
+            "moves_none": ((), chain.stiffness * chain.target),
+        },
+        coords={
+            "friction": ("friction", frictions, {"units": "force", "long_name": "mu_right"}),
+            "noise": ("noise", noises, {"units": "force * time^(1/2)"}),
+            "spring": np.arange(1, n + 2),
+        },
+    )
+    return results.stamp(ds, **parameters)
+
+
+def turning_noise(ds: xr.Dataset) -> Array:
+    """Noise (friction,) at which concave turns into convex; NaN where it does not.
+
+    By a straight line between the last cell that is concave and the next that is convex, both
+    beyond `CLEAR` standard errors.
+    """
+    noise, found = ds["noise"].values, np.full(ds.sizes["friction"], np.nan)
+    C, error = ds["concavity"].values, ds["concavity_error"].values
+    for i, row in enumerate(C):
+        clear = np.flatnonzero(np.abs(row) > CLEAR * error[i])
+        concave = clear[row[clear] > 0]
+        if concave.size and (clear > concave[-1]).any():
+            a, b = concave[-1], clear[clear > concave[-1]][0]
+            found[i] = noise[a] + (noise[b] - noise[a]) * row[a] / (row[a] - row[b])
+    return found
+
+
+def _concavity(loads: Array) -> Array:
+    """`LoadCurve.concavity` of many curves of loads (..., spring) with the same total."""
+    D = 1 - np.cumsum(loads, axis=-1) / loads.sum(-1, keepdims=True)
+    return np.asarray(D[..., :-1].sum(-1) + 1 - (loads.shape[-1] + 1) / 2) / (loads.shape[-1] + 1)
+
+
+def _ascending(name: str, values: ArrayLike) -> Array:
+    grid = np.asarray(values, dtype=float)
+    if grid.ndim != 1 or grid.size == 0:
+        raise ValueError(f"{name} must be a list of numbers, got shape {grid.shape}.")
+    if not np.isfinite(grid).all() or grid.min() < 0 or (np.diff(grid) <= 0).any():
+        raise ValueError(f"{name} must be finite, ascending and at least 0, got {grid.tolist()}.")
+    return grid

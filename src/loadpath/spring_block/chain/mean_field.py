@@ -1,0 +1,184 @@
+r"""Mean loads of the overdamped chain as a deterministic flow: no replicas, no random numbers.
+
+A step is $x \leftarrow x + \eta\,\phi(F + s Z)$ with force noise $s = \epsilon / \sqrt\eta$, and
+$\phi(u) = (u - \mu_\rightarrow)_+ - (-\mu_\leftarrow - u)_+$. If the total force u on a block is
+Gaussian with mean F and variance $\sigma^2$, its mean velocity is
+
+$$\Phi = E\,\phi(u) = \sigma [g(z_\rightarrow) - g(z_\leftarrow)],
+\quad g(z) = z N(z) + N'(z),\quad z_\rightarrow = (F - \mu_\rightarrow) / \sigma,\;
+z_\leftarrow = (-\mu_\leftarrow - F) / \sigma,$$
+
+N the normal distribution function. The force of the springs is linear in x, so its mean is that of
+the mean positions, and they flow by $\dot x = \Phi(F(x))$.
+
+*Closure.* $\sigma^2 = s^2 + q$, with q the variance of the springs' force. Linearized by Stein's
+lemma, $\mathrm{Cov}(x, \phi(u)) = a\,\mathrm{Cov}(x, F)$ with $a = E\,\phi' = N(z_\rightarrow) +
+N(z_\leftarrow)$, the covariance C of x obeys $\dot C = -k (a \Lambda C + C \Lambda a) +
+\eta\,\mathrm{diag}\,\mathrm{Var}\,\phi$ ($\Lambda$ is minus the Laplacian). Where a and
+$\mathrm{Var}\,\phi$ vary slowly along the chain and in time, $C = \frac{\eta \mathrm{Var} \phi}{2 k
+a} \Lambda^{-1}$, hence $q = k^2 (\Lambda C \Lambda)_{ll} = \eta k\,\mathrm{Var}\,\phi / a$. It is
+of order $\eta k s^2$, so that its first order is enough: $\Phi + \frac{q}{2} \partial_F^2 \Phi$.
+
+*Steps* of finite length are the flow of another field, to first order $\Phi - \frac{\eta}{2}
+\Phi' \Phi$, since $e^{\eta \partial_t} x = x + \eta \dot x + \frac{\eta^2}{2} \ddot x$. Here
+$\Phi' = -k a \Lambda$, so it is $\Phi + \frac{\eta k}{2} a \Lambda \Phi$.
+
+*Error*, in units of the target, against simulated means over the phase diagram (n = 7): below
+$10^{-4}$ at $\eta k = 0.01$, where it is that of the integration; $3 \cdot 10^{-4}$ at 0.1 and
+$2.5 \cdot 10^{-3}$ at 0.25, where second orders of $\eta k$ count. docs/spring-block.md has more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtr
+
+from loadpath.checks import check_count, check_number
+from loadpath.spring_block.chain.chain import Array, Chain, Dry
+
+ONSET = 1.0
+"""k t up to which the steps of the integration are about equal; from then on they grow with t."""
+STEPS = 14
+"""Of the integration, for each factor e in k t."""
+DENSITY = 1 / math.sqrt(2 * math.pi)
+SHARPEST = 1e-12
+"""Noise that stands for none, in units of stiffness * target."""
+
+
+def mean_field(
+    chain: Chain,
+    *,
+    noise: float | ArrayLike,
+    dt: float = 0.01,
+    n_steps: int = 10_000,
+    start: ArrayLike | None = None,
+) -> Array:
+    r"""Mean loads of the overdamped chain after `n_steps` under constant noise, from its mean flow.
+
+    What the replica mean of `simulate(chain, noise=..., dt=..., n_steps=...)` tends to; the module
+    derives the flow and says how near it is. Exact at rest ($\epsilon = 0$, t to infinity) and for
+    the state that noise leads to (`mean_state`). Takes 6 ms, and 0.06 ms for each noise of many.
+
+    Parameters
+    ----------
+    noise: $\epsilon$, one or an array of any shape.
+    dt, n_steps: of the simulation; the flow takes larger steps of its own.
+    start: (block,) mean positions at time 0; None is 0.
+
+    Returns loads (..., n_blocks + 1) with the shape of `noise` in front; units of length.
+
+    Raises: ValueError for a smooth law and values out of range.
+    """
+    if not isinstance(chain.law, Dry):
+        raise ValueError(f"law must be Dry() for a mean field, got {chain.law!r}.")
+    check_number("dt", dt, above=0.0)
+    check_count("n_steps", n_steps, 1)
+    eps = np.asarray(noise, dtype=float)
+    if not np.isfinite(eps).all() or (eps.size and eps.min() < 0):
+        raise ValueError(f"noise must be finite and at least 0, got {eps.tolist()}.")
+    n, unit = chain.n_blocks, chain.stiffness * chain.target
+    begin = np.zeros(n) if start is None else np.asarray(start, dtype=float)
+    if begin.shape != (n,) or not np.isfinite(begin).all():
+        raise ValueError(f"start must be {n} finite positions, got shape {begin.shape}.")
+    one = np.ones(eps.size)
+    loads = relax(
+        one * (chain.friction_right / unit),
+        one * (chain.friction_left / unit),
+        eps.ravel() / (math.sqrt(dt) * unit),
+        one * (chain.stiffness * dt * n_steps),
+        step=one * (chain.stiffness * dt),
+        n_blocks=n,
+        start=begin / chain.target,
+    )
+    return np.asarray(chain.target * loads.reshape(*eps.shape, n + 1))
+
+
+def relax(
+    right: Array,
+    left: Array,
+    sigma: Array,
+    time: Array,
+    *,
+    step: Array,
+    n_blocks: int,
+    start: Array | None = None,
+) -> Array:
+    r"""Mean loads (batch, n_blocks + 1) of many chains at once, in units of each chain's target.
+
+    All (batch,) and without dimension: frictions and force noise $\epsilon / \sqrt\eta$ in units of
+    $k$ times the target, `time` $k t$ and `step` $k \eta$. Smooth in all of them within one call.
+    """
+    n, batch = n_blocks, len(right)
+    width = np.maximum(sigma, SHARPEST)
+    edges = (np.stack([-right, -left]) / width)[:, None]  # (side, 1, batch)
+    steep, closure = 1 / width, step / 2
+
+    def velocity(x: Array) -> Array:
+        """Phi with closure, corrected for the step, per k t; (block, batch)."""
+        F = -2 * x
+        F[1:] += x[:-1]
+        F[:-1] += x[1:]
+        F[-1] += 1
+        F *= steep
+        z = np.empty((2, n, batch))
+        z[0] = F
+        np.negative(F, out=z[1])
+        z += edges
+        N = ndtr(z)
+        density = DENSITY * np.exp(-0.5 * z * z)
+        g = z * N + density
+        mean = g[0] - g[1]
+        square = z * g + N  # E of the velocity's square, one side each
+        # Var phi / E phi': tends to 0 where neither side is ever reached.
+        q = (square[0] + square[1] - mean * mean) / (N[0] + N[1] + 1e-300)
+        flow = mean + closure * q * (density[0] - density[1])
+        bend = -2 * flow  # what the springs make of it
+        bend[1:] += flow[:-1]
+        bend[:-1] += flow[1:]
+        return np.asarray((flow - closure * (N[0] + N[1]) * bend) * width)
+
+    x = np.zeros((n, batch))
+    if start is not None:
+        x += start[:, None]
+    growth = np.log1p(time / ONSET)
+    steps = math.ceil(STEPS * max(1.0, float(growth.max(initial=0.0))))
+    fastest = 4 * (1 + 2 * float(step.max(initial=0.0)))  # rate per k t, with the correction
+    instants = ONSET * np.expm1(growth * np.linspace(0, 1, steps + 1)[:, None])
+    for h in np.diff(instants, axis=0):
+        x = _advance(velocity, x, h, fastest)
+    ends = np.zeros((1, batch)), np.ones((1, batch))
+    return np.asarray(np.diff(np.vstack([ends[0], x, ends[1]]), axis=0).T)
+
+
+def _advance(velocity: Callable[[Array], Array], y: Array, h: Array, fastest: float) -> Array:
+    """One step of RKL2, an explicit method whose stages keep large steps h (batch,) stable.
+
+    Where no rate exceeds `fastest`, s stages allow h = (s^2 + s - 2) / (2 fastest), at second
+    order; an Euler step each would allow 2 s / fastest. It damps without overshooting, which
+    matters where friction would hold a block that went too far.
+
+    Source: Meyer, Balsara and Aslam, "A stabilized Runge-Kutta-Legendre method for explicit
+    super-time-stepping of parabolic and mixed equations", J. Comput. Phys. 257 (2014).
+    """
+    longest = fastest * float(h.max(initial=0.0))
+    s = max(3, math.ceil((math.sqrt(9 + 8 * longest) - 1) / 2))
+    s += 1 - s % 2  # the method damps best with an odd number
+    w = 4 / (s * s + s - 2)
+    b = [1 / 3] * 2 + [(i * i + i - 2) / (2 * i * (i + 1)) for i in range(2, s + 1)]
+    first = h * velocity(y)
+    before, now = y, y + w / 3 * first
+    for i in range(2, s + 1):
+        mu, nu = (2 * i - 1) / i * b[i] / b[i - 1], -(i - 1) / i * b[i] / b[i - 2]
+        new = velocity(now)
+        new *= h
+        new += (b[i - 1] - 1) * first
+        new *= mu * w
+        new += mu * now
+        new += nu * before
+        new += (1 - mu - nu) * y
+        before, now = now, new
+    return now

@@ -1,0 +1,224 @@
+"""`simulate`: replicas of one spring-block chain under noise and a pull."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import psutil
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from loadpath import results
+from loadpath.checks import check_count, check_number
+from loadpath.spring_block.chain.chain import Array, Chain, Dynamics, Puller
+from loadpath.spring_block.chain.engine import LANES, Groups, Scheme, run, stream_seeds
+from loadpath.threads import cores
+
+RECORDS = 100
+"""Instants recorded if nothing else is asked for."""
+
+
+def simulate(
+    chain: Chain,
+    *,
+    dynamics: Dynamics = "overdamped",
+    noise: float | ArrayLike = 0.0,
+    dt: float = 0.01,
+    n_steps: int = 10_000,
+    n_replicas: int = 1,
+    seed: int = 0,
+    record_every: int | None = None,
+    mass: float = 1.0,
+    damping: float = 1.0,
+    noise_decay: float = 0.0,
+    common_noise: bool = False,
+    pull: ArrayLike | None = None,
+    by: Puller = "wall",
+    start: ArrayLike | None = None,
+    threads: int | None = None,
+) -> xr.Dataset:
+    r"""Pull replicas of a chain out, from rest at 0 or from `start`.
+
+    Overdamped: $x_l \leftarrow x_l + \eta\, \phi(f_l + \frac{\epsilon}{\sqrt\eta} N(0, 1))$ with
+    step $\eta$ = `dt`, $\phi$ the velocity that friction leaves of a force, 0 if it can hold it.
+    Langevin: $m\,dv = [f - \gamma v + \text{friction}]\,dt + \epsilon e^{-\lambda t} dW$,
+    dx = v dt; forces by the old positions, damping and friction by the new velocity, so that dry
+    friction truly holds. First order without friction; docs/spring-block.md has what that costs.
+
+    Parameters
+    ----------
+    noise: $\epsilon$, force times the square root of time; or (n_steps,) of it, one for each step:
+        `decaying`, `switched_off` and `reheated` make such.
+    dt, n_steps: time per step, and steps.
+    n_replicas, seed: replica r's noise depends on the seed and r alone.
+    record_every: steps between records; None makes about 100 of the whole. Memory is 8 bytes times
+        replicas, records and 2 n_blocks + 1.
+    mass, damping: m and $\gamma$ of the Langevin dynamics.
+    noise_decay: $\lambda$, per time.
+    common_noise: the same noise on every block of a replica.
+    pull: (n_steps,) positions of the wall, or forces on the last block if `by` is "force", as
+        `steady` and `jerks` make them; None is the chain's target throughout, or the force that
+        holds a frictionless chain there, k target / (n_blocks + 1).
+    start: (block,) positions at time 0; None is 0, all springs slack but the last.
+    threads: of the CPU; None is as many as there are cores. The numbers do not depend on it.
+
+    Returns a Dataset: position (replica, time, block), load (replica, time, spring) with
+    d_l = x_l - x_{l-1}, wall (time) or force (time); blocks are numbered from 1.
+
+    Raises: ValueError for values out of range, a step that is not stable, and replicas that do not
+    fit into memory.
+    Source: Shi, Pan and Dokmanic, arXiv:2407.19353, whose run is noise=0.01, all else as here.
+    """
+    for name, count in dict(n_steps=n_steps, n_replicas=n_replicas).items():
+        check_count(name, count, 1)
+    check_count("seed", seed, 0)
+    every = max(1, n_steps // RECORDS) if record_every is None else record_every
+    check_count("record_every", every, 1)
+    if every > n_steps:
+        raise ValueError(f"record_every must be at most n_steps = {n_steps}, got {every}.")
+    check_dynamics(chain, dynamics, dt=dt, mass=mass, damping=damping, by=by)
+    check_number("noise_decay", noise_decay, least=0.0)
+    level, envelope = _split("noise", noise, n_steps, least=0.0)
+    if noise_decay:
+        decay = np.exp(-noise_decay * dt * np.arange(n_steps))
+        envelope = decay if envelope is None else envelope * decay
+    n = chain.n_blocks
+    full = chain.target if by == "wall" else chain.stiffness * chain.target / (n + 1)
+    course = None if pull is None else _split("pull", pull, n_steps)
+    begin = np.zeros(n) if start is None else np.asarray(start, dtype=float)
+    if begin.shape != (n,) or not np.isfinite(begin).all():
+        raise ValueError(f"start must be {n} finite positions, got shape {begin.shape}.")
+    if course is not None:
+        full = course[0]
+    scheme = Scheme(
+        n_blocks=n,
+        law=chain.law,
+        dt=dt,
+        n_steps=n_steps,
+        record_every=every,
+        by=by,
+        langevin=dynamics == "langevin",
+        mass=mass,
+        damping=damping,
+        common_noise=common_noise,
+        envelope=envelope,
+        pull=None if course is None else course[1],
+        start=begin,
+    )
+    check_memory(scheme.records * n_replicas * (2 * n + 1), n_replicas, scheme.records)
+    count = -(-n_replicas // LANES)
+    groups = Groups(
+        stiffness=np.full(count, chain.stiffness),
+        friction_right=np.full(count, chain.friction_right),
+        friction_left=np.full(count, chain.friction_left),
+        pulled=np.full(count, full if by == "wall" else full / chain.stiffness),
+        noise=np.full(count, level),
+        seeds=stream_seeds(seed, count),
+    )
+    positions = run(scheme, groups, threads=cores(threads))[:, :, :n_replicas]
+    at = np.maximum(np.arange(scheme.records) * every - 1, 0)  # the step that made each record
+    pulled = np.full(scheme.records, full) if scheme.pull is None else full * scheme.pull[at]
+    parameters = dict(
+        **{name: value for name, value in asdict(chain).items() if name != "law"},
+        law=repr(chain.law),
+        dynamics=dynamics,
+        noise=level if envelope is None or noise_decay else "by step",
+        dt=dt,
+        n_steps=n_steps,
+        n_replicas=n_replicas,
+        seed=seed,
+        mass=mass,
+        damping=damping,
+        noise_decay=noise_decay,
+        common_noise=common_noise,
+        pull="at once" if pull is None else "by step",
+        by=by,
+    )
+    return _dataset(positions, pulled, chain, scheme, parameters)
+
+
+def _dataset(
+    positions: Array, pulled: Array, chain: Chain, scheme: Scheme, parameters: dict[str, Any]
+) -> xr.Dataset:
+    """Positions (record, block, replica) as a Dataset, with loads, units and provenance."""
+    records, n, replicas = positions.shape
+    load = np.empty((records, n + 1, replicas))
+    load[:, 0] = positions[:, 0]
+    np.subtract(positions[:, 1:], positions[:, :-1], out=load[:, 1:n])
+    if scheme.by == "wall":
+        np.subtract(pulled[:, None], positions[:, -1], out=load[:, n])
+    else:
+        load[:, n] = pulled[:, None] / chain.stiffness
+    positions, load = (a.transpose(2, 0, 1) for a in (positions, load))
+    time = np.arange(records) * scheme.record_every * scheme.dt
+    ds = xr.Dataset(
+        {
+            "position": (("replica", "time", "block"), positions, {"units": "length"}),
+            "load": (("replica", "time", "spring"), load, {"units": "length"}),
+            scheme.by: (
+                "time",
+                pulled,
+                {"units": "length" if scheme.by == "wall" else "stiffness * length"},
+            ),
+        },
+        coords={
+            "replica": np.arange(replicas),
+            "time": ("time", time, {"units": "time", "long_name": "steps times dt"}),
+            "block": np.arange(1, n + 1),
+            "spring": np.arange(1, n + 2),
+        },
+    )
+    return results.stamp(ds, **parameters)
+
+
+def check_dynamics(
+    chain: Chain, dynamics: Dynamics, *, dt: float, mass: float, damping: float, by: Puller
+) -> None:
+    """Refuse what no scheme can step: unknown names, numbers out of range, dt beyond its bound."""
+    if dynamics not in ("overdamped", "langevin"):
+        raise ValueError(f"dynamics must be 'overdamped' or 'langevin', got {dynamics!r}.")
+    if by not in ("wall", "force"):
+        raise ValueError(f"by must be 'wall' or 'force', got {by!r}.")
+    check_number("mass", mass, above=0.0)
+    check_number("damping", damping, least=0.0)
+    check_number("dt", dt, above=0.0)
+    bound = chain.stable_dt(dynamics, mass=mass, damping=damping, by=by)
+    if dt >= bound:
+        raise ValueError(
+            f"dt must be below {bound:.4g}, where {dynamics} steps of this chain become unstable, "
+            f"got {dt}."
+        )
+
+
+def check_memory(numbers: int, n_replicas: int, records: int) -> None:
+    """Refuse what would not fit into the memory that is free."""
+    needed, free = 8 * numbers, psutil.virtual_memory().available
+    if needed > 0.9 * free:
+        raise ValueError(
+            f"n_replicas must be small enough to fit into memory: {n_replicas} with {records} "
+            f"records each need {needed / 2**30:.3g} GiB, and {free / 2**30:.3g} GiB are free; "
+            "a larger record_every needs less."
+        )
+
+
+def _split(
+    name: str, values: float | ArrayLike, n_steps: int, *, least: float | None = None
+) -> tuple[float, Array | None]:
+    """One number, and a factor for each step: (1, values) where there is a value for each."""
+    given = np.asarray(values, dtype=float)
+    if given.ndim == 0 and name == "noise":
+        check_number(name, float(given), least=least)
+        return float(given), None
+    if given.shape != (n_steps,):
+        raise ValueError(
+            f"{name} must have one value for each of {n_steps} steps, got shape {given.shape}."
+        )
+    if not np.isfinite(given).all() or (least is not None and given.min() < least):
+        wrong = given[~np.isfinite(given) | (given < (least if least is not None else -np.inf))]
+        raise ValueError(
+            f"{name} must be finite{'' if least is None else ' and at least 0'} in every step, "
+            f"got {wrong[0]}."
+        )
+    return 1.0, given

@@ -1,0 +1,137 @@
+"""How a classifier is trained, and the noises of [SB] as small values that change it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from loadpath.checks import check_count
+from loadpath.spring_block.networks.networks import check_dropout
+
+
+@dataclass(frozen=True)
+class Recipe:
+    r"""Training by Adam on the cross-entropy, without weight decay [SB].
+
+    It stops after an epoch whose loss, the mean over the samples it was trained on, is below
+    `stop_below` or differs from that of the epoch before by less than `stop_change`.
+
+    Raises: ValueError that names the field and its value.
+    """
+
+    epochs: int = 100
+    """The most there are."""
+    rate: float = 1e-3
+    """Learning rate of Adam, whose other settings are PyTorch's."""
+    batch_size: int | None = None
+    """Samples in a batch, as many as there are at most; None is all of them."""
+    dropout: float = 0.0
+    """Share of the features that Dropout sets to 0."""
+    data_noise: float = 0.0
+    """Share q of labels that are drawn anew in every batch, and size of the noise on inputs."""
+    stop_below: float = 1e-4
+    """Loss at which training stops; 0 for never."""
+    stop_change: float = 1e-10
+    """Change of the loss at which training stops; 0 for never."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        check_count("epochs", self.epochs, 1)
+        if not 0 < self.rate < math.inf:
+            raise ValueError(f"rate must be finite and above 0, got {self.rate}.")
+        if self.batch_size is not None:
+            check_count("batch_size", self.batch_size, 1)
+        check_dropout(self.dropout)
+        if not 0 <= self.data_noise <= 1:
+            raise ValueError(f"data_noise must lie in [0, 1], got {self.data_noise}.")
+        for name, value in (("stop_below", self.stop_below), ("stop_change", self.stop_change)):
+            if not 0 <= value < math.inf:
+                raise ValueError(f"{name} must be finite and at least 0, got {value}.")
+
+    def under(self, noise: Noise) -> Recipe:
+        """Return the same training under one more noise."""
+        return noise.applied_to(self)
+
+
+class Noise(Protocol):
+    """Something that shakes training, as a small frozen value."""
+
+    def applied_to(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with this noise in it."""
+
+
+@dataclass(frozen=True)
+class DataNoise:
+    r"""In every batch, int(q b) of the b labels are drawn anew, uniformly from all classes, and
+    Gaussian noise of standard deviation q std(X) is added to all inputs. std(X) is that of all
+    entries of the training inputs together.
+    """
+
+    q: float
+
+    def applied_to(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with this noise in it."""
+        return replace(recipe, data_noise=self.q)
+
+
+@dataclass(frozen=True)
+class LearningRate:
+    """Adam takes steps of this rate."""
+
+    rate: float
+
+    def applied_to(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with this noise in it."""
+        return replace(recipe, rate=self.rate)
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """After every activation each feature is set to 0 with probability p, others grow to match."""
+
+    p: float
+
+    def applied_to(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with this noise in it."""
+        return replace(recipe, dropout=self.p)
+
+
+@dataclass(frozen=True)
+class BatchSize:
+    """A step sees only `size` of the samples, in an order drawn anew in every epoch."""
+
+    size: int
+
+    def applied_to(self, recipe: Recipe) -> Recipe:
+        """Return the recipe with this noise in it."""
+        return replace(recipe, batch_size=self.size)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One phase diagram of [SB]: a kind of noise, its levels, and what else is fixed."""
+
+    noises: tuple[Noise, ...]
+    """From calm to noisy."""
+    recipe: Recipe
+    """Training without them."""
+    slopes: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    """Of the activations."""
+
+
+def _panel(noises: Iterable[Noise], **options: int) -> Panel:
+    return Panel(tuple(noises), Recipe(**options))
+
+
+PANELS = {
+    "data noise": _panel(DataNoise(q / 10) for q in range(9)),
+    "learning rate": _panel(
+        map(LearningRate, (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.2, 0.5)),
+        epochs=200,
+    ),
+    "dropout": _panel(map(Dropout, (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3))),
+    "batch size": _panel(map(BatchSize, (2560, 1280, 640, 320, 160, 80, 40, 20, 10, 5))),
+}
+"""The four of [SB], for 2,560 training samples."""

@@ -1,0 +1,33 @@
+"""Estimates with intervals, and the sampling behind them: knows neither nets nor layers."""
+
+from loadpath.statistics.estimate import Estimate, Status, alone, unknown
+from loadpath.statistics.jackknife import (
+    N_GROUPS,
+    Grouped,
+    groups_of,
+    jackknife,
+    jackknife_of,
+    merged,
+)
+from loadpath.statistics.rank_agreement import FEWEST, Agreement, Column, rank_agreement, spearman
+from loadpath.statistics.reservoir import Reservoir, hashes
+
+__all__ = [
+    "Agreement",
+    "Column",
+    "Estimate",
+    "FEWEST",
+    "Grouped",
+    "N_GROUPS",
+    "Reservoir",
+    "Status",
+    "alone",
+    "groups_of",
+    "hashes",
+    "jackknife",
+    "jackknife_of",
+    "merged",
+    "rank_agreement",
+    "spearman",
+    "unknown",
+]

@@ -1,0 +1,232 @@
+"""The monitor as Lightning's callback, in real trainers; what their loggers wrote is read back."""
+
+import csv
+import math
+import subprocess
+import sys
+
+import lightning.pytorch
+import pytest
+import pytorch_lightning
+import torch
+from exact_paths import random
+from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from loadpath.diagnosis.lightning import MonitorCallback
+from loadpath.diagnosis.monitor.alarms import CollapseWarning
+from loadpath.diagnosis.monitor.monitor import Monitor
+
+# Lightning advises on workers, sanitizes names and more; only our own warnings are of interest.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.filterwarnings("error::loadpath.diagnosis.monitor.alarms.CollapseWarning"),
+]
+
+MEASURED = (
+    "log_separation", "load", "stable_rank", "participation_ratio", "relative_step", "growth",
+    "spread", "dead",
+)  # fmt: skip
+PROBE = random(40, 6, seed=0).float(), torch.arange(40) % 4
+
+
+def module(base=lightning.pytorch, *, learning_rate=0.1, breaks_at=None, seed=0):
+    """A LightningModule of the given namespace that trains a small net."""
+
+    class Classifier(base.LightningModule):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(seed)
+            self.net = nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.5), nn.ReLU(), nn.Linear(8, 4))
+
+        def forward(self, x):
+            return self.net(x)
+
+        def training_step(self, batch, batch_idx):
+            if self.global_step == breaks_at:
+                nn.init.constant_(self.net[0].weight, math.nan)
+            x, y = batch
+            return nn.functional.cross_entropy(self(x), y)
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), learning_rate)
+
+    with torch.random.fork_rng(devices=[]):
+        return Classifier()
+
+
+def trainer(*callbacks, base=lightning.pytorch, **options):
+    settings = {
+        "max_epochs": 2,
+        "accelerator": "cpu",
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "callbacks": list(callbacks),
+    }
+    return base.Trainer(**settings | options)
+
+
+def batches(n=48):
+    """Of 8 samples each."""
+    x = random(n, 6, seed=1).float()
+    data = TensorDataset(x, torch.arange(n) % 4)
+    return DataLoader(data, batch_size=8, shuffle=True, generator=torch.Generator().manual_seed(0))
+
+
+def fitted(callback, model=None, **options):
+    model = module() if model is None else model
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        trainer(callback, **options).fit(model, batches())
+    return model
+
+
+def test_looks_come_by_optimizer_steps_and_see_the_module_as_it_is():
+    callback = MonitorCallback(PROBE, every=4, budget=None)
+    model = fitted(callback)
+    history = callback.monitor.history()
+    assert history["step"].values.tolist() == [0, 4, 8, 12]
+    assert history["loss"].isnull().values.tolist() == [True, False, False, False]
+    # There were 12 steps, so the last look is at the module that is left.
+    now = Monitor(model, PROBE).history()
+    for name in MEASURED:
+        last, first = history[name].isel(look=-1).values, now[name].isel(look=0).values
+        assert last.tolist() == pytest.approx(first.tolist(), nan_ok=True)
+
+
+def test_gradient_accumulation_is_counted_by_optimizer_steps():
+    callback = MonitorCallback(PROBE, every=2, budget=None)
+    fitted(callback, accumulate_grad_batches=3)
+    assert callback.monitor.history()["step"].values.tolist() == [0, 2, 4]
+
+
+def test_training_is_bit_for_bit_what_it_is_without():
+    plain = module()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        trainer().fit(plain, batches())
+    monitored = fitted(MonitorCallback(PROBE, every=1, budget=None))
+    for before, after in zip(plain.parameters(), monitored.parameters(), strict=True):
+        assert torch.equal(before, after)
+    assert monitored.training == plain.training
+
+
+def test_loggers_get_every_number(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board, table = TensorBoardLogger(tmp_path, name="tb"), CSVLogger(tmp_path, name="csv")
+    callback = MonitorCallback(PROBE, every=6, budget=None)
+    fitted(callback, logger=[board, table])
+    history = callback.monitor.history()
+    events = EventAccumulator(board.log_dir)
+    events.Reload()
+    names = [name for name in events.Tags()["scalars"] if name.startswith("loadpath/")]
+    expected = int(sum(history[name].isel(look=0).notnull().sum() for name in MEASURED)) + 2
+    assert len(names) == expected  # the concavity and the number of alarms besides
+    ranks = history["stable_rank"].sel(layer="net.0").values
+    found = events.Scalars("loadpath/stable_rank/net.0")
+    assert [event.step for event in found] == [0, 6, 12]
+    assert [event.value for event in found] == pytest.approx(ranks, rel=1e-6)
+    with open(f"{table.log_dir}/metrics.csv") as file:
+        rows = [row for row in csv.DictReader(file) if row["loadpath/stable_rank/net.0"]]
+    assert [int(row["step"]) for row in rows] == [0, 6, 12]
+    assert [float(row["loadpath/stable_rank/net.0"]) for row in rows] == pytest.approx(ranks)
+
+
+def test_a_part_of_the_module_can_be_measured_alone():
+    callback = MonitorCallback(PROBE, module="net", layers="?", every=5)
+    fitted(callback)
+    assert callback.monitor.history()["layer"].values.tolist() == ["input", "0", "1", "2", "3"]
+
+
+def test_early_stopping_sees_the_alarms():
+    callback = MonitorCallback(PROBE, every=1, budget=None)
+    model = module(breaks_at=3)
+    stop = EarlyStopping("loadpath/alarms", divergence_threshold=0.5, check_on_train_epoch_end=True)
+    about_layer = pytest.warns(CollapseWarning, match="layer 'net.0' puts out NaN")
+    with pytest.warns(CollapseWarning, match="step 4: the loss is nan"), about_layer:
+        with torch.random.fork_rng(devices=[]):
+            running = trainer(callback, stop, max_epochs=10)
+            running.fit(model, batches())
+    assert running.current_epoch == 1 and running.global_step == 6
+    assert float(running.callback_metrics["loadpath/alarms"]) == len(callback.monitor.alarms) > 0
+
+
+def test_on_collapse_may_stop_training_at_once():
+    class EnoughError(Exception):
+        pass
+
+    def stop(alarm):
+        raise EnoughError(alarm.layer)
+
+    callback = MonitorCallback(PROBE, every=1, budget=None, on_collapse=stop)
+    with pytest.warns(CollapseWarning), pytest.raises(EnoughError):
+        fitted(callback, module(breaks_at=3))
+    assert callback.monitor.history()["step"].values[-1] == 4
+
+
+def test_a_resumed_run_counts_on(tmp_path):
+    callback = MonitorCallback(PROBE, every=4, budget=None)
+    model = module()
+    first = trainer(callback, max_epochs=1)
+    first.fit(model, batches())
+    first.save_checkpoint(tmp_path / "half.ckpt")
+    again = MonitorCallback(PROBE, every=4, budget=None)
+    trainer(again).fit(model, batches(), ckpt_path=tmp_path / "half.ckpt", weights_only=True)
+    assert callback.monitor.history()["step"].values.tolist() == [0, 4]
+    assert again.monitor.history()["step"].values.tolist() == [6, 10]
+
+
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true", "bf16-mixed"])
+def test_inputs_are_cast_as_the_trainer_does(precision):
+    callback = MonitorCallback(PROBE, every=5, budget=None)
+    model = fitted(callback, precision=precision)
+    assert callback.monitor.history()["step"].values.tolist() == [0, 5, 10]
+    dtype = next(model.parameters()).dtype
+    assert (dtype == torch.bfloat16) == (precision == "bf16-true")
+
+
+def test_the_older_namespace_of_lightning_will_do():
+    callback = MonitorCallback(PROBE, every=5, budget=None)
+    fitted(callback, module(pytorch_lightning), base=pytorch_lightning)
+    assert callback.monitor.history()["step"].values.tolist() == [0, 5, 10]
+
+
+def test_only_the_first_process_measures():
+    class Second:
+        is_global_zero = False
+
+    callback = MonitorCallback(PROBE)
+    callback.on_train_start(Second(), module())
+    callback.on_train_batch_end(Second(), module(), None, None, 0)
+    assert callback.monitor is None
+
+
+def test_bad_arguments_are_refused_in_a_sentence():
+    for name, value in (("log", print), ("first_step", 3)):
+        with pytest.raises(ValueError, match=f"{name} must not be passed: it is the trainer's"):
+            MonitorCallback(PROBE, **{name: value})
+    with pytest.raises(TypeError, match="evry"):
+        MonitorCallback(PROBE, evry=3)
+    with pytest.raises(ValueError, match=r"module must be the name of a part .*\(net, and.*'nets'"):
+        fitted(MonitorCallback(PROBE, module="nets"))
+
+
+def test_without_lightning_one_line_says_what_to_install():
+    code = (
+        "import sys\n"
+        "sys.modules['lightning'] = sys.modules['lightning.pytorch'] = None\n"
+        "sys.modules['pytorch_lightning'] = None\n"
+        "try:\n"
+        "    import loadpath.diagnosis.lightning\n"
+        "except ImportError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == (
+        "loadpath.diagnosis.lightning needs Lightning: pip install 'loadpath[lightning]'.\n"
+    )

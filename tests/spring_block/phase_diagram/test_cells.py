@@ -1,0 +1,251 @@
+"""Cells of a network's diagram: the numbers of training by hand, whole grids, plain refusals."""
+
+from dataclasses import asdict, astuple, replace
+
+import numpy as np
+import pytest
+
+from loadpath import data as sources
+from loadpath import results
+from loadpath.measures.separation import LoadCurve
+from loadpath.spring_block import phase_diagram
+from loadpath.spring_block.networks import CNN, MLP, PANELS, BatchSize, Recipe, train
+from loadpath.spring_block.phase_diagram import Setting
+from loadpath.spring_block.phase_diagram.cells import concavity
+
+SMALL = dict(n_train=200, epochs=3)
+
+
+def setting(panel="data noise", **options):
+    return Setting(panel, **{**SMALL, **options})
+
+
+def test_a_cell_is_the_net_trained_by_hand():
+    ds = phase_diagram.measure(slope=0.2, noise=0.3, seed=4, **asdict(setting()))
+    data = sources.digits(n_train=200)
+    net = MLP(64, 10, slope=0.2, seed=4)
+    run = train(net, data, Recipe(epochs=3, data_noise=0.3), seed=4)
+    assert ds.status.item() == run.status == "all epochs" and ds.epochs.item() == 3
+    assert ds.loss.item() == run.losses[-1]
+    assert ds.test_accuracy.item() == run.test_accuracy
+    assert ds.train_accuracy.item() == run.train_accuracy
+    for kind in ds.kind.values:
+        D = ds.log_separation.sel(kind=kind).values
+        np.testing.assert_array_equal(D, run.log_separation[kind])
+    assert ds.log_separation.shape == (3, 8)
+    assert {"slope": 0.2, "noise": 0.3, "seed": 4}.items() <= ds.attrs.items()
+
+
+@pytest.mark.parametrize(
+    "panel, level, recipe",
+    [
+        ("data noise", 0.3, Recipe(data_noise=0.3)),
+        ("learning rate", 0.01, Recipe(epochs=200, rate=0.01)),
+        ("dropout", 0.1, Recipe(dropout=0.1)),
+        ("batch size", 40, Recipe(batch_size=40)),
+    ],
+)
+def test_panels_are_those_of_the_paper(panel, level, recipe):
+    chosen = Setting(panel)
+    assert chosen.recipe(level) == recipe
+    levels = [astuple(noise)[0] for noise in PANELS[panel].noises]
+    if panel != "batch size":
+        assert phase_diagram.axes(chosen)["noise"] == levels
+    assert phase_diagram.axes(chosen)["slope"] == list(PANELS[panel].slopes)
+    assert len(phase_diagram.axes(chosen)["seed"]) == 10
+
+
+def test_batches_are_at_most_as_large_as_the_data():
+    assert phase_diagram.axes(setting("batch size"))["noise"] == [200, 160, 80, 40, 20, 10, 5]
+    assert Setting("batch size").noise(40) == BatchSize(40)
+
+
+def test_the_cnn_has_a_training_and_levels_of_its_own():
+    chosen = Setting("dropout", network="CNN")
+    assert chosen.recipe(0.04) == Recipe(epochs=2000, rate=1e-4, dropout=0.04)
+    assert phase_diagram.axes(chosen)["noise"][-1] == 0.64
+    ds = phase_diagram.measure(
+        slope=0.0,
+        noise=0.1,
+        seed=1,
+        **asdict(setting("dropout", network="CNN", epochs=1, width=4, depth=3)),
+    )
+    data = sources.digits(n_train=200)
+    net = CNN(64, 10, image_channels=1, channels=4, depth=3, dropout=0.1, seed=1)
+    run = train(net, data, Recipe(epochs=1, rate=1e-4, dropout=0.1), seed=1)
+    np.testing.assert_array_equal(
+        ds.log_separation.sel(kind="fuzziness"), run.log_separation["fuzziness"]
+    )
+
+
+def test_records_lie_on_epochs_that_all_cells_share():
+    ds = phase_diagram.measure(slope=0.2, noise=0.0, seed=0, **asdict(setting(record_every=2)))
+    assert ds.recorded_epoch.values.tolist() == [0, 2]
+    net = MLP(64, 10, slope=0.2, seed=0)
+    data = sources.digits(n_train=200)
+    run = train(net, data, Recipe(epochs=3), record_every=2)
+    for kind in ds.kind.values:
+        np.testing.assert_array_equal(ds.log_separation_recorded.sel(kind=kind), run.recorded[kind])
+
+
+def test_a_net_that_stops_early_has_no_later_records():
+    ds = phase_diagram.measure(
+        slope=0.0,
+        noise=0.05,
+        seed=0,
+        **asdict(setting("learning rate", record_every=1, epochs=300)),
+    )
+    assert ds.status.item() == "stopped at loss" and ds.epochs.item() < 300
+    known = np.isfinite(ds.log_separation_recorded).all(("kind", "layer"))
+    assert known.sum() == ds.epochs and bool(known[: ds.epochs.item()].all())
+
+
+def test_training_that_diverges_is_said_and_has_no_numbers():
+    ds = phase_diagram.measure(
+        slope=0.2, noise=1e30, seed=0, **asdict(setting("learning rate", batch_norm=False))
+    )
+    assert ds.status.item() == "diverged" and ds.epochs.item() < 4
+    for name in ("loss", "test_accuracy", "train_accuracy", "log_separation"):
+        assert np.isnan(ds[name]).all(), name
+
+
+def test_a_curve_that_is_infinite_has_no_concavity():
+    D = np.array([[3.0, 1.0, 0.0], [3.0, -np.inf, 0.0], [np.nan, 1.0, 0.0]])
+    assert concavity(D, "fuzziness")[0] == pytest.approx(LoadCurve(D[0]).concavity)
+    assert concavity(D[:, ::-1], "inverse")[0] == pytest.approx(
+        LoadCurve(D[0, ::-1], "inverse").concavity
+    )
+    assert np.isnan(concavity(D, "fuzziness")[1:]).all()
+
+
+def test_a_grid_is_run_once_and_grows(tmp_path):
+    chosen, grid = setting(), dict(slopes=[0.0, 0.5], noises=[0.0, 0.4])
+    outcome = phase_diagram.run(chosen, tmp_path, seeds=[0], progress=False, **grid)
+    assert (outcome.ran, outcome.kept) == (4, 0) and not outcome.failed
+    outcome = phase_diagram.run(chosen, tmp_path, seeds=[0, 1], progress=False, **grid)
+    assert (outcome.ran, outcome.kept) == (4, 4)
+    ds = phase_diagram.collect(chosen, tmp_path, seeds=[0, 1], **grid)
+    assert ds.test_accuracy.dims == ("slope", "noise", "seed")
+    assert ds.log_separation.dims == ("slope", "noise", "seed", "kind", "layer")
+    alone = phase_diagram.measure(slope=0.5, noise=0.4, seed=1, **asdict(chosen))
+    cell = ds.sel(slope=0.5, noise=0.4, seed=1)
+    for name in ("test_accuracy", "loss", "log_separation", "epochs"):
+        np.testing.assert_array_equal(cell[name], alone[name])
+    for kind in ds.kind.values:
+        curve = LoadCurve(cell.log_separation.sel(kind=kind).values, kind)
+        assert cell.concavity.sel(kind=kind).item() == pytest.approx(curve.concavity, abs=1e-14)
+    assert cell.status.item() == "all epochs"
+
+
+def test_a_diagram_says_where_it_comes_from_and_names_no_folder(tmp_path):
+    archive = tmp_path / "mine.npz"
+    write_npz(archive)
+    chosen = Setting("batch size", data="npz", folder=str(archive), epochs=1, width=8)
+    grid = dict(slopes=[0.0], noises=[30, 12], seeds=[3])
+    phase_diagram.run(chosen, tmp_path / "cells", progress=False, **grid)
+    ds = phase_diagram.collect(chosen, tmp_path / "cells", **grid)
+    path = results.save(ds, tmp_path / "diagram.nc")
+    ds = results.load(path)
+    assert ds.noise.values.tolist() == [30, 12]  # from calm to noisy, as they were given
+    expected = dict(panel="batch size", data="npz", network="MLP", width=8, depth=8, epochs=1)
+    assert expected.items() <= ds.attrs.items()
+    assert ds.attrs["data_source"] == "the user's arrays" and "loadpath_version" in ds.attrs
+    assert not any(str(tmp_path) in str(value) for value in ds.attrs.values())
+
+
+def test_other_data_under_the_same_name_are_refused(tmp_path):
+    archive = tmp_path / "mine.npz"
+    write_npz(archive)
+    chosen = Setting("dropout", data="npz", folder=str(archive), epochs=1)
+    whole = chosen.checked(phase_diagram.axes(chosen, slopes=[0.0], noises=[0.0]))
+    moved = tmp_path / "moved.npz"
+    moved.write_bytes(archive.read_bytes())
+    assert len(replace(whole, folder=str(moved)).samples().x_train) == 36
+    write_npz(tmp_path / "other.npz", seed=1)
+    with pytest.raises(ValueError, match="the data that the diagram was begun with"):
+        replace(whole, folder=str(tmp_path / "other.npz")).samples()
+
+
+def write_npz(path, seed=0, n=36, labels=None):
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.arange(n) % 3) if labels is None else labels
+    arrays = dict(x_train=rng.standard_normal((n, 5)), y_train=labels)
+    np.savez(path, **arrays, x_test=rng.standard_normal((9, 5)), y_test=np.arange(9) % 3)
+
+
+def test_images_of_a_folder_are_ten_by_ten_and_as_many_as_in_the_paper(tmp_path):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (7_600, 12, 12), dtype=np.uint8)
+    np.savez(tmp_path / "images.npz", images=images, labels=np.arange(7_600) % 4)
+    data = Setting("dropout", data="mnist", folder=str(tmp_path)).samples()
+    assert data.x_train.shape == (2560, 100) and data.x_test.shape == (5000, 100)
+    chosen = Setting(
+        "dropout", data="fashion-mnist", folder=str(tmp_path), n_train=40, n_test=20, image_size=6
+    )
+    assert chosen.samples().x_train.shape == (40, 36) and len(chosen.samples().x_test) == 20
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        (dict(panel="heat"), "panel must be one of data noise, learning rate, dropout, batch size"),
+        (dict(data="cats"), "data must be one of digits, mnist, fashion-mnist, cifar10, npz"),
+        (dict(network="RNN"), "network must be one of MLP, CNN, got 'RNN'"),
+        (dict(data="mnist"), "folder must name where the files of mnist are, got nothing"),
+        (dict(folder="here"), "folder must not be set for digits, got 'here'"),
+        (dict(data="npz", folder="x", image_size=4), "image_size must not be set for npz, got 4"),
+        (dict(epochs=0), "epochs must be a whole number of at least 1, not 0"),
+        (dict(record_every=0), "record_every must be a whole number of at least 1, not 0"),
+    ],
+)
+def test_bad_settings_are_named(options, said):
+    with pytest.raises(ValueError, match=said):
+        Setting(**{"panel": "dropout", **options})
+
+
+@pytest.mark.parametrize(
+    "panel, options, grid, said",
+    [
+        ("batch size", {}, dict(noises=[201]), "a batch size of at most the 200 training samples"),
+        ("batch size", {}, dict(noises=[7.5]), "a whole number for batch size, got 7.5"),
+        ("batch size", {}, dict(noises=[199]), "batch_size must leave at least 2 samples"),
+        ("dropout", {}, dict(noises=[1.0]), r"dropout must lie in \[0, 1\), got 1"),
+        ("dropout", {}, dict(slopes=[-0.1]), r"slope must lie in \[0, 1\], got -0.1"),
+        ("dropout", {}, dict(slopes=[0.0, 0.0]), "slopes must be different values"),
+        ("dropout", {}, dict(seeds=[]), "seeds must be different values, at least one"),
+        ("dropout", {}, dict(seeds=[0, -1]), "seed must be a whole number of at least 0, not -1"),
+        ("dropout", dict(depth=1), {}, "depth must be a whole number of at least 2, not 1"),
+    ],
+)
+def test_bad_grids_are_refused_before_any_cell_is_run(panel, options, grid, said, tmp_path):
+    with pytest.raises(ValueError, match=said):
+        phase_diagram.run(setting(panel, **options), tmp_path, progress=False, **grid)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "labels, said",
+    [
+        ([0] * 18 + [2] * 18, "a class 2"),
+        ([0] * 17 + [1] * 18 + [2], "1 of class 2"),
+    ],
+)
+def test_bad_labels_are_refused_before_any_cell_is_run(labels, said, tmp_path):
+    archive = tmp_path / "mine.npz"
+    write_npz(archive, labels=np.array(labels))
+    with pytest.raises(ValueError, match=said):
+        phase_diagram.run(
+            Setting("dropout", data="npz", folder=str(archive)), tmp_path / "cells", progress=False
+        )
+    assert not (tmp_path / "cells").exists()
+
+
+def test_archives_without_a_split_are_refused(tmp_path):
+    np.savez(tmp_path / "half.npz", x_train=np.ones((4, 2)), y_train=np.array([0, 0, 1, 1]))
+    with pytest.raises(ValueError, match="must hold x_train, y_train, x_test, y_test; no x_test"):
+        Setting("dropout", data="npz", folder=str(tmp_path / "half.npz")).samples()
+
+
+def test_cells_are_small_on_disk(tmp_path):
+    ds = phase_diagram.measure(slope=0.2, noise=0.0, seed=0, **asdict(setting()))
+    assert results.save(ds, tmp_path / "cell.nc").stat().st_size < 15_000
