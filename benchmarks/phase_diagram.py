@@ -26,7 +26,15 @@ import torch
 
 from loadpath.data import Data, from_arrays, mnist
 from loadpath.measures.separation import LoadCurve
-from loadpath.spring_block.networks import MLP, PANELS, Cell, Recipe, Trained, separation, train_all
+from loadpath.spring_block.networks import (
+    MLP,
+    PANELS,
+    Recipe,
+    Trained,
+    TrainingJob,
+    separation,
+    train_all,
+)
 from loadpath.spring_block.networks.compiled import Compiled
 from loadpath.spring_block.networks.draws import Draws
 from loadpath.spring_block.networks.kernel import CHUNK, FEW, adam
@@ -68,13 +76,13 @@ class Measured:
 NUMBERS = ("test accuracy", "concavity", "last log separation")
 
 
-def steppers(cell: Cell, data: Data) -> tuple[MLP, Draws]:
+def steppers(cell: TrainingJob, data: Data) -> tuple[MLP, Draws]:
     net = cell.network(data)
     x = data.x_train.float()
     return net, Draws(x, data.y_train, n_classes=net.classes, recipe=cell.recipe, seed=cell.seed)
 
 
-def plainly(cell: Cell, data: Data) -> Measured:
+def plainly(cell: TrainingJob, data: Data) -> Measured:
     """One cell from start to end, with torch's threads as they are."""
     net, draws = steppers(cell, data)
     plain, losses, status = Plain(net, draws, cell.recipe), [], None
@@ -87,7 +95,7 @@ def plainly(cell: Cell, data: Data) -> Measured:
     return Measured(accuracy(net, data.x_test.float(), data.y_test), D, len(losses))
 
 
-def faster_threads(cell: Cell, data: Data) -> int:
+def faster_threads(cell: TrainingJob, data: Data) -> int:
     """1 or all cores, by the fastest of a few epochs."""
     seconds = {}
     for threads in (1, cores(None)):
@@ -107,14 +115,14 @@ def fastest(work: Callable[[], object], rounds: int) -> float:
     return min(times)
 
 
-def sample(panel: str, epochs: int | None) -> list[Cell]:
+def sample(panel: str, epochs: int | None) -> list[TrainingJob]:
     """Every level with slopes in turn; one cell more if two workers could not share them evenly."""
     chosen = PANELS[panel]
     calm = chosen.recipe if epochs is None else replace(chosen.recipe, epochs=epochs)
     recipes = [calm.under(noise) for noise in chosen.noises]
     if len(recipes) % 2:
         recipes.append(recipes[len(recipes) // 2])
-    return [Cell(slope, 0, recipe) for slope, recipe in zip(cycle(chosen.slopes), recipes)]
+    return [TrainingJob(slope, 0, recipe) for slope, recipe in zip(cycle(chosen.slopes), recipes)]
 
 
 def race(panel: str, data: Data, epochs: int | None) -> bool:
@@ -150,13 +158,17 @@ def race(panel: str, data: Data, epochs: int | None) -> bool:
     return ratio >= WANTED[panel] and efficiency >= EFFICIENCY and same
 
 
-def again(cell: Cell) -> list[Cell]:
+def again(cell: TrainingJob) -> list[TrainingJob]:
     """The cell by other seeds."""
     return [replace(cell, seed=seed) for seed in OTHER_SEEDS]
 
 
 def agree(
-    cells: list[Cell], plain: list[Measured], ours: list[Measured], data: Data, threads: list[int]
+    cells: list[TrainingJob],
+    plain: list[Measured],
+    ours: list[Measured],
+    data: Data,
+    threads: list[int],
 ) -> bool:
     """Whether both ways differ by no more than seeds do; the spread is over other seeds.
 
@@ -227,7 +239,7 @@ def binds(data: Data) -> None:
     print("  batch  dropout   plain  compiled = products + Adam + rest   products at GFLOP/s")
     n = len(data.x_train)
     for size, dropout in ((n, 0.0), (n, 0.1), (320, 0.0), (40, 0.0), (10, 0.0), (5, 0.0)):
-        cell = Cell(0.2, 0, Recipe(batch_size=size, dropout=dropout))
+        cell = TrainingJob(0.2, 0, Recipe(batch_size=size, dropout=dropout))
         rows, rounds = min(size, CHUNK), 20 if size > 100 else 5
         repeats = 7 * -(-n // rows)
         with one_thread():
@@ -275,7 +287,9 @@ def main() -> int:
         f"Python {platform.python_version()}, {packages}, {platform.machine()}, {cores(None)} "
         f"cores, load before {load:.1f}"
     )
-    train_all([Cell(0.2, 0, Recipe(epochs=1, dropout=0.1))], data, engine="compiled")  # compiles
+    train_all(
+        [TrainingJob(0.2, 0, Recipe(epochs=1, dropout=0.1))], data, engine="compiled"
+    )  # compiles
     binds(data)
     fine = [race(panel, data, options.epochs) for panel in options.panel or PANELS]
     print("all as wanted" if all(fine) else "NOT all as wanted")

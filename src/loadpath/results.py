@@ -2,8 +2,10 @@
 
 A result is an xarray Dataset with units and provenance in its attrs, kept as netCDF. States to go
 on from, of training or of streamed sums, are tensors in safetensors files. Nothing loaded from a
-file is executed.
+file is executed. Torch is imported where tensors are read or written, and nowhere else.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import json
@@ -12,17 +14,56 @@ import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
-from safetensors import SafetensorError
-from safetensors import torch as safetensors
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SCHEMA_VERSION = 1
 """Raised when the names or meanings of variables change, so that no old file is misread."""
+
+
+class Status(StrEnum):
+    """How a computation ended, in words: the one list of them.
+
+    Each member equals its text, `Status.CONVERGED == "converged"`, and is saved as that.
+    """
+
+    RUNNING = "running"
+    """Not ended yet; no result has it."""
+    CONVERGED = "converged"
+    """The tolerance that was asked for is met."""
+    COMPLETED = "completed"
+    """All of an integration was done, and nothing went wrong on the way."""
+    FINISHED = "finished all steps"
+    """Every step that was asked for was taken, without meeting the tolerance."""
+    ALL_EPOCHS = "all epochs"
+    """Every epoch that was asked for was gone through, without meeting a rule to stop."""
+    STOPPED_AT_LOSS = "stopped at loss"
+    """The training loss fell below the limit at which a recipe stops."""
+    STOPPED_AT_CHANGE = "stopped at change"
+    """The training loss changed by less than the limit at which a recipe stops."""
+    STALLED = "stalled"
+    """The line search finds nothing lower at this precision."""
+    NOT_CONVERGED = "not converged"
+    """The tolerance is not met."""
+    POOR_FIT = "poor fit"
+    """The best fit there is lies farther from the data than chance would explain."""
+    END_NOT_REACHED = "end not reached"
+    """No path of this net was found that ends where it should."""
+    TRIVIAL_MINIMUM = "trivial minimum"
+    """The weights have collapsed: the net predicts about a constant."""
+    OUT_OF_TIME = "out of time"
+    """The time that was given is up; what is kept is the best so far."""
+    DIVERGED = "diverged"
+    """The objective became infinite or NaN; what is kept is the last finite state."""
+
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
@@ -112,6 +153,8 @@ def save_tensors(
 
     Raises: FileExistsError if `path` exists and `overwrite` is not set.
     """
+    from safetensors import torch as safetensors
+
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path, overwrite=overwrite) as temporary:
         temporary.write_bytes(safetensors.save(plain, metadata=dict(metadata)))
@@ -126,6 +169,9 @@ def load_tensors(
     Raises: FileNotFoundError if there is no such file; ValueError if it is cut short, or of another
     format.
     """
+    from safetensors import SafetensorError
+    from safetensors import torch as safetensors
+
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no {what} {str(path)!r}.")

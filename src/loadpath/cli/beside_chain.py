@@ -10,7 +10,7 @@ import xarray as xr
 
 from loadpath import plots, results
 from loadpath.cli.run_folder import save_picture
-from loadpath.measures.separation import Kind
+from loadpath.measures.separation import SeparationKind
 from loadpath.spring_block import phase_diagram
 from loadpath.spring_block.phase_diagram import as_if_chains
 
@@ -28,7 +28,7 @@ EVERYTHING = 1e6
 """Share of backward loads at which all curves count: those drawn have been chosen already."""
 
 
-def draw(panels: Mapping[str, xr.Dataset], out: Path, *, kind: Kind) -> None:
+def draw(panels: Mapping[str, xr.Dataset], out: Path, *, kind: SeparationKind) -> None:
     """Fit the chain to diagrams and say what came out; one that cannot be fitted stops no other.
 
     Raises: ValueError if none can be.
@@ -44,7 +44,7 @@ def draw(panels: Mapping[str, xr.Dataset], out: Path, *, kind: Kind) -> None:
         raise next(iter(unfit.values()))
 
 
-def draw_one(ds: xr.Dataset, out: Path, name: str, *, kind: Kind) -> None:
+def draw_one(ds: xr.Dataset, out: Path, name: str, *, kind: SeparationKind) -> None:
     """Fit the chain to a diagram, write the numbers and the picture, and print what they say."""
     beside = phase_diagram.beside_chain(ds, kind=kind)
     results.save(beside, out / f"{name}-beside-chain.nc", overwrite=True)

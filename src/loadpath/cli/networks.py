@@ -14,7 +14,7 @@ from loadpath import plots, results
 from loadpath.checks import check_count
 from loadpath.cli import beside_chain
 from loadpath.cli.run_folder import FLAGS, earlier_results, read_config, save_config, save_picture
-from loadpath.measures.separation import KINDS, Kind
+from loadpath.measures.separation import KINDS, SeparationKind
 from loadpath.spring_block import phase_diagram
 from loadpath.spring_block.phase_diagram import NOISES, Panel, Setting
 
@@ -166,7 +166,7 @@ def summary(ds: xr.Dataset) -> str:
     return "\n".join(lines)
 
 
-def _together(ds: xr.Dataset, kind: Kind) -> str:
+def _together(ds: xr.Dataset, kind: SeparationKind) -> str:
     """How far accuracy and straightness go together, or why nobody can tell."""
     try:
         found = phase_diagram.correlation(ds, kind=kind)

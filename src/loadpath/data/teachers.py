@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from loadpath.checks import check_count
 from loadpath.data.arrays import Data, mean_and_scale, normalized
 
-Kind = Literal["fully-connected", "leaky-resnet"]
+TeacherKind = Literal["fully-connected", "leaky-resnet"]
 Function = Callable[[Tensor], Tensor]
 Part = Callable[[int, int, Generator], Function]
 
@@ -23,7 +23,7 @@ _PROBE = 4096  # Gaussian inputs that standardize the inner representations
 def teacher(
     dims: Sequence[int] = (30, 3, 30),
     *,
-    kind: Kind = "fully-connected",
+    kind: TeacherKind = "fully-connected",
     n_train: int = 1000,
     n_test: int = 1000,
     hidden_width: int = 100,
@@ -94,7 +94,7 @@ def teacher(
 
 
 def part_of_kind(
-    kind: Kind, hidden_width: int, hidden_layers: int | None, effective_depth: float | None
+    kind: TeacherKind, hidden_width: int, hidden_layers: int | None, effective_depth: float | None
 ) -> tuple[Part, dict[str, int | float]]:
     """What draws one part of the teacher, and the setting it uses, defaults filled in.
 

@@ -23,7 +23,7 @@ from loadpath.measures.separation import as_features, as_labels, check_labels, n
 from loadpath.statistics import Estimate, unknown
 from loadpath.threads import torch_threads
 
-Kind = Literal["logistic", "ridge"]
+ProbeKind = Literal["logistic", "ridge"]
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 """Penalties to choose from, relative to the mean square of the (scaled) features."""
 PARTS = (0.6, 0.2, 0.2)
@@ -63,7 +63,7 @@ def class_probe(
     H: Float[Tensor, "sample width"],
     labels: Int[Tensor, " sample"],
     *,
-    kind: Kind = "logistic",
+    kind: ProbeKind = "logistic",
     seed: int = 0,
     level: float = 0.95,
 ) -> Probe:

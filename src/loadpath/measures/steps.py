@@ -32,7 +32,7 @@ from torch import Tensor
 from loadpath.checks import as_rows
 from loadpath.statistics import Estimate, jackknife, merged, unknown
 
-Kind = Literal["sample", "rms"]
+StepKind = Literal["sample", "rms"]
 
 
 @dataclass
@@ -122,7 +122,7 @@ class StepSums:
         sideways = max(0.0, self.moved - (b - a) ** 2)
         return 2 * math.asin(min(1.0, math.sqrt(sideways / (4 * a * b))))
 
-    def growth(self, kind: Kind = "sample") -> float:
+    def growth(self, kind: StepKind = "sample") -> float:
         r"""Logarithm of how many times larger A_l is than A_{l-1}; NaN where one is 0.
 
         "sample": the mean over samples of $\log(|A_l| / |A_{l-1}|)$, which is what a block that
@@ -157,7 +157,7 @@ def turn(parts: Sequence[StepSums], *, level: float = 0.95) -> Estimate:
 
 
 def effective_depth(
-    parts: Sequence[StepSums], *, decay: float = 1.0, kind: Kind = "sample", level: float = 0.95
+    parts: Sequence[StepSums], *, decay: float = 1.0, kind: StepKind = "sample", level: float = 0.95
 ) -> Estimate:
     r"""Effective depth of a step from its growth, from the sums of every group, with an interval.
 

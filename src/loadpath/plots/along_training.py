@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from loadpath.measures.separation import Kind, check_kind
+from loadpath.measures.separation import SeparationKind, check_kind
 
 from .phase_diagram import LEVEL_NAMES
 from .style import BLACK, axes_or_new, need, styled
@@ -19,7 +19,7 @@ SHOWN = 4
 
 @styled
 def curves_along_training(
-    ds: xr.Dataset, ax: Axes | None = None, *, kind: Kind = "fuzziness"
+    ds: xr.Dataset, ax: Axes | None = None, *, kind: SeparationKind = "fuzziness"
 ) -> Axes:
     """Log separation D_l over layers, from the initial weights to the trained ones.
 
@@ -45,7 +45,7 @@ def curves_along_training(
 
 
 @styled
-def figure_along_training(ds: xr.Dataset, *, kind: Kind = "fuzziness") -> Figure:
+def figure_along_training(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness") -> Figure:
     """`curves_along_training` over at most 4 slopes and 4 levels of noise, the ends among them."""
     need(ds, "log_separation", "log_separation_recorded")
     slopes, levels = (_some(ds[name].values) for name in ("slope", "noise"))

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from loadpath.measures.separation import Kind, check_kind
+from loadpath.measures.separation import SeparationKind, check_kind
 
 from .style import (
     BLACK,
@@ -30,7 +30,9 @@ MANY = 16
 
 
 @styled
-def layer_load_curve(ds: xr.Dataset, ax: Axes | None = None, *, kind: Kind = "fuzziness") -> Axes:
+def layer_load_curve(
+    ds: xr.Dataset, ax: Axes | None = None, *, kind: SeparationKind = "fuzziness"
+) -> Axes:
     """Log separation D_l over layers, and the straight line from end to end.
 
     By fuzziness and inverse from the first layer on that has as many directions between class means

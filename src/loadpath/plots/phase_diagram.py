@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
-from loadpath.measures.separation import Kind, check_kind
+from loadpath.measures.separation import SeparationKind, check_kind
 from loadpath.spring_block.phase_diagram import correlation
 
 from .style import BLACK, GREY, axes_or_new, figure_of, need, styled
@@ -35,7 +35,7 @@ By = Literal["noise", "slope"]
 
 @styled
 def network_phase_diagram(
-    ds: xr.Dataset, ax: Axes | None = None, *, kind: Kind = "fuzziness"
+    ds: xr.Dataset, ax: Axes | None = None, *, kind: SeparationKind = "fuzziness"
 ) -> Axes:
     """Test accuracy over noise and slope, with the load curve of every cell drawn in.
 
@@ -70,7 +70,7 @@ def network_phase_diagram(
 
 @styled
 def accuracy_against_concavity(
-    ds: xr.Dataset, ax: Axes | None = None, *, kind: Kind = "fuzziness", by: By = "noise"
+    ds: xr.Dataset, ax: Axes | None = None, *, kind: SeparationKind = "fuzziness", by: By = "noise"
 ) -> Axes:
     """Test accuracy of every net over the concavity of its load curve, and how they go together.
 
@@ -127,14 +127,16 @@ def accuracy_against_concavity(
 
 
 @styled
-def figure_phase_diagrams(panels: Sequence[xr.Dataset], *, kind: Kind = "fuzziness") -> Figure:
+def figure_phase_diagrams(
+    panels: Sequence[xr.Dataset], *, kind: SeparationKind = "fuzziness"
+) -> Figure:
     """`network_phase_diagram` of several panels on one page."""
     return _page(panels, lambda ds, ax: network_phase_diagram(ds, ax, kind=kind), (7.2, 3.9))
 
 
 @styled
 def figure_accuracy(
-    panels: Sequence[xr.Dataset], *, kind: Kind = "fuzziness", by: By = "noise"
+    panels: Sequence[xr.Dataset], *, kind: SeparationKind = "fuzziness", by: By = "noise"
 ) -> Figure:
     """`accuracy_against_concavity` of several panels on one page."""
     return _page(
@@ -160,7 +162,7 @@ def _page(
     return figure
 
 
-def _mean_curves(ds: xr.Dataset, kind: Kind) -> np.ndarray:
+def _mean_curves(ds: xr.Dataset, kind: SeparationKind) -> np.ndarray:
     """Curves (slope, noise, layer): means over the seeds whose curve is finite, NaN if none is."""
     D = ds["log_separation"].sel(kind=kind).transpose("slope", "noise", "seed", "layer").to_numpy()
     whole = np.isfinite(D).all(-1, keepdims=True)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from loadpath.data import from_arrays
-from loadpath.spring_block.networks import Cell, Recipe, train, train_all
+from loadpath.spring_block.networks import Recipe, TrainingJob, train, train_all
 from loadpath.spring_block.networks import many as cells
 
 draw = np.random.default_rng(0)
@@ -14,7 +14,7 @@ X = draw.normal(size=(4, 9))[LABELS] + draw.normal(size=(240, 9))
 DATA = from_arrays(X[:120], LABELS[:120], X[120:], LABELS[120:])
 SHAPE = dict(width=12, depth=4)
 CELLS = [
-    Cell(slope, seed, Recipe(epochs=4, **noise), batch_norm=batch_norm, **SHAPE)
+    TrainingJob(slope, seed, Recipe(epochs=4, **noise), batch_norm=batch_norm, **SHAPE)
     for seed in range(2)
     for slope, noise, batch_norm in (
         (0.0, dict(dropout=0.2), True),
@@ -57,11 +57,11 @@ def test_cells_are_told_in_order_as_they_end():
 
 def test_the_longest_are_trained_first():
     calm, shaken = Recipe(epochs=2), Recipe(epochs=2, batch_size=50)
-    pair = [Cell(0.0, 0, calm, **SHAPE), Cell(0.0, 0, shaken, **SHAPE)]
+    pair = [TrainingJob(0.0, 0, calm, **SHAPE), TrainingJob(0.0, 0, shaken, **SHAPE)]
     assert [cell.steps(DATA) for cell in pair] == [2, 6]
     started = []
 
-    class Noted(Cell):
+    class Noted(TrainingJob):
         def network(self, data):
             net = super().network(data)
             net.register_forward_pre_hook(lambda *_: started.append(self.recipe))
@@ -94,7 +94,7 @@ def test_the_threads_of_torch_are_put_back():
 
 
 def test_a_cell_is_a_net_of_its_own_sizes():
-    net = Cell(0.3, 4, Recipe(dropout=0.1), width=5, depth=3, batch_norm=False).network(DATA)
+    net = TrainingJob(0.3, 4, Recipe(dropout=0.1), width=5, depth=3, batch_norm=False).network(DATA)
     assert net.settings() == {
         "network": "MLP",
         "width": 5,
@@ -103,19 +103,23 @@ def test_a_cell_is_a_net_of_its_own_sizes():
         "batch_norm": False,
     }
     assert (net.inputs, net.classes, net.dropout) == (9, 4, 0.1)
-    default = Cell(0.0, 0).network(DATA)
+    default = TrainingJob(0.0, 0).network(DATA)
     assert (default.width, default.depth, default.batch_norm) == (100, 8, True)
 
 
 @pytest.mark.parametrize(
     "last, options, sentence",
     [
-        (Cell(1.5, 0), {}, r"slope must lie in \[0, 1\], got 1.5"),
-        (Cell(0.5, 0, Recipe(batch_size=121)), {}, "batch_size must be at most the 120"),
-        (Cell(0.5, -1), {}, "seed must be a whole number"),
-        (Cell(0.5, 0), {"threads": 0}, "threads must be a whole number of at least 1, not 0"),
-        (Cell(0.5, 0), {"engine": "gpu"}, "engine must be .* got 'gpu'"),
-        (Cell(0.5, 0), {"kinds": ["ratio"]}, "kind must be one of .* got 'ratio'"),
+        (TrainingJob(1.5, 0), {}, r"slope must lie in \[0, 1\], got 1.5"),
+        (TrainingJob(0.5, 0, Recipe(batch_size=121)), {}, "batch_size must be at most the 120"),
+        (TrainingJob(0.5, -1), {}, "seed must be a whole number"),
+        (
+            TrainingJob(0.5, 0),
+            {"threads": 0},
+            "threads must be a whole number of at least 1, not 0",
+        ),
+        (TrainingJob(0.5, 0), {"engine": "gpu"}, "engine must be .* got 'gpu'"),
+        (TrainingJob(0.5, 0), {"kinds": ["ratio"]}, "kind must be one of .* got 'ratio'"),
     ],
 )
 def test_a_bad_cell_is_refused_before_any_is_trained(last, options, sentence):

@@ -12,8 +12,8 @@ from loadpath.diagnosis.monitor.snapshot import LayerLook, Look
 LOSS = "loss"
 """The `Alarm.layer` of an alarm about the loss itself."""
 
-Kind = Literal["not finite", "constant", "dead features", "lost dimensions"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+AlarmKind = Literal["not finite", "constant", "dead features", "lost dimensions"]
+KINDS: tuple[AlarmKind, ...] = get_args(AlarmKind)
 """The worst first."""
 
 
@@ -25,7 +25,7 @@ class CollapseWarning(UserWarning):
 class Alarm:
     """A collapse that was seen for the first time; `str` gives it in words."""
 
-    kind: Kind
+    kind: AlarmKind
     """What happened (see `Collapse`)."""
     layer: str
     """The first layer that it happened to, in the order of running; "loss" for the loss itself."""
@@ -95,7 +95,7 @@ class Watch:
 
     def alarms(self, look: Look, step: int, loss: float | None = None) -> list[Alarm]:
         """What is new: at most one alarm of each kind, and one of the loss."""
-        found: dict[Kind, dict[str, str]] = {kind: {} for kind in KINDS}
+        found: dict[AlarmKind, dict[str, str]] = {kind: {} for kind in KINDS}
         for layer, of in look.layers.items():
             if layer in look.not_finite:
                 words = f"puts out NaN or infinity ({look.not_finite[layer]})"
@@ -112,7 +112,7 @@ class Watch:
             alarms += self._new(kind, words_of, step)
         return alarms
 
-    def _collapsed(self, layer: str, of: LayerLook) -> Iterator[tuple[Kind, str]]:
+    def _collapsed(self, layer: str, of: LayerLook) -> Iterator[tuple[AlarmKind, str]]:
         """What is the matter with a layer, and in words."""
         if not of.constant:
             self.first.setdefault(layer, of)
@@ -136,7 +136,7 @@ class Watch:
             words += f" {then.participation_ratio:.3g}, and its log separation rose from"
             yield "lost dimensions", f"{words} {then.trace_ratio:.3g} to {of.trace_ratio:.3g}"
 
-    def _new(self, kind: Kind, words_of: dict[str, str], step: int) -> list[Alarm]:
+    def _new(self, kind: AlarmKind, words_of: dict[str, str], step: int) -> list[Alarm]:
         rank = KINDS.index(kind)
         new = [layer for layer in words_of if rank < self._told.get(layer, len(KINDS))]
         if not new:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from loadpath.checks import check_count
 from loadpath.diagnosis.monitor.snapshot import Look, look_at
 from loadpath.measures import LEAST
-from loadpath.measures.separation import Kind, check_kind
+from loadpath.measures.separation import SeparationKind, check_kind
 from loadpath.record import (
     INPUT,
     Description,
@@ -59,7 +59,7 @@ class Probe:
         layers: Layers = None,
         reduction: Reduction | None = None,
         device: torch.device | str | None = None,
-        kind: Kind = "trace_ratio",
+        kind: SeparationKind = "trace_ratio",
         split: Split | None = None,
         pass_labels: bool = False,
     ) -> None:

@@ -22,7 +22,7 @@ from loadpath.diagnosis.monitor.alarms import Alarm, Collapse, CollapseWarning, 
 from loadpath.diagnosis.monitor.held_batches import Probe
 from loadpath.diagnosis.monitor.logging import PREFIX, sink_of
 from loadpath.diagnosis.monitor.snapshot import MEASURES, LayerLook, Look
-from loadpath.measures.separation import Kind
+from loadpath.measures.separation import SeparationKind
 from loadpath.record import Layers, Reduction, Split, device_of, unwrapped
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -92,7 +92,7 @@ class Monitor:
         device: torch.device | str | None = None,
         every: int = 100,
         budget: float | None = 0.05,
-        kind: Kind = "trace_ratio",
+        kind: SeparationKind = "trace_ratio",
         samples: int = 256,
         collapse: Collapse | None = None,
         on_collapse: Callable[[Alarm], object] | None = None,

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from loadpath.leaky_resnet.mechanics import spectrum, stable_rank_of_spectrum
 from loadpath.measures import StepSums, participation_ratio_of_spectrum
-from loadpath.measures.separation import ClassMoments, Kind, LoadCurve, loads, noise_floor
+from loadpath.measures.separation import ClassMoments, LoadCurve, SeparationKind, loads, noise_floor
 from loadpath.threads import torch_threads
 
 ROUNDING = noise_floor(1.0, 1.0) / math.sqrt(12)
@@ -96,7 +96,7 @@ def look_at(
     sample: Mapping[str, Tensor],
     *,
     classes: Tensor | None,
-    kind: Kind,
+    kind: SeparationKind,
     not_finite: Mapping[str, str],
     given: str | None,
 ) -> Look:
@@ -153,7 +153,7 @@ def spread_of(H: Tensor) -> tuple[float, Tensor]:
 
 
 @torch_threads(1)
-def _of_layer(H: Tensor, classes: Tensor | None, kind: Kind) -> dict[str, float]:
+def _of_layer(H: Tensor, classes: Tensor | None, kind: SeparationKind) -> dict[str, float]:
     """What one layer's rows (row, width) and their classes give, without the layer before."""
     epsilon = torch.finfo(H.dtype).eps
     H = H.double()

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from loadpath.diagnosis.profile import numbers
-from loadpath.diagnosis.profile.entries import FEW, Cell, alone, missing
+from loadpath.diagnosis.profile.entries import FEW, Entry, alone, missing
 from loadpath.diagnosis.profile.estimates import (
     WIDEST_WITH_INTERVAL,
     Columns,
     Options,
-    column_cell,
+    column_entry,
 )
 from loadpath.diagnosis.profile.intervals import Kept, leave_one_out, of_all
 from loadpath.diagnosis.profile.labels import present_classes
@@ -71,7 +71,7 @@ def separation(sums: Sums, options: Options) -> Columns:
         column = columns[name] = []
         for layer in measured:
             why = _unclear(layer, kind, sums.count)
-            cell = column_cell(sums, options, layer.values[name], layer.kept, name)
+            cell = column_entry(sums, options, layer.values[name], layer.kept, name)
             column.append(missing(why) if why else cell)
         first = 0 if kind == "trace_ratio" else _comparable(measured)
         kept = [layer.kept for layer in measured]
@@ -88,7 +88,7 @@ def separation(sums: Sums, options: Options) -> Columns:
 def classifier(sums: Sums, options: Options, model: nn.Module) -> Columns:
     """NC3 and NC4, where a Linear of the model makes its outputs from a layer."""
 
-    def of(layer: LayerSums) -> tuple[Cell, Cell]:
+    def of(layer: LayerSums) -> tuple[Entry, Entry]:
         head = None if sums.outputs is None else classifier_of(model, layer, sums.outputs.rows())
         return (NOT_READ, NOT_READ) if head is None else _self_duality(sums, options, layer, head)
 
@@ -115,7 +115,7 @@ def classifier_of(model: nn.Module, layer: LayerSums, outputs: Tensor) -> nn.Lin
 
 def _self_duality(
     sums: Sums, options: Options, layer: LayerSums, head: nn.Linear
-) -> tuple[Cell, Cell]:
+) -> tuple[Entry, Entry]:
     """NC3 and NC4 of a layer and the classifier that reads it, on the classes that were seen."""
     assert layer.separations is not None and sums.answers is not None
     given, moments = layer.separations.moments, layer.separations.seen()
@@ -138,12 +138,12 @@ def _self_duality(
 
     try:
         kept = leave_one_out([rows, labels], groups_of(layer.kept.indices()), dual)
-        third = column_cell(sums, options, nc3(moments, weight), kept, "nc3")
+        third = column_entry(sums, options, nc3(moments, weight), kept, "nc3")
         differ = nc4(moments, rows, weight, bias)
     except ValueError:  # class means that agree, or a classifier that is 0
         return FEW, FEW
     low, high = wilson(round(differ * len(rows)), len(rows), level=options.level)
-    return third, Cell(differ, low, high, "estimated")
+    return third, Entry(differ, low, high, "estimated")
 
 
 def _measure(sums: Sums, layer: LayerSums) -> _Measured:
@@ -176,13 +176,13 @@ def _unclear(layer: _Measured, kind: str, n: int) -> str | None:
     return FEW.status if few else None
 
 
-def _collapse(sums: Sums, options: Options, layer: _Measured, name: str) -> Cell:
+def _collapse(sums: Sums, options: Options, layer: _Measured, name: str) -> Entry:
     value, why = layer.values[name], _unclear(layer, "fuzziness", sums.count)
     if why in (FEW.status, "not separated"):
         return missing(why)
     if not math.isfinite(value):
         return missing("a class mean is that of all samples")
-    return column_cell(sums, options, value, layer.kept, name)
+    return column_entry(sums, options, value, layer.kept, name)
 
 
 def _comparable(measured: list[_Measured]) -> int:
@@ -195,7 +195,7 @@ def _of_curve(
     sums: Sums,
     options: Options,
     kind: str,
-    column: list[Cell],
+    column: list[Entry],
     kept: list[Kept | None],
     first: int,
 ) -> Columns:
@@ -205,7 +205,7 @@ def _of_curve(
     D = sign * np.array([cell.value for cell in column])
     whole, without, sizes = _curves_of_kept(kept, name)
 
-    def cell(value: float, of: Callable[[Array], Array]) -> Cell:
+    def cell(value: float, of: Callable[[Array], Array]) -> Entry:
         if math.isnan(value):
             return FEW
         if sizes is None:

@@ -9,7 +9,7 @@ from loadpath.statistics import Estimate
 
 
 @dataclass(frozen=True)
-class Cell:
+class Entry:
     """A value is NaN exactly where `status` gives the reason why there is none."""
 
     value: float
@@ -22,19 +22,19 @@ class Cell:
     """"estimated", "no interval", or why there is no number."""
 
 
-def missing(reason: str) -> Cell:
+def missing(reason: str) -> Entry:
     """No number, for a reason."""
-    return Cell(math.nan, math.nan, math.nan, reason)
+    return Entry(math.nan, math.nan, math.nan, reason)
 
 
-def cell_of(estimate: Estimate) -> Cell:
+def entry_of(estimate: Estimate) -> Entry:
     """An estimate as it is."""
-    return Cell(estimate.value, estimate.low, estimate.high, estimate.status)
+    return Entry(estimate.value, estimate.low, estimate.high, estimate.status)
 
 
-def alone(value: float) -> Cell:
+def alone(value: float) -> Entry:
     """A number that has no interval."""
-    return Cell(value, math.nan, math.nan, "no interval")
+    return Entry(value, math.nan, math.nan, "no interval")
 
 
 NO_STEP = missing("no step of one shape leads here")

@@ -9,7 +9,7 @@ from typing import Literal
 
 from loadpath import measures as geometry
 from loadpath.diagnosis.profile import numbers
-from loadpath.diagnosis.profile.entries import FEW, NO_STEP, Cell, alone, cell_of, missing
+from loadpath.diagnosis.profile.entries import FEW, NO_STEP, Entry, alone, entry_of, missing
 from loadpath.diagnosis.profile.intervals import Kept, leave_one_sum_out, of_all
 from loadpath.diagnosis.profile.layer_sums import LayerSums, Sums, common_rows
 from loadpath.diagnosis.profile.numbers import ENERGIES
@@ -17,7 +17,7 @@ from loadpath.measures import LEAST, SAMPLES_PER_RANK
 from loadpath.statistics import groups_of
 from loadpath.threads import side_by_side
 
-Columns = dict[str, list[Cell]]
+Columns = dict[str, list[Entry]]
 """Cells layer by layer, by the measure's name."""
 
 WIDEST_WITH_INTERVAL = 1024
@@ -34,7 +34,7 @@ class Options:
     seed: int
 
 
-def column_cell(sums: Sums, options: Options, value: float, kept: Kept | None, name: str) -> Cell:
+def column_entry(sums: Sums, options: Options, value: float, kept: Kept | None, name: str) -> Entry:
     """A number of all samples, with an interval if the kept ones give one."""
     if kept is None:
         return alone(value)
@@ -54,7 +54,7 @@ def energies(sums: Sums, options: Options) -> Columns:
     return columns
 
 
-def _energies(sums: Sums, options: Options, name: str, following: str | None) -> dict[str, Cell]:
+def _energies(sums: Sums, options: Options, name: str, following: str | None) -> dict[str, Entry]:
     """Of one layer, and of the step to the one that follows."""
     layer, node = sums.layers[name], sums.mesh.nodes[name]
     assert layer.moments is not None
@@ -73,7 +73,7 @@ def _energies(sums: Sums, options: Options, name: str, following: str | None) ->
     # A cost of identity is no rank: what relu does not give back of A costs 1 / gamma.
     few = sums.count < max(LEAST, SAMPLES_PER_RANK * found["stable_rank_nuclear"])
     cells = {
-        measured: FEW if few else column_cell(sums, options, found[measured], kept, measured)
+        measured: FEW if few else column_entry(sums, options, found[measured], kept, measured)
         for measured in ENERGIES
     }
     if step is None:
@@ -90,9 +90,9 @@ def steps(sums: Sums, options: Options) -> Columns:
         else:
             parts, decay, level = layer.step.parts, sums.mesh.steps[name].decay, options.level
             cells = [
-                cell_of(geometry.relative_step(parts, level=level)),
-                cell_of(geometry.turn(parts, level=level)),
-                cell_of(geometry.effective_depth(parts, decay=decay, level=level))
+                entry_of(geometry.relative_step(parts, level=level)),
+                entry_of(geometry.turn(parts, level=level)),
+                entry_of(geometry.effective_depth(parts, decay=decay, level=level))
                 if decay > 0
                 else missing("the step turns the stream over"),
             ]
@@ -104,11 +104,11 @@ def steps(sums: Sums, options: Options) -> Columns:
 def ranks(sums: Sums, options: Options) -> Columns:
     """Participation ratio and effective rank, of the kept samples."""
 
-    def of(layer: LayerSums) -> tuple[Cell, Cell]:
+    def of(layer: LayerSums) -> tuple[Entry, Entry]:
         parts = geometry.self_sums(layer.kept.rows(), seed=options.seed)
         return (
-            cell_of(geometry.participation_ratio(parts, level=options.level)),
-            cell_of(geometry.effective_rank(parts, level=options.level)),
+            entry_of(geometry.participation_ratio(parts, level=options.level)),
+            entry_of(geometry.effective_rank(parts, level=options.level)),
         )
 
     ratios, entropies = zip(*side_by_side(of, sums.layers.values()), strict=True)
@@ -119,9 +119,9 @@ def alignment(sums: Sums, options: Options) -> Columns:
     """Debiased linear CKA with the next layer and with the first, of the kept samples."""
     layers = list(sums.layers.values())
 
-    def of(pair: tuple[LayerSums, LayerSums]) -> Cell:
+    def of(pair: tuple[LayerSums, LayerSums]) -> Entry:
         X, Y = common_rows(pair)
-        return cell_of(geometry.linear_cka(X, Y, seed=options.seed, level=options.level))
+        return entry_of(geometry.linear_cka(X, Y, seed=options.seed, level=options.level))
 
     return {
         "cka_next": [*side_by_side(of, pairwise(layers)), missing("no layer follows")],
@@ -132,8 +132,8 @@ def alignment(sums: Sums, options: Options) -> Columns:
 def dimension(sums: Sums, options: Options) -> Columns:
     """Intrinsic dimension by TwoNN, of the kept samples."""
 
-    def of(layer: LayerSums) -> Cell:
-        return cell_of(geometry.two_nn(layer.kept.rows(), level=options.level))
+    def of(layer: LayerSums) -> Entry:
+        return entry_of(geometry.two_nn(layer.kept.rows(), level=options.level))
 
     return {"intrinsic_dimension": side_by_side(of, sums.layers.values())}
 
@@ -143,13 +143,13 @@ def probes(sums: Sums, options: Options) -> Columns:
     assert sums.answers is not None
     answers = sums.answers.rows()
 
-    def of(asked: tuple[LayerSums, Literal["ridge", "logistic"]]) -> Cell:
+    def of(asked: tuple[LayerSums, Literal["ridge", "logistic"]]) -> Entry:
         layer, kind = asked
         rows = layer.kept.rows()
         probe = geometry.class_probe(
             rows, answers[: len(rows)], kind=kind, seed=options.seed, level=options.level
         )
-        return cell_of(probe.accuracy)
+        return entry_of(probe.accuracy)
 
     layers = sums.layers.values()
     return {

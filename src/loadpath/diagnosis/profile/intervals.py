@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from loadpath.diagnosis.profile.entries import Cell
+from loadpath.diagnosis.profile.entries import Entry
 from loadpath.diagnosis.profile.numbers import Numbers
 from loadpath.statistics import Estimate, jackknife_of
 
@@ -64,7 +64,7 @@ def of_all(
     *,
     n: int,
     level: float,
-) -> Cell:
+) -> Entry:
     """A value of all n samples, with the interval that the kept ones give it.
 
     The standard error of a smooth function of means falls as one over the root of the number of
@@ -72,9 +72,9 @@ def of_all(
     """
     theta, without = drawn
     if not math.isfinite(theta):
-        return Cell(value, math.nan, math.nan, "no interval")
+        return Entry(value, math.nan, math.nan, "no interval")
     kept: Estimate = jackknife_of(theta, without, sizes, level=level)
     if math.isnan(kept.low):
-        return Cell(value, math.nan, math.nan, "no interval")
+        return Entry(value, math.nan, math.nan, "no interval")
     reach = (kept.high - kept.low) / 2 * math.sqrt(min(1.0, kept.n / n))
-    return Cell(value, value - reach, value + reach, "estimated")
+    return Entry(value, value - reach, value + reach, "estimated")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from loadpath.diagnosis.profile.entries import Cell
+from loadpath.diagnosis.profile.entries import Entry
 from loadpath.diagnosis.profile.estimates import Columns
 from loadpath.measures.separation import KINDS
 
@@ -63,7 +63,7 @@ def dataset(columns: Columns, names: list[str]) -> xr.Dataset:
 
 
 def _variables(
-    name: str, parts: list[list[Cell]], dims: tuple[str, ...], attrs: dict[str, str]
+    name: str, parts: list[list[Entry]], dims: tuple[str, ...], attrs: dict[str, str]
 ) -> dict[str, xr.DataArray]:
     long_name = attrs["long_name"]
 

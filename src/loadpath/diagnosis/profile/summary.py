@@ -10,13 +10,13 @@ import xarray as xr
 
 from loadpath.diagnosis.profile.schema import LABELS
 from loadpath.diagnosis.skipping import listed
-from loadpath.measures.separation import KINDS, Kind
+from loadpath.measures.separation import KINDS, SeparationKind
 
 ABSENT_BY_NATURE = ("no layer before", "no layer follows", "no step of one shape leads here")
 """Statuses of layers at an end, or between shapes, which no more samples would change."""
 
 
-def summary(ds: xr.Dataset, *, kind: Kind = "fuzziness") -> tuple[str, ...]:
+def summary(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness") -> tuple[str, ...]:
     """What `loadpath.diagnose` found, in plain sentences.
 
     A layer is called first in something where its interval lies apart from all others', and else
@@ -26,7 +26,7 @@ def summary(ds: xr.Dataset, *, kind: Kind = "fuzziness") -> tuple[str, ...]:
     return tuple(_sentences(ds, kind))
 
 
-def _sentences(ds: xr.Dataset, kind: Kind) -> Iterator[str]:
+def _sentences(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
     n, layers = int(ds.attrs["n_samples"]), ds.sizes["layer"]
     how = f" ({ds.attrs['layers_selection']})" if "layers_selection" in ds.attrs else ""
     accuracy = f" The model is right on {float(ds['accuracy']):.1%}." if "accuracy" in ds else ""
@@ -42,7 +42,7 @@ def _sentences(ds: xr.Dataset, kind: Kind) -> Iterator[str]:
     yield from _gaps(ds)
 
 
-def _of_loads(ds: xr.Dataset, kind: Kind) -> Iterator[str]:
+def _of_loads(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
     part = ds.sel(kind=kind)
     load = part["load"].values
     names = part["layer"].values
@@ -80,7 +80,7 @@ def _of_loads(ds: xr.Dataset, kind: Kind) -> Iterator[str]:
     yield from _of_shape(ds, kind)
 
 
-def _of_shape(ds: xr.Dataset, kind: Kind) -> Iterator[str]:
+def _of_shape(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
     shapes = {name: _shape(ds.sel(kind=name)) for name in KINDS if name in ds["kind"].values}
     words = {
         "lazy": "is concave (lazy: the deep layers do more)",

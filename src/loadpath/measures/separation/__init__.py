@@ -19,14 +19,20 @@ from loadpath.measures.separation.neural_collapse import (
     nc4,
     neural_collapse,
 )
-from loadpath.measures.separation.scatter import KINDS, Kind, Scatter, check_kind, noise_floor
+from loadpath.measures.separation.scatter import (
+    KINDS,
+    Scatter,
+    SeparationKind,
+    check_kind,
+    noise_floor,
+)
 from loadpath.measures.separation.target_probe import target_probe
 
 __all__ = [
     "Array",
     "ClassMoments",
     "KINDS",
-    "Kind",
+    "SeparationKind",
     "LoadCurve",
     "NeuralCollapse",
     "Scatter",

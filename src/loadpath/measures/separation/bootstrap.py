@@ -14,13 +14,13 @@ from torch import Tensor
 from loadpath.checks import check_count
 from loadpath.measures.separation.log_separations import as_targets, class_moments, target_moments
 from loadpath.measures.separation.moments import ClassMoments, TargetMoments, as_labels, as_tensor
-from loadpath.measures.separation.scatter import Kind, check_kind
+from loadpath.measures.separation.scatter import SeparationKind, check_kind
 
 Array = NDArray[np.float64]
 
 
 def of_classes(
-    features: Sequence[Any], labels: Any, *, kind: Kind, n_bootstrap: int, seed: int
+    features: Sequence[Any], labels: Any, *, kind: SeparationKind, n_bootstrap: int, seed: int
 ) -> tuple[Array, Array | None]:
     """Log separation (layer,) of classes, and of resampled data (replicate, layer).
 
@@ -36,7 +36,7 @@ def of_classes(
 
 
 def of_targets(
-    features: Sequence[Any], y: Any, *, kind: Kind, n_bootstrap: int, seed: int
+    features: Sequence[Any], y: Any, *, kind: SeparationKind, n_bootstrap: int, seed: int
 ) -> tuple[Array, Array | None]:
     """Log separation (layer,) of real targets, and of resampled data (replicate, layer).
 
@@ -68,7 +68,7 @@ def _measure(
     answers: Tensor,
     moments_of: Callable[[Tensor, Tensor], ClassMoments | TargetMoments],
     groups: list[NDArray[np.int64]],
-    kind: Kind,
+    kind: SeparationKind,
     n_bootstrap: int,
     seed: int,
 ) -> tuple[Array, Array | None]:

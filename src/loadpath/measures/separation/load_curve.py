@@ -18,7 +18,7 @@ from torch import Tensor
 
 from loadpath.measures.separation import bootstrap
 from loadpath.measures.separation.bootstrap import Array
-from loadpath.measures.separation.scatter import Kind, check_kind
+from loadpath.measures.separation.scatter import SeparationKind, check_kind
 
 Score = Literal["total", "concavity", "imbalance", "first_minus_last"]
 
@@ -45,7 +45,7 @@ class LoadCurve:
 
     log_separation: Array
     """$D_l$, (layer,), natural logarithms, as measured: rises with depth for kind "inverse"."""
-    kind: Kind | None = None
+    kind: SeparationKind | None = None
     """Convention of the separation; None for anything else that falls, as 1 - x of a chain."""
     replicates: Array | None = None
     """The same of resampled data, (replicate, layer); None if there are none."""
@@ -64,7 +64,7 @@ class LoadCurve:
         features: Sequence[Tensor | ArrayLike],
         labels: Tensor | ArrayLike,
         *,
-        kind: Kind = "fuzziness",
+        kind: SeparationKind = "fuzziness",
         n_bootstrap: int = 0,
         seed: int = 0,
     ) -> LoadCurve:
@@ -89,7 +89,7 @@ class LoadCurve:
         features: Sequence[Tensor | ArrayLike],
         y: Tensor | ArrayLike,
         *,
-        kind: Kind = "fuzziness",
+        kind: SeparationKind = "fuzziness",
         n_bootstrap: int = 0,
         seed: int = 0,
     ) -> LoadCurve:
@@ -105,7 +105,7 @@ class LoadCurve:
         )
 
     @classmethod
-    def _of(cls, measured: tuple[Array, Array | None], kind: Kind) -> LoadCurve:
+    def _of(cls, measured: tuple[Array, Array | None], kind: SeparationKind) -> LoadCurve:
         return cls(measured[0], kind, measured[1])
 
     @classmethod

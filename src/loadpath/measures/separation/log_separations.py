@@ -15,11 +15,13 @@ from loadpath.measures.separation.moments import (
     as_tensor,
     check_labels,
 )
-from loadpath.measures.separation.scatter import Kind, check_kind
+from loadpath.measures.separation.scatter import SeparationKind, check_kind
 
 
 def log_separation(
-    H: Float[Tensor, "sample width"], labels: Int[Tensor, " sample"], kind: Kind = "fuzziness"
+    H: Float[Tensor, "sample width"],
+    labels: Int[Tensor, " sample"],
+    kind: SeparationKind = "fuzziness",
 ) -> float:
     r"""Log separation of classes in one layer's features, by one of three conventions.
 
@@ -61,7 +63,9 @@ def class_moments(H: Any, labels: Any) -> ClassMoments:
 
 
 def target_separation(
-    H: Float[Tensor, "sample width"], y: Float[Tensor, "sample output"], kind: Kind = "fuzziness"
+    H: Float[Tensor, "sample width"],
+    y: Float[Tensor, "sample output"],
+    kind: SeparationKind = "fuzziness",
 ) -> float:
     r"""Log separation of real targets in one layer's features; that of classes for one-hot y.
 

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from loadpath.checks import as_rows, check_count
-from loadpath.measures.separation.scatter import OWN_NOISE, Kind, Scatter, noise_floor
+from loadpath.measures.separation.scatter import OWN_NOISE, Scatter, SeparationKind, noise_floor
 from loadpath.record import Streamed
 from loadpath.threads import torch_threads
 
@@ -181,7 +181,7 @@ class ClassMoments(_Streamed):
             floor=self._floor(),
         )
 
-    def log_separation(self, kind: Kind = "fuzziness") -> float:
+    def log_separation(self, kind: SeparationKind = "fuzziness") -> float:
         """Log separation by one of three conventions; see `loadpath.separation.log_separation`.
 
         Raises: ValueError if a class has fewer than 2 samples, or for another `kind`.
@@ -269,7 +269,7 @@ class TargetMoments(_Streamed):
             floor=self._floor(),
         )
 
-    def log_separation(self, kind: Kind = "fuzziness") -> float:
+    def log_separation(self, kind: SeparationKind = "fuzziness") -> float:
         """Log separation by one of three conventions; see `target_separation`.
 
         Raises: ValueError as `scatter`, or for another `kind`.

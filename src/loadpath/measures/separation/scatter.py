@@ -18,8 +18,8 @@ from torch import Tensor
 
 from loadpath.threads import torch_threads
 
-Kind = Literal["fuzziness", "trace_ratio", "inverse"]
-KINDS: tuple[Kind, ...] = ("fuzziness", "trace_ratio", "inverse")
+SeparationKind = Literal["fuzziness", "trace_ratio", "inverse"]
+KINDS: tuple[SeparationKind, ...] = ("fuzziness", "trace_ratio", "inverse")
 Status = Literal["separated", "partly collapsed", "collapsed", "not separated"]
 
 NOISE = 8.0
@@ -126,7 +126,7 @@ class Scatter:
         outside = self.between - (self.between @ V) @ V.T
         return "partly collapsed" if float(outside.norm()) > self.floor else "separated"
 
-    def log_separation(self, kind: Kind = "fuzziness") -> float:
+    def log_separation(self, kind: SeparationKind = "fuzziness") -> float:
         r"""Log separation by one of three conventions; see `loadpath.separation.log_separation`.
 
         "fuzziness": $\log \mathrm{Tr}(\Sigma_w \Sigma_b^+)$; "trace_ratio":

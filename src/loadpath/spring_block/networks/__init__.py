@@ -1,6 +1,6 @@
 """Classifiers of [SB], the noises that shake their training, and engines that train many."""
 
-from loadpath.spring_block.networks.many import Cell, train_all
+from loadpath.spring_block.networks.many import TrainingJob, train_all
 from loadpath.spring_block.networks.networks import CNN, MLP, Classifier
 from loadpath.spring_block.networks.outcome import Trained, separation
 from loadpath.spring_block.networks.recipe import (
@@ -17,7 +17,7 @@ from loadpath.spring_block.networks.training import Engine, Plain, check_job, ch
 __all__ = [
     "BatchSize",
     "CNN",
-    "Cell",
+    "TrainingJob",
     "Classifier",
     "DataNoise",
     "Dropout",

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from loadpath.data import Data
-from loadpath.measures.separation import KINDS, Kind
+from loadpath.measures.separation import KINDS, SeparationKind
 from loadpath.spring_block.networks.networks import MLP
 from loadpath.spring_block.networks.outcome import Trained
 from loadpath.spring_block.networks.recipe import Recipe
@@ -23,7 +23,7 @@ from loadpath.threads import cores
 
 
 @dataclass(frozen=True)
-class Cell:
+class TrainingJob:
     """One `MLP` to train; `seed` fixes its weights and all that is drawn in training."""
 
     slope: float
@@ -53,11 +53,11 @@ class Cell:
 
 
 def train_all(
-    cells: Sequence[Cell],
+    cells: Sequence[TrainingJob],
     data: Data,
     *,
     threads: int | None = None,
-    kinds: Sequence[Kind] = KINDS,
+    kinds: Sequence[SeparationKind] = KINDS,
     record_every: int | None = None,
     engine: Engine | None = None,
     done: Callable[[Trained], object] = lambda run: None,

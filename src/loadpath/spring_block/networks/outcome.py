@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from loadpath.measures.separation import KINDS, ClassMoments, Kind
+from loadpath.measures.separation import KINDS, ClassMoments, SeparationKind
 from loadpath.record import evaluation_mode
 from loadpath.results import stamp
 from loadpath.spring_block.networks.networks import Classifier
@@ -36,9 +36,9 @@ class Trained:
     """Share of the training samples that are classified rightly; NaN for logits not finite."""
     test_accuracy: float
     """Share of the test samples."""
-    log_separation: dict[Kind, Array]
+    log_separation: dict[SeparationKind, Array]
     """$D_l$ of the training set for each convention, (layer,); NaN for features not finite."""
-    recorded: dict[Kind, Array]
+    recorded: dict[SeparationKind, Array]
     """The same along training, (record, layer)."""
     recorded_epochs: Array
     """Epochs that were done at each record, (record,), 0 for the initial weights."""
@@ -80,8 +80,8 @@ def separation(
     network: Classifier,
     x: Float[Tensor, "sample inputs"],
     labels: Int[Tensor, " sample"],
-    kinds: Sequence[Kind] = KINDS,
-) -> dict[Kind, Array]:
+    kinds: Sequence[SeparationKind] = KINDS,
+) -> dict[SeparationKind, Array]:
     """Log separation of every layer in evaluation mode, (layer,) for each kind.
 
     The features of the last layer that were finite count; a layer that is not finite gives NaN.
@@ -95,7 +95,9 @@ def separation(
     return {kind: np.array([column[k] for column in columns]) for k, kind in enumerate(kinds)}
 
 
-def _of_layer(h: Tensor, labels: Tensor, n_classes: int, kinds: Sequence[Kind]) -> list[float]:
+def _of_layer(
+    h: Tensor, labels: Tensor, n_classes: int, kinds: Sequence[SeparationKind]
+) -> list[float]:
     if not bool(h.isfinite().all()):
         return [np.nan] * len(kinds)
     moments = ClassMoments(h.shape[1], n_classes)

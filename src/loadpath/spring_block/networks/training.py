@@ -17,7 +17,7 @@ from torch import nn
 
 from loadpath.checks import check_count
 from loadpath.data import Data
-from loadpath.measures.separation import KINDS, Kind, check_kind
+from loadpath.measures.separation import KINDS, SeparationKind, check_kind
 from loadpath.spring_block.networks.draws import Draws
 from loadpath.spring_block.networks.networks import MLP, Classifier
 from loadpath.spring_block.networks.outcome import Status, Trained, accuracy, separation
@@ -81,7 +81,7 @@ def train(
     recipe: Recipe = Recipe(),  # noqa: B008 (frozen)
     *,
     seed: int = 0,
-    kinds: Sequence[Kind] = KINDS,
+    kinds: Sequence[SeparationKind] = KINDS,
     record_every: int | None = None,
     engine: Engine | None = None,
     progress: Callable[[int, float], object] = lambda epoch, loss: None,
@@ -190,7 +190,7 @@ def check_job(
     *,
     seed: int,
     record_every: int | None,
-    kinds: Sequence[Kind],
+    kinds: Sequence[SeparationKind],
 ) -> None:
     """Refuse what cannot be trained, before any work."""
     check_count("seed", seed, 0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from loadpath import results
 from loadpath.checks import check_count, check_number
-from loadpath.measures.separation import Kind, check_kind, concavity
+from loadpath.measures.separation import SeparationKind, check_kind, concavity
 from loadpath.spring_block.phase_diagram.baselines import (
     additive,
     halves,
@@ -33,7 +33,7 @@ GRID = ("slope", "noise")
 def beside_chain(
     ds: xr.Dataset,
     *,
-    kind: Kind = "trace_ratio",
+    kind: SeparationKind = "trace_ratio",
     backward: float = 0.1,
     dt: float = 0.01,
     n_steps: int = 10_000,

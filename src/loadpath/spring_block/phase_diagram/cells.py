@@ -12,7 +12,7 @@ import xarray as xr
 
 from loadpath import results, sweep
 from loadpath.measures import separation
-from loadpath.measures.separation import KINDS, Kind
+from loadpath.measures.separation import KINDS, SeparationKind
 from loadpath.spring_block.networks import Trained, train
 from loadpath.spring_block.phase_diagram.setting import Setting
 
@@ -170,7 +170,7 @@ def _along(run: Trained, epochs: int, every: int) -> xr.Dataset:
     )
 
 
-def concavity(D: Array, kind: Kind) -> Array:
+def concavity(D: Array, kind: SeparationKind) -> Array:
     """`LoadCurve.concavity` (...) of curves D (..., layer) as measured; NaN if not all finite."""
     score: Callable[[Array], Array] = separation.concavity
     whole = np.asarray(np.isfinite(D).all(-1))

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from loadpath.checks import check_count
-from loadpath.measures.separation import Kind, check_kind
+from loadpath.measures.separation import SeparationKind, check_kind
 
 Method = Literal["spearman", "pearson"]
 Over = Literal["seeds", "seeds and cells"]
@@ -38,7 +38,7 @@ class Correlation:
 def correlation(
     ds: xr.Dataset,
     *,
-    kind: Kind = "fuzziness",
+    kind: SeparationKind = "fuzziness",
     method: Method = "spearman",
     over: Over = "seeds",
     n_bootstrap: int = 1000,
