@@ -1,0 +1,78 @@
+"""Code on the pages of the docs: run block by block, and compared with the output printed below it.
+
+Every ```python block of a page runs, in order and in one namespace. A ```text block right after
+one is what it prints. A comment before a block changes that:
+
+    <!-- not run: why -->      the next block is only read
+    <!-- setup: code -->       code that runs here and is not shown
+    <!-- slow -->              the whole page runs with the slow tests
+
+`python tests/helpers/doc_code.py PAGE ...` runs pages and writes what they print into them.
+"""
+
+import contextlib
+import io
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PART = re.compile(
+    r"<!-- not run: (?P<reason>[^>]+) -->\s*```python\n(?P<unrun>.*?)^```$"
+    r"|<!-- setup:\n?(?P<setup>.*?)-->"
+    r"|^```python\n(?P<code>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```$)?",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Code of a page, and the span of the output that stands below it."""
+
+    code: str
+    line: int
+    output: str | None
+    span: tuple[int, int]
+
+
+def blocks_of(text):
+    """The blocks of a page that run."""
+    found = []
+    for match in PART.finditer(text):
+        if match["unrun"] is None:
+            code = match["setup"] if match["code"] is None else match["code"]
+            line = text.count("\n", 0, match.start()) + 2
+            found.append(Block(code, line, match["output"], match.span("output")))
+    return found
+
+
+def is_slow(text):
+    """Whether a page is left to the slow tests."""
+    return "<!-- slow -->" in text
+
+
+def printed(blocks, name):
+    """What each block prints, one after the other in one namespace."""
+    namespace = {"__name__": "__main__"}
+    for block in blocks:
+        out = io.StringIO()
+        source = "\n" * (block.line - 1) + block.code
+        with contextlib.redirect_stdout(out):
+            exec(compile(source, name, "exec"), namespace)
+        yield block, "".join(line.rstrip() + "\n" for line in out.getvalue().splitlines())
+
+
+def update(page):
+    """Write what the blocks of a page print in place of what stands below them."""
+    text = page.read_text(encoding="utf-8")
+    edits = [(b.span, said) for b, said in printed(blocks_of(text), str(page)) if b.output]
+    for (start, stop), said in reversed(edits):
+        text = text[:start] + said + text[stop:]
+    page.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        update(Path(argument))
