@@ -264,7 +264,7 @@ def binds(data: Data) -> None:
 def samples(path: Path) -> Data:
     """MNIST as the paper has it; where it is not, Gaussian classes of the same sizes."""
     if path.exists():
-        return mnist(path, n_train=2560, n_test=5000, size=10)
+        return mnist(path, n_train=2560, n_test=5000, image_size=10)
     print(f"there is no MNIST at {path}: Gaussian classes stand in")
     draw = np.random.default_rng(0)
     labels = np.arange(7560) % 10

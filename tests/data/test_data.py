@@ -508,15 +508,15 @@ def test_size_averages_blocks_of_pixels(tmp_path):
     write_idx(tmp_path, sets)
     for part in ("x_train", "x_test"):
         sets[part] = sets[part].reshape(-1, 2, 2, 2, 2).mean((2, 4))
-    data = lp_data.mnist(tmp_path, size=2)
+    data = lp_data.mnist(tmp_path, image_size=2)
     assert_holds(data, sets)
     assert data.provenance["size"] == 2
     for size, message in (
-        (0, "size must be a whole .* 0"),
-        (5, "size must be at most .* 4, not 5"),
+        (0, "image_size must be a whole .* 0"),
+        (5, "image_size must be at most .* 4, not 5"),
     ):
         with pytest.raises(ValueError, match=message):
-            lp_data.mnist(tmp_path, size=size)
+            lp_data.mnist(tmp_path, image_size=size)
 
 
 def test_one_hot_images_from_files(tmp_path):
@@ -552,7 +552,7 @@ def test_the_binary_version_of_cifar_10_is_read(tmp_path):
     colours = batches[5][:, 1:].reshape(-1, 3, 4, 8, 4, 8).mean((3, 5)).reshape(-1, 48)
     small = train[:, 1:].reshape(-1, 3, 4, 8, 4, 8).mean((3, 5)).reshape(-1, 48)
     sets = {"x_train": small, "y_train": train[:, 0], "x_test": colours}
-    assert_holds(lp_data.cifar10(tmp_path, size=4), sets | {"y_test": batches[5][:, 0]})
+    assert_holds(lp_data.cifar10(tmp_path, image_size=4), sets | {"y_test": batches[5][:, 0]})
 
 
 @pytest.mark.parametrize(
@@ -709,7 +709,7 @@ def test_a_wrong_cifar_file_is_one_sentence(tmp_path, content, message):
 
 @pytest.mark.skipif(not MNIST_10K.is_file(), reason="real MNIST is not at ../shared/data")
 def test_real_mnist():
-    data = lp_data.mnist(MNIST_10K, n_train=2560, n_test=1000, size=10)
+    data = lp_data.mnist(MNIST_10K, n_train=2560, n_test=1000, image_size=10)
     assert (data.in_features, data.out_features) == (100, 10)
     torch.testing.assert_close(data.x_train.square().sum(1).mean().item(), 100.0)
     # Digits with the right labels: the nearest class mean already tells most of them.

@@ -124,7 +124,7 @@ class Problem:
             "cifar10": sources.cifar10,
         }[self.data]
         return read(
-            self.folder, targets=self.targets, size=self.image_size, seed=self.seed, **sizes
+            self.folder, targets=self.targets, image_size=self.image_size, seed=self.seed, **sizes
         )
 
     def fixed_steps(self) -> Tensor | None:

@@ -111,6 +111,39 @@ def from_arrays(
     return normalized(raw) if normalize else raw
 
 
+def from_archive(folder: str | Path, *, normalize: bool = True) -> Data:
+    """Make a Data of a NumPy archive (.npz) of your own.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The archive. It holds x_train, y_train, x_test and y_test, as `from_arrays` takes them.
+    normalize : bool, optional
+        As for `from_arrays`.
+
+    Returns
+    -------
+    Data
+        Training and test samples.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is damaged or holds objects, if it lacks one of the four arrays, or for what
+        `from_arrays` refuses.
+    """
+    arrays = read_archive(Path(folder))
+    wanted = ("x_train", "y_train", "x_test", "y_test")
+    missing = [key for key in wanted if key not in arrays]
+    if missing:
+        raise ValueError(
+            f"the file {str(folder)!r} must hold {', '.join(wanted)}; no {missing[0]}."
+        )
+    return from_arrays(*(arrays[key] for key in wanted), normalize=normalize)
+
+
 def from_npz(path: str | Path) -> tuple[Float[Tensor, "sample feature"], Tensor]:
     """Read x and y from a NumPy archive (.npz), as they are: nothing is demeaned or scaled.
 

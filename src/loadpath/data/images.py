@@ -53,7 +53,7 @@ def digits(*, targets: Targets = "labels", n_train: int = 1437, seed: int = 0) -
         targets=targets,
         n_train=n_train,
         n_test=n - n_train,
-        size=None,
+        image_size=None,
         seed=seed,
     )
 
@@ -64,22 +64,29 @@ def mnist(
     targets: Targets = "labels",
     n_train: int | None = None,
     n_test: int | None = None,
-    size: int | None = None,
+    image_size: int | None = None,
     seed: int = 0,
 ) -> Data:
     """MNIST from a local folder: its four IDX files, gzip or not, or one .npz archive.
 
     An archive holds x_train, y_train, x_test, y_test, or one set as images, labels: that is split
     by `seed`, one in five for testing unless `n_train` or `n_test` says otherwise. They keep that
-    many samples, drawn by `seed`; None keeps all. `size` averages the pixels down to size x size.
-    `targets` and the scale of the pixels are as for `digits`.
+    many samples, drawn by `seed`; None keeps all. `image_size` averages the pixels down to that
+    many a side. `targets` and the scale of the pixels are as for `digits`.
 
     Raises: FileNotFoundError for missing files, saying which are wanted and where they are to be
     had; ValueError for files cut short or of another format, or an argument out of its range.
     """
     train, test = read_idx_or_npz(folder, wanted=_MNIST)
     return _image_data(
-        "MNIST", train, test, targets=targets, n_train=n_train, n_test=n_test, size=size, seed=seed
+        "MNIST",
+        train,
+        test,
+        targets=targets,
+        n_train=n_train,
+        n_test=n_test,
+        image_size=image_size,
+        seed=seed,
     )
 
 
@@ -89,7 +96,7 @@ def fashion_mnist(
     targets: Targets = "labels",
     n_train: int | None = None,
     n_test: int | None = None,
-    size: int | None = None,
+    image_size: int | None = None,
     seed: int = 0,
 ) -> Data:
     """Fashion-MNIST from a local folder; arguments, files and errors as for `mnist`."""
@@ -101,7 +108,7 @@ def fashion_mnist(
         targets=targets,
         n_train=n_train,
         n_test=n_test,
-        size=size,
+        image_size=image_size,
         seed=seed,
     )
 
@@ -112,13 +119,13 @@ def cifar10(
     targets: Targets = "labels",
     n_train: int | None = None,
     n_test: int | None = None,
-    size: int | None = None,
+    image_size: int | None = None,
     seed: int = 0,
 ) -> Data:
     """CIFAR-10 from a local folder with its binary version (.bin); arguments as for `mnist`.
 
     Features are the red, then the green, then the blue plane. All of it takes 1.5 GB as float64:
-    ask for fewer samples or a smaller `size` where that is much.
+    ask for fewer samples or a smaller `image_size` where that is much.
     Raises: as `mnist` does.
     """
     train, test = read_cifar10(folder, wanted=_CIFAR10)
@@ -129,7 +136,7 @@ def cifar10(
         targets=targets,
         n_train=n_train,
         n_test=n_test,
-        size=size,
+        image_size=image_size,
         seed=seed,
     )
 
@@ -142,7 +149,7 @@ def _image_data(
     targets: Targets,
     n_train: int | None,
     n_test: int | None,
-    size: int | None,
+    image_size: int | None,
     seed: int,
 ) -> Data:
     if targets not in ("labels", "onehot"):
@@ -154,8 +161,8 @@ def _image_data(
     generator = torch.Generator().manual_seed(seed)
     if test is None:
         train, test = _split(train, n_train, n_test, generator)
-    x_train, labels_train = _samples("n_train", train, n_train, size, generator)
-    x_test, labels_test = _samples("n_test", test, n_test, size, generator)
+    x_train, labels_train = _samples("n_train", train, n_train, image_size, generator)
+    x_test, labels_test = _samples("n_test", test, n_test, image_size, generator)
     raw = Data(
         x_train=x_train,
         y_train=labels_train,
@@ -167,7 +174,7 @@ def _image_data(
             "targets": targets,
             "n_train": len(x_train),
             "n_test": len(x_test),
-            "size": train[0].shape[-1] if size is None else size,
+            "size": train[0].shape[-1] if image_size is None else image_size,
             "seed": seed,
         },
     )
@@ -210,7 +217,7 @@ def _split(
 
 
 def _samples(
-    name: str, pair: Pair, count: int | None, size: int | None, generator: Generator
+    name: str, pair: Pair, count: int | None, image_size: int | None, generator: Generator
 ) -> tuple[Tensor, Tensor]:
     """`count` samples in random order as (sample, feature) float64, and their labels."""
     images, labels = pair
@@ -219,12 +226,14 @@ def _samples(
             f"{name} must be at most the {len(labels)} samples there are, not {count}."
         )
     side = min(images.shape[-2:])
-    if size is not None:
-        check_count("size", size, 1)
-        if size > side:
-            raise ValueError(f"size must be at most the images' own, {side}, not {size}.")
+    if image_size is not None:
+        check_count("image_size", image_size, 1)
+        if image_size > side:
+            raise ValueError(
+                f"image_size must be at most the images' own, {side}, not {image_size}."
+            )
     chosen = torch.randperm(len(labels), generator=generator)[:count].numpy()
     x = torch.from_numpy(images[chosen].astype(np.float64))
-    if size is not None:
-        x = torch.nn.functional.interpolate(x, size=(size, size), mode="area")
+    if image_size is not None:
+        x = torch.nn.functional.interpolate(x, size=(image_size, image_size), mode="area")
     return x.flatten(1), torch.from_numpy(labels[chosen].astype(np.int64))

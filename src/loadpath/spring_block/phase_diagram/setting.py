@@ -242,7 +242,7 @@ def _read(
         return sources.from_arrays(*(arrays[key] for key in wanted))
     return _READERS[name](
         folder,
-        size=IMAGE_SIZE if image_size is None else image_size,
+        image_size=IMAGE_SIZE if image_size is None else image_size,
         n_train=N_TRAIN if n_train is None else n_train,
         n_test=N_TEST if n_test is None else n_test,
         seed=seed,
