@@ -1,15 +1,16 @@
 """What watching a training costs: loops with the monitor and without, in turns.
 
-Run `python benchmarks/monitor.py`: about twenty minutes. Three nets are trained on random data: a
-residual CNN, a transformer, and an MLP whose steps are so short that the budget must act. Of each
-there are four copies, trained in turns of as many steps, so that a busy moment hits all of them:
-two in a plain loop, of which the second says how well turns can be compared at all, one with a
-monitor by default (a look every 100 steps, at most 5 % of the time), and one whose monitor has no
-budget. The clock of a monitor stands still while it is not the turn of its copy. Printed is the
-time of all turns over that of the plain loop's, looks and all; the median and quartiles of single
-turns, most of which have no look where the budget acts; and what the monitors themselves say they
-took. Making a monitor, with its first look, comes before all turns and is printed apart, and each
-monitor earns it back before its second look.
+Run `python benchmarks/monitor.py`; it takes about twenty minutes. Three nets are trained on random
+data: a residual CNN, a transformer, and an MLP whose steps are so short that the budget must act.
+Each has four copies, which are trained in turns of as many steps, so that a busy moment hits all of
+them. Two copies run in a plain loop, and the second of these shows how well turns can be compared
+at all. One has a monitor by default (a look every 100 steps, at most 5 % of the time), and one a
+monitor without a budget. The clock of a monitor stands still while it is not the turn of its copy.
+
+It prints the time of all turns, looks included, over that of the plain loop; the median and
+quartiles of single turns, most of which have no look where the budget acts; and what the monitors
+themselves say they took. Making a monitor, with its first look, comes before all turns and is
+printed apart, and each monitor earns it back before its second look.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from loadpath.diagnosis.monitor.monitor import Monitor
 
 CLASSES, PROBE = 10, 256
 BUDGETS = {"plain": 0.0, "plain again": 0.0, "monitor": 0.05, "no budget": None}
-"""Of each copy; 0 has no monitor at all."""
+"""The budget of each copy's monitor; a copy with 0 has no monitor at all."""
 
 
 class Block(nn.Module):
@@ -48,7 +49,7 @@ class Block(nn.Module):
             self.short = nn.Conv2d(before, width, 1, stride, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map to map."""
+        """Return the map that the block makes of a map."""
         return torch.relu(self.body(x) + self.short(x))
 
 
@@ -73,7 +74,7 @@ class Transformer(nn.Module):
         self.head = nn.Linear(128, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(sample, token, width) to logits."""
+        """Return logits for inputs (sample, token, width)."""
         return self.head(self.encoder(x).mean(1))
 
 
@@ -89,18 +90,18 @@ NETS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], int]] = {
     "transformer, 6 layers of width 128, 64 tokens": (Transformer, (64, 128), 32),
     "MLP, 6 layers of width 128": (mlp, (128,), 64),
 }
-"""Net, shape of a sample, samples in a batch."""
+"""Each net by its words: how it is made, the shape of a sample, the samples in a batch."""
 
 
 @dataclass
 class Clock:
-    """Stands still but for its own turns."""
+    """A clock that stands still except in its own turns."""
 
     spent: float = 0.0
     began: float | None = None
 
     def __call__(self) -> float:
-        """Seconds of all turns so far."""
+        """Return the seconds of all turns so far."""
         running = 0.0 if self.began is None else time.perf_counter() - self.began
         return self.spent + running
 
@@ -126,12 +127,12 @@ class Copy:
             self.clock.spent, self.clock.began = self.clock(), None
 
     def draw(self, n: int) -> tuple[Tensor, Tensor]:
-        """Random samples with random labels."""
+        """Return random samples with random labels."""
         x = torch.randn(n, *self.shape, generator=self.generator)
         return x, torch.randint(CLASSES, (n,), generator=self.generator)
 
     def turn(self, steps: int) -> float:
-        """Train for so many steps; seconds that it took."""
+        """Train for so many steps, and return the seconds that it took."""
         monitor_module.perf_counter = self.clock
         self.clock.began = start = time.perf_counter()
         for _ in range(steps):

@@ -21,7 +21,7 @@ def mlp(depth=5, width=64, *, norm=False, act=nn.ReLU, out=10):
 
 
 class Residual(nn.Module):
-    """Pre-norm blocks; with `zero` they, and the head, put out 0 at first."""
+    """A pre-norm residual net; with `zero`, its blocks and head put out 0 at first."""
 
     def __init__(self, width=64, depth=6, *, zero=False):
         super().__init__()
@@ -46,7 +46,7 @@ class Residual(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Over the rows of an image."""
+    """A transformer whose tokens are the rows of an image."""
 
     def __init__(self, width=32, depth=4, *, pre_norm=True):
         super().__init__()
@@ -162,7 +162,7 @@ COLLAPSING = {
 }
 
 
-# BatchNorm keeps features apart: of the dimensions most are lost, and the classes are no worse off.
+# BatchNorm keeps features apart: most dimensions are lost, and the classes are no worse off.
 UNTOLD = {
     "two views, BatchNorm within": (
         lambda: mlp(norm=True, out=32),
@@ -174,7 +174,7 @@ UNTOLD = {
 
 
 def run(training, *, seed, every=25, steps=None, **options):
-    """Train by one of the above with a monitor that looks whenever it is due."""
+    """Run one of the trainings above with a monitor without a budget, and return the monitor."""
     net, loss_of, optimizer_of, all_steps, *own = training
     x, y = own or (X, Y)
     x_probe, y_probe = PROBE

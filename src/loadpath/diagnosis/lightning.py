@@ -1,4 +1,4 @@
-"""The monitor as a callback of Lightning; needs the extra "lightning"."""
+"""The monitor as a callback of Lightning; it needs the extra "lightning"."""
 
 from __future__ import annotations
 
@@ -27,28 +27,39 @@ except ImportError:
 
 
 class MonitorCallback(Callback):
-    """A `Monitor` of the module that is trained, or of a part of it.
+    """Watch the module that a Lightning trainer trains, or a part of it, with a `Monitor`.
 
-    >>> trainer = Trainer(callbacks=[MonitorCallback((x_held_out, labels))], logger=...)
-    >>> trainer.fit(module, loader)
-    >>> callback.monitor.history()
-
-    The monitor is made when training starts, after weights are restored and put on their device;
-    it counts and logs by optimizer steps, `trainer.global_step`. Numbers go to all loggers of the
+    The monitor is made when training starts, after weights are restored and put on their device.
+    It counts and logs by optimizer steps, `trainer.global_step`. Numbers go to all loggers of the
     trainer, and into `trainer.callback_metrics`, where EarlyStopping and ModelCheckpoint see them:
-    "loadpath/alarms" is the number of alarms so far. Of several processes only the first measures,
-    so parameters must not be sharded over them. Inputs are cast as those of the trainer are, and
-    the net runs without autocast.
+    "loadpath/alarms" is the number of alarms so far. Inputs are cast as those of the trainer are,
+    and the net runs without autocast. Of several processes only the first measures, so parameters
+    must not be sharded over them.
 
-    `probe` and `options` are those of `Monitor`, but for `log` and `first_step`; `module` is the
-    name of the part of the module to measure, "" for all of it, whose `forward` is then called.
+    Parameters
+    ----------
+    probe : object
+        Held-out samples, as in `Monitor`.
+    module : str, default ""
+        Name of the part of the module to measure, whose `forward` is then called; "" for all of it.
+    **options
+        Further options of `Monitor`, except `log` and `first_step`, which are the trainer's.
 
-    Raises: ValueError for `log` or `first_step`, TypeError for other unknown options; at the start
-    of training, ValueError if there is no such part, and as `Monitor`.
+    Raises
+    ------
+    ValueError
+        For `log` or `first_step`. When training starts: if there is no such part, and as `Monitor`.
+    TypeError
+        For an option that `Monitor` does not have.
+
+    Examples
+    --------
+    >>> callback = MonitorCallback((x_held_out, labels))  # doctest: +SKIP
+    >>> Trainer(callbacks=[callback], logger=logger).fit(module, loader)  # doctest: +SKIP
+    >>> callback.monitor.history()  # doctest: +SKIP
     """
 
     def __init__(self, probe: Any, *, module: str = "", **options: Any) -> None:
-        """Keep what the monitor is made of."""
         super().__init__()
         for name in ("log", "first_step"):
             if name in options:
@@ -59,7 +70,20 @@ class MonitorCallback(Callback):
         self._probe, self._module, self._options = probe, module, options
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Make the monitor, which looks for the first time."""
+        """Make the monitor, which takes its first look.
+
+        Parameters
+        ----------
+        trainer : Trainer
+            The trainer that starts.
+        pl_module : LightningModule
+            The module that it trains.
+
+        Raises
+        ------
+        ValueError
+            If the module has no part of the name that was given; as `Monitor`.
+        """
         if not trainer.is_global_zero:
             return
 
@@ -89,13 +113,28 @@ class MonitorCallback(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Let the monitor look if that is due."""
+        """Let the monitor take a look if that is due.
+
+        Parameters
+        ----------
+        trainer : Trainer
+            The trainer.
+        pl_module : LightningModule
+            The module that it trains.
+        outputs : object
+            What the training step returned: its loss, or a mapping with "loss".
+        batch : object
+            The batch; it is not used.
+        batch_idx : int
+            Its number; it is not used.
+        """
         if self.monitor is not None:
             loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
             self.monitor.step(loss, number=trainer.global_step)
 
 
 def _part(module: nn.Module, name: str) -> nn.Module:
+    """Return the part of a module by its name."""
     try:
         return module.get_submodule(name)
     except AttributeError:

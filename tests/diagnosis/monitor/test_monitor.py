@@ -1,6 +1,6 @@
 """The monitor: numbers against the measures themselves, and training that does not notice it.
 
-`pytest -m slow -s tests/test_diagnosis_monitor.py` trains the nets of docs/monitor.md, healthy ones
+`pytest -m slow -s tests/diagnosis/monitor/test_monitor.py` trains the nets of docs/monitor.md, healthy ones
 and ones that collapse, and prints what the monitor said of each.
 """
 
@@ -25,9 +25,9 @@ from torch.utils.data import DataLoader, Dataset
 from loadpath import LeakyResNet, measures
 from loadpath import load as load_result
 from loadpath.diagnosis.monitor import monitor as monitor_module
-from loadpath.diagnosis.monitor.alarms import Collapse, CollapseWarning, Watch
+from loadpath.diagnosis.monitor.alarms import Collapse, CollapseWarning, CollapseWatch
 from loadpath.diagnosis.monitor.monitor import Monitor
-from loadpath.diagnosis.monitor.snapshot import LayerLook, Look, spread_of
+from loadpath.diagnosis.monitor.snapshot import LayerSnapshot, Snapshot, spread_of
 from loadpath.leaky_resnet import mechanics
 from loadpath.measures import separation
 from loadpath.record import Reduction, stream
@@ -163,7 +163,7 @@ def test_layers_are_found_once_and_looked_at_by_name_ever_after(monkeypatch):
     logged = []
     monitor = Monitor(model, (random(40, 5, 4, seed=0), labels(40)), log=logged.append)
     assert passes["model"] == 3  # two of them to find the layers
-    monitor.look()
+    monitor.measure()
     assert passes["model"] == 4
     assert logged[0] == logged[1] | {"loadpath/step": 0.0}
     history = monitor.history()
@@ -176,7 +176,7 @@ def test_a_leaky_resnet_is_looked_at_along_its_path():
     model = LeakyResNet(6, 4, width=8, depth=3, effective_depth=2.0, dtype=torch.float64)
     x = random(40, 6, seed=0)
     monitor = Monitor(model, (x, labels(40)))
-    monitor.look()
+    monitor.measure()
     path = [A.detach() for A in model.path(x)]
     for l in range(1, 4):
         found = monitor.history()["relative_step"].sel(layer=f"path.{l}")
@@ -233,7 +233,7 @@ class Forgetful(nn.Module):
 
 
 def trained(monitored, **options):
-    """Everything that training leaves behind."""
+    """Return everything that training leaves behind."""
     for seed in (python_random.seed, np.random.seed, torch.manual_seed):
         seed(0)
     model = Forgetful()
@@ -287,11 +287,11 @@ def test_the_probe_stays_whatever_happens_to_what_was_passed():
     x, y = random(40, 6, seed=0), labels(40)
     before = x.clone()
     monitor = Monitor(model, (x, y), log=logged.append)
-    monitor.look()
+    monitor.measure()
     assert torch.equal(x, before)
     x.fill_(7)
     y.fill_(0)
-    monitor.look()
+    monitor.measure()
     assert logged[0] == logged[1] == logged[2]
 
 
@@ -303,7 +303,7 @@ def test_looks_come_at_the_start_and_every_so_many_steps_from_the_last():
     monitor = Monitor(net(6, 8, 4), random(40, 6, seed=0), log=logged.append, every=3, budget=None)
     for _ in range(7):
         monitor.step()
-    monitor.look()
+    monitor.measure()
     for _ in range(3):
         monitor.step()
     monitor.step(number=20)
@@ -388,7 +388,7 @@ def test_a_function_of_a_dict_and_a_step_gets_both():
         calls.append((step, data))
 
     monitor = Monitor(net(6, 8, 4), random(40, 6, seed=0), log=log, every=2)
-    monitor.look()
+    monitor.measure()
     assert [step for step, _ in calls] == [0, 0]
     assert "loadpath/step" not in calls[0][1] and "loadpath/spread/0" in calls[0][1]
 
@@ -418,10 +418,10 @@ def test_a_tensorboard_writer_gets_every_number(tmp_path):
 def test_history_is_labelled_and_comes_back_from_disk(tmp_path):
     model = net(6, 8, 8, 4)
     monitor = Monitor(model, (random(40, 6, seed=0), labels(40)), every=2, layers="?", budget=0.3)
-    monitor.look(torch.tensor(0.7, requires_grad=True))
+    monitor.measure(torch.tensor(0.7, requires_grad=True))
     nn.init.constant_(model[2].weight, math.inf)
     with pytest.warns(CollapseWarning):
-        monitor.look()
+        monitor.measure()
     history = monitor.history()
     assert dict(history.sizes) == {"look": 3, "layer": 6}
     assert history["loss"].values == pytest.approx([math.nan, 0.7, math.nan], nan_ok=True)
@@ -578,14 +578,14 @@ def looks(**numbers):
         "rounding": [1e-6] * count,
     } | numbers
     for values in zip(*filled.values(), strict=True):
-        of = LayerLook(**dict(zip(filled, values, strict=True)))
-        yield Look({"a": of}, math.nan, {}, None)
+        layer = LayerSnapshot(**dict(zip(filled, values, strict=True)))
+        yield Snapshot({"a": layer}, math.nan, {}, None)
 
 
 def kinds(rule, **numbers):
     """Kinds of the alarms that come at each look."""
-    watch = Watch(rule)
-    return [[a.kind for a in watch.alarms(look, n)] for n, look in enumerate(looks(**numbers))]
+    watch = CollapseWatch(rule)
+    return [[a.kind for a in watch.alarms(shot, n)] for n, shot in enumerate(looks(**numbers))]
 
 
 def test_lost_dimensions_are_fewer_dimensions_and_worse_separation_twice_in_a_row():

@@ -1,4 +1,4 @@
-"""The few samples on which a model is looked at while it trains, and the pass over them."""
+"""The few held-out samples that a model in training is measured on, and the pass over them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from loadpath.checks import check_count
-from loadpath.diagnosis.monitor.snapshot import Look, look_at
+from loadpath.diagnosis.monitor.snapshot import Snapshot, measure_snapshot
 from loadpath.measures import LEAST
 from loadpath.measures.separation import SeparationKind, check_kind
 from loadpath.record import (
@@ -34,20 +34,36 @@ from loadpath.record import (
     unwrapped,
 )
 
-OF_THE_MODEL = "input of the model"
+INPUT_WORDS = "input of the model"
 """How `Description.layers` begins where a layer is the model's input."""
 
 
-class Probe:
-    """A few samples that stay, and the pass that measures a model on them.
+class HeldBatches:
+    """A few samples that stay the same, and the pass that measures a model on them.
 
-    `given`: one batch, if it is a tensor, an array, a dict or a tuple (x, y); else a list or loader
-    of batches, of which as many are taken as hold `samples` samples. Copies are kept, and each
-    look works on a copy of these, so that neither a model that acts in place nor anyone else
-    changes them. Layers are found at once, and looked at by name.
+    Copies of the batches are kept, and each pass works on a copy of these: neither a model that
+    acts in place nor anyone else changes them. Layers are found when the object is made, and
+    selected by name from then on.
 
-    Raises: ValueError if there is no batch, or fewer than 20 samples, or for another `kind`; as
-    `loadpath.record.stream`.
+    Parameters
+    ----------
+    model : nn.Module
+        The model that is measured.
+    given : object
+        One batch, if it is a tensor, an array, a dict or a tuple (x, y); else a list or loader of
+        batches, of which the first are taken, until they hold `samples` samples.
+    samples : int
+        How many samples are measured at most.
+    layers, reduction, device, split, pass_labels
+        As in `loadpath.record.stream`.
+    kind : str
+        Convention of the log separation.
+
+    Raises
+    ------
+    ValueError
+        If there is no batch, or fewer than 20 samples; for another `kind`; as
+        `loadpath.record.stream`.
     """
 
     def __init__(
@@ -63,26 +79,26 @@ class Probe:
         split: Split | None = None,
         pass_labels: bool = False,
     ) -> None:
-        """Take the samples, and find the layers."""
         check_kind(kind)
         check_count("samples", samples, LEAST)
         self.model, self.kind, self.device = model, kind, device
         self._layers, self._reduction = layers, reduction or Reduction()
         self._split, self._pass_labels = split, pass_labels
-        with _random_numbers_kept():
-            self._batches, labels, count = self._taken(batches_in(given, model), samples)
+        with _random_states_kept():
+            self._batches, labels, count = self._copies(batches_in(given, model), samples)
             if not self._batches:
                 raise ValueError("probe must have at least one batch, got none.")
             if count < LEAST:
                 raise ValueError(f"probe must have at least {LEAST} samples, got {count}.")
-            self.description = self._found()
+            self.description = self._find_layers()
             """What the layers are."""
         self.samples = min(count, samples)
         """How many samples are measured: the first of those in the batches."""
         self.classes = _classes(labels, self.samples)
-        """Class of every sample, -1 for one of a class that has only one; None without classes."""
-        # A module may have that name too.
-        own = not self.description.layers.get(INPUT, "").startswith(OF_THE_MODEL)
+        """Class of every sample, (sample,), -1 for one that is alone in its class or has none;
+        None without classes."""
+        # A module may be called "input" too, and then that layer is the model's own work.
+        own = not self.description.layers.get(INPUT, "").startswith(INPUT_WORDS)
         self._given = None if own else INPUT
 
     @property
@@ -90,16 +106,25 @@ class Probe:
         """Number of the classes that separation is measured of, 0 if it is not measured."""
         return 0 if self.classes is None else int(self.classes.max()) + 1
 
-    def look(self) -> Look:
-        """Measure every layer of the model as it is now; it is left as it was.
+    def measure(self) -> Snapshot:
+        """Measure every layer of the model as it is now, and leave the model as it was.
 
-        Raises: ValueError as `loadpath.record.stream`, but for what is not finite in its layers.
+        Returns
+        -------
+        Snapshot
+            The numbers of all layers.
+
+        Raises
+        ------
+        ValueError
+            As `loadpath.record.stream`, except that NaN or infinity in a layer is noted in the
+            snapshot.
         """
-        noting = self._noting()
+        noting = self._noting_reduction()
         rows: dict[str, list[Tensor]] = {}
         sample: dict[str, list[Tensor]] = {}
-        with _random_numbers_kept():
-            for recorded in self._pass(self._batches, noting):
+        with _random_states_kept():
+            for recorded in self._run(self._batches, noting):
                 for layer, part in recorded.features.items():
                     kept = recorded.sample[layer] < self.samples
                     rows.setdefault(layer, []).append(part[kept])
@@ -107,7 +132,7 @@ class Probe:
         if self._given in noting.wrong:
             words = noting.words(INPUT)
             raise ValueError(f"probe must have finite inputs, got NaN or infinity in {words}.")
-        return look_at(
+        return measure_snapshot(
             {layer: torch.cat(parts) for layer, parts in rows.items()},
             {layer: torch.cat(parts) for layer, parts in sample.items()},
             classes=self.classes,
@@ -116,15 +141,15 @@ class Probe:
             given=self._given,
         )
 
-    def _taken(
+    def _copies(
         self, batches: Iterable[Any], samples: int
     ) -> tuple[list[Any], list[Tensor | None], int]:
-        """Copies of the first batches, their labels, and how many samples they have."""
-        taken: list[Any] = []
+        """Return copies of the first batches, their labels, and how many samples they have."""
+        copies: list[Any] = []
         labels: list[Tensor | None] = []
         count = 0
         for raw in batches:
-            taken.append(copy.deepcopy(raw))
+            copies.append(copy.deepcopy(raw))
             batch = prepare(
                 copy.deepcopy(raw),
                 len(labels),
@@ -136,22 +161,22 @@ class Probe:
             count += batch.count
             if count >= samples:
                 break
-        return taken, labels, count
+        return copies, labels, count
 
-    def _found(self) -> Description:
+    def _find_layers(self) -> Description:
         """Find the layers, and keep their names as what to select from now on.
 
-        By a pass of its own: the search runs a batch twice, and a model that acts in place on its
-        input would find it changed.
+        This takes a pass of its own: the search runs a batch twice, and a model that acts in place
+        on its input would find it changed.
         """
-        recorded = next(iter(self._pass(self._batches[:1], self._noting())))
+        recorded = next(iter(self._run(self._batches[:1], self._noting_reduction())))
         known = sites_of(unwrapped(self.model))
-        # The input is none, nor is "#2" of a second call in a module's name.
+        # "input" is no module, and the "#2" of a second call is no part of a module's name.
         plain = (name if name in known else name.rpartition("#")[0] for name in recorded.features)
         self._layers = [glob.escape(name) for name in dict.fromkeys(plain) if name in known]
         return recorded.description
 
-    def _pass(self, batches: list[Any], reduction: Reduction) -> Iterator[Recorded]:
+    def _run(self, batches: list[Any], reduction: Reduction) -> Iterator[Recorded]:
         return stream(
             self.model,
             (copy.deepcopy(raw) for raw in batches),
@@ -162,24 +187,42 @@ class Probe:
             pass_labels=self._pass_labels,
         )
 
-    def _noting(self) -> _Noting:
-        return _Noting(**{f.name: getattr(self._reduction, f.name) for f in fields(Reduction)})
+    def _noting_reduction(self) -> _NotingReduction:
+        return _NotingReduction(
+            **{f.name: getattr(self._reduction, f.name) for f in fields(Reduction)}
+        )
 
 
 def batches_in(given: Any, model: nn.Module) -> Iterable[Any]:
-    """The batches of a probe: one, if it is a tensor, an array, a dict or a tuple; else a loader's.
+    """Return the batches of a probe.
 
-    Raises: ValueError for what is neither.
+    Parameters
+    ----------
+    given : object
+        One batch, if it is a tensor, an array, a dict or a tuple; else a list or loader of batches.
+    model : nn.Module
+        The model that they are for.
+
+    Returns
+    -------
+    iterable
+        The batches.
+
+    Raises
+    ------
+    ValueError
+        If `given` is neither.
     """
     one = isinstance(given, Tensor | np.ndarray | Mapping | tuple)
     return [given] if one else batches_of(given, unwrapped(model))
 
 
 def _classes(labels: list[Tensor | None], samples: int) -> Tensor | None:
-    """Classes 0, 1, ... of the samples by their labels, -1 for those without one or alone in it.
+    """Return classes 0, 1, ... of the samples by their labels.
 
-    Negative labels are none. None in all if labels are missing, no whole numbers, not one a sample,
-    or leave fewer than 2 classes.
+    A sample that is alone in its class, or has a negative label, is of class -1. There are no
+    classes at all, None, if labels are missing, are no whole numbers, are not one a sample, or
+    leave fewer than 2 classes.
     """
     given = [part for part in labels if part is not None]
     if len(given) < len(labels) or any(
@@ -196,11 +239,11 @@ def _classes(labels: list[Tensor | None], samples: int) -> Tensor | None:
 
 
 @dataclass(frozen=True)
-class _Noting(Reduction):
+class _NotingReduction(Reduction):
     """A reduction that notes where NaN or infinity is, and puts 0 in its place."""
 
     wrong: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Of each layer with any, how many numbers are not finite, of how many."""
+    """For each layer with any, how many numbers are not finite, and how many there are."""
 
     def __call__(
         self,
@@ -211,32 +254,33 @@ class _Noting(Reduction):
         mask: Tensor | None = None,
         one_axis: bool = False,
     ) -> Reduced:
-        """As `Reduction`."""
+        """Reduce an output as `Reduction` does, with finite rows."""
         reduced = super().__call__(name, output, count=count, mask=mask, one_axis=one_axis)
         finite = reduced.rows.isfinite()
         if bool(finite.all()):
             return reduced
-        bad, of = self.wrong.get(name, (0, 0))
-        self.wrong[name] = (bad + int((~finite).sum()), of + finite.numel())
+        bad, total = self.wrong.get(name, (0, 0))
+        self.wrong[name] = (bad + int((~finite).sum()), total + finite.numel())
         return reduced._replace(rows=torch.where(finite, reduced.rows, 0))
 
     def words(self, layer: str) -> str:
-        """How much of a layer is not finite."""
-        bad, of = self.wrong[layer]
-        return f"{bad} of {of} numbers"
+        """Say how much of a layer is not finite."""
+        bad, total = self.wrong[layer]
+        return f"{bad} of {total} numbers"
 
 
 @contextmanager
-def _random_numbers_kept() -> Iterator[None]:
-    """Whatever runs within draws the random numbers that come next, and leaves them to others.
+def _random_states_kept() -> Iterator[None]:
+    """Put the random states back after the block: of torch on the CPU, of Python and of NumPy.
 
-    Of torch on the CPU, Python and NumPy; `stream` keeps those of the model's device.
+    Within the block, the numbers that would come next are drawn. `stream` does the same for the
+    model's device.
     """
     own = OwnRandomness(torch.device("cpu"))
-    of_python, of_numpy = random.getstate(), np.random.get_state()
+    python_state, numpy_state = random.getstate(), np.random.get_state()
     try:
         with own():
             yield
     finally:
-        random.setstate(of_python)
-        np.random.set_state(of_numpy)
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)

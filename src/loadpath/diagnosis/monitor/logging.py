@@ -7,22 +7,35 @@ from collections.abc import Callable
 from typing import Any
 
 Sink = Callable[[dict[str, float], int], None]
-"""Takes finite numbers by name and the training step that they are of."""
+"""A function that is handed finite numbers by name, and the training step that they belong to."""
 
 PREFIX = "loadpath/"
-"""What the names of all that is logged begin with."""
+"""What the names of all logged numbers begin with."""
 
 
-def sink_of(log: Any) -> Sink:
-    """What writes to `log`, by what `log` is.
+def sink_for(log: Any) -> Sink:
+    """Return the function that writes to `log`, according to what `log` is.
 
     - None: nothing is written.
-    - It has `add_scalar`, as a TensorBoard SummaryWriter: one call for each number.
+    - It has `add_scalar`, as a TensorBoard SummaryWriter has: one call for each number.
     - A function of a dict and `step`, as wandb.log, mlflow.log_metrics, trackio.log and the
-      `log_metrics` of Lightning's loggers: one call with both.
+      `log_metrics` of Lightning's loggers are: one call with both.
     - A function of a dict: one call, with the step in the dict as "loadpath/step".
 
-    Raises: ValueError for anything else.
+    Parameters
+    ----------
+    log : object
+        Where the numbers are to go.
+
+    Returns
+    -------
+    callable
+        A function of the numbers and the step.
+
+    Raises
+    ------
+    ValueError
+        If `log` is none of these.
     """
     if log is None:
         return lambda numbers, step: None
@@ -33,9 +46,9 @@ def sink_of(log: Any) -> Sink:
                 log.add_scalar(name, value, step)
 
         return add
-    if callable(log) and _takes(log, step=0):
+    if callable(log) and _accepts_dict(log, step=0):
         return lambda numbers, step: log(numbers, step=step)
-    if callable(log) and _takes(log):
+    if callable(log) and _accepts_dict(log):
         return lambda numbers, step: log({**numbers, f"{PREFIX}step": float(step)})
     raise ValueError(
         "log must be a function of a dict, or of a dict and step=, or have add_scalar as a "
@@ -43,7 +56,8 @@ def sink_of(log: Any) -> Sink:
     )
 
 
-def _takes(log: Callable[..., Any], **named: int) -> bool:
+def _accepts_dict(log: Callable[..., Any], **named: int) -> bool:
+    """Whether a function can be called with a dict and these named arguments."""
     try:
         inspect.signature(log).bind({}, **named)
     except TypeError:

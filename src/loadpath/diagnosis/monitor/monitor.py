@@ -7,78 +7,97 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor, nn
 
 from loadpath import results
 from loadpath.checks import check_count
-from loadpath.diagnosis.monitor.alarms import Alarm, Collapse, CollapseWarning, Watch
-from loadpath.diagnosis.monitor.held_batches import Probe
-from loadpath.diagnosis.monitor.logging import PREFIX, sink_of
-from loadpath.diagnosis.monitor.snapshot import MEASURES, LayerLook, Look
+from loadpath.diagnosis.monitor.alarms import Alarm, Collapse, CollapseWarning, CollapseWatch
+from loadpath.diagnosis.monitor.held_batches import HeldBatches
+from loadpath.diagnosis.monitor.history import Look, history_dataset
+from loadpath.diagnosis.monitor.logging import PREFIX, sink_for
+from loadpath.diagnosis.monitor.snapshot import Snapshot
 from loadpath.measures.separation import SeparationKind
 from loadpath.record import Layers, Reduction, Split, device_of, unwrapped
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
-
-
-@dataclass(frozen=True)
-class _Taken:
-    """A look, and what there is to say of it besides."""
-
-    look: Look
-    step: int
-    loss: float
-    seconds: float
-
 
 class Monitor:
-    """Measures a model on a few samples every so many training steps, and warns of collapse.
+    """Measure a model on a few samples every so many training steps, and warn of collapse.
 
-    >>> monitor = Monitor(model, (x_held_out, labels), log=wandb.log)
-    >>> for batch in loader:
-    ...     loss = train_step(batch)
-    ...     monitor.step(loss)                    # mostly does nothing
-    >>> monitor.history()                         # Dataset over look and layer
-
-    A look runs the model over the probe in evaluation mode without gradients, and measures every
-    layer (see `LayerLook`). The first is taken when the monitor is made, the next ones every
-    `every` calls of `step`. Modes, hooks and random states are put back, so that training is what
-    it would be without the monitor, bit for bit.
-
-    **Cost.** The monitor keeps account of the time that it takes for itself, all of it: its looks,
-    finding layers, logging. A look that is due is put off while with it, were it to take as long
-    as the last one, the monitor's share of the time since training began would exceed `budget`. So
-    no look but the first takes the share above `budget`, unless it takes longer than the one before
-    it. `share` is what it is, `put_off` how many looks were put off.
+    A *look* runs the model over the probe in evaluation mode without gradients, and measures every
+    layer: log separation of the classes and load, ranks, relative step, spread. The first look is
+    taken when the monitor is made, the next ones every `every` calls of `step`. Modes, hooks and
+    random states are put back, so that training is what it would be without the monitor, bit for
+    bit.
 
     Parameters
     ----------
-    model: any nn.Module (see `loadpath.record.stream`); parameters that are sharded over processes
-        cannot be read by one of them.
-    probe: held-out samples, best with class labels: one batch, if it is a tensor, an array, a dict
-        or a tuple (x, y); else a list or loader of batches. They are drawn once and kept.
-    log: where numbers go: a function of a dict, or of a dict and step=, such as wandb.log,
-        mlflow.log_metrics or trackio.log, or a TensorBoard SummaryWriter. Names are such as
-        "loadpath/load/blocks.3"; what cannot be measured is left out.
-    layers, reduction, device, split, pass_labels: as of `loadpath.record.stream`. Layers are found
-        at the first look, and named ever after.
-    every: steps from one look to the next.
-    budget: share of the time that looks may take; None for no limit.
-    kind: convention of the log separation. Not fuzziness as elsewhere: that jumps by several units
-        in layers that for a while learn one direction first, and the trace ratio does not.
-    samples: how many samples of the probe are measured, at most.
-    collapse: when a layer counts as collapsed.
-    on_collapse: is called with each `Alarm`, once it is logged; may raise to stop training.
-    first_step: number of the training step at which the monitor is made.
+    model : nn.Module
+        Any module (see `loadpath.record.stream`). Its parameters must not be sharded over
+        processes, because one of these could not read them.
+    probe : object
+        Held-out samples, best with class labels: one batch, if it is a tensor, an array, a dict or
+        a tuple (x, y); else a list or loader of batches. They are drawn once and kept.
+    log : callable or TensorBoard SummaryWriter, optional
+        Where numbers go: a function of a dict, or of a dict and step=, such as wandb.log,
+        mlflow.log_metrics or trackio.log, or a TensorBoard writer. Names are such as
+        "loadpath/load/blocks.3". What cannot be measured is left out.
+    layers, reduction, device, split, pass_labels
+        As in `loadpath.record.stream`. Layers are found at the first look, and selected by name
+        from then on.
+    every : int, default 100
+        Training steps from one look to the next.
+    budget : float or None, default 0.05
+        Share of the time that the monitor may take; None for no limit.
+    kind : str, default "trace_ratio"
+        Convention of the log separation. It is not "fuzziness" as elsewhere: that one jumps by
+        several units in layers that for a while learn one direction first, and the trace ratio
+        does not.
+    samples : int, default 256
+        How many samples of the probe are measured at most.
+    collapse : Collapse, optional
+        When a layer counts as collapsed.
+    on_collapse : callable, optional
+        A function that is called with each `Alarm` once it is logged. It may raise to stop the
+        training.
+    first_step : int, default 0
+        Number of the training step at which the monitor is made.
 
-    Raises: ValueError for bad arguments, before the model runs; else as `loadpath.record.stream`.
+    Raises
+    ------
+    ValueError
+        For bad arguments, before the model runs; else as `loadpath.record.stream`.
+
+    Notes
+    -----
+    The monitor keeps account of all the time that it takes for itself: looks, finding the layers,
+    logging. Before a look that is due, it asks what share of the time since training began its own
+    would be if the look took as long as the last one. If that is above `budget`, the look is put
+    off. So no look but the first takes the share above `budget`, unless it takes longer than the
+    one before it. `share` is what the share is, and `put_off` counts the looks that were put off.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> import loadpath as lp
+    >>> _ = torch.manual_seed(0)
+    >>> model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 4))
+    >>> probe = torch.randn(40, 6), torch.arange(40) % 4
+    >>> monitor = lp.diagnosis.Monitor(model, probe, every=50, budget=None)
+    >>> for _ in range(100):
+    ...     monitor.step()  # after each training step; mostly does nothing
+    >>> history = monitor.history()
+    >>> history["step"].values.tolist()
+    [0, 50, 100]
+    >>> history["layer"].values.tolist()
+    ['input', '0', '1', '2']
+    >>> monitor.alarms
+    []
     """
 
     def __init__(
@@ -100,7 +119,6 @@ class Monitor:
         pass_labels: bool = False,
         first_step: int = 0,
     ) -> None:
-        """Take the probe, and a first look."""
         check_count("every", every, 1)
         check_count("first_step", first_step, 0)
         if budget is not None and not 0 < budget < 1:
@@ -109,21 +127,21 @@ class Monitor:
             raise ValueError(f"on_collapse must be a function of an alarm, got {on_collapse!r}.")
         self.every, self.budget = every, budget
         self.alarms: list[Alarm] = []
-        """What collapsed so far."""
+        """What has collapsed so far."""
         self.put_off = 0
-        """Looks that were due and put off, for the budget's sake."""
+        """Number of looks that were due and put off, to keep to the budget."""
         self.seconds = 0.0
-        """Time that the monitor took for itself."""
-        self._log, self._on_collapse = sink_of(log), on_collapse
-        self._watch = Watch(collapse or Collapse())
-        self._taken: list[_Taken] = []
+        """Time that the monitor has taken for itself, in seconds."""
+        self._log, self._on_collapse = sink_for(log), on_collapse
+        self._watch = CollapseWatch(collapse or Collapse())
+        self._looks: list[Look] = []
         self._number, self._due = first_step, first_step
         self._waiting = False
         self._began: float | None = None
         inner = unwrapped(model)
         self._device = device_of(inner) if device is None else torch.device(device)
         with self._own_time():
-            self._probe = Probe(
+            self._held = HeldBatches(
                 model,
                 probe,
                 samples=samples,
@@ -134,7 +152,7 @@ class Monitor:
                 split=split,
                 pass_labels=pass_labels,
             )
-        self.look()
+        self.measure()
 
     @property
     def share(self) -> float:
@@ -142,12 +160,19 @@ class Monitor:
         return self.seconds / self._elapsed() if self._began is not None else 1.0
 
     def step(self, loss: Tensor | float | None = None, *, number: int | None = None) -> None:
-        """Count a training step that has been made, and look if that is due and affordable.
+        """Count a training step that has been made, and take a look if that is due and affordable.
 
-        `loss` is kept beside the look, and not read between looks. `number` of the step: one more
-        than the last if None.
+        Parameters
+        ----------
+        loss : Tensor or float, optional
+            The loss of the step. It is kept beside the look, and not read between looks.
+        number : int, optional
+            Number of the step; one more than the last if left out.
 
-        Raises: ValueError if `number` is lower than the last, or as `look`.
+        Raises
+        ------
+        ValueError
+            If `number` is lower than the last one; as `measure`.
         """
         if self._began is None:
             self._began = perf_counter() - self.seconds
@@ -158,74 +183,60 @@ class Monitor:
         if following < self._due:
             return
         if self._affordable():
-            self.look(loss)
+            self.measure(loss)
         elif not self._waiting:
             self.put_off += 1
             self._waiting = True
 
-    def look(self, loss: Tensor | float | None = None) -> None:
-        """Look now, whether that is due or not; the next look is due `every` steps from here.
+    def measure(self, loss: Tensor | float | None = None) -> None:
+        """Take a look now, whether it is due or not; the next one is due `every` steps from here.
 
-        Raises: ValueError as `loadpath.record.stream`, but for activations that are not finite,
-        which are an alarm; and whatever `log` or `on_collapse` raise.
+        Parameters
+        ----------
+        loss : Tensor or float, optional
+            The loss of the last step, which is kept beside the look.
+
+        Raises
+        ------
+        ValueError
+            As `loadpath.record.stream`, except that activations that are not finite are an alarm.
+        Exception
+            Whatever `log` or `on_collapse` raises.
         """
         self._due, self._waiting = self._number + self.every, False
         with self._own_time():
             began = perf_counter()
             given = loss.detach() if isinstance(loss, Tensor) else loss
             value = math.nan if given is None else float(given)
-            look = self._probe.look()
-            alarms = self._watch.alarms(look, self._number, None if loss is None else value)
+            snapshot = self._held.measure()
+            alarms = self._watch.alarms(snapshot, self._number, None if loss is None else value)
             self.alarms += alarms
-            self._taken.append(_Taken(look, self._number, value, perf_counter() - began))
-            self._log(self._scalars(look, alarms), self._number)
+            self._looks.append(Look(snapshot, self._number, value, perf_counter() - began))
+            self._log(self._scalars(snapshot, alarms), self._number)
         for alarm in alarms:
             warnings.warn(str(alarm), CollapseWarning, stacklevel=3)
             if self._on_collapse is not None:
                 self._on_collapse(alarm)
 
     def history(self) -> xr.Dataset:
-        """All looks so far over (look, layer), NaN where a number is missing, and stamped.
+        """Return all looks so far.
 
-        `step` is the number of the training step, `loss` what was passed to the look, `seconds`
-        what measuring took. Attrs say what each layer is, what was chosen and what collapsed.
+        Returns
+        -------
+        xarray.Dataset
+            The numbers over (look, layer), NaN where one is missing, with provenance. Over `look`
+            there are `step`, the number of the training step, `loss`, what was passed,
+            `concavity` of the load curve, and `seconds`, what measuring took. The attrs say what
+            each layer is, what was chosen, and what collapsed.
         """
-        names = list(self._taken[0].look.layers)
-        variables: dict[str, Any] = {
-            measure: (("look", "layer"), self._table(measure, names), attrs)
-            for measure, attrs in MEASURES.items()
-        }
-        for name, long_name, units, values in (
-            (
-                "concavity",
-                "concavity of the load curve, over its fall",
-                "1",
-                [taken.look.concavity for taken in self._taken],
-            ),
-            (
-                "loss",
-                "loss that was passed to the look",
-                "as passed",
-                [taken.loss for taken in self._taken],
-            ),
-            ("seconds", "time that measuring took", "s", [taken.seconds for taken in self._taken]),
-        ):
-            variables[name] = ("look", np.array(values), {"long_name": long_name, "units": units})
-        steps = np.array([taken.step for taken in self._taken])
-        ds = xr.Dataset(
-            variables,
-            coords={
-                "layer": np.array(names, dtype=object),
-                "step": ("look", steps, {"long_name": "training steps made", "units": "1"}),
-            },
-        )
+        ds = history_dataset(self._looks)
         return results.stamp(
             ds,
-            model=type(unwrapped(self._probe.model)).__name__,
-            **self._probe.description.attrs(),
-            kind=self._probe.kind,
-            n_samples=self._probe.samples,
-            n_classes=self._probe.n_classes,
+            model=type(unwrapped(self._held.model)).__name__,
+            **self._held.description.attrs(),
+            kind=self._held.kind,
+            n_samples=self._held.samples,
+            n_classes=self._held.n_classes,
             every=self.every,
             budget=self.budget,
             put_off=self.put_off,
@@ -233,37 +244,30 @@ class Monitor:
             alarms="\n".join(map(str, self.alarms)),
         )
 
-    def _table(self, measure: str, names: list[str]) -> Array:
-        missing = LayerLook()
-        return np.array(
-            [
-                [getattr(taken.look.layers.get(name, missing), measure) for name in names]
-                for taken in self._taken
-            ]
-        )
-
-    def _scalars(self, look: Look, alarms: list[Alarm]) -> dict[str, float]:
-        named = look.scalars() | {"alarms": float(len(self.alarms))}
+    def _scalars(self, snapshot: Snapshot, alarms: list[Alarm]) -> dict[str, float]:
+        """Return what is logged of one look, by name."""
+        named = snapshot.scalars() | {"alarms": float(len(self.alarms))}
         for alarm in alarms:
             named |= {f"alarm/{layer}": 1.0 for layer in (alarm.layer, *alarm.others)}
-        # MLflow takes no other characters; "#2" is a module's second call.
+        # MLflow takes no other characters in a name; "#2" of a module's second call has one.
         return {PREFIX + re.sub(r"[^\w./ -]", "-", name): value for name, value in named.items()}
 
     def _affordable(self) -> bool:
+        """Whether one more look, as long as the last, keeps the monitor within its budget."""
         if self.budget is None:
             return True
         return self.seconds + self._last <= self.budget * (self._elapsed() + self._last)
 
     def _elapsed(self) -> float:
-        """From when the monitor was made to now, without what passed before the first step."""
+        """Return the seconds since training began, with those of making the monitor."""
         assert self._began is not None
         return perf_counter() - self._began
 
     @contextmanager
     def _own_time(self) -> Iterator[None]:
-        """Count the time within as the monitor's."""
+        """Count the time within the block as the monitor's own."""
         device = self._device
-        if device.type not in ("cpu", "meta"):  # the steps before are not ours
+        if device.type not in ("cpu", "meta"):  # work that is queued there belongs to the training
             torch.get_device_module(device).synchronize(device)
         began = perf_counter()
         try:

@@ -1,4 +1,4 @@
-"""What a look at a model finds while it trains: cheap numbers of every layer."""
+"""What one look at a model in training finds: cheap numbers of every layer."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from loadpath.measures.separation import ClassMoments, LoadCurve, SeparationKind
 from loadpath.threads import torch_threads
 
 ROUNDING = noise_floor(1.0, 1.0) / math.sqrt(12)
-"""Standard deviation, in epsilons of the dtype and relative, of what rounding may do to a feature:
-uniform noise of the width that `loadpath.separation` takes for rounding too."""
+"""Standard deviation that rounding may give a feature, relative to its size, in epsilons of the
+dtype. It is that of uniform noise of the width that `loadpath.separation` takes for rounding."""
 
 
 @dataclass(frozen=True)
-class LayerLook:
-    """Numbers of one layer at one look; NaN for what there is none of."""
+class LayerSnapshot:
+    """Numbers of one layer at one look; NaN stands where there is no number."""
 
     log_separation: float = math.nan
-    """Log separation D_l of the classes, by the monitor's kind; may be infinite."""
+    """Log separation D_l of the classes, by the convention of the monitor; it may be infinite."""
     load: float = math.nan
-    """D_{l-1} - D_l, the share of the separating that the layer does (see `LoadCurve`)."""
+    """Load D_{l-1} - D_l, what the layer takes off the log separation (see `LoadCurve`)."""
     stable_rank: float = math.nan
-    """Nuclear stable rank of the features about their mean, of these samples as they are."""
+    """Nuclear stable rank of the features about their mean, as the samples at hand have it."""
     participation_ratio: float = math.nan
-    """Participation ratio of their covariance, of these samples as they are: it is too small by
-    about r / (1 + r / N) for r, but always on the same N samples."""
+    """Participation ratio of their covariance, as the samples at hand have it. For a true ratio r
+    and N samples it is about r / (1 + r / N), but the N samples are always the same."""
     relative_step: float = math.nan
-    """c_l = |A_l - A_{l-1}| / |A_l| from the layer before, where shapes agree."""
+    """c_l = |A_l - A_{l-1}| / |A_l| from the layer before, where the two have one shape."""
     growth: float = math.nan
-    """Mean over samples of log(|A_l| / |A_{l-1}|), where shapes agree."""
+    """Mean over samples of log(|A_l| / |A_{l-1}|), where the two layers have one shape."""
     spread: float = math.nan
     """How much features vary between samples, relative to their size (see `spread_of`)."""
     dead: float = math.nan
     """Share of the features that are the same for every sample, up to rounding."""
     trace_ratio: float = math.nan
-    """Log separation by kind "trace_ratio", which alarms go by."""
+    """Log separation by the convention "trace_ratio", which the alarms go by."""
     rounding: float = 0.0
     """The `spread` that rounding alone can make."""
 
@@ -52,7 +52,7 @@ class LayerLook:
         return self.spread <= self.rounding
 
 
-MEASURES = {
+LOGGED = {
     name: {"long_name": long_name, "units": units}
     for name, long_name, units in (
         ("log_separation", "log separation of the classes", "natural logarithm"),
@@ -65,33 +65,34 @@ MEASURES = {
         ("dead", "share of features that are the same for every sample", "1"),
     )
 }
-"""What of `LayerLook` is logged and kept, with its attrs."""
+"""The fields of `LayerSnapshot` that are logged and kept, with their attrs in the Dataset."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """What one pass over the probe gave."""
+class Snapshot:
+    """Numbers of all layers at one look."""
 
-    layers: dict[str, LayerLook]
-    """By name, in the order in which layers ran; "input" first, if the input is real numbers."""
+    layers: dict[str, LayerSnapshot]
+    """The layers by name, in the order in which they ran; "input" comes first, where the input is
+    real numbers."""
     concavity: float
-    """`LoadCurve.concavity` of their log separations; NaN if one is not finite."""
+    """`LoadCurve.concavity` of their log separations; NaN if one of these is not finite."""
     not_finite: dict[str, str]
-    """Layers with NaN or infinity, in order, and how much of it in words."""
+    """Layers with NaN or infinity, in order, each with how much of it there is, in words."""
     given: str | None
-    """The layer that is the model's input, and nothing that it made."""
+    """The layer that is the model's input, and nothing that the model made."""
 
     def scalars(self) -> dict[str, float]:
-        """All numbers that are finite, by "measure/layer", and the concavity."""
+        """Return all finite numbers, by "measure/layer", and the concavity if it is finite."""
         named = {
             f"{measure}/{layer}": getattr(numbers, measure)
-            for measure in MEASURES
+            for measure in LOGGED
             for layer, numbers in self.layers.items()
         } | {"concavity": self.concavity}
         return {name: value for name, value in named.items() if math.isfinite(value)}
 
 
-def look_at(
+def measure_snapshot(
     rows: Mapping[str, Tensor],
     sample: Mapping[str, Tensor],
     *,
@@ -99,12 +100,28 @@ def look_at(
     kind: SeparationKind,
     not_finite: Mapping[str, str],
     given: str | None,
-) -> Look:
-    """The look that the rows (row, width) of all layers give, in the order in which layers ran.
+) -> Snapshot:
+    """Measure all layers from their rows.
 
-    `sample`: for every layer the sample that each row is of. `classes`: of every sample its class,
-    -1 for none. Layers that are not finite, named in `not_finite`, are not measured. `given` is as
-    in `Look`.
+    Parameters
+    ----------
+    rows : mapping of str to Tensor
+        What each layer put out, (row, width), in the order in which the layers ran.
+    sample : mapping of str to Tensor
+        For each layer the sample that every row belongs to, (row,).
+    classes : Tensor or None
+        Class of every sample, (sample,), -1 for a sample without one; None for no classes at all.
+    kind : str
+        Convention of the log separation.
+    not_finite : mapping of str to str
+        Layers with NaN or infinity, and how much of it in words. They are not measured.
+    given : str or None
+        The layer that is the model's input.
+
+    Returns
+    -------
+    Snapshot
+        The numbers of every layer.
     """
     found: dict[str, dict[str, float]] = {}
     before: str | None = None
@@ -113,21 +130,22 @@ def look_at(
         if layer in not_finite:
             before = None
             continue
-        found[layer] = _of_layer(H, None if classes is None else classes[sample[layer]], kind)
+        labels = None if classes is None else classes[sample[layer]]
+        found[layer] = _measure_alone(H, labels, kind)
         if before is not None and rows[before].shape == H.shape:
             if torch.equal(sample[before], sample[layer]):
                 step = StepSums()
                 step.update(rows[before], H)
                 found[layer] |= {"relative_step": step.relative_step(), "growth": step.growth()}
         before = layer
-    D = np.array([of.get("log_separation", math.nan) for of in found.values()])
+    D = np.array([numbers.get("log_separation", math.nan) for numbers in found.values()])
     known = np.isfinite(D)
     falling = np.where(known, -D if kind == "inverse" else D, np.nan)
     for layer, load in zip(list(found)[1:], loads(falling), strict=True):
         found[layer]["load"] = float(load)
     curve = LoadCurve(D, kind) if len(D) > 1 and known.all() else None
-    return Look(
-        {layer: LayerLook(**of) for layer, of in found.items()},
+    return Snapshot(
+        {layer: LayerSnapshot(**numbers) for layer, numbers in found.items()},
         math.nan if curve is None else curve.concavity,
         dict(not_finite),
         given,
@@ -135,13 +153,29 @@ def look_at(
 
 
 def spread_of(H: Tensor) -> tuple[float, Tensor]:
-    r"""How much features vary between samples, and the same feature by feature.
+    r"""Measure how much features vary between samples, relative to their size.
 
-    With $s_j$ the standard deviation of feature j and $r_j$ its root mean square, the root mean
-    square over j of $s_j / \max(r_j, r)$, r the median of the $r_j$: 1 for features about 0, and 0
-    for a layer that puts out the same for every sample. Features that are 0 throughout are left
-    out. A few huge features that hardly vary, as language models have, do not hide the rest, as
-    they would in a norm. Dimensionless.
+    A layer whose features lie about 0 has a spread of 1. One that puts out the same for every
+    sample has 0. Features that are 0 throughout are left out.
+
+    Parameters
+    ----------
+    H : Tensor
+        Features, (sample, width).
+
+    Returns
+    -------
+    spread : float
+        The spread of the layer, dimensionless.
+    each : Tensor
+        The spread of every feature, (width,).
+
+    Notes
+    -----
+    With $s_j$ the standard deviation of feature j, $r_j$ its root mean square, and r the median of
+    the $r_j$, the spread of a feature is $s_j / \max(r_j, r)$, and that of the layer the root mean
+    square of these. A few huge features that hardly vary, as language models have, would hide the
+    others in a norm of the whole layer; here they count as any other.
     """
     size = H.square().mean(0).sqrt()
     deviation = H.std(0, correction=0)
@@ -153,8 +187,8 @@ def spread_of(H: Tensor) -> tuple[float, Tensor]:
 
 
 @torch_threads(1)
-def _of_layer(H: Tensor, classes: Tensor | None, kind: SeparationKind) -> dict[str, float]:
-    """What one layer's rows (row, width) and their classes give, without the layer before."""
+def _measure_alone(H: Tensor, classes: Tensor | None, kind: SeparationKind) -> dict[str, float]:
+    """Measure what takes one layer alone: its rows (row, width), and the class of each row."""
     epsilon = torch.finfo(H.dtype).eps
     H = H.double()
     spread, each = spread_of(H)
@@ -166,7 +200,7 @@ def _of_layer(H: Tensor, classes: Tensor | None, kind: SeparationKind) -> dict[s
     }
     if spread <= rounding:
         return found
-    if len(H) < H.shape[1]:  # an orthogonal map changes none of what follows
+    if len(H) < H.shape[1]:  # an orthogonal map of the features changes none of what follows
         H = torch.linalg.qr(H.T, mode="r").R.T
     s = spectrum(H, centred=True)
     found["stable_rank"] = float(stable_rank_of_spectrum(s, "nuclear"))
@@ -175,7 +209,7 @@ def _of_layer(H: Tensor, classes: Tensor | None, kind: SeparationKind) -> dict[s
         some = classes >= 0
         moments = ClassMoments(H.shape[1], int(classes.max()) + 1)
         moments.update(H[some], classes[some])
-        moments.epsilon = epsilon  # of the features as the model put them out
+        moments.epsilon = epsilon  # that of the features as the model put them out
         scatter = moments.scatter()
         found["log_separation"] = scatter.log_separation(kind)
         found["trace_ratio"] = scatter.log_separation("trace_ratio")
