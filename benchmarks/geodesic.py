@@ -28,7 +28,7 @@ from train_step import EagerNet
 
 import loadpath as lp
 from loadpath.data import Data
-from loadpath.leaky_resnet.adjoint import Adjoint, Loss, data_term
+from loadpath.leaky_resnet import Adjoint, Loss, data_term
 from loadpath.leaky_resnet.training import SGD, Adam
 from loadpath.threads import torch_threads
 

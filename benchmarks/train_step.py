@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_info
 from torch import nn
 
 from loadpath import LeakyResNet
-from loadpath.leaky_resnet.adjoint import Adjoint, by_numpy
+from loadpath.leaky_resnet import Adjoint, by_numpy
 from loadpath.threads import torch_threads
 
 SIZES = ((1000, 100, 20), (4000, 512, 20))

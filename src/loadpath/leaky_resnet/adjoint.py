@@ -1,19 +1,15 @@
-"""Objective, gradient and momenta of a LeakyResNet.
+"""Objective and gradient of a LeakyResNet, with the forward and adjoint recursion written out.
 
-`Adjoint` writes the forward and the adjoint recursion out by hand into buffers that are allocated
-once; `momenta` reads the same derivatives off autograd. Each is the other's oracle.
+`Adjoint` writes into buffers that are allocated once. `loadpath.leaky_resnet.momenta` reads the
+same derivatives off autograd: each is the other's oracle.
 """
 
 from __future__ import annotations
 
-import math
-import platform
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -23,94 +19,10 @@ from torch import Tensor
 
 from loadpath.checks import check_count
 from loadpath.leaky_resnet.model import LeakyResNet
+from loadpath.leaky_resnet.objective import Loss, check_loss
+from loadpath.leaky_resnet.products import as_factor, multiply
 from loadpath.record import ACTIVATIONS
 from loadpath.threads import torch_threads
-
-Loss = Literal["mse", "cross-entropy"]
-LOSSES: tuple[Loss, ...] = ("mse", "cross-entropy")
-
-
-def check_loss(loss: str) -> None:
-    """Refuse what is not the name of a loss, in one sentence."""
-    if loss not in LOSSES:
-        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}.")
-
-
-def data_term(
-    outputs: Float[Tensor, "sample out"], y: Tensor, loss: Loss, *, n_total: int | None = None
-) -> Float[Tensor, ""]:
-    r"""Data term C: $\frac1N \sum_i \|y_i - f_i\|^2$ ("mse") or mean cross-entropy in nats.
-
-    `y` is (sample, out) for "mse" and (sample,) of class numbers for "cross-entropy". `n_total` is
-    the N to divide by where the samples are a part of more.
-
-    Raises: ValueError for an unknown `loss`.
-    """
-    check_loss(loss)
-    if loss == "mse":
-        total = (outputs - y).square().sum()
-    else:
-        total = torch.nn.functional.cross_entropy(outputs, y, reduction="sum")
-    return total / (n_total or len(outputs))
-
-
-def momenta(
-    model: LeakyResNet,
-    x: Float[Tensor, "sample in"],
-    y: Tensor,
-    *,
-    weight_decay: float,
-    loss: Loss = "mse",
-    n_total: int | None = None,
-) -> tuple[list[Float[Tensor, "sample width"]], list[Float[Tensor, "sample width"]]]:
-    r"""Path [A_0..A_L] and momenta [B_0..B_L], $B_l = -\frac1\lambda \partial C/\partial A_l$.
-
-    C is the data term alone. Pass `n_total` when x is one batch of N samples in all: momenta of
-    different samples do not mix, so the batches' momenta stack. Cost: one forward and backward.
-
-    Raises: ValueError if `weight_decay` is not positive and finite, or `loss` is unknown.
-    Source: Jacot and Kaiser, arXiv:2405.17573, Hamiltonian formulation.
-    """
-    if not 0 < weight_decay < math.inf:
-        raise ValueError(f"weight_decay must be finite and above 0, got {weight_decay}.")
-    with torch.enable_grad():
-        path = model.path_from((x @ model.input_map).detach().requires_grad_())
-        C = data_term(path[-1] @ model.output_map, y, loss, n_total=n_total)
-        gradients = torch.autograd.grad(C, path)
-    return [A.detach() for A in path], [-g / weight_decay for g in gradients]
-
-
-@cache
-def _mkl_at_home() -> bool:
-    """Whether torch multiplies by MKL, on a processor of MKL's maker."""
-    try:
-        processor = Path("/proc/cpuinfo").read_text(errors="replace")
-    except OSError:  # not Linux
-        processor = platform.processor()
-    return torch.backends.mkl.is_available() and "Intel" in processor
-
-
-def by_numpy(tensor: Tensor) -> bool:
-    """Whether NumPy's BLAS is to multiply matrices that are where `tensor` is.
-
-    It has kernels for every maker's processors, while torch's on a CPU is tuned for one maker's:
-    docs/training.md has what each costs on the other's.
-    """
-    return tensor.device.type == "cpu" and not _mkl_at_home()
-
-
-def _factors(tensor: Tensor) -> Any:
-    """Return `tensor` as `_product` takes it, sharing memory: a NumPy array if that multiplies."""
-    tensor = tensor.detach()
-    return tensor.numpy() if by_numpy(tensor) else tensor
-
-
-def _product(a: Any, b: Any, out: Any) -> None:
-    """Write the matrix product of two `_factors` into a third."""
-    if isinstance(out, np.ndarray):
-        np.matmul(a, b, out=out)
-    else:
-        torch.mm(a, b, out=out)
 
 
 def smooth_relu(z: Tensor, tau: float, *, out: Tensor, slope: Tensor) -> None:
@@ -139,7 +51,7 @@ class _Buffers:
         # Rows of features, not columns: the row of ones then leaves phi(A) one contiguous block.
         S = [new(w + model.bias, n).fill_(1.0) for _ in range(model.depth)]
         self.phi = [s[:w] for s in S]
-        self.S, self.St = [_factors(s) for s in S], [_factors(s.T) for s in S]
+        self.S, self.St = [as_factor(s) for s in S], [as_factor(s.T) for s in S]
         self.A, self.G, self.T = (new(w, n) for _ in range(3))
         self.slopes: list[Tensor] = []
         """Derivatives at rounded kinks; only there while `Adjoint.smoothing` rounds them."""
@@ -218,8 +130,8 @@ class Adjoint:
         self.scaled = torch.empty_like(model.weights)
         self.smoothing = [0.0] * model.depth
         """Half-width over which relu's kink is rounded off, for the activations of every layer."""
-        self.W = [_factors(layer) for layer in self.scaled]
-        self.Wt = [_factors(layer[:, : model.width].T) for layer in self.scaled]
+        self.W = [as_factor(layer) for layer in self.scaled]
+        self.Wt = [as_factor(layer[:, : model.width].T) for layer in self.scaled]
 
     @torch.no_grad()
     def load(self, x: Float[Tensor, "sample in"], y: Tensor) -> None:
@@ -301,7 +213,7 @@ class Adjoint:
         activation = ACTIVATIONS[model.activation]
         A, G, T, tau = buffers.A, buffers.G, buffers.T, self.smoothing
         phi, S, St, slopes = buffers.phi, buffers.S, buffers.St, buffers.slopes
-        G_factors, T_factors = _factors(G), _factors(T)
+        G_factors, T_factors = as_factor(G), as_factor(T)
         if self.learned_input:
             torch.mm(model.input_map.T, block.x.T, out=block.A0)
         A.copy_(block.A0)
@@ -312,17 +224,17 @@ class Adjoint:
                 torch.clamp_min(A, 0, out=phi[l])
             else:
                 phi[l].copy_(activation.forward(A))
-            _product(W[l], S[l], T_factors)
+            multiply(W[l], S[l], T_factors)
             torch.add(T, A, alpha=decay[l], out=A)
 
         P = model.output_map.detach()
         value, D = self._loss(P.T @ A, block.y)
         torch.mm(P, D, out=G)
         maps = {"output_map": A @ D.T} if model.output_map.requires_grad else {}
-        for l, out in reversed(list(enumerate(_factors(gradient)))):  # noqa: E741
-            _product(G_factors, St[l], out)
+        for l, out in reversed(list(enumerate(as_factor(gradient)))):  # noqa: E741
+            multiply(G_factors, St[l], out)
             if l or self.learned_input:
-                _product(Wt[l], G_factors, T_factors)
+                multiply(Wt[l], G_factors, T_factors)
                 if tau[l]:
                     T.mul_(slopes[l])
                 else:

@@ -7,7 +7,7 @@ from exact_paths import random, relu_stationary_net, smooth_stationary_net, squa
 from scipy.integrate import solve_bvp
 from scipy.optimize import minimize
 
-from loadpath.leaky_resnet.adjoint import Adjoint, momenta
+from loadpath.leaky_resnet import Adjoint, momenta
 from loadpath.leaky_resnet.geodesic import linear, solve
 from loadpath.leaky_resnet.geodesic.flow import flow
 from loadpath.leaky_resnet.layer_steps import irregular

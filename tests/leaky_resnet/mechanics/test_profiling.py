@@ -18,7 +18,7 @@ from exact_paths import (
 )
 
 from loadpath import results
-from loadpath.leaky_resnet import adjoint, mechanics
+from loadpath.leaky_resnet import data_term, mechanics, momenta
 from loadpath.leaky_resnet.mechanics.labels import LABELS
 from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.threads import torch_threads
@@ -142,7 +142,7 @@ def test_profile_equals_the_functions_of_tensors():
     net.weights.data[:, :, -1] = random(4, 6, seed=4)
     x, y = random(70, 5, seed=5), random(70, 2, seed=6)
     ds = mechanics.profile(net, x, y, weight_decay=DECAY, gamma0=1e-3)
-    path, B = adjoint.momenta(net, x, y, weight_decay=DECAY)
+    path, B = momenta(net, x, y, weight_decay=DECAY)
     W, leak = net.weights.detach(), dict(effective_depth=2.0)
     for l, A in enumerate(path):
         gamma = mechanics.kernel_gamma(A, 1e-3)
@@ -192,7 +192,7 @@ def test_the_discrete_stationarity_is_the_gradient_of_the_objective(step, leak):
     net = square_net(4, 3, effective_depth=leak, step=step, seed=7)
     x, y = random(30, 4, seed=8), random(30, 4, seed=9)
     ds = mechanics.profile(net, x, y, weight_decay=DECAY)
-    objective = adjoint.data_term(net(x), y, "mse") + DECAY * net.regularizer()
+    objective = data_term(net(x), y, "mse") + DECAY * net.regularizer()
     (gradient,) = torch.autograd.grad(objective, net.weights)
     scale = DECAY / net.coupling * net.layer_steps
     residual = gradient.norm(dim=(1, 2)) / (scale * net.weights.detach().norm(dim=(1, 2)))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from loadpath import LeakyResNet
-from loadpath.leaky_resnet import adjoint
+from loadpath.leaky_resnet import adjoint, data_term
 from loadpath.leaky_resnet.training.curvature import Coordinates
 
 SEED, DECAY = 0, 0.05
@@ -47,7 +47,7 @@ def test_coordinates_whiten_the_hessian_of_one_layer(step, bias, monkeypatch):
         W = coordinates.U @ (V * coordinates.D) @ coordinates.Q.mT
         outputs = torch.func.functional_call(net, {"weights": W}, (x,))
         R = (net.layer_steps * W.square().sum((1, 2))).sum() / (2 * net.coupling)
-        return adjoint.data_term(outputs, y, "mse") + DECAY * R
+        return data_term(outputs, y, "mse") + DECAY * R
 
     n = coordinates.V.numel()
     H = torch.autograd.functional.hessian(objective, coordinates.V.detach()).reshape(n, n)
@@ -66,7 +66,7 @@ def test_gamma_is_the_mean_curvature_by_the_layer_s_output(loss, monkeypatch):
 
     def of_one(a, target):
         # The sum over samples of one sample is its own data term.
-        return adjoint.data_term((a @ net.output_map)[None], target[None], loss)
+        return data_term((a @ net.output_map)[None], target[None], loss)
 
     each = [
         torch.autograd.functional.hessian(lambda a, i=i: of_one(a, y[i]), A[i])

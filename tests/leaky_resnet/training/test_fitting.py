@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 
 from loadpath import LeakyResNet, fit
 from loadpath.data import Data
-from loadpath.leaky_resnet import adjoint, layer_steps, mechanics
+from loadpath.leaky_resnet import adjoint, data_term, layer_steps, mechanics, momenta
 from loadpath.leaky_resnet.layer_steps import Adaptive
 from loadpath.leaky_resnet.training import (
     LBFGS,
@@ -56,7 +56,7 @@ def net(data, **options):
 def residuals(model, data, weight_decay, loss):
     """Stationarity of every layer, from autograd's momenta and `mechanics`."""
     y = data.y_train
-    path, B = adjoint.momenta(model, data.x_train, y, weight_decay=weight_decay, loss=loss)
+    path, B = momenta(model, data.x_train, y, weight_decay=weight_decay, loss=loss)
     _, gain = model.coefficients()
     return [
         float(
@@ -247,7 +247,7 @@ def test_a_huge_weight_decay_ends_in_the_trivial_minimum(make, effective_depth):
     assert run.status == "trivial minimum" == run.history.attrs["status"]
     # What is left is the linear map of a net without weights, e^{-L~} in the limit of many layers.
     leaked = (1 - effective_depth / 4) ** 4 * data.x_train @ model.input_map @ model.output_map
-    expected = float(adjoint.data_term(leaked, data.y_train, run.loss))
+    expected = float(data_term(leaked, data.y_train, run.loss))
     # Weights of order 1 / lambda move it by as much.
     assert float(run.history["data_term"][-1]) == pytest.approx(expected, rel=1e-2)
     assert float(run.history["regularizer"][-1]) < 1e-6

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from loadpath import results
 from loadpath.leaky_resnet import mechanics
-from loadpath.leaky_resnet.adjoint import Loss
 from loadpath.leaky_resnet.geodesic.certificate import Certificate
 from loadpath.leaky_resnet.model import LeakyResNet
+from loadpath.leaky_resnet.objective import Loss
 
 Endpoint = Literal["fit", "fixed"]
 

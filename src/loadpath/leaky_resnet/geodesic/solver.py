@@ -15,7 +15,6 @@ from tqdm import tqdm
 
 from loadpath.checks import as_rows, check_count
 from loadpath.leaky_resnet import layer_steps as meshes
-from loadpath.leaky_resnet.adjoint import Loss, check_loss, data_term
 from loadpath.leaky_resnet.geodesic import phases as plan
 from loadpath.leaky_resnet.geodesic.certificate import (
     ITERATIONS,
@@ -29,6 +28,7 @@ from loadpath.leaky_resnet.geodesic.endpoints import REACHED, check_reachable, e
 from loadpath.leaky_resnet.geodesic.history import history
 from loadpath.leaky_resnet.geodesic.solution import Endpoint, Geodesic
 from loadpath.leaky_resnet.model import LeakyResNet
+from loadpath.leaky_resnet.objective import Loss, check_loss, data_term
 from loadpath.leaky_resnet.training import default_weight_decay
 from loadpath.threads import torch_threads
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from loadpath import results
 from loadpath.checks import check_positive
-from loadpath.leaky_resnet import adjoint
+from loadpath.leaky_resnet import objective
 from loadpath.leaky_resnet.mechanics.bottleneck import (
     bottleneck_from_spectra,
     stable_rank_of_spectrum,
@@ -48,7 +48,7 @@ def profile(
     y: Tensor,
     *,
     weight_decay: float,
-    loss: adjoint.Loss = "mse",
+    loss: objective.Loss = "mse",
     gamma0: float = 1e-2,
     batch_size: int = 4096,
 ) -> xr.Dataset:

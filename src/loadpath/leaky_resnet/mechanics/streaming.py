@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from loadpath.leaky_resnet import adjoint
+from loadpath.leaky_resnet import objective
 from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.record import Moments
 
@@ -40,7 +40,7 @@ def stream(
     y: Tensor,
     *,
     weight_decay: float,
-    loss: adjoint.Loss,
+    loss: objective.Loss,
     batch_size: int,
 ) -> Sums:
     """Run `model` over x, y in batches and add up what `profile` needs; see there."""
@@ -63,11 +63,11 @@ def stream(
     for x_batch, y_batch in zip(x.split(batch_size), y.split(batch_size), strict=True):
         x_batch = x_batch.to(model.weights)
         y_batch = y_batch.to(model.weights.device, torch.float64 if loss == "mse" else torch.int64)
-        path, B = adjoint.momenta(
+        path, B = objective.momenta(
             model, x_batch, y_batch, weight_decay=weight_decay, loss=loss, n_total=len(x)
         )
         outputs = path[-1] @ model.output_map
-        sums.data_term.add_(adjoint.data_term(outputs, y_batch, loss, n_total=len(x)))
+        sums.data_term.add_(objective.data_term(outputs, y_batch, loss, n_total=len(x)))
         for l in range(L + 1):
             sums.moments[l].update(path[l])
             S = model.features(path[l])
@@ -82,7 +82,7 @@ def stream(
 
 
 def check_data(
-    model: LeakyResNet, x: Tensor, y: Tensor, loss: adjoint.Loss, batch_size: int
+    model: LeakyResNet, x: Tensor, y: Tensor, loss: objective.Loss, batch_size: int
 ) -> None:
     """Raise ValueError if `profile` cannot run `model` on x, y with this loss."""
     if batch_size < 1:

@@ -10,8 +10,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from loadpath.leaky_resnet.adjoint import Loss, by_numpy
 from loadpath.leaky_resnet.model import LeakyResNet
+from loadpath.leaky_resnet.objective import Loss
+from loadpath.leaky_resnet.products import multiply_stacks
 from loadpath.threads import torch_threads
 
 SAMPLES, PROBES = 4096, 2
@@ -93,23 +94,15 @@ class Coordinates:
     def write_weights(self) -> None:
         """Set the model's weights to what V says."""
         weights = self.model.weights.detach()
-        _triple(self.U, self.V.detach() * self.D, self.Q.mT, weights)
+        multiply_stacks(self.U, self.V.detach() * self.D, self.Q.mT, weights)
 
     @torch.no_grad()
     def read_gradient(self) -> None:
         """Set V's gradient from that of the model's weights."""
         assert self.model.weights.grad is not None
         self.V.grad = torch.empty_like(self.V)
-        _triple(self.U.mT, self.model.weights.grad, self.Q, self.V.grad)
+        multiply_stacks(self.U.mT, self.model.weights.grad, self.Q, self.V.grad)
         self.V.grad.mul_(self.D)
-
-
-def _triple(left: Tensor, middle: Tensor, right: Tensor, out: Tensor) -> None:
-    """Write the products of three stacks of matrices to `out`."""
-    if by_numpy(out):
-        np.matmul(np.matmul(left.numpy(), middle.numpy()), right.numpy(), out=out.numpy())
-    else:
-        torch.matmul(left @ middle, right, out=out)
 
 
 def _with_loss_curvature(noise: Tensor, outputs: Tensor, loss: Loss) -> Tensor:

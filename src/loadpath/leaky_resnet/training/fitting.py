@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from loadpath.checks import check_count
 from loadpath.data import Data
-from loadpath.leaky_resnet.adjoint import Loss, check_loss
 from loadpath.leaky_resnet.layer_steps import Adaptive
 from loadpath.leaky_resnet.model import LeakyResNet
+from loadpath.leaky_resnet.objective import Loss, check_loss
 from loadpath.leaky_resnet.training import checkpoint as checkpoints
 from loadpath.leaky_resnet.training.stages import Stage, default_stages
 from loadpath.leaky_resnet.training.trainer import Trainer

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from loadpath import results
 from loadpath.data import Data
-from loadpath.leaky_resnet import adjoint, mechanics
+from loadpath.leaky_resnet import mechanics, objective
+from loadpath.leaky_resnet.adjoint import Adjoint
 from loadpath.leaky_resnet.model import LeakyResNet
 
 TRIVIAL = 0.99
@@ -36,16 +37,16 @@ UNITS = {
 }
 
 
-def error(model: LeakyResNet, x: Tensor, y: Tensor, loss: adjoint.Loss) -> float:
+def error(model: LeakyResNet, x: Tensor, y: Tensor, loss: objective.Loss) -> float:
     """Mean squared error summed over outputs for "mse", fraction misclassified otherwise."""
     with torch.no_grad():
         outputs = model(x)
         if loss == "mse":
-            return float(adjoint.data_term(outputs, y, loss))
+            return float(objective.data_term(outputs, y, loss))
         return float((outputs.argmax(1) != y).double().mean())
 
 
-def trivial_loss(model: LeakyResNet, x: Tensor, y: Tensor, loss: adjoint.Loss) -> float:
+def trivial_loss(model: LeakyResNet, x: Tensor, y: Tensor, loss: objective.Loss) -> float:
     """Data term that takes no weights: of the best constant or of `model` with all weights 0.
 
     A net without weights lets its input leak away, so at small L~ it still computes a linear map,
@@ -54,7 +55,7 @@ def trivial_loss(model: LeakyResNet, x: Tensor, y: Tensor, loss: adjoint.Loss) -
     decay, _ = model.coefficients()
     with torch.no_grad():
         outputs = float(decay.prod()) * (x @ model.input_map @ model.output_map)
-    return min(constant_loss(y, loss), float(adjoint.data_term(outputs, y, loss)))
+    return min(constant_loss(y, loss), float(objective.data_term(outputs, y, loss)))
 
 
 def is_trivial(data_term: float, penalty: float, trivial: float) -> bool:
@@ -66,7 +67,7 @@ def is_trivial(data_term: float, penalty: float, trivial: float) -> bool:
     return data_term > TRIVIAL * trivial and penalty < (1 - TRIVIAL) * trivial
 
 
-def constant_loss(y: Tensor, loss: adjoint.Loss) -> float:
+def constant_loss(y: Tensor, loss: objective.Loss) -> float:
     """Data term of the best constant output: the variance of y, or its entropy."""
     if loss == "mse":
         return float((y - y.mean(0)).double().square().sum(1).mean())
@@ -93,9 +94,9 @@ class History:
         self,
         model: LeakyResNet,
         data: Data,
-        loss: adjoint.Loss,
+        loss: objective.Loss,
         weight_decay: float,
-        full: adjoint.Adjoint,
+        full: Adjoint,
     ) -> None:
         """Rows about `model` on `data`; `full` has the whole training set loaded."""
         self.model, self.loss, self.weight_decay, self.full = model, loss, weight_decay, full
@@ -126,7 +127,7 @@ class History:
 
     def _spread(self) -> float:
         model = self.model
-        path, B = adjoint.momenta(
+        path, B = objective.momenta(
             model, self.x, self.y, weight_decay=self.weight_decay, loss=self.loss
         )
         H = mechanics.symmetric_hamiltonian(
@@ -174,6 +175,6 @@ class History:
         )
 
 
-def targets(y: Tensor, model: LeakyResNet, loss: adjoint.Loss) -> Tensor:
+def targets(y: Tensor, model: LeakyResNet, loss: objective.Loss) -> Tensor:
     """Return y where the model is, in its dtype where y is outputs."""
     return y.to(model.weights) if loss == "mse" else y.to(model.weights.device)

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 
 from loadpath.data import Data
-from loadpath.leaky_resnet.adjoint import Adjoint, Loss
+from loadpath.leaky_resnet.adjoint import Adjoint
 from loadpath.leaky_resnet.layer_steps import Adaptive
 from loadpath.leaky_resnet.model import LeakyResNet
+from loadpath.leaky_resnet.objective import Loss
 from loadpath.leaky_resnet.training.curvature import Coordinates
 from loadpath.leaky_resnet.training.history import History, is_trivial, trivial_loss
 from loadpath.leaky_resnet.training.stages import LBFGS, Stage

@@ -7,7 +7,7 @@ import torch
 from exact_paths import random, square_net, target_with_momenta
 
 from loadpath import LeakyResNet
-from loadpath.leaky_resnet import adjoint, mechanics
+from loadpath.leaky_resnet import data_term, mechanics, momenta
 from loadpath.leaky_resnet.geodesic.certificate.kinks import KinkField
 from loadpath.leaky_resnet.geodesic.certificate.subgradient import by_width, least_norm
 
@@ -35,7 +35,7 @@ def pinned_net():
 def objective(net, x, y, weights):
     outputs = torch.func.functional_call(net, {"weights": weights}, (x,))
     R = (net.layer_steps * weights.square().sum((1, 2))).sum() / (2 * net.coupling)
-    return adjoint.data_term(outputs, y, "mse") + DECAY * R
+    return data_term(outputs, y, "mse") + DECAY * R
 
 
 @pytest.mark.parametrize("side, off", [(-1e-7, 3.75), (0.0, 3.75), (1e-7, 8.75)])
@@ -215,9 +215,9 @@ def test_the_slopes_reproduce_the_momenta(monkeypatch):
     monkeypatch.setattr("loadpath.leaky_resnet.geodesic.certificate.kinks.BLOCK", 7)
     net, x, y = random_problem(3)
     found = least_norm(net, x, y, weight_decay=DECAY, kink_width=0.2)
-    path, momenta = adjoint.momenta(net, x, y, weight_decay=DECAY)
+    path, B = momenta(net, x, y, weight_decay=DECAY)
     decay, gain = net.coefficients()
-    B = momenta[-1]
+    B = B[-1]
     with torch.no_grad():
         for l in reversed(range(net.depth)):
             BtS = B.T @ net.features(path[l])

@@ -9,7 +9,7 @@ from exact_paths import random
 from scipy.optimize import rosen, rosen_der, rosen_hess
 
 from loadpath import LeakyResNet
-from loadpath.leaky_resnet import adjoint
+from loadpath.leaky_resnet import data_term
 from loadpath.leaky_resnet.geodesic.descent.newton import Newton, hessian
 
 DECAY = 0.1
@@ -39,7 +39,7 @@ def test_the_hessian_is_that_of_autograd(step, bias, effective_depth, tau):
             S = torch.cat([S, torch.ones(len(S), 1, dtype=S.dtype)], 1) if bias else S
             A = decay[l] * A + gain[l] * S @ W.T
         R = (steps * weights.square().sum((1, 2))).sum() / (2 * net.coupling)
-        return adjoint.data_term(A @ net.output_map, y, "mse") + DECAY * R
+        return data_term(A @ net.output_map, y, "mse") + DECAY * R
 
     exact = torch.func.jacrev(torch.func.grad(objective))(net.weights.detach().flatten())
     assert net.output_map.shape == (4, 3)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from loadpath.checks import check_positive
-from loadpath.leaky_resnet import adjoint
+from loadpath.leaky_resnet import objective
 from loadpath.leaky_resnet.geodesic.certificate import wording
 from loadpath.leaky_resnet.geodesic.certificate.conservation import conservation
 from loadpath.leaky_resnet.geodesic.certificate.kinks import KINKS
@@ -98,7 +98,7 @@ def certify(
     y: Tensor,
     *,
     weight_decay: float,
-    loss: adjoint.Loss = "mse",
+    loss: objective.Loss = "mse",
     kink_width: float = 1e-3,
     tolerance: float = TOLERANCE,
     iterations: int = ITERATIONS,

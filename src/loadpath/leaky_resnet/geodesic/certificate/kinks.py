@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from loadpath.leaky_resnet import adjoint
+from loadpath.leaky_resnet import objective
 from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.record import ACTIVATIONS
 
@@ -55,7 +55,7 @@ class KinkField:
         y: Tensor,
         *,
         weight_decay: float,
-        loss: adjoint.Loss,
+        loss: objective.Loss,
         widest: float,
         threads: int = 1,
     ) -> None:
@@ -97,7 +97,7 @@ class KinkField:
             end = path[-1].clone().requires_grad_()
             y_batch = y_batch.to(torch.float64 if loss == "mse" else torch.int64)
             with torch.enable_grad():
-                C = adjoint.data_term(end @ model.output_map, y_batch, loss, n_total=len(x))
+                C = objective.data_term(end @ model.output_map, y_batch, loss, n_total=len(x))
             momentum = torch.autograd.grad(C, end)[0].div_(-weight_decay).numpy()
             # One array a block: many of the size of a layer would lie scattered in memory.
             S = np.ones((self.L, len(x_batch), self.w + model.bias))

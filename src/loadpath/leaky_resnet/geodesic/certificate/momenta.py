@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.leaky_resnet import adjoint
+from loadpath.leaky_resnet import objective
 from loadpath.leaky_resnet.geodesic.certificate.subgradient import LeastNorm
 from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.record import ACTIVATIONS
@@ -21,7 +21,7 @@ def momenta_on_kinks(
     found: LeastNorm,
     *,
     weight_decay: float,
-    loss: adjoint.Loss = "mse",
+    loss: objective.Loss = "mse",
 ) -> tuple[Nodes, Nodes]:
     r"""Path and momenta of the least-norm subgradient, each (layer + 1, sample, width).
 
@@ -37,7 +37,7 @@ def momenta_on_kinks(
         for l, W in enumerate(model.weights):
             A[l + 1] = decay[l] * A[l] + gain[l] * (model.features(A[l]) @ W.T)
     end = A[-1].clone().requires_grad_()
-    C = adjoint.data_term(end @ model.output_map, y, loss)
+    C = objective.data_term(end @ model.output_map, y, loss)
     B[-1] = torch.autograd.grad(C, end)[0] / -weight_decay
     with torch.no_grad():
         for l in range(model.depth - 1, -1, -1):

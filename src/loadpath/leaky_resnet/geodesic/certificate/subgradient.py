@@ -19,10 +19,10 @@ from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from loadpath.checks import check_count, check_positive
-from loadpath.leaky_resnet import adjoint
 from loadpath.leaky_resnet.geodesic.certificate.kinks import BLOCK, Array, KinkField
 from loadpath.leaky_resnet.mechanics import check_data
 from loadpath.leaky_resnet.model import LeakyResNet
+from loadpath.leaky_resnet.objective import Loss
 from loadpath.threads import torch_threads
 
 WIDTHS = (1e-5, 1e-4, 1e-3, 1e-2)
@@ -74,7 +74,7 @@ def least_norm(
     y: Tensor,
     *,
     weight_decay: float,
-    loss: adjoint.Loss = "mse",
+    loss: Loss = "mse",
     kink_width: float = 1e-3,
     iterations: int = ITERATIONS,
     threads: int | None = None,
@@ -124,7 +124,7 @@ def by_width(
     y: Tensor,
     *,
     weight_decay: float,
-    loss: adjoint.Loss = "mse",
+    loss: Loss = "mse",
     widths: Sequence[float] = WIDTHS,
     iterations: int = ITERATIONS,
     threads: int | None = None,

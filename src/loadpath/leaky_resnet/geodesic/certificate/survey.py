@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from loadpath.leaky_resnet import adjoint
+from loadpath.leaky_resnet import objective
 from loadpath.leaky_resnet.geodesic.certificate.kinks import BLOCK
 from loadpath.leaky_resnet.mechanics import STRETCH, safe_ratio, slow_steps
 from loadpath.leaky_resnet.model import LeakyResNet
@@ -25,7 +25,7 @@ class Survey:
     trivial_loss: float
 
 
-def survey(model: LeakyResNet, x: Tensor, y: Tensor, loss: adjoint.Loss) -> Survey:
+def survey(model: LeakyResNet, x: Tensor, y: Tensor, loss: objective.Loss) -> Survey:
     """Run the float64 net `model` over x, y, which have been checked. Cost O(N w^2 L)."""
     n, w = model.depth + 1, model.width
     new = model.weights.new_zeros
@@ -36,7 +36,7 @@ def survey(model: LeakyResNet, x: Tensor, y: Tensor, loss: adjoint.Loss) -> Surv
     for x_batch, y_batch in zip(x.split(BLOCK), y.split(BLOCK), strict=True):
         path = model.path(x_batch)
         outputs = path[-1] @ model.output_map
-        data_term += float(adjoint.data_term(outputs, y_batch, loss, n_total=len(x)))
+        data_term += float(objective.data_term(outputs, y_batch, loss, n_total=len(x)))
         for l, A in enumerate(path):
             products[l] += A.T @ A
             sums[l] += A.sum(0)

@@ -21,11 +21,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.leaky_resnet.adjoint import Adjoint, Loss, smooth_relu
+from loadpath.leaky_resnet.adjoint import Adjoint, smooth_relu
 from loadpath.leaky_resnet.geodesic.descent.newton import Newton, Weights, hessian
 from loadpath.leaky_resnet.geodesic.descent.quasi_newton import Evaluate, QuasiNewton, Vector
 from loadpath.leaky_resnet.layer_steps import Adaptive
 from loadpath.leaky_resnet.model import LeakyResNet
+from loadpath.leaky_resnet.objective import Loss
 from loadpath.leaky_resnet.training import Adam, Coordinates, layer_residuals
 
 LOOK, NEWTON_LOOK = 25, 5
