@@ -82,31 +82,6 @@ def check_above_zero(name: str, value: float | None) -> None:
         check_number(name, value, above=0)
 
 
-def check_positive(name: str, value: float) -> float:
-    """Return `value` as a float, once it is known to be positive and finite.
-
-    Parameters
-    ----------
-    name : str
-        The argument's name, as its caller knows it.
-    value : float
-        What was given.
-
-    Returns
-    -------
-    float
-        The value.
-
-    Raises
-    ------
-    ValueError
-        If `value` is not positive, or not finite.
-    """
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be positive and finite, got {value}.")
-    return float(value)
-
-
 def check_level(level: float) -> None:
     """Refuse a confidence level that is not between 0 and 1.
 

@@ -329,7 +329,7 @@ def test_a_missing_config_file_is_one_line(tmp_path, refusal):
 @pytest.mark.parametrize(
     "options, reason",
     [
-        ("--effective_depth -1", "effective_depth must be finite and >= 0, got -1.0"),
+        ("--effective_depth -1", "effective_depth must be finite and at least 0, got -1.0"),
         ("--effective_depth 7", "effective_depth=7; use more layers or step='exponential'"),
         ("--effective_depth nan", '"effective_depth"'),
         ("--weight_decay 0", "weight_decay must be finite and above 0, got 0.0"),

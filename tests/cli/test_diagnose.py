@@ -135,7 +135,7 @@ def test_the_page_can_be_written_again(capsys):
         (("mine:load", "--max-batches", "0"), "max_batches must be"),
         (("mine:load", "--measures", "[step]"), "measures"),
         (("mine:load", "--level", "2"), "level must be between 0 and 1, got 2.0."),
-        (("mine:load", "--gamma0", "0"), "gamma0 must be positive and finite, got 0.0."),
+        (("mine:load", "--gamma0", "0"), "gamma0 must be finite and above 0, got 0.0."),
         (("mine:load", "--config-version", "9"), "config_version must be 1"),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -11,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from loadpath.checks import check_count
+from loadpath.checks import check_above_zero, check_count, check_number
 from loadpath.leaky_resnet import layer_steps as meshes
 from loadpath.record import ACTIVATIONS
 
@@ -91,10 +90,8 @@ class LeakyResNet(nn.Module):
         sizes = dict(in_features=in_features, out_features=out_features, width=width, depth=depth)
         for name, size in sizes.items():
             check_count(name, size, 1)
-        if not (math.isfinite(effective_depth) and effective_depth >= 0):
-            raise ValueError(f"effective_depth must be finite and >= 0, got {effective_depth}.")
-        if not (math.isfinite(scale) and scale > 0):
-            raise ValueError(f"scale must be finite and above 0, got {scale}.")
+        check_number("effective_depth", effective_depth, least=0)
+        check_above_zero("scale", scale)
         words: list[tuple[str, str, tuple[str, ...]]] = [
             ("step", step, ("euler", "exponential")),
             ("activation", activation, tuple(ACTIVATIONS)),

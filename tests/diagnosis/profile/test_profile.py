@@ -374,7 +374,7 @@ def test_it_can_be_saved_and_read_again(usual, tmp_path):
         ({"measures": ("probes",)}, "measures has 'probes', which needs class labels"),
         ({"measures": ("separation",)}, "measures has 'separation', which needs labels, .* no lab"),
         ({"activation": "swish"}, "activation must be one of relu, .*, got 'swish'"),
-        ({"gamma0": 0.0}, "gamma0 must be positive and finite, got 0.0"),
+        ({"gamma0": 0.0}, "gamma0 must be finite and above 0, got 0.0"),
         ({"kept": 0}, "kept must be"),
         ({"level": 1.0}, "level must be between 0 and 1, got 1.0"),
         ({"seed": -1}, "seed must be"),

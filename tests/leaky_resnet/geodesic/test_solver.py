@@ -302,7 +302,7 @@ def test_without_an_order_to_be_seen_the_first_is_taken():
         (dict(threads=0), "threads must be a whole number of at least 1, not 0"),
         (dict(width=0), "width must be a whole number of at least 1, not 0"),
         (dict(depth=0), "depth must be a whole number of at least 1, not 0"),
-        (dict(effective_depth=-1.0), "effective_depth must be finite and >= 0, got -1.0"),
+        (dict(effective_depth=-1.0), "effective_depth must be finite and at least 0, got -1.0"),
         (dict(effective_depth=6.0), "effective_depth=6; use more layers or step='exponential'"),
         (dict(layer_steps="even"), "layer_steps must be steps or 'adaptive', got 'even'"),
         (dict(layer_steps=torch.full((5,), 0.3)), "layer_steps must sum to 1"),

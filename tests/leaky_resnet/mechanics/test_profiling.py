@@ -310,8 +310,8 @@ LABELS_OF_X = torch.tensor([0, 1, 0, 1, 0, 1])
 @pytest.mark.parametrize(
     "x, y, options, sentence",
     [
-        (X, Y, dict(weight_decay=0.0), "weight_decay must be positive and finite, got 0.0"),
-        (X, Y, dict(gamma0=-1.0), "gamma0 must be positive and finite, got -1.0"),
+        (X, Y, dict(weight_decay=0.0), "weight_decay must be finite and above 0, got 0.0"),
+        (X, Y, dict(gamma0=-1.0), "gamma0 must be finite and above 0, got -1.0"),
         (X, Y, dict(batch_size=0), "batch_size must be at least 1, got 0"),
         (X, Y, dict(loss="mae"), "loss must be 'mse' or 'cross-entropy', got 'mae'"),
         (X[:, :2], Y, {}, r"x must be \(sample, 3\), got \(6, 2\)"),

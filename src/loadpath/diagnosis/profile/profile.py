@@ -12,7 +12,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from loadpath import results
-from loadpath.checks import check_count, check_level, check_positive
+from loadpath.checks import check_above_zero, check_count, check_level
 from loadpath.diagnosis.profile import classes, estimates
 from loadpath.diagnosis.profile.estimates import Columns, Options
 from loadpath.diagnosis.profile.labels import LabelKind, as_kind, kind_of
@@ -180,7 +180,7 @@ def check_options(
         raise ValueError("measures must name at least one measure, got none.")
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}.")
-    check_positive("gamma0", gamma0)
+    check_above_zero("gamma0", gamma0)
     check_count("kept", kept, 1)
     check_count("seed", seed, 0)
     check_level(level)

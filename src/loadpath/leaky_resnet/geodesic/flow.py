@@ -19,7 +19,7 @@ from scipy.integrate import solve_ivp
 from scipy.sparse.linalg import LinearOperator, gmres
 from torch import Tensor
 
-from loadpath.checks import as_rows, check_positive
+from loadpath.checks import as_rows, check_above_zero
 from loadpath.leaky_resnet import layer_steps as meshes
 from loadpath.leaky_resnet.mechanics import coupling, hamiltonian_of_products
 from loadpath.record import ACTIVATIONS, features
@@ -123,7 +123,8 @@ def flow(
     coupling(effective_depth)
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}.")
-    if check_positive("tolerance", tolerance) >= 1:
+    check_above_zero("tolerance", tolerance)
+    if tolerance >= 1:
         raise ValueError(f"tolerance must lie in (0, 1), got {tolerance}.")
     A0 = as_rows("A0", A0)
     B0 = as_rows("B0", B0, shape=tuple(A0.shape))

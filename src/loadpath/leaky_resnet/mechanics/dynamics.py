@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import as_rows, check_positive
+from loadpath.checks import as_rows, check_above_zero
 from loadpath.leaky_resnet.mechanics.energies import (
     PerStep,
     Scalar,
@@ -189,7 +189,7 @@ def on_shell_identity(
     Raises: ValueError if `effective_depth` or `gamma` is not positive or the matrices do not match.
     Source: Jacot and Kaiser, arXiv:2405.17573, proof of Theorem 4.
     """
-    check_positive("effective_depth", effective_depth)
+    check_above_zero("effective_depth", effective_depth)
     S, A, dA, B = samples(A, dA=dA, B=B, activation=activation, bias=bias)
     H = hamiltonian_of_products(B.T @ S, (B * A).sum(), effective_depth)
     V = dA / effective_depth + gamma * B
@@ -248,7 +248,7 @@ def theorem_bounds(
     positive.
     Source: Jacot and Kaiser, arXiv:2405.17573, Theorem 4; gamma by step is derived here.
     """
-    check_positive("effective_depth", effective_depth)
+    check_above_zero("effective_depth", effective_depth)
     if not len(A) == len(dA) == len(B) == len(layer_steps) > 0:
         sizes = (len(A), len(dA), len(B), len(layer_steps))
         raise ValueError(f"A, dA, B and layer_steps must be of one length, got {sizes}.")

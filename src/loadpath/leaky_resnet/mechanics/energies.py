@@ -6,14 +6,13 @@ with $K = S S^\top$ and $S = [\phi(A), 1]$, and K is never formed: see `inner_pr
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import as_rows, check_positive
+from loadpath.checks import as_rows, check_above_zero, check_number
 from loadpath.record import Moments, features
 from loadpath.threads import torch_threads
 
@@ -56,7 +55,7 @@ def inner_product(
 
     Raises: ValueError if `gamma` is not positive, or the matrices are not finite, 2-D and matching.
     """
-    gamma = check_positive("gamma", gamma)
+    check_above_zero("gamma", gamma)
     S, M1 = as_rows("S", S), as_rows("M1", M1)
     M2 = as_rows("M2", M2, shape=(len(M1), M1.shape[1]))
     if len(S) != len(M1):
@@ -182,7 +181,8 @@ def energies_of_rows(
     S: Tensor, A: Tensor, dA: Tensor, *, effective_depth: float, gamma: float
 ) -> Energies:
     """Energies from rows of S, A and dA that need not be samples (`Moments.rows`)."""
-    c, gamma = coupling(effective_depth), check_positive("gamma", gamma)
+    c = coupling(effective_depth)
+    check_above_zero("gamma", gamma)
     R, rest = _ridge(S, torch.stack([A, dA]), gamma)
     # Gram matrix of (A, dA) in the weighted inner product
     gram = torch.einsum("ifw,jfw->ij", R, R) + torch.einsum("inw,jnw->ij", rest, rest) / gamma
@@ -192,7 +192,7 @@ def energies_of_rows(
         kinetic_energy=kinetic,
         cross_term=gram[0, 1],
         stable_hamiltonian=kinetic - effective_depth / 2 * gram[0, 0],
-        gamma=gamma,
+        gamma=float(gamma),
     )
 
 
@@ -215,11 +215,12 @@ def kernel_gamma(
 
 def gamma_of_rows(S: Tensor, gamma0: float) -> float:
     """`kernel_gamma` from rows of S that need not be samples (`Moments.rows`)."""
+    check_above_zero("gamma0", gamma0)
     S = S.detach()
     G = S.T @ S
     with torch_threads(1):
         top = float(torch.linalg.eigvalsh(G)[-1])
-    return max(check_positive("gamma0", gamma0) * top, 1e-100)
+    return max(float(gamma0) * top, 1e-100)
 
 
 def coupling(effective_depth: float) -> float:
@@ -227,8 +228,7 @@ def coupling(effective_depth: float) -> float:
 
     Raises: ValueError if `effective_depth` is negative or not finite.
     """
-    if not (math.isfinite(effective_depth) and effective_depth >= 0):
-        raise ValueError(f"effective_depth must be finite and >= 0, got {effective_depth}.")
+    check_number("effective_depth", effective_depth, least=0)
     return float(effective_depth) or 1.0
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from loadpath import results
-from loadpath.checks import check_positive
+from loadpath.checks import check_above_zero
 from loadpath.leaky_resnet import objective
 from loadpath.leaky_resnet.mechanics.bottleneck import (
     bottleneck_from_spectra,
@@ -77,8 +77,8 @@ def profile(
     are not finite, not of the model's sizes or not equally many.
     Source: Jacot and Kaiser, arXiv:2405.17573.
     """
-    check_positive("weight_decay", weight_decay)
-    check_positive("gamma0", gamma0)
+    check_above_zero("weight_decay", weight_decay)
+    check_above_zero("gamma0", gamma0)
     check_data(model, x, y, loss, batch_size)
     model = copy.deepcopy(model).double().requires_grad_(False)
     sums = stream(model, x, y, weight_decay=weight_decay, loss=loss, batch_size=batch_size)

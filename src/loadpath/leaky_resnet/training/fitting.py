@@ -11,7 +11,7 @@ from pathlib import Path
 import xarray as xr
 from tqdm import tqdm
 
-from loadpath.checks import check_count
+from loadpath.checks import check_above_zero, check_count
 from loadpath.data import Data
 from loadpath.leaky_resnet.layer_steps import Adaptive
 from loadpath.leaky_resnet.model import LeakyResNet
@@ -107,8 +107,7 @@ def fit(
     for name, value in dict(
         weight_decay=weight_decay, tolerance=tolerance, max_seconds=max_seconds
     ).items():
-        if value is not None and not 0 < value < math.inf:
-            raise ValueError(f"{name} must be finite and above 0, got {value}.")
+        check_above_zero(name, value)
     for name, count in dict(
         batch_size=batch_size, record_every=record_every, threads=threads
     ).items():

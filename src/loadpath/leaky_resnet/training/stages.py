@@ -9,17 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch.nn import Parameter
 
-from loadpath.checks import check_count
+from loadpath.checks import check_above_zero, check_count
 
 
 def _check_fraction(name: str, value: float) -> None:
     if not 0 <= value < 1:
         raise ValueError(f"{name} must lie in [0, 1), got {value}.")
-
-
-def _check_rate(learning_rate: float | None) -> None:
-    if learning_rate is not None and not 0 < learning_rate < math.inf:
-        raise ValueError(f"learning_rate must be finite and above 0, got {learning_rate}.")
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,7 @@ class Adam:
     def __post_init__(self) -> None:
         """Check the values."""
         check_count("steps", self.steps, 1)
-        _check_rate(self.learning_rate)
+        check_above_zero("learning_rate", self.learning_rate)
         for beta in self.betas:
             _check_fraction("betas", beta)
         if not 0 <= self.ramp <= 1:
@@ -86,7 +81,7 @@ class SGD:
     def __post_init__(self) -> None:
         """Check the values."""
         check_count("steps", self.steps, 1)
-        _check_rate(self.learning_rate)
+        check_above_zero("learning_rate", self.learning_rate)
         _check_fraction("momentum", self.momentum)
 
     def optimizer(self, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:

@@ -114,7 +114,7 @@ def test_words_say_the_verdict_with_its_numbers():
     for sentence in pinned.words():
         assert sentence.endswith(").") or sentence.endswith(".")
         assert any(letter.isdigit() for letter in sentence)
-    with pytest.raises(ValueError, match="tolerance must be positive and finite, got 0"):
+    with pytest.raises(ValueError, match="tolerance must be finite and above 0, got 0"):
         pinned.words(0)
 
     refined = dataclasses.replace(
@@ -186,5 +186,5 @@ def test_float32_nets_and_class_numbers_are_taken():
 @pytest.mark.parametrize("name", ["weight_decay", "kink_width", "tolerance"])
 def test_bad_arguments_are_named(name):
     net, x, y = random_problem(0)
-    with pytest.raises(ValueError, match=f"{name} must be positive and finite, got -1"):
+    with pytest.raises(ValueError, match=f"{name} must be finite and above 0, got -1"):
         certify(net, x, y, **{"weight_decay": DECAY, name: -1.0})

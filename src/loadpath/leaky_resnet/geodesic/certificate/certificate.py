@@ -12,7 +12,7 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import check_positive
+from loadpath.checks import check_above_zero
 from loadpath.leaky_resnet import objective
 from loadpath.leaky_resnet.geodesic.certificate import wording
 from loadpath.leaky_resnet.geodesic.certificate.conservation import conservation
@@ -39,7 +39,8 @@ class Certificate(Measured):
 
         Raises: ValueError if `tolerance` is not positive.
         """
-        tolerance = check_positive("tolerance", self.tolerance if tolerance is None else tolerance)
+        tolerance = self.tolerance if tolerance is None else tolerance
+        check_above_zero("tolerance", tolerance)
         return wording.sentences(self, tolerance, free_end=free_end)
 
     def dataset(self) -> xr.Dataset:
@@ -120,8 +121,8 @@ def certify(
     `iterations` is not a whole number >= 0, or x and y do not fit the model.
     Source: Jacot and Kaiser, arXiv:2405.17573; `least_norm` and `conservation` have the rest.
     """
-    check_positive("kink_width", kink_width)
-    check_positive("tolerance", tolerance)
+    check_above_zero("kink_width", kink_width)
+    check_above_zero("tolerance", tolerance)
     widths = (kink_width / 10, kink_width, 10 * kink_width)
     model = copy.deepcopy(model).cpu().double().requires_grad_(False)
     x, y = x.cpu(), y.cpu()

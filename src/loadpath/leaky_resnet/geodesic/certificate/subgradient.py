@@ -18,7 +18,7 @@ from scipy.optimize import minimize
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
-from loadpath.checks import check_count, check_positive
+from loadpath.checks import check_above_zero, check_count
 from loadpath.leaky_resnet.geodesic.certificate.kinks import BLOCK, Array, KinkField
 from loadpath.leaky_resnet.mechanics import check_data
 from loadpath.leaky_resnet.model import LeakyResNet
@@ -137,9 +137,9 @@ def by_width(
 
     Raises: ValueError if `widths` is empty or not rising, and as `least_norm`.
     """
-    check_positive("weight_decay", weight_decay)
+    check_above_zero("weight_decay", weight_decay)
     for width in widths:
-        check_positive("kink_width", width)
+        check_above_zero("kink_width", width)
     if len(widths) == 0 or list(widths) != sorted(set(widths)):
         raise ValueError(f"widths must be rising, and at least one, got {tuple(widths)}.")
     check_count("iterations", iterations, 0)
