@@ -1,15 +1,33 @@
-"""Render the formulas of a page as MathML, which browsers draw by themselves, without scripts."""
+"""Formulas as MathML, which browsers draw by themselves; and what `--help` prints, as it is."""
 
 from __future__ import annotations
 
 import html
+import os
 import re
+import subprocess
+import sys
 from typing import Any
 
 from latex2mathml.converter import convert
 
+_NARROW = {**os.environ, "COLUMNS": "100"}
 INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
 BLOCK = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.DOTALL)
+
+
+HELP = re.compile(r"<!-- help: *([a-z-]*) *-->")
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Put what a command's `--help` prints in place of the comment that asks for it."""
+    return HELP.sub(lambda m: f"```text\n{_help(m[1])}\n```", markdown)
+
+
+def _help(command: str) -> str:
+    words = [sys.executable, "-m", "loadpath", *([command] if command else []), "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=_NARROW)
+    return done.stdout.rstrip()
 
 
 def on_page_content(page_html: str, **_: Any) -> str:
