@@ -14,10 +14,16 @@ with `merge`, across processes with `all_merge`, and through files with `save_su
 from loadpath.record.activations import ACTIVATIONS, features
 from loadpath.record.batches import Batch, Split, batches_of, prepare
 from loadpath.record.blocks import find_blocks
-from loadpath.record.hooks import OwnRandomness, evaluating, evaluation_mode, instead, watching
+from loadpath.record.hooks import (
+    OwnRandomness,
+    evaluating,
+    evaluation_mode,
+    replacing_method,
+    watching,
+)
 from loadpath.record.merging import all_merge, load_sums, save_sums
 from loadpath.record.moments import Block, Moments, Rows
-from loadpath.record.paths import PathNet
+from loadpath.record.paths import PathNet, is_path_net
 from loadpath.record.reduction import Maps, Reduced, Reduction, Tokens, mapped, tensor_of
 from loadpath.record.selection import Layers, Site, select, sites_of, unwrapped
 from loadpath.record.sketch import WIDE, Sketch
@@ -53,10 +59,11 @@ __all__ = [
     "evaluation_mode",
     "features",
     "find_blocks",
-    "instead",
+    "is_path_net",
     "load_sums",
     "mapped",
     "prepare",
+    "replacing_method",
     "save_sums",
     "second_moments",
     "select",

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from loadpath.record.paths import PathNet
+from loadpath.record.paths import is_path_net
 from loadpath.record.reduction import tensor_of
 from loadpath.record.selection import Site, is_scripted, path_sites, sites_of
 
@@ -68,7 +68,7 @@ def find_blocks(
 
     Raises: ValueError if there is nothing to record.
     """
-    if isinstance(model, PathNet):
+    if is_path_net(model):
         return path_sites(
             model, ""
         ), f"the representations A_0 to A_L of the {type(model).__name__}"
@@ -89,7 +89,7 @@ def find_blocks(
     sites = []
     for site in dict.fromkeys(leaves):
         net = site.module
-        sites += path_sites(net, site.name) if isinstance(net, PathNet) else [site]
+        sites += path_sites(net, site.name) if is_path_net(net) else [site]
     if not sites:
         raise ValueError(
             "layers cannot be found by themselves: no module inside the model puts out real "

@@ -12,12 +12,12 @@ from torch import nn
 
 from loadpath.record.selection import Site
 
-Take = Callable[[Site, Any], None]
-"""Is handed a site and what it put out, while the pass goes on."""
+Receiver = Callable[[Site, Any], None]
+"""A function that is handed a site and what it put out, while the pass goes on."""
 
 
 @contextmanager
-def watching(sites: Iterable[Site], take: Take) -> Iterator[None]:
+def watching(sites: Iterable[Site], receive: Receiver) -> Iterator[None]:
     """Hand what the sites put out to `take`, as it comes; nothing is left on the model after.
 
     A site that is called again is handed over again. `take` must copy or reduce what it is given
@@ -31,29 +31,29 @@ def watching(sites: Iterable[Site], take: Take) -> Iterator[None]:
                 continue
 
             def hook(_: nn.Module, args: Any, output: Any, site: Site = site) -> None:
-                take(site, output)
+                receive(site, output)
 
             hooks.callback(site.module.register_forward_hook(hook).remove)
         for net, nodes in paths.items():
-            hooks.enter_context(_watching_path(net, nodes, take))
+            hooks.enter_context(_watching_path(net, nodes, receive))
         yield
 
 
-def _watching_path(net: Any, nodes: list[Site], take: Take) -> AbstractContextManager[None]:
+def _watching_path(net: Any, nodes: list[Site], receive: Receiver) -> AbstractContextManager[None]:
     """Watch the path of a `PathNet`, whose layers are no modules."""
     path = net.path
 
     def watched(x: Any) -> Any:
         representations = path(x)
         for site in nodes:
-            take(site, representations[site.node])
+            receive(site, representations[site.node])
         return representations
 
-    return instead(net, "path", watched)
+    return replacing_method(net, "path", watched)
 
 
 @contextmanager
-def instead(owner: nn.Module, method: str, function: Callable[..., Any]) -> Iterator[None]:
+def replacing_method(owner: nn.Module, method: str, function: Callable[..., Any]) -> Iterator[None]:
     """Within, `function` takes the place of a method of this one object."""
     attributes = owner.__dict__
     before = attributes.get(method)

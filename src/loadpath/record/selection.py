@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from loadpath.record.paths import PathNet
+from loadpath.record.paths import is_path_net
 
 Layers = str | type[nn.Module] | Iterable[str | type[nn.Module]] | None
 """Patterns of names, classes of modules, or None for all blocks found by themselves."""
@@ -89,7 +89,7 @@ def sites_of(model: nn.Module) -> dict[str, Site]:
         canonical = first.setdefault(id(module), name)
         if name:
             found[name] = Site(canonical, module)
-        if isinstance(module, PathNet):
+        if is_path_net(module):
             for node, site in enumerate(path_sites(module, canonical)):
                 found[f"{name}.path.{node}".removeprefix(".")] = site
     return found

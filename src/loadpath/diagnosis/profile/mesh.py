@@ -9,17 +9,19 @@ from itertools import pairwise
 
 from torch import nn
 
-from loadpath.record import PathNet
+from loadpath.record import PathNet, is_path_net
 
 _NODE = re.compile(r"^(?:(?P<net>.+)\.)?path\.(?P<node>\d+)$")
 
 
 @dataclass(frozen=True)
 class Node:
-    """A layer's S = [phi(A), 1]."""
+    """How S = [phi(A), 1] of a layer is made."""
 
     activation: str
+    """Name of the nonlinearity phi."""
     bias: bool
+    """Whether S has its column of ones."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,11 @@ class Step:
     """What leads from one layer to the next."""
 
     rho: float
-    """Its share of the path."""
+    """Share of the path that the step takes."""
     effective_depth: float
-    """Leakage L~; 0 but in a LeakyResNet."""
+    """Leakage L~; 0 where the net has no path of its own."""
     decay: float
-    """Factor that the step itself puts on the stream; 1 but in a LeakyResNet."""
+    """Factor that the step itself puts on the stream; 1 where the net has no path of its own."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +41,32 @@ class Mesh:
     """All layers and the steps between neighbours."""
 
     nodes: dict[str, Node]
+    """The layers by name."""
     steps: dict[str, Step]
-    """By the layer that the step leads to."""
+    """The steps, by the layer that each leads to."""
     words: str
     """How to read kinetic energies, in a sentence."""
 
 
 def mesh_of(model: nn.Module, names: Sequence[str], *, activation: str) -> Mesh:
-    """The mesh of a model's recorded layers: a LeakyResNet's own, or L equal steps.
+    """Return the mesh of a model's recorded layers: that of the model's own path, or L equal steps.
 
-    Between two representations of a LeakyResNet, neighbours or not, the step, the leakage and the
-    decay are its own, as are activation and bias; else steps are 1/L each for L + 1 layers, without
-    leakage, and `activation` with bias stands for whatever the model has.
+    Between two representations of one `PathNet`, neighbours or not, the step, the leakage and the
+    decay are those of the net, and so are activation and bias.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The model.
+    names : sequence of str
+        Its layers, in the order of running.
+    activation : str
+        The nonlinearity that stands, with bias, for whatever the model has elsewhere.
+
+    Returns
+    -------
+    Mesh
+        A step outside a path is 1/L for L + 1 layers, without leakage.
     """
     places = {name: _place(model, name) for name in names}
     nodes, steps = {}, {}
@@ -66,16 +82,17 @@ def mesh_of(model: nn.Module, names: Sequence[str], *, activation: str) -> Mesh:
         net, (i, j) = start[0], (start[1], end[1])
         decay = net.coefficients()[0][i:j].prod()
         steps[second] = Step(float(net.p[j] - net.p[i]), net.effective_depth, float(decay))
-    leaky = sum(place is not None for place in places.values())
+    kinds = list(dict.fromkeys(type(place[0]).__name__ for place in places.values() if place))
     words = (
-        "between representations of a LeakyResNet: its own steps, leakage and activation"
-        if leaky
+        f"between representations of a {' or '.join(kinds)}: its own steps, leakage and activation"
+        if kinds
         else f"equal steps of 1/{max(1, len(names) - 1)}, no leakage, S = [{activation}(A), 1]"
     )
     return Mesh(nodes, steps, words)
 
 
 def _place(model: nn.Module, name: str) -> tuple[PathNet, int] | None:
+    """Return the net and the node that a layer's name stands for; None if it is no node."""
     found = _NODE.match(name)
     if found is None:
         return None
@@ -83,4 +100,4 @@ def _place(model: nn.Module, name: str) -> tuple[PathNet, int] | None:
         net = model.get_submodule(found["net"] or "")
     except AttributeError:
         return None
-    return (net, int(found["node"])) if isinstance(net, PathNet) else None
+    return (net, int(found["node"])) if is_path_net(net) else None

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from loadpath.record import PathNet, Site, instead, mapped, tensor_of
+from loadpath.record import Site, is_path_net, mapped, replacing_method, tensor_of
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def watching_calls(sites: Iterable[Site], watch: Watch) -> Iterator[None]:
                     seen(site, A[site.node - 1] if site.node else None, A[site.node or 0])
                 return A
 
-            hooks.enter_context(instead(net, "path", path))
+            hooks.enter_context(replacing_method(net, "path", path))
         yield
 
 
@@ -127,13 +127,15 @@ def bypassing(call: Call) -> Iterator[None]:
         calls += 1
         if calls != call.times:
             return whole_path(x)
-        with instead(net, "coefficients", lambda: _standing_still(coefficients(), call.site.node)):
+        with replacing_method(
+            net, "coefficients", lambda: _standing_still(coefficients(), call.site.node)
+        ):
             return whole_path(x)
 
     net = call.site.module
-    if call.site.node is not None and isinstance(net, PathNet):
+    if call.site.node is not None and is_path_net(net):
         whole_path, coefficients = net.path, net.coefficients
-        left_out = instead(net, "path", path)
+        left_out = replacing_method(net, "path", path)
     else:
         left_out = _around(net, replaced)
     with left_out:
