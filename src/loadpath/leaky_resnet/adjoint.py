@@ -26,11 +26,22 @@ from loadpath.threads import torch_threads
 
 
 def smooth_relu(z: Tensor, tau: float, *, out: Tensor, slope: Tensor) -> None:
-    r"""Write relu with its kink rounded off over $|z| < \tau$ to `out`, its derivative to `slope`.
+    r"""Write relu with its kink rounded off to `out`, and its derivative to `slope`.
 
-    $(z + \tau)^2 / (4\tau)$ where $|z| < \tau$: once differentiable, at most $\tau / 4$ above relu,
-    and relu itself outside, so that its derivative is an element of relu's subdifferential over
-    activations nearer to 0 than tau.
+    Parameters
+    ----------
+    z : Tensor
+        Where it is taken, of any shape.
+    tau : float
+        Half-width of the rounding, above 0.
+    out, slope : Tensor
+        Where values and derivatives go, of the shape of z.
+
+    Notes
+    -----
+    The value is $(z + \tau)^2 / (4\tau)$ where $|z| < \tau$, and relu outside. It is once
+    differentiable and at most $\tau / 4$ above relu, and its derivative is an element of relu's
+    subdifferential over activations nearer to 0 than tau.
     """
     torch.mul(z, 0.5 / tau, out=slope).add_(0.5).clamp_(0, 1)
     # Both terms are 0 exactly where relu is.
@@ -38,41 +49,45 @@ def smooth_relu(z: Tensor, tau: float, *, out: Tensor, slope: Tensor) -> None:
 
 
 BLOCK = 4096
-"""The most samples that go through the net at once on a CPU, whose caches hold no buffers of
-more: at 100,000 samples blocks save a fifth of the time and nearly all of the memory."""
+"""The most samples that go through the net at once on a CPU.
+
+The buffers of more do not fit its caches: at 100,000 samples, blocks of this size save a fifth of
+the time and nearly all of the memory."""
 
 
 class _Buffers:
-    """What the recursion writes for `n` samples, feature-major: (width, sample)."""
+    """What the recursion writes for `n` samples; features are rows: (width, sample)."""
 
     def __init__(self, model: LeakyResNet, n: int) -> None:
         w, weights = model.width, model.weights
         new = weights.detach().new_empty
-        # Rows of features, not columns: the row of ones then leaves phi(A) one contiguous block.
+        # With features as rows, the row of ones leaves phi(A) one contiguous block.
         S = [new(w + model.bias, n).fill_(1.0) for _ in range(model.depth)]
         self.phi = [s[:w] for s in S]
         self.S, self.St = [as_factor(s) for s in S], [as_factor(s.T) for s in S]
         self.A, self.G, self.T = (new(w, n) for _ in range(3))
         self.slopes: list[Tensor] = []
-        """Derivatives at rounded kinks; only there while `Adjoint.smoothing` rounds them."""
+        """Derivatives at rounded kinks; empty unless `Adjoint.smoothing` rounds some."""
 
 
 @dataclass
 class _Block:
-    """Some of the samples."""
+    """The samples that go through the net at once."""
 
     samples: slice
+    """Their place among all samples."""
     buffers: _Buffers
-    """Shared by the blocks of one thread."""
+    """What the recursion writes; the blocks of one thread share it."""
     A0: Tensor
-    """(width, sample), once loaded."""
+    """Where the path starts, (width, sample), once samples are loaded."""
     x: Tensor
+    """Inputs, (sample, in), once samples are loaded."""
     y: Tensor
-    """(out, sample), or (sample,) of class numbers."""
+    """Targets, (out, sample), or (sample,) of class numbers."""
 
 
 class _Shard:
-    """One thread's samples, and the sum of its gradients."""
+    """The samples of one thread, and the sum of their gradients."""
 
     def __init__(self, model: LeakyResNet, start: int, stop: int) -> None:
         n, on_cpu = stop - start, model.weights.device.type == "cpu"
@@ -92,18 +107,49 @@ class _Shard:
 class Adjoint:
     """Objective and gradient of a LeakyResNet on a batch of fixed size, without autograd.
 
-    >>> adjoint = Adjoint(model, n_samples=len(x), loss="mse")
-    >>> adjoint.load(x, y)
-    >>> C, R = adjoint.evaluate(weight_decay)     # fills the .grad of every parameter
+    Parameters
+    ----------
+    model : LeakyResNet
+        The net; its weights may change between evaluations.
+    n_samples : int
+        Number of samples in a batch.
+    loss : {"mse", "cross-entropy"}
+        The data term.
+    threads : int, optional
+        Threads that share the samples on a CPU; torch's own number if left out. The last bits of
+        the gradient depend on it, because sums are then taken in another order.
 
-    Cost 6 N w (w + 1) L operations, nearly all in matrix products; memory n (w + 1) L numbers a
-    thread, n its samples or `BLOCK`, twice that with rounded kinks. On a CPU the samples are split
-    over `threads` threads which run the whole recursion each on its share, `BLOCK` at a time: at
-    small sizes this beats splitting every product, whose threads must meet each time.
-    The last bits of the gradient depend on `threads`, for sums are taken in another order.
+    Attributes
+    ----------
+    smoothing : list of float
+        For every layer, the half-width over which the kink of its relu is rounded off; 0 to start
+        with.
 
-    Raises: ValueError for an unknown `loss`, counts below 1, or when `load` is given arrays of
-    other shapes.
+    Raises
+    ------
+    ValueError
+        If `loss` is unknown, or a count is below 1.
+
+    Notes
+    -----
+    One evaluation costs 6 N w (w + 1) L operations, nearly all in matrix products, and n (w + 1) L
+    numbers of memory for each thread, where n is `BLOCK` or, if that is less, the thread's
+    samples. Rounded kinks take twice the memory.
+
+    On a CPU each thread runs the whole recursion on its share of the samples, `BLOCK` at a time.
+    At small sizes this beats sharing every single product, after which the threads must meet.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import loadpath as lp
+    >>> from loadpath.leaky_resnet import Adjoint
+    >>> net = lp.LeakyResNet(3, 2, width=8, depth=4, effective_depth=2.0)
+    >>> adjoint = Adjoint(net, n_samples=10, loss="mse")
+    >>> adjoint.load(torch.ones(10, 3), torch.zeros(10, 2))
+    >>> data_term, regularizer = adjoint.evaluate(weight_decay=0.01)
+    >>> net.weights.grad.shape
+    torch.Size([4, 8, 9])
     """
 
     def __init__(
@@ -114,7 +160,7 @@ class Adjoint:
         loss: Loss = "mse",
         threads: int | None = None,
     ) -> None:
-        """Allocate the buffers for `n_samples` samples, in the model's dtype and on its device."""
+        """Allocate the buffers, in the model's dtype and on its device."""
         check_loss(loss)
         check_count("n_samples", n_samples, 1)
         if threads is not None:
@@ -129,13 +175,25 @@ class Adjoint:
         self.blas = ThreadpoolController().select(user_api="blas")
         self.scaled = torch.empty_like(model.weights)
         self.smoothing = [0.0] * model.depth
-        """Half-width over which relu's kink is rounded off, for the activations of every layer."""
         self.W = [as_factor(layer) for layer in self.scaled]
         self.Wt = [as_factor(layer[:, : model.width].T) for layer in self.scaled]
 
     @torch.no_grad()
     def load(self, x: Float[Tensor, "sample in"], y: Tensor) -> None:
-        """Take a batch of exactly `n_samples` samples; made to fit the model's dtype and device."""
+        """Take a batch of samples, which is made to fit the model's dtype and device.
+
+        Parameters
+        ----------
+        x : Tensor
+            (n_samples, in): inputs.
+        y : Tensor
+            (n_samples, out) for "mse", (n_samples,) class numbers for "cross-entropy".
+
+        Raises
+        ------
+        ValueError
+            If x or y is of another shape.
+        """
         model = self.model
         y_shape = (self.n, model.out_features) if self.loss == "mse" else (self.n,)
         for name, value, shape in (("x", x, (self.n, model.in_features)), ("y", y, y_shape)):
@@ -152,16 +210,26 @@ class Adjoint:
 
     @torch.no_grad()
     def evaluate(self, weight_decay: float) -> tuple[float, float]:
-        """Data term and regularizer at the model's weights; fills `.grad` with the objective's.
+        """Return the two parts of the objective, and leave its gradient in every `.grad`.
 
-        Sums are taken in float64, so that a line search can tell values apart.
+        Parameters
+        ----------
+        weight_decay : float
+            What multiplies the regularizer in the objective.
+
+        Returns
+        -------
+        data_term, regularizer : float
+            At the weights that the model has. Sums are taken in float64 whatever its dtype, so that
+            a line search can tell values apart.
         """
-        # Threads of torch's own wait for their next call by spinning, which would take the cores
-        # from ours: keep them out. A loop does well to run inside torch_threads(1) as a whole.
+        # Torch's own threads wait for their next call by spinning, which would take the cores from
+        # ours, so they are kept out. A loop does well to run inside torch_threads(1) as a whole.
         with torch_threads(1), self.blas.limit(limits=1):
             return self._evaluate(weight_decay)
 
     def _evaluate(self, weight_decay: float) -> tuple[float, float]:
+        """Share the samples among the threads, and add up what they return."""
         model = self.model
         for parameter in model.parameters():
             if parameter.grad is None:  # as after an optimizer's zero_grad
@@ -188,14 +256,15 @@ class Adjoint:
         R = float((model.layer_steps.double() * norms.square()).sum()) / (2 * model.coupling)
         return sum(float(value) for value, _ in parts), R
 
-    @torch.no_grad()  # this mode and the next are each thread's own
-    @np.errstate(over="ignore", invalid="ignore")  # a net that diverges says so by its value
+    @torch.no_grad()  # every thread has this mode and the next of its own
+    @np.errstate(over="ignore", invalid="ignore")  # a net that diverges shows it by its value
     def _run(
         self, shard: _Shard, W: list[Any], Wt: list[Any], decay: list[float]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Data term of one shard, and gradients of learned maps; leaves G S^T for the weights.
+        """Return the data term of one shard and the gradients by learned maps.
 
-        `W`, `Wt`: the layers' weights times their gain, and their transposes without bias.
+        The gradient by the weights, G S^T without the gain, is left in the shard. `W` has the
+        weights of the layers times their gain, and `Wt` their transposes without bias.
         """
         first, *others = shard.blocks
         value, maps = self._run_block(first, shard.gradient, W, Wt, decay)
@@ -209,6 +278,7 @@ class Adjoint:
     def _run_block(
         self, block: _Block, gradient: Tensor, W: list[Any], Wt: list[Any], decay: list[float]
     ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Run one block forward and back; its part of the weights' gradient goes to `gradient`."""
         model, buffers = self.model, block.buffers
         activation = ACTIVATIONS[model.activation]
         A, G, T, tau = buffers.A, buffers.G, buffers.T, self.smoothing
@@ -245,7 +315,7 @@ class Adjoint:
         return value, maps
 
     def _loss(self, F: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Value in float64 and derivative by the outputs F (out, sample)."""
+        """Return the data term in float64, and its derivative by the outputs F (out, sample)."""
         if self.loss == "mse":
             D = F.sub_(y)
             return D.double().square().sum() / self.n, D.mul(2 / self.n)

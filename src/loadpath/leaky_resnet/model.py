@@ -1,4 +1,4 @@
-"""LeakyResNet: networks between ResNets and fully-connected nets, as plain nn.Modules."""
+"""`LeakyResNet`: networks between ResNets and fully-connected nets, as plain nn.Modules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,20 @@ from loadpath.record import ACTIVATIONS
 
 
 def orthonormal_map(n_in: int, n_out: int, generator: torch.Generator) -> Tensor:
-    """Random (n_in, n_out) float64 matrix: orthonormal rows, or columns if n_in > n_out."""
+    """Return a random matrix of orthonormal rows, or of orthonormal columns if n_in > n_out.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        The shape.
+    generator : torch.Generator
+        Where the randomness comes from; on the CPU.
+
+    Returns
+    -------
+    Tensor
+        (n_in, n_out), float64.
+    """
     shape = (max(n_in, n_out), min(n_in, n_out))
     q, r = torch.linalg.qr(torch.randn(shape, generator=generator, dtype=torch.float64))
     q = q * torch.sign(torch.diagonal(r))  # Haar measure, and no dependence on LAPACK's signs
@@ -24,42 +37,92 @@ def orthonormal_map(n_in: int, n_out: int, generator: torch.Generator) -> Tensor
 
 
 class LeakyResNet(nn.Module):
-    r"""A Leaky ResNet, $\partial_p A = -\tilde L A + S W^\top$, in `depth` steps.
+    r"""A Leaky ResNet: a ResNet whose representation leaks away along its path.
 
-    $A_0 = s\,x P_{in}$, $A_l = d_l A_{l-1} + g_l S_{l-1} W_l^\top$ with $S = [\phi(A), 1]$, and
-    $f(x) = A_L P_{out} / s$. Euler step: $d = 1 - \rho \tilde L$, $g = \rho$. Exponential step,
-    which treats the leakage exactly: $d = e^{-\rho\tilde L}$,
-    $g = (1 - e^{-\rho\tilde L})/\tilde L$. At `effective_depth` 0 it is a ResNet: $d = 1$,
-    $g = \rho$ for both.
+    The path of representations $A_0, \dots, A_L$ follows $\partial_p A = -\tilde L A + S W_p^\top$
+    for p from 0 to 1, in `depth` steps, with $S = [\phi(A), 1]$. The leakage $\tilde L$, the
+    effective depth, leads from a ResNet (0) to something like a deep fully-connected net.
 
     Parameters
     ----------
-    in_features, out_features: sizes of x and of the output.
-    width: size w of the representations A_l.
-    depth: number L of layers.
-    effective_depth: the leakage L~ >= 0.
-    layer_steps: (depth,) positive numbers of sum 1; equidistant if None.
-    step: "euler" or "exponential".
-    activation: one of relu, leaky_relu (slope 0.1), tanh, softplus, identity.
-    bias: whether S has its column of ones.
-    input_map, output_map: "orthonormal" (fixed, drawn once) or "learned" (starting there).
-    scale: s above, the size of representations against the 1 that multiplies the bias. Where it
-        is large the net carries the mean of a representation through its weights, as one
-        dimension more than the bottleneck needs, and where it is small the bias does that.
-    seed: of the weights and maps; the same numbers for any dtype and device.
+    in_features, out_features : int
+        Numbers of inputs and of outputs.
+    width : int
+        Size w of the representations.
+    depth : int
+        Number L of layers.
+    effective_depth : float
+        The leakage $\tilde L \geq 0$.
+    layer_steps : Tensor, optional
+        (depth,): the part of the path that each layer covers. Positive numbers of sum 1;
+        equal ones if left out.
+    step : {"euler", "exponential"}
+        How a layer follows the differential equation; the exponential step treats the leakage
+        exactly.
+    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
+        The $\phi$, elementwise; leaky_relu has slope 0.1 below 0.
+    bias : bool
+        Whether S has its column of ones.
+    input_map, output_map : {"orthonormal", "learned"}
+        How x enters and the outputs leave: by a fixed orthonormal matrix, or by one that starts
+        there and is learned.
+    scale : float
+        Size of the representations, against the 1 that multiplies the bias. Where it is large, the
+        net carries the mean of a representation through its weights, as one dimension more than
+        the bottleneck needs; where it is small, the bias does that.
+    seed : int
+        Seed of weights and maps; it gives the same numbers for any dtype and device.
+    dtype : torch.dtype, optional
+        Of all numbers but the layer steps, which are float64; torch's default if left out.
+    device : torch.device or str, optional
+        Where the net is; torch's default if left out.
 
-    The parameter `weights` is (depth, width, width + 1), the last column of each layer its bias;
-    (depth, width, width) without bias.
+    Attributes
+    ----------
+    weights : torch.nn.Parameter
+        (depth, width, width + 1): one matrix for each layer, whose last column is the bias;
+        (depth, width, width) without bias.
+    layer_steps : Tensor
+        (depth,), float64: a buffer.
+    input_map, output_map : Tensor
+        (in_features, width) and (width, out_features): buffers, or parameters if they are learned.
 
-    Initialization. Weights are independent Gaussians whose variance keeps the mean square of the
-    representations steady from layer to layer, $\sigma_l^2 = (1 - d_l^2) / (g_l^2 w E[\phi^2])$
-    (at small leakage at least what lets it grow by half over the whole path); biases are 0.
+    Raises
+    ------
+    ValueError
+        If a size is not a whole number of at least 1, `effective_depth` is negative or infinite,
+        `scale` is not above 0, a word is unknown, or the net cannot take the layer steps; with the
+        Euler step every $\rho_l \tilde L$ must be below 1.
 
-    Raises: ValueError that names the argument, for sizes that are not whole numbers of at least 1,
-    a negative or infinite `effective_depth`, a `scale` that is not positive, unknown words, and
-    layer steps that the net cannot take.
-    Source: Jacot and Kaiser, arXiv:2405.17573, sections 1 and 2; the exponential step and the
-    initialization are ours.
+    Notes
+    -----
+    $A_0 = s\,x P_{in}$, $A_l = d_l A_{l-1} + g_l S_{l-1} W_l^\top$ and $f(x) = A_L P_{out} / s$,
+    with s the `scale`. The Euler step has $d = 1 - \rho \tilde L$ and $g = \rho$, the exponential
+    step $d = e^{-\rho\tilde L}$ and $g = (1 - e^{-\rho\tilde L})/\tilde L$. At effective depth 0
+    both have $d = 1$ and $g = \rho$.
+
+    The initial weights are independent Gaussians, whose variance keeps the mean square of the
+    representations steady from layer to layer: $\sigma_l^2 = (1 - d_l^2) / (g_l^2 w E[\phi^2])$,
+    and at small leakage at least what lets the mean square grow by half over the whole path.
+    Biases start at 0.
+
+    References
+    ----------
+    Jacot and Kaiser, arXiv:2405.17573, sections 1 and 2. The exponential step and the initial
+    weights are ours.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import loadpath as lp
+    >>> net = lp.LeakyResNet(5, 2, width=16, depth=8, effective_depth=3.0)
+    >>> x = torch.ones(10, 5)
+    >>> net(x).shape
+    torch.Size([10, 2])
+    >>> [tuple(A.shape) for A in net.path(x)][:2], len(net.path(x))
+    ([(10, 16), (10, 16)], 9)
+    >>> net.weights.shape
+    torch.Size([8, 16, 17])
     """
 
     layer_steps: Tensor
@@ -127,11 +190,17 @@ class LeakyResNet(nn.Module):
 
     @property
     def phi(self) -> Callable[[Tensor], Tensor]:
-        """The activation, elementwise."""
+        """The activation, as a function of a tensor that works elementwise."""
         return ACTIVATIONS[self.activation].forward
 
     def settings(self) -> dict[str, int | float | str | bool]:
-        """What results about this net say of it: sizes, effective depth, step and activation."""
+        """Return what results about this net say of it.
+
+        Returns
+        -------
+        dict
+            Sizes, effective depth, kind of step, activation, and whether there are biases.
+        """
         return {
             "width": self.width,
             "depth": self.depth,
@@ -142,13 +211,26 @@ class LeakyResNet(nn.Module):
         }
 
     def _steady_deviation(self) -> Float[Tensor, " depth"]:
+        """Return the standard deviation of every layer's initial weights."""
         decay, gain = self.coefficients()
         # Without leakage nothing needs replacing: let the mean square grow by half in all.
         growth = torch.maximum(1 - decay**2, 0.5 * self.layer_steps.cpu())
         return (growth / (self.width * ACTIVATIONS[self.activation].gain)).sqrt() / gain
 
     def set_layer_steps(self, layer_steps: Tensor) -> None:
-        """Give the net another mesh of the same depth; ValueError if it cannot take it."""
+        r"""Give the net other layer steps, as many as it has.
+
+        Parameters
+        ----------
+        layer_steps : Tensor
+            (depth,): positive numbers of sum 1.
+
+        Raises
+        ------
+        ValueError
+            If they are not, or break the Euler condition $\rho_l \tilde L < 1$; the net is then
+            left as it was.
+        """
         steps = meshes.check(
             layer_steps, depth=self.depth, effective_depth=self.effective_depth, step=self.step
         )
@@ -163,10 +245,27 @@ class LeakyResNet(nn.Module):
         *,
         effective_depth: float | None = None,
     ) -> LeakyResNet:
-        """Return a copy of the net with other layers, however many, and its own maps.
+        """Return a copy of the net with other layers, however many, and with its own maps.
 
-        `effective_depth` None keeps its own. ValueError if the steps do not suit the net, or
-        `weights` are not one layer of the net's shape for each step.
+        Parameters
+        ----------
+        layer_steps : Tensor
+            (depth,): positive numbers of sum 1, one for each new layer.
+        weights : Tensor
+            (depth, width, width + 1), or (depth, width, width) without bias.
+        effective_depth : float, optional
+            Another leakage; that of the net if left out.
+
+        Returns
+        -------
+        LeakyResNet
+            The copy, of the same dtype and on the same device.
+
+        Raises
+        ------
+        ValueError
+            If the net cannot take the steps, or `weights` are not one layer of the net's shape for
+            each step.
         """
         shape = (len(layer_steps), *self.weights.shape[1:])
         if tuple(weights.shape) != shape:
@@ -185,17 +284,23 @@ class LeakyResNet(nn.Module):
 
     @property
     def p(self) -> Float[Tensor, " node"]:
-        """Positions of the nodes A_0, ..., A_L on the path: (depth + 1,), from 0 to 1, float64."""
+        """Positions of the nodes A_0, ..., A_L on the path, (depth + 1,), from 0 to 1; float64."""
         steps = self.layer_steps.detach().double().cpu()
         return torch.cat([steps.new_zeros(1), steps.cumsum(0)])
 
     @property
     def coupling(self) -> float:
-        """The c of the regularizer's prefactor 1/(2c): L~, and 1 for a plain ResNet (L~ = 0)."""
+        """The c in the regularizer's prefactor 1/(2c): L~, or 1 for a plain ResNet (L~ = 0)."""
         return self.effective_depth or 1.0
 
     def coefficients(self) -> tuple[Float[Tensor, " depth"], Float[Tensor, " depth"]]:
-        """Decay d_l and gain g_l of every layer, (depth,) each, float64 on the CPU."""
+        """Return the decay and the gain of every layer.
+
+        Returns
+        -------
+        decay, gain : Tensor
+            d_l and g_l, (depth,) each; float64, on the CPU.
+        """
         steps = self.layer_steps.detach().double().cpu()
         if self.step == "euler" or self.effective_depth == 0:
             return 1 - steps * self.effective_depth, steps
@@ -203,18 +308,56 @@ class LeakyResNet(nn.Module):
         return leak.exp(), -leak.expm1() / self.effective_depth
 
     def features(self, A: Float[Tensor, "sample width"]) -> Float[Tensor, "sample feature"]:
-        """S = [phi(A), 1]: activations with the homogeneous column, if the net has biases."""
+        """Return S = [phi(A), 1], the activations and, if the net has biases, a column of ones.
+
+        Parameters
+        ----------
+        A : Tensor
+            (sample, width): a representation.
+
+        Returns
+        -------
+        Tensor
+            (sample, width + 1), or (sample, width) without bias.
+        """
         S = self.phi(A)
         return torch.cat([S, S.new_ones(len(S), 1)], dim=1) if self.bias else S
 
     def path(self, x: Float[Tensor, "sample in"]) -> list[Float[Tensor, "sample width"]]:
-        """Representations [A_0, ..., A_L] of x in the dtype of the net, differentiable."""
+        """Return the representations of x along the path.
+
+        Parameters
+        ----------
+        x : Tensor
+            (sample, in_features), of any dtype and on any device.
+
+        Returns
+        -------
+        list of Tensor
+            A_0, ..., A_L, each (sample, width), in the dtype of the net; differentiable.
+
+        Raises
+        ------
+        ValueError
+            If x is of another shape.
+        """
         if x.ndim != 2 or x.shape[1] != self.in_features:
             raise ValueError(f"x must be (sample, {self.in_features}), got {tuple(x.shape)}.")
         return self.path_from(x.to(self.input_map) @ self.input_map)
 
     def path_from(self, A: Float[Tensor, "sample width"]) -> list[Float[Tensor, "sample width"]]:
-        """Representations [A_0, ..., A_L] that start at A_0 = A."""
+        """Return the path that starts at a representation.
+
+        Parameters
+        ----------
+        A : Tensor
+            (sample, width): A_0.
+
+        Returns
+        -------
+        list of Tensor
+            A_0, ..., A_L, each (sample, width); differentiable.
+        """
         path = [A]
         decays, gains = (c.tolist() for c in self.coefficients())
         for W, decay, gain in zip(self.weights, decays, gains, strict=True):
@@ -224,13 +367,32 @@ class LeakyResNet(nn.Module):
         return path
 
     def forward(self, x: Float[Tensor, "sample in"]) -> Float[Tensor, "sample out"]:
-        """Outputs of the net for x."""
+        """Return the outputs of the net.
+
+        Parameters
+        ----------
+        x : Tensor
+            (sample, in_features).
+
+        Returns
+        -------
+        Tensor
+            (sample, out_features), in the dtype of the net.
+
+        Raises
+        ------
+        ValueError
+            If x is of another shape.
+        """
         return self.path(x)[-1] @ self.output_map
 
     def regularizer(self) -> Float[Tensor, ""]:
-        r"""Action of the path, $\frac{1}{2c} \sum_l \rho_l \|W_l\|_F^2$, with c the `coupling`.
+        r"""Return the action of the path, which the weight decay multiplies in the objective.
 
-        Its integrand is what moving along the path costs; multiply by the weight decay lambda.
+        Returns
+        -------
+        Tensor
+            $\frac{1}{2c} \sum_l \rho_l \|W_l\|_F^2$ with c the `coupling`; 0-d, differentiable.
         """
         squares = self.weights.square().sum((1, 2))
         return (self.layer_steps.to(squares) * squares).sum() / (2 * self.coupling)

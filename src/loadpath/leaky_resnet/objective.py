@@ -1,4 +1,4 @@
-r"""The objective of a LeakyResNet: its data term, and the momenta that are its derivatives."""
+"""Data term of a LeakyResNet, and the momenta that are its derivatives along the path."""
 
 from __future__ import annotations
 
