@@ -1,9 +1,27 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 import loadpath as lp
 from loadpath.spring_block.chain import Chain, Dry, Smooth
 from loadpath.spring_block.chain.exact import laplacian
+
+
+def test_a_chain_is_built_and_solved_without_torch():
+    program = """
+import sys
+import loadpath as lp
+chain = lp.spring_block.Chain()
+lp.spring_block.rest_state(chain), lp.spring_block.mean_field(chain, noise=0.01, n_steps=10)
+rooms = {name.split(".")[1] for name in sys.modules if name.startswith("loadpath.")}
+print("torch" in sys.modules, *sorted(rooms))
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    ).stdout
+    assert said.split() == ["False", "checks", "results", "spring_block", "threads"]
 
 
 @pytest.mark.parametrize("by", ["wall", "force"])

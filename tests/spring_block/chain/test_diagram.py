@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from loadpath.measures.separation import LoadCurve
 from loadpath.spring_block.chain import (
     Chain,
     chain_phase_diagram,
@@ -9,6 +10,7 @@ from loadpath.spring_block.chain import (
     simulate,
     unpinning_noise,
 )
+from loadpath.spring_block.chain.diagram import _linear_concavity
 
 
 def concavity(load):
@@ -75,6 +77,13 @@ def test_concavity_and_its_error_are_those_of_the_replicas():
     assert float(cell["concavity_error"]) == pytest.approx(error, rel=0.6)
     mean_curve = cell["load"].values
     assert float(cell["concavity"]) == pytest.approx(concavity(mean_curve), abs=1e-12)
+
+
+def test_the_linear_form_of_concavity_is_that_of_a_load_curve():
+    loads = np.random.default_rng(0).standard_normal((20, 8))
+    loads += (2.5 - loads.sum(1, keepdims=True)) / 8  # of one total, some negative
+    expected = [LoadCurve.from_loads(one).concavity for one in loads]
+    np.testing.assert_allclose(_linear_concavity(loads), expected, atol=1e-14)
 
 
 def test_the_boundaries_without_noise_are_exact():

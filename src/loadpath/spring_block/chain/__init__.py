@@ -1,4 +1,4 @@
-"""The spring-block chain: simulated, known exactly where it can be, and its phase diagram."""
+"""The spring-block chain: its exact states, its simulation, its mean field and phase diagram."""
 
 from loadpath.spring_block.chain.chain import Array, Chain, Dry, Smooth
 from loadpath.spring_block.chain.diagram import (
@@ -31,7 +31,6 @@ __all__ = [
     "jerks",
     "mean_field",
     "mean_state",
-    "chain_phase_diagram",
     "reheated",
     "relax",
     "rest_state",

@@ -1,4 +1,9 @@
-"""The spring-block chain, its friction laws, and the step sizes that it can take."""
+"""The spring-block chain, its friction laws, and the step sizes that it can take.
+
+The chain is a picture of a deep network: block l stands for layer l, the pulled end for training,
+friction for the layers' nonlinearity and noise for whatever shakes training. The load of a spring,
+its length, is the part of the work that its layer does.
+"""
 
 from __future__ import annotations
 
@@ -16,22 +21,39 @@ Dynamics = Literal["overdamped", "langevin"]
 Puller = Literal["wall", "force"]
 
 NEWTON_STEPS = 100
-"""The most that `Smooth` may need; some five are usual."""
+"""The most Newton steps that `Smooth` may take; some five are usual."""
 
 
 @dataclass(frozen=True)
 class Dry:
-    """Dry friction: mu against the velocity, and at rest whatever holds the block, up to mu."""
+    """Dry friction: mu against the velocity, and at rest whatever holds the block, up to mu.
+
+    Examples
+    --------
+    >>> Chain(n_blocks=2).law
+    Dry()
+    """
 
     def slip(self, force: Array, right: Array, left: Array, viscosity: float, spare: Array) -> None:
-        r"""Overwrite each force by the velocity v with viscosity * v + friction(v) = force.
+        """Overwrite each force by the velocity v with viscosity * v + friction(v) = force.
 
-        Exact, as a set: blocks with -left <= force <= right stay at rest. Shapes (block, column),
-        `right` and `left` (column,); `spare` is work space.
+        The set-valued law is solved exactly: blocks with -left <= force <= right stay at rest.
+
+        Parameters
+        ----------
+        force : Array
+            (block, column) force on each block but for friction; velocities on return.
+        right, left : Array
+            (column,) largest friction against motion to the right and to the left, a force.
+        viscosity : float
+            Force per velocity, above 0.
+        spare : Array
+            (block, column) work space.
         """
         np.minimum(force, right, out=spare)
         np.maximum(spare, -left, out=spare)
         force -= spare
+        # The compiled kernel multiplies by the inverse too: a division would round differently.
         if viscosity != 1.0:
             force *= 1 / viscosity
 
@@ -40,10 +62,19 @@ class Dry:
 class Smooth:
     """Friction mu tanh(v / velocity), which never quite sticks; `Dry` is its limit velocity -> 0.
 
-    Raises: ValueError if `velocity` is not finite and above 0.
+    Parameters
+    ----------
+    velocity : float
+        Velocity at which friction sets in; length per time, above 0.
+
+    Raises
+    ------
+    ValueError
+        If `velocity` is not finite and above 0.
     """
 
     velocity: float
+    """Velocity at which friction sets in."""
 
     def __post_init__(self) -> None:
         check_number("velocity", self.velocity, above=0.0)
@@ -51,14 +82,27 @@ class Smooth:
     def slip(self, force: Array, right: Array, left: Array, viscosity: float, spare: Array) -> None:
         """Overwrite each force by the velocity v with viscosity * v + friction(v) = force.
 
-        By Newton's method on either side of 0, where friction is concave in the speed: from below,
-        it climbs to the root without overshooting. To rounding.
+        The root is found to rounding, by Newton's method.
+
+        Parameters
+        ----------
+        force : Array
+            (block, column) force on each block but for friction; velocities on return.
+        right, left : Array
+            (column,) largest friction against motion to the right and to the left, a force.
+        viscosity : float
+            Force per velocity, above 0.
+        spare : Array
+            (block, column) work space, which this law does not use.
         """
+        # On either side of 0 friction is concave in the speed. So viscosity * v + friction(v) is
+        # concave too, and Newton's steps from below climb to the root without overshooting it.
         side = np.sign(force)
         mu = np.where(force > 0, right, left)
         size = np.abs(force)
         speed = np.maximum(size - mu, 0) / viscosity
-        going = np.ones(force.shape, dtype=bool)  # each on its own, whatever its company needs
+        # Each element stops by itself: a replica's numbers must not depend on its company.
+        going = np.ones(force.shape, dtype=bool)
         for _ in range(NEWTON_STEPS):
             tanh = np.tanh(speed / self.velocity)
             short = size - viscosity * speed - mu * tanh
@@ -77,20 +121,56 @@ Law = Dry | Smooth
 class Chain:
     r"""Blocks on springs between a fixed end and one that is pulled.
 
-    Positions $x_0 = 0, x_1, \dots, x_n, x_{n+1}$; loads $d_l = x_l - x_{l-1}$, l = 1 .. n+1. A
-    block feels $f_l = k (x_{l+1} - 2 x_l + x_{l-1})$ and friction against its velocity.
+    Parameters
+    ----------
+    n_blocks : int
+        Number n of blocks. There are n + 1 springs, one for each layer.
+    stiffness : float
+        k of every spring; force per length, above 0.
+    friction_right : float
+        $\mu_\rightarrow$, the force that resists motion to the right, towards the pull.
+    friction_left : float
+        $\mu_\leftarrow$, the force that resists motion to the left.
+    target : float
+        Where the end $x_{n+1}$ is pulled, and so the sum of all loads; a length, above 0.
+    law : Dry or Smooth
+        How friction depends on the velocity.
 
-    Raises: ValueError for values out of range.
-    Source: Shi, Pan and Dokmanic, arXiv:2407.19353: friction is nonlinearity, noise is dropout,
-    label noise, learning rate or small batches, and $1 - x_l$ is the log separation after layer l.
+    Raises
+    ------
+    ValueError
+        If a value is out of range.
+
+    Notes
+    -----
+    Positions are $x_0 = 0, x_1, \dots, x_n, x_{n+1}$, and the load of spring l = 1 .. n+1 is its
+    length, $d_l = x_l - x_{l-1}$. A block feels the force $f_l = k (x_{l+1} - 2 x_l + x_{l-1})$ and
+    friction against its velocity.
+
+    In the theory friction is nonlinearity; noise is dropout, label noise, a large learning rate or
+    small batches; and $1 - x_l$ is the log separation after layer l.
+
+    References
+    ----------
+    .. [1] Shi, Pan and Dokmanic, arXiv:2407.19353.
+
+    Examples
+    --------
+    >>> chain = Chain(n_blocks=3, friction_right=0.05)
+    >>> chain.friction_right, chain.friction_left
+    (0.05, 0.1)
+    >>> chain.modes().round(3)
+    array([0.586, 2.   , 3.414])
     """
 
     n_blocks: int = 7
+    """Number of blocks; the chain has one spring more."""
     stiffness: float = 1.0
-    """k, of every spring: force per length."""
+    """Stiffness k of every spring; force per length."""
     friction_right: float = 0.1
-    """mu_right: the force that resists motion to the right."""
+    """The force mu_right that resists motion to the right."""
     friction_left: float = 0.1
+    """The force mu_left that resists motion to the left."""
     target: float = 1.0
     """Where the end x_{n+1} is pulled: the sum of all loads."""
     law: Law = field(default_factory=Dry)
@@ -106,9 +186,20 @@ class Chain:
             raise ValueError(f"law must be Dry() or Smooth(velocity), got {self.law!r}.")
 
     def modes(self, by: Puller = "wall") -> Array:
-        r"""Eigenvalues of minus the chain's Laplacian, (block,), ascending.
+        r"""Return the eigenvalues of minus the chain's Laplacian.
 
-        $4 \sin^2(j \pi / 2(n+1))$ under a wall, $4 \sin^2((2j-1) \pi / 2(2n+1))$ under a force.
+        They are $4 \sin^2(j \pi / 2(n+1))$ where a wall is pulled, and
+        $4 \sin^2((2j-1) \pi / 2(2n+1))$ where a force pulls the last block, for j = 1 .. n.
+
+        Parameters
+        ----------
+        by : {"wall", "force"}
+            What is pulled.
+
+        Returns
+        -------
+        Array
+            (block,), ascending, dimensionless. Times k, they are the stiffnesses of the modes.
         """
         n, j = self.n_blocks, np.arange(1, self.n_blocks + 1)
         angle = j / (n + 1) if by == "wall" else (2 * j - 1) / (2 * n + 1)
@@ -122,11 +213,29 @@ class Chain:
         damping: float = 1.0,
         by: Puller = "wall",
     ) -> float:
-        r"""Largest step at which the frictionless scheme of `simulate` does not blow up.
+        r"""Return the step at which the frictionless scheme of `simulate` becomes unstable.
 
-        Overdamped $2 / k \lambda$; Langevin
-        $(\gamma + \sqrt{\gamma^2 + 4 k \lambda m}) / k \lambda$, $\lambda$ the largest mode:
-        where a root of the scheme's characteristic polynomial reaches -1.
+        Parameters
+        ----------
+        dynamics : {"overdamped", "langevin"}
+            Without inertia, or with it.
+        mass : float
+            Mass m of a block; used with "langevin" only.
+        damping : float
+            Force $\gamma$ per velocity; used with "langevin" only.
+        by : {"wall", "force"}
+            What is pulled.
+
+        Returns
+        -------
+        float
+            A time. Smaller steps are stable.
+
+        Notes
+        -----
+        With the largest mode $\lambda$, a root of the scheme's characteristic polynomial reaches
+        -1 at $2 / k \lambda$ without inertia and at
+        $(\gamma + \sqrt{\gamma^2 + 4 k \lambda m}) / k \lambda$ with it.
         """
         stiffest = self.stiffness * float(self.modes(by)[-1])
         if dynamics == "overdamped":

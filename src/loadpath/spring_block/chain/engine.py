@@ -1,9 +1,12 @@
 """Steps of many chains at once, each with noise of its own.
 
-A group is some replicas, its lanes, of one chain. Each draws its noise from a stream of its own,
-the same number of normals at a time whatever runs beside it, and lanes never mix, so that a
+A group is a few replicas of one chain, its lanes. Each group draws its noise from a stream of its
+own, the same number of normals at a time whatever runs beside it, and lanes never mix. So a
 replica's numbers are the same in any company and on any number of threads. Where numba is installed
 it compiles the steps; the numbers are the same without.
+
+Torch draws the normals. It is imported where they are drawn, so that a chain can be built, solved
+and fitted without it.
 """
 
 from __future__ import annotations
@@ -14,7 +17,6 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from loadpath.spring_block.chain.chain import Array, Dry, Law, Puller
@@ -28,16 +30,18 @@ else:
     step_drawn = kernel.step_drawn
 
 LANES = 8
-"""Replicas of a group: as many numbers as a vector register holds."""
-TOGETHER = {True: 4, False: 32}
-"""Groups stepped together, compiled or not: with their noise they stay in the caches."""
+"""Replicas in a group: as many numbers as a vector register holds."""
+BATCH_GROUPS = {True: 4, False: 32}
+"""Number of groups that are stepped side by side, if compiled and if not: with their noise they
+stay in the caches."""
 DRAWN = 1 << 16
-"""Normals drawn from a stream at a time, at most: with fewer, threads wait for each other more."""
+"""The most normals that are drawn from a stream at a time; with fewer, threads wait more for each
+other."""
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """What all groups share."""
+    """What all groups share: the equations of motion, their step, and what is recorded."""
 
     n_blocks: int
     law: Law
@@ -58,7 +62,7 @@ class Scheme:
 
     @property
     def records(self) -> int:
-        """Recorded instants, with time 0."""
+        """Number of recorded instants, with time 0."""
         return 1 + self.n_steps // self.record_every
 
     @property
@@ -68,13 +72,13 @@ class Scheme:
 
     @property
     def viscosity(self) -> float:
-        """Force per velocity of one step, of which friction takes its part."""
+        """Force that one step needs for each unit of velocity, besides friction."""
         return self.inertia + self.damping if self.langevin else 1.0
 
 
 @dataclass(frozen=True)
 class Groups:
-    """One number for each group."""
+    """What differs from group to group: one number for each."""
 
     stiffness: Array
     friction_right: Array
@@ -89,12 +93,14 @@ class Groups:
         return len(self.noise)
 
     def part(self, a: int, b: int) -> Groups:
-        """Groups a to b."""
+        """Return groups a to b."""
         return Groups(**{f.name: getattr(self, f.name)[a:b] for f in fields(self)})
 
 
 def stream_seeds(seed: int, count: int) -> list[int]:
-    """Seeds of as many streams: all different, as torch's generators have 32 bits of seed."""
+    """Return seeds of `count` streams, all different."""
+    # Torch's generators use 32 bits of their seed: hashes of that length would soon meet by chance,
+    # while consecutive numbers never do.
     first = int(np.random.SeedSequence(seed).generate_state(1)[0])
     return [(first + i) % 2**32 for i in range(count)]
 
@@ -107,15 +113,18 @@ def run(
     threads: int = 1,
     done: Callable[[int], object] = lambda n: None,
 ) -> Array:
-    """Positions (record, block, replica), `LANES` a group; `done` is told of groups as they end."""
+    """Return the positions (record, block, replica) of all groups, `LANES` replicas in each.
+
+    `done` is called with the number of groups that have just ended.
+    """
     out = np.empty((scheme.records, scheme.n_blocks, len(groups), LANES))
     compiled = step_drawn is not None and isinstance(scheme.law, Dry)
     if not compiled:
         threads = 1  # NumPy's calls are so short that threads only wait for each other
-    size = max(1, min(TOGETHER[compiled], -(-len(groups) // threads)))
+    size = max(1, min(BATCH_GROUPS[compiled], -(-len(groups) // threads)))
     bounds = [(a, min(a + size, len(groups))) for a in range(0, len(groups), size)]
 
-    def go(bound: tuple[int, int]) -> int:
+    def step_part(bound: tuple[int, int]) -> int:
         a, b = bound
         some, part = groups.part(a, b), out[:, :, a:b]
         if compiled:
@@ -126,18 +135,18 @@ def run(
 
     if threads == 1:
         for bound in bounds:
-            done(go(bound))
+            done(step_part(bound))
     else:
         with ThreadPoolExecutor(threads) as pool:
-            for count in pool.map(go, bounds):
+            for count in pool.map(step_part, bounds):
                 done(count)
     return out.reshape(*out.shape[:2], -1)
 
 
 def step_all(scheme: Scheme, groups: Groups, kicks: Iterable[Array], out: Array) -> None:
-    """Step some groups, once for each of the kicks, recording into `out`.
+    """Step some groups once for each of the kicks, and record positions into `out`.
 
-    `kicks`: force noise (block or 1, group, lane), or (1, 1, 1); `out`: (record, block, group,
+    A kick is force noise (block or 1, group, lane), or (1, 1, 1); `out` is (record, block, group,
     lane).
     """
     n, lanes, dt = scheme.n_blocks, out.shape[3], scheme.dt
@@ -153,6 +162,7 @@ def step_all(scheme: Scheme, groups: Groups, kicks: Iterable[Array], out: Array)
     for step, kick in enumerate(kicks):
         now = pulled if scheme.pull is None else pulled * scheme.pull[step]
         positions[-1] = now if scheme.by == "wall" else now + x[-1]
+        # In place, and in this order: the compiled kernel adds in the same one, to the last digit.
         f = left + right
         f -= x
         f -= x
@@ -172,7 +182,7 @@ def step_all(scheme: Scheme, groups: Groups, kicks: Iterable[Array], out: Array)
 
 
 def kicks(scheme: Scheme, groups: Groups) -> Iterator[Array]:
-    """Force noise of each step, (block, group, lane); (1, group, lane) if it is common."""
+    """Yield the force noise of each step, (block, group, lane), or (1, group, lane) if common."""
     size, first = _kick(scheme, groups)[:, None], 0
     for drawn in normals(scheme, groups):
         for z in drawn.transpose(1, 2, 0, 3):
@@ -181,14 +191,19 @@ def kicks(scheme: Scheme, groups: Groups) -> Iterator[Array]:
 
 
 def normals(scheme: Scheme, groups: Groups) -> Iterator[NDArray[np.float32]]:
-    """Standard normals (group, step, block, lane) of some steps at a time, in one buffer.
+    """Yield standard normals (group, step, block, lane) of some steps at a time, in one buffer.
 
-    (group, step, 1, lane) if noise is common. By torch in float32, in half the time of NumPy's:
-    their 24 bits are finer than any statistic of a simulation, and end at 5.8 standard deviations.
+    They are (group, step, 1, lane) if noise is common. Torch draws them in float32, in half the
+    time of NumPy's: their 24 bits are finer than any statistic of a simulation can tell, and they
+    end at 5.8 standard deviations.
     """
+    import torch
+
     m = 1 if scheme.common_noise else scheme.n_blocks
     steps = max(1, min(DRAWN // (m * LANES), scheme.n_steps))
-    steps += steps % 2  # torch draws 16 at a time: then it does not matter how many are asked for
+    # Torch draws 16 normals at a time. An even number of steps of LANES = 8 is a multiple of that,
+    # so that a stream does not depend on how many steps are asked for at once.
+    steps += steps % 2
     if groups.noise.any():
         generators = [torch.Generator().manual_seed(seed) for seed in groups.seeds]
         buffer = torch.empty(len(groups), steps, m, LANES)
@@ -201,12 +216,12 @@ def normals(scheme: Scheme, groups: Groups) -> Iterator[NDArray[np.float32]]:
 
 
 def _kick(scheme: Scheme, groups: Groups) -> Array:
-    """Size of the force noise of one step, (group,)."""
+    """Return the size (group,) of the force noise of one step."""
     return np.asarray(groups.noise / np.sqrt(scheme.dt))
 
 
 def _step_compiled(scheme: Scheme, groups: Groups, out: Array) -> None:
-    """`step_all` by numba."""
+    """Step some groups as `step_all` does, by the kernel that numba compiled."""
     count, n = len(groups), scheme.n_blocks
     v = np.zeros((count, n * LANES))
     x = np.zeros((count, (n + 2) * LANES))

@@ -1,15 +1,16 @@
 r"""States of the chain that are known exactly.
 
-*At rest.* Pulled from 0 without noise or inertia, blocks only ever move to the right: the flow is
-monotone in every neighbour. They stop at the edge, $k (d_{l+1} - d_l) = \mu_\rightarrow$, and
-where less than that is left, they have not moved: $d_l = \max(0, D - (n + 1 - l) \mu_\rightarrow /
-k)$ with D such that the loads sum to the target.
+*At rest.* Pulled from 0 without noise or inertia, blocks only ever move to the right, because the
+flow is monotone in every neighbour. A block that has moved stops where its force just equals
+friction, $k (d_{l+1} - d_l) = \mu_\rightarrow$. A block that feels less has never moved. Hence
+$d_l = \max(0, D - (n + 1 - l) \mu_\rightarrow / k)$, with D such that the loads sum to the target.
 
-*On average, shaken.* With $c = (\mu_\rightarrow - \mu_\leftarrow) / 2$ and $h$ half their sum,
-friction is the constant force -c and a symmetric friction h. About the positions at which
-$k (d_{l+1} - d_l) = c$, equations and noise are the same for a motion and its mirror image, so once
-the start is forgotten these are the mean positions, at any level of noise, under either dynamics.
-How long that takes is another matter: $e^{h^2 / 2 \sigma^2}$ once force noise sigma is below h.
+*On average, shaken.* Let c be half the difference $\mu_\rightarrow - \mu_\leftarrow$ and h half the
+sum. Friction is then the constant force -c and a symmetric friction h. About the positions at which
+$k (d_{l+1} - d_l) = c$, equations and noise are the same for a motion and for its mirror image. So
+once the start is forgotten these are the mean positions, at any level of noise and under either
+dynamics. The time until then grows as $e^{h^2 / 2 \sigma^2}$ once the force noise $\sigma$ is
+below h.
 """
 
 from __future__ import annotations
@@ -22,13 +23,43 @@ from loadpath.spring_block.chain.chain import Array, Chain, Dry, Dynamics, Pulle
 
 
 def rest_state(chain: Chain, *, by: Puller = "wall") -> Array:
-    """Loads (n_blocks + 1,) at rest, without noise, pulled from zero: exact.
+    r"""Return the exact loads of a chain that was pulled from zero without noise and came to rest.
 
-    For overdamped dynamics and dry friction, whatever the speed of the pull; with inertia blocks
-    overshoot. `by` "force": the force is k target / (n_blocks + 1), as in `simulate`.
+    This holds for overdamped dynamics and dry friction, whatever the speed of the pull. With
+    inertia blocks overshoot, and rest elsewhere.
 
-    Raises: ValueError for a smooth law, under which nothing rests short of equal loads.
-    Source: Shi, Pan and Dokmanic, arXiv:2407.19353, derived anew.
+    Parameters
+    ----------
+    chain : Chain
+        A chain with dry friction.
+    by : {"wall", "force"}
+        What is pulled; the force is k target / (n_blocks + 1), as in `simulate`.
+
+    Returns
+    -------
+    Array
+        (n_blocks + 1,) load of each spring, from the fixed end to the pulled one; a length.
+
+    Raises
+    ------
+    ValueError
+        If the chain's law is smooth: then nothing rests short of equal loads.
+
+    Notes
+    -----
+    $d_l = \max(0, D - (n + 1 - l) \mu_\rightarrow / k)$, with D such that the loads sum to the
+    target. The paper has the formula; the derivation is in docs/spring-block.md.
+
+    References
+    ----------
+    .. [1] Shi, Pan and Dokmanic, arXiv:2407.19353.
+
+    Examples
+    --------
+    Friction holds the first four blocks, and the deep springs carry all the load:
+
+    >>> rest_state(Chain(n_blocks=7, friction_right=0.1)).round(6)
+    array([0. , 0. , 0. , 0. , 0.1, 0.2, 0.3, 0.4])
     """
     if not isinstance(chain.law, Dry):
         raise ValueError(f"law must be Dry() for a rest state, got {chain.law!r}.")
@@ -36,7 +67,8 @@ def rest_state(chain: Chain, *, by: Puller = "wall") -> Array:
     below = slope * np.arange(n, -1, -1.0)  # what each load lacks of the last one
     if by == "force":
         return np.asarray(np.maximum(0.0, chain.target / (n + 1) - below))
-    # With the last j springs loaded, their mean is D minus the mean of what they lack.
+    # With the last j springs loaded, their mean is D minus the mean of what they lack. The most
+    # springs for which the first of them still has a load are those that are loaded.
     for j in range(n + 1, 0, -1):
         last = chain.target / j + slope * (j - 1) / 2
         if last >= below[-j] or j == 1:
@@ -45,13 +77,35 @@ def rest_state(chain: Chain, *, by: Puller = "wall") -> Array:
 
 
 def mean_state(chain: Chain, *, by: Puller = "wall") -> Array:
-    r"""Loads (n_blocks + 1,) averaged over noise that has shaken the start off: exact.
+    r"""Return the exact mean loads of a chain that noise has shaken until its start is forgotten.
 
-    A slope of $(\mu_\rightarrow - \mu_\leftarrow) / 2k$ from one load to the next, whatever the
-    noise and under either dynamics; loads may be negative. The module says why, and that little
-    noise takes long.
+    Parameters
+    ----------
+    chain : Chain
+        A chain with any law of friction.
+    by : {"wall", "force"}
+        What is pulled; the force is k target / (n_blocks + 1), as in `simulate`.
 
-    Source: Shi, Pan and Dokmanic, arXiv:2407.19353, for the overdamped chain; derived anew.
+    Returns
+    -------
+    Array
+        (n_blocks + 1,) mean load of each spring; a length. Loads may be negative.
+
+    Notes
+    -----
+    Loads rise by $(\mu_\rightarrow - \mu_\leftarrow) / 2k$ from one spring to the next, whatever
+    the noise and under either dynamics. Little noise takes long to lead there: see
+    `unpinning_noise`. The paper has the result for the overdamped chain; the derivation is in
+    docs/spring-block.md.
+
+    References
+    ----------
+    .. [1] Shi, Pan and Dokmanic, arXiv:2407.19353.
+
+    Examples
+    --------
+    >>> mean_state(Chain(n_blocks=4, friction_right=0.1, friction_left=0.16)).round(6)
+    array([0.26, 0.23, 0.2 , 0.17, 0.14])
     """
     n = chain.n_blocks
     slope = (chain.friction_right - chain.friction_left) / (2 * chain.stiffness)
@@ -70,14 +124,51 @@ def stationary_covariance(
     dt: float = 0.0,
     by: Puller = "wall",
 ) -> Array:
-    r"""Covariance (block, block) of the positions under noise, without friction: exact.
+    r"""Return the exact covariance of the positions of a frictionless chain under constant noise.
 
-    An Ornstein-Uhlenbeck process: $\frac{\epsilon^2}{2k} \Lambda^{-1}$ overdamped and
-    $\frac{\epsilon^2}{2 \gamma k} \Lambda^{-1}$ with inertia, whatever the mass, where every block
-    has its own noise; $\Lambda$ is minus the Laplacian. `dt` above 0 gives the covariance of the
-    scheme that `simulate` steps with, which differs to first order.
+    Parameters
+    ----------
+    chain : Chain
+        A chain without friction.
+    noise : float
+        $\epsilon$; force times the square root of time.
+    dynamics : {"overdamped", "langevin"}
+        Without inertia, or with it.
+    mass : float
+        Mass m of a block; used with "langevin" only.
+    damping : float
+        Force $\gamma$ per velocity; used with "langevin" only.
+    common_noise : bool
+        Whether all blocks get the same noise, and not each its own.
+    dt : float
+        A value above 0 gives the covariance of the scheme that `simulate` steps with, which differs
+        from that of the equation by a term of first order; 0 gives that of the equation.
+    by : {"wall", "force"}
+        What is pulled.
 
-    Raises: ValueError if the chain has friction, or for values out of range.
+    Returns
+    -------
+    Array
+        (block, block) covariance, a length squared.
+
+    Raises
+    ------
+    ValueError
+        If the chain has friction, or a value is out of range.
+
+    Notes
+    -----
+    The positions are an Ornstein-Uhlenbeck process. Where every block has its own noise the
+    covariance is $\frac{\epsilon^2}{2k} \Lambda^{-1}$ without inertia and
+    $\frac{\epsilon^2}{2 \gamma k} \Lambda^{-1}$ with it, whatever the mass; $\Lambda$ is minus the
+    Laplacian. The other cases are solved as Lyapunov equations.
+
+    Examples
+    --------
+    >>> free = Chain(n_blocks=2, friction_right=0.0, friction_left=0.0)
+    >>> stationary_covariance(free, noise=0.3).round(6)
+    array([[0.03 , 0.015],
+           [0.015, 0.03 ]])
     """
     if chain.friction_right or chain.friction_left:
         raise ValueError(
@@ -108,8 +199,8 @@ def stationary_covariance(
 
 
 def laplacian(n: int, by: Puller = "wall") -> Array:
-    """Minus the Laplacian of a chain of n blocks, (block, block)."""
+    """Return minus the Laplacian of a chain of n blocks, (block, block)."""
     K = 2 * np.eye(n) - np.eye(n, k=1) - np.eye(n, k=-1)
     if by == "force":
-        K[-1, -1] = 1.0
+        K[-1, -1] = 1.0  # no spring holds the last block on its right
     return K

@@ -1,8 +1,8 @@
 """The steps of `engine.step_all` under dry friction, compiled by numba: the same numbers, sooner.
 
 The lanes of all blocks of a group are stepped in one loop, a vector register's worth at a time,
-from one end of their normals to the other; other threads run meanwhile, which NumPy's many short
-calls would keep from doing.
+from one end of their normals to the other. Other threads run meanwhile: the loop holds no lock of
+Python's, which NumPy's many short calls take and give back all the time.
 """
 
 import numba
@@ -25,7 +25,7 @@ def _velocity(
     inertia: float,
     mobility: float,
 ) -> float:
-    """Of one block; every operation is that of `step_all`, in its order."""
+    """Return a block's new velocity, by the operations of `step_all` in their order."""
     force = left + right
     force -= here
     force -= here
@@ -58,7 +58,7 @@ def step_drawn(
     record_every: int,
     out: Array,  # (record, block, group, lane)
 ) -> None:
-    """Take len(envelope) steps."""
+    """Take as many steps as `envelope` is long, and record positions into `out`."""
     groups, many = velocities.shape
     own, mobility = drawn.shape[2] == many, 1 / viscosity
     for g in range(groups):
