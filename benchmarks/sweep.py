@@ -35,7 +35,7 @@ import psutil
 import xarray as xr
 
 from loadpath import results, sweep
-from loadpath.sweep.cell import Job
+from loadpath.sweep.job import Job
 from loadpath.sweep.cluster import _OnWorker
 from loadpath.sweep.folder import set_aside_if_damaged
 

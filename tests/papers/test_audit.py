@@ -11,7 +11,7 @@ from kept_cells import keep
 from loadpath import cli, data, plots, results
 from loadpath.leaky_resnet import geodesic, mechanics
 from loadpath.papers import EXPERIMENTS, FIGURES, audit, draw, geodesics, runs
-from loadpath.sweep.cell import Job
+from loadpath.sweep.job import Job
 
 GAMMA0S = (1e-1, 1e-2, 1e-4)
 

@@ -11,7 +11,7 @@ from scipy import stats
 from loadpath import cli, data, plots
 from loadpath.leaky_resnet.training import LBFGS, Adam
 from loadpath.papers import EXPERIMENTS, FIGURES, comparisons, draw, surgery
-from loadpath.sweep.cell import Job
+from loadpath.sweep.job import Job
 
 NETS = ["full", "adaptive", "equidistant", "dropped", "scratch", "scratch, adaptive"]
 

@@ -16,7 +16,7 @@ from sweep_drivers import driver, executions, saved
 
 from loadpath import sweep
 from loadpath.sweep import processes
-from loadpath.sweep.cell import Job
+from loadpath.sweep.job import Job
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from loadpath.sweep.cell import Done, Job, Measured
+from loadpath.sweep.job import Done, Job, Measured
 from loadpath.sweep.cells import Cell
 from loadpath.sweep.folder import say
 

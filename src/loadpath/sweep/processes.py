@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
-from loadpath.sweep.cell import Done, Job, Measured
+from loadpath.sweep.job import Done, Job, Measured
 from loadpath.sweep.cells import Cell
 
 DEATHS = 3

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from loadpath.sweep import cluster
 from loadpath.sweep import folder as folders
-from loadpath.sweep.cell import Done, Job
+from loadpath.sweep.job import Done, Job
 from loadpath.sweep.cells import Cell, Key, cell_name, check_cells, key, native
 from loadpath.sweep.processes import in_this_process, on_processes
 

@@ -1,0 +1,149 @@
+"""Worker processes of this machine: our own against pebble's pool and Dask's LocalCluster.
+
+Run `python benchmarks/local_workers.py` with pebble and distributed installed: about a minute. In
+turns, each measures the same tiny cells on two spawned processes. It prints
+
+- seconds from the call to the first cell, and from the last cell to the end;
+- milliseconds a cell in the second half, and CPU milliseconds a cell of the driver alone;
+- memory that the driver gained and that its processes hold by themselves (unique set size);
+- what a SIGKILL in the middle of one cell costs: cells lost, and cells measured more than once.
+
+`--cells`, `--workers` and `--turns` say how many there are of each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import multiprocessing
+import os
+import platform
+import signal
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import psutil
+import xarray as xr
+
+from loadpath import sweep
+from loadpath.sweep.job import Job
+from loadpath.sweep.processes import on_processes
+
+Pool = Callable[[Job, list[sweep.Cell], int], Iterator[object]]
+
+
+def tiny(*, index: int, log: str, deadly: int) -> xr.Dataset:
+    """Return the smallest result; the first process at the cell `deadly` is killed within it."""
+    with Path(log).open("a") as file:
+        file.write(f"{index}\n")
+    if index == deadly and Path(log).read_text().split().count(str(index)) == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return xr.Dataset({"index_squared": index**2})
+
+
+def by_our_processes(job: Job, cells: list[sweep.Cell], workers: int) -> Iterator[object]:
+    for done in on_processes(job, cells, workers):
+        yield from (measured for _, measured in done)
+
+
+def by_pebble(job: Job, cells: list[sweep.Cell], workers: int) -> Iterator[object]:
+    from concurrent.futures import as_completed
+
+    from pebble import ProcessPool
+
+    context = multiprocessing.get_context("spawn")
+    with ProcessPool(max_workers=workers, context=context) as pool:
+        for future in as_completed([pool.schedule(job, args=[cell]) for cell in cells]):
+            yield future.exception() or future.result()
+
+
+def by_local_cluster(job: Job, cells: list[sweep.Cell], workers: int) -> Iterator[object]:
+    from distributed import Client, LocalCluster, as_completed
+
+    with (
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=None
+        ) as local,
+        Client(local, set_as_default=False) as client,
+    ):
+        for future in as_completed(client.map(job, cells, pure=False), loop=client.loop):
+            yield future.exception() or future.result()
+
+
+POOLS: dict[str, Pool] = {
+    "our own": by_our_processes,
+    "pebble": by_pebble,
+    "LocalCluster": by_local_cluster,
+}
+
+
+def turn(pool: Pool, cells: list[sweep.Cell], workers: int, log: Path, deadly: int) -> np.ndarray:
+    """Measure the cells once, and return a line of the table."""
+    gc.collect()
+    driver = psutil.Process()
+    before, cpu = driver.memory_full_info().uss, sum(driver.cpu_times()[:2])
+    started, came, lost, gained, held = time.perf_counter(), [], 0, 0.0, 0.0
+    for result in pool(Job(tiny, {"log": str(log), "deadly": deadly}), cells, workers):
+        came.append(time.perf_counter())
+        lost += not isinstance(result, bytes)
+        if len(came) == len(cells) // 2:
+            gained = driver.memory_full_info().uss - before
+            children = driver.children(recursive=True)
+            held = sum(child.memory_full_info().uss for child in children)
+    ended = time.perf_counter()
+    counts = Counter(log.read_text().split())
+    half = len(cells) // 2
+    return np.array(
+        [
+            came[0] - started,
+            ended - came[-1],
+            1e3 * (came[-1] - came[half]) / (len(cells) - half - 1),
+            1e3 * (sum(driver.cpu_times()[:2]) - cpu) / len(cells),
+            gained / 2**20,
+            held / 2**20,
+            lost,
+            sum(counts.values()) - len(counts),
+        ]
+    )
+
+
+def version_of(package: str) -> str:
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return f"no {package}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cells", type=int, default=200)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--turns", type=int, default=3)
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)  # of Dask, when a worker dies
+    packages = ", ".join(version_of(name) for name in ("pebble", "distributed"))
+    print(f"Python {platform.python_version()}, {packages}, {os.cpu_count()} cores")
+    print("                first s   last s  ms/cell   CPU ms driver MB  its MB    lost   twice")
+    cells = sweep.product({"index": range(options.cells)})
+    found: dict[tuple[str, bool], list[np.ndarray]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(options.turns):
+            for name, pool in POOLS.items():
+                for killed in (False, True):
+                    log = Path(folder) / f"{name} {killed} {number}"
+                    deadly = options.cells // 3 if killed else -1
+                    line = turn(pool, cells, options.workers, log, deadly)
+                    found.setdefault((name, killed), []).append(line)
+    for (name, killed), lines in found.items():
+        numbers = " ".join(f"{value:8.2f}" for value in np.median(lines, axis=0))
+        print(f"{name:<13}{numbers}{'  (a SIGKILL)' if killed else ''}")
+
+
+if __name__ == "__main__":
+    main()
