@@ -21,11 +21,11 @@ class Meshed(Protocol):
 
     @property
     def step(self) -> str:
-        """Kind of step: "euler" or another."""
+        """The kind of step: "euler" or another."""
         ...
 
     def path(self, x: Tensor) -> list[Tensor]:
-        """Representations [A_0, ..., A_L] of x."""
+        """Return the representations A_0, ..., A_L of x."""
         ...
 
     def set_layer_steps(self, layer_steps: Tensor) -> None:
@@ -34,23 +34,49 @@ class Meshed(Protocol):
 
 
 class Adaptive:
-    """The adaptive rule as a scheduler that any training loop can call after each iteration.
+    r"""The adaptive rule as a scheduler, which any training loop can step after each iteration.
 
-    >>> mesh = Adaptive(model, every=20)
-    >>> for x, y in batches:
-    ...     ...                      # forward, backward, optimizer step
-    ...     mesh.step(x)
+    Now and then the layer steps of the net move a part of the way to the rule of `adapted`. The
+    weights stay with their layers.
 
-    Every `every` calls the steps of `model` move the fraction `smoothing` of the way to the rule
-    of `adapted`; weights stay with their layers. `history` lists (call, steps) for every move,
-    the mesh at the start included, and `record()` gives it as a labelled Dataset.
+    Parameters
+    ----------
+    model : LeakyResNet
+        The net, or any module with the members of `Meshed`. Its present steps are where the mesh
+        starts.
+    every : int
+        Iterations between two moves.
+    smoothing : float
+        Part of the way to the rule that one move goes, in (0, 1].
+    guard : float
+        Least speed, as a share of the mean one, in (0, 1].
+    euler_margin : float
+        What no $\rho_l \tilde L$ exceeds under the Euler step, in (0, 1), so that the mesh is
+        always one that the net can take. Where that cannot be kept, because L~ is too large for
+        the depth, no step exceeds the longest one of the start.
 
-    Under the Euler step no rho_l L~ exceeds `euler_margin` (< 1), so the mesh is always valid.
+    Attributes
+    ----------
+    history : list of tuple
+        (call, steps) for every move, with the mesh at the start as call 0.
 
-    A mesh that cannot keep that (L~ too large for the depth) keeps to its longest step so far.
+    Raises
+    ------
+    ValueError
+        If `every` is not a whole number of at least 1, `smoothing` or `guard` is outside (0, 1],
+        or `euler_margin` is outside (0, 1).
 
-    Raises: ValueError if `every` is not a whole number of at least 1, `smoothing` or `guard` is
-    outside (0, 1], or `euler_margin` is outside (0, 1).
+    Examples
+    --------
+    >>> import torch
+    >>> import loadpath as lp
+    >>> net = lp.LeakyResNet(3, 2, width=8, depth=4, effective_depth=2.0)
+    >>> mesh = lp.layer_steps.Adaptive(net, every=20)
+    >>> x = torch.randn(10, 3, generator=torch.Generator().manual_seed(0))
+    >>> for _ in range(40):
+    ...     moved = mesh.step(x)  # after forward, backward, and the optimizer's step
+    >>> len(mesh.history), round(float(net.layer_steps.sum()), 6)
+    (3, 1.0)
     """
 
     def __init__(
@@ -62,7 +88,7 @@ class Adaptive:
         guard: float = 0.1,
         euler_margin: float = 0.9,
     ) -> None:
-        """Attach the rule to `model`, whose present steps are where the mesh starts."""
+        """Attach the rule to the net."""
         check_count("every", every, 1)
         for name, value in (("smoothing", smoothing), ("guard", guard)):
             if not 0 < value <= 1:
@@ -78,11 +104,20 @@ class Adaptive:
         self.history: list[tuple[int, Steps]] = [(0, model.layer_steps.detach().cpu().clone())]
 
     def step(self, x: Tensor, calls: int = 1) -> bool:
-        """Count a training iteration; move the mesh if it is due, and say whether it moved.
+        """Count a training iteration, and move the mesh if that is due.
 
-        `x`: a batch of inputs (sample, feature); only looked at when a move is due.
-        `calls`: count as many iterations at once; the mesh goes as far towards the rule of the
-        present path as all the moves that come due would take it.
+        Parameters
+        ----------
+        x : Tensor
+            (sample, in): a batch of inputs. The net is run on it only when a move is due.
+        calls : int
+            Number of iterations to count at once. The mesh then goes as far towards the rule of the
+            present path as all the moves that come due would take it.
+
+        Returns
+        -------
+        bool
+            Whether the mesh moved.
         """
         due = (self.calls + calls) // self.every - self.calls // self.every
         self.calls += calls
@@ -98,7 +133,13 @@ class Adaptive:
         return True
 
     def record(self) -> xr.Dataset:
-        """How the mesh moved: layer_steps over (move, step), with the call of each move."""
+        """Return how the mesh moved.
+
+        Returns
+        -------
+        xarray.Dataset
+            `layer_steps` over (move, step), with the iteration of each move as coordinate `call`.
+        """
         steps = torch.stack([steps for _, steps in self.history]).numpy()
         calls = [call for call, _ in self.history]
         variable = xr.DataArray(
@@ -108,7 +149,13 @@ class Adaptive:
         return variable.to_dataset()
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that an exact resume needs, but the model's own steps."""
+        """Return everything that an exact resume needs, but the model's own steps.
+
+        Returns
+        -------
+        dict
+            Plain numbers and tensors.
+        """
         calls, steps = zip(*self.history, strict=True)
         return {
             "calls": self.calls,
@@ -118,6 +165,12 @@ class Adaptive:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up the state that `state_dict` gave."""
+        """Take up a saved state.
+
+        Parameters
+        ----------
+        state : dict
+            What `state_dict` returned.
+        """
         self.calls, self.longest = int(state["calls"]), float(state["longest"])
         self.history = list(zip(state["when"].tolist(), state["steps"].unbind(), strict=True))

@@ -1,4 +1,4 @@
-"""Rules for layer steps, given by a formula or by the path of a net."""
+"""Rules for layer steps: given by a formula, or read off the path of a net."""
 
 from __future__ import annotations
 
@@ -11,25 +11,66 @@ from torch import Tensor
 from loadpath.checks import check_count
 
 Steps = Float[Tensor, " depth"]
+"""Layer steps: (depth,) positive numbers of sum 1."""
 
 
 def equidistant(depth: int) -> Steps:
-    """Steps of equal length, rho_l = 1 / depth; float64, shape (depth,), sum 1.
+    """Return steps of equal length.
 
-    Raises: ValueError if `depth` is not a whole number of at least 1.
+    Parameters
+    ----------
+    depth : int
+        Number of layers.
+
+    Returns
+    -------
+    Tensor
+        (depth,): 1 / depth everywhere; float64.
+
+    Raises
+    ------
+    ValueError
+        If `depth` is not a whole number of at least 1.
+
+    Examples
+    --------
+    >>> import loadpath as lp
+    >>> lp.layer_steps.equidistant(4)
+    tensor([0.2500, 0.2500, 0.2500, 0.2500], dtype=torch.float64)
     """
     check_count("depth", depth, 1)
     return torch.full((depth,), 1.0 / depth, dtype=torch.float64)
 
 
 def irregular(depth: int, a: float) -> Steps:
-    r"""Steps that are small near input and output and large in the middle of the path.
+    r"""Return steps that are small near input and output, and large in the middle of the path.
 
-    $\rho_l \propto 1 + a\,(1/4 - |l/L - 1/2|)$ for l = 1..L, normalized to sum 1.
-    `a` in [0, 1) sets how uneven they are; 0 is equidistant. float64, shape (depth,).
+    Parameters
+    ----------
+    depth : int
+        Number of layers.
+    a : float
+        How uneven the steps are, from 0 (equal) to below 1.
 
-    Raises: ValueError if `a` is outside [0, 1) or `depth` is not a whole number of at least 1.
-    Source: Jacot and Kaiser, arXiv:2405.17573, section on discretization.
+    Returns
+    -------
+    Tensor
+        (depth,): $\rho_l \propto 1 + a\,(1/4 - |l/L - 1/2|)$ for l = 1..L, of sum 1; float64.
+
+    Raises
+    ------
+    ValueError
+        If `a` is outside [0, 1), or `depth` is not a whole number of at least 1.
+
+    References
+    ----------
+    Jacot and Kaiser, arXiv:2405.17573, section on discretization.
+
+    Examples
+    --------
+    >>> import loadpath as lp
+    >>> lp.layer_steps.irregular(4, a=0.8)
+    tensor([0.2500, 0.3000, 0.2500, 0.2000], dtype=torch.float64)
     """
     if not 0 <= a < 1:
         raise ValueError(f"a must lie in [0, 1), got {a}.")
@@ -47,13 +88,32 @@ def check(
     step: str,
     name: str = "layer_steps",
 ) -> Steps:
-    """Return `layer_steps` as float64, or say in one sentence why a net cannot take them.
+    r"""Return layer steps in float64, once it is known that a net can take them.
 
-    `name` is what the sentence calls them.
+    Parameters
+    ----------
+    layer_steps : Tensor
+        What was given.
+    depth : int
+        Number of the net's layers.
+    effective_depth : float
+        Its leakage $\tilde L$.
+    step : str
+        Its kind of step: "euler" or another.
+    name : str
+        What the message calls the steps.
 
-    Raises: ValueError if they are not `depth` finite positive numbers of sum 1 (to 1e-6, what
-    float32 steps can promise), or if rho_l L~ >= 1 under the Euler step, where a layer would
-    overshoot its own leakage.
+    Returns
+    -------
+    Tensor
+        (depth,), float64, on the CPU.
+
+    Raises
+    ------
+    ValueError
+        If the steps are not `depth` finite positive numbers of sum 1 (to 1e-6, which is what
+        float32 steps can promise), or if $\rho_l \tilde L \geq 1$ for an Euler step, which would
+        overshoot the layer's own leakage.
     """
     steps = torch.as_tensor(layer_steps, dtype=torch.float64).detach().cpu()
     if steps.shape != (depth,):
@@ -77,13 +137,38 @@ def check(
 def adapted(steps: Steps, path: list[Tensor], *, guard: float, longest: float) -> Steps:
     r"""Return the steps of the adaptive rule: layers go where the path moves fast.
 
-    $c_l = \|A_l - A_{l-1}\|_F / (\rho_l \|A_l\|_F)$, then $\rho_l = c_l^{-1} / \sum_i c_i^{-1}$.
-    Speeds below `guard` times the mean one count as that much, so that a layer which does
-    nothing does not take the whole path; no step exceeds `longest`. A path that does not move at
-    all, or is not finite, says nothing about where to go: `steps` are returned as they are.
+    Parameters
+    ----------
+    steps : Tensor
+        (depth,): the present steps.
+    path : list of Tensor
+        A_0, ..., A_L, each (sample, width).
+    guard : float
+        Least speed, as a share of the mean one. Without it, a layer that does nothing would take
+        the whole path.
+    longest : float
+        The longest that a step may be.
 
-    `path`: [A_0, ..., A_L], each (sample, width). Cost O(N w L).
-    Source: Jacot and Kaiser, arXiv:2405.17573, section on discretization; guard and cap are ours.
+    Returns
+    -------
+    Tensor
+        (depth,), float64, of sum 1; `steps` as they are if the path does not move at all or is not
+        finite, for it then says nothing about where to go.
+
+    Raises
+    ------
+    ValueError
+        If `path` has not one step between every two A.
+
+    Notes
+    -----
+    With the speed $c_l = \|A_l - A_{l-1}\|_F / (\rho_l \|A_l\|_F)$ the rule is
+    $\rho_l = c_l^{-1} / \sum_i c_i^{-1}$. The cost is O(N w L).
+
+    References
+    ----------
+    Jacot and Kaiser, arXiv:2405.17573, section on discretization. The guard and the longest step
+    are ours.
     """
     speed = guarded_speed(steps, path, guard)
     if speed is None:
@@ -96,17 +181,51 @@ def adapted(steps: Steps, path: list[Tensor], *, guard: float, longest: float) -
 def equal_arclength(
     steps: Steps, path: list[Tensor], depth: int, *, guard: float = 0.1, longest: float = 1.0
 ) -> Steps:
-    r"""Return `depth` steps, in each of which the path of a net on `steps` moves equally far.
+    r"""Return steps in each of which the path of a net moves equally far.
 
-    The speed along p is read as $c_l$ throughout step l, with the guard of `adapted`, and the new
-    nodes are where its integral reaches k / depth of the whole: what the rule of `adapted` would
-    come to rest at, for any depth. No step exceeds `longest`; 0.9 / effective_depth keeps the
-    Euler condition. A path that does not move, or is not finite, gives equidistant steps.
+    They are what the rule of `adapted` would come to rest at, for any depth.
 
-    `path`: [A_0, ..., A_L], each (sample, width). float64, (depth,), sum 1. Cost O(N w L).
+    Parameters
+    ----------
+    steps : Tensor
+        (layers,): the steps that the path was run on.
+    path : list of Tensor
+        A_0, ..., A_L, each (sample, width).
+    depth : int
+        Number of new steps.
+    guard : float
+        Least speed, as a share of the mean one, in (0, 1].
+    longest : float
+        The longest that a step may be; 0.9 / effective_depth keeps the Euler condition.
 
-    Raises: ValueError if `depth` is not a whole number of at least 1, `guard` is outside (0, 1],
-    `longest` is too short for `depth` steps, or `path` has not one step between every two A.
+    Returns
+    -------
+    Tensor
+        (depth,), float64, of sum 1; equal steps if the path does not move or is not finite.
+
+    Raises
+    ------
+    ValueError
+        If `depth` is not a whole number of at least 1, `guard` is outside (0, 1], `longest` is too
+        short for `depth` steps, or `path` has not one step between every two A.
+
+    Notes
+    -----
+    The speed along p is taken to be $c_l$ throughout step l (see `adapted`). The new nodes are
+    where its integral reaches k / depth of the whole. The cost is O(N w L).
+
+    Examples
+    --------
+    A path that moves about three times as far in its first half as in its second, relative to
+    its size:
+
+    >>> import torch
+    >>> import loadpath as lp
+    >>> steps = lp.layer_steps.equidistant(2)
+    >>> path = [torch.tensor([[1.0, y]]) for y in (0.0, 0.3, 0.4)]
+    >>> new = lp.layer_steps.equal_arclength(steps, path, 4)
+    >>> [round(float(rho), 3) for rho in new]
+    [0.165, 0.165, 0.165, 0.504]
     """
     check_count("depth", depth, 1)
     if not 0 < guard <= 1:
@@ -127,7 +246,7 @@ def equal_arclength(
 
 
 def guarded_speed(steps: Steps, path: list[Tensor], guard: float) -> Steps | None:
-    r"""Relative speeds $c_l$ over their mean, at least `guard`; None if the path says nothing."""
+    r"""Return the speeds $c_l$ over their mean, at least `guard`; None if the path says nothing."""
     if len(path) != len(steps) + 1:
         raise ValueError(
             f"path must have one step between every two A: got {len(path)} A and "
@@ -136,7 +255,7 @@ def guarded_speed(steps: Steps, path: list[Tensor], guard: float) -> Steps | Non
     norms = torch.stack([A.norm() for A in path[1:]]).double().cpu()
     moves = torch.stack([(b - a).norm() for a, b in zip(path, path[1:], strict=False)])
     speed = moves.double().cpu() / (steps * norms).clamp_min(torch.finfo(torch.float64).tiny)
-    # The mean, not the median: the median is 0 where most of the layers do nothing.
+    # Not over the median, which is 0 where most of the layers do nothing.
     mean = float(speed.mean())
     return (speed / mean).clamp_min(guard) if 0 < mean < math.inf else None
 

@@ -1,8 +1,8 @@
 """Surgery on the layers of a trained net: insert, split, merge, move or drop them.
 
-A net's weights are read as a function of the position p on the path, constant over each layer's
-step, so that layers can be cut anew. New steps come from the rules of `layer_steps`, or from
-`split`, `merged` and `refined`.
+The weights of a net are taken as a function of the position p on the path, which is constant over
+the step of each layer. So layers can be cut anew. New steps come from the rules of `layer_steps`,
+or from `split`, `merged` and `refined`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Layered(Protocol):
 
     @property
     def step(self) -> str:
-        """Kind of step: "euler" or another."""
+        """The kind of step: "euler" or another."""
         ...
 
     def with_layers(
@@ -42,26 +42,54 @@ Net = TypeVar("Net", bound=Layered)
 
 @torch.no_grad()
 def remesh(model: Net, new_steps: Tensor) -> Net:
-    r"""Return a copy of a trained net with its layers on other steps, of the same depth or not.
+    r"""Return a copy of a trained net with its layers on other steps, as many or not.
 
-    With W(p) the old weights, constant over their steps, a new layer has the mean of W(p) over its
-    own: $W'_k = \frac{1}{\rho'_k} \int_{I_k} W(p)\, dp$. `model` is left as it is; the copy has its
-    effective depth, kind of step, maps (learned ones too), dtype and device.
+    Parameters
+    ----------
+    model : LeakyResNet
+        The net, or any module with the members of `Layered`; it is left as it is.
+    new_steps : Tensor
+        (depth,): positive numbers of sum 1.
 
-    What is kept exactly. Old steps give the old weights; splitting layers and merging the parts
-    again gives them back; $\int W\, dp$ never changes. Splitting keeps the regularizer, and a
-    merger lowers it, by the variance of the weights that it averages.
-    What is not. The outputs: the parts of a split layer see activations that the layer before
-    them has moved on already, so that a split moves A_L by O(rho) in all, and the leakage of an
-    Euler step is $(1 - \rho\tilde L/n)^n$ after it, not $1 - \rho\tilde L$ (that of an exponential
-    step stays). Layers at rest, $S W^\top = \tilde L A$, stay at rest. Refined without end, the net
+    Returns
+    -------
+    LeakyResNet
+        The copy, with the effective depth, kind of step, maps (learned ones too), dtype and device
+        of `model`. It wants some training: see the notes.
+
+    Raises
+    ------
+    ValueError
+        If `new_steps` are not finite positive numbers of sum 1, break the Euler condition
+        $\rho_l \tilde L < 1$ of an Euler net, or if the weights of `model` are not finite.
+
+    Notes
+    -----
+    W(p) are the old weights, constant over their steps. A new layer gets the mean of W(p) over its
+    own step: $W'_k = \frac{1}{\rho'_k} \int_{I_k} W(p)\, dp$. The cost is O(L' L w^2) for L layers
+    made into L'.
+
+    Some things are kept exactly. The old steps give the old weights; splitting layers and merging
+    the parts again gives them back; $\int W\, dp$ never changes. Splitting keeps the regularizer,
+    and merging lowers it, by the variance of the weights that are averaged.
+
+    The outputs are not kept. The parts of a split layer see activations that the part before them
+    has moved on already, so a split moves A_L by O(rho) in all, and the leakage of an Euler step
+    becomes $(1 - \rho\tilde L/n)^n$ instead of $1 - \rho\tilde L$; that of an exponential step
+    stays. Layers at rest, $S W^\top = \tilde L A$, stay at rest. Refined without end, the net
     computes the flow $\partial_p A = -\tilde L A + S W(p)^\top$, of which every depth is a
-    discretization of first order. So a net wants some training after surgery.
+    discretization of first order.
 
-    Cost O(L' L w^2) for L layers made L'.
-
-    Raises: ValueError if `new_steps` are not finite positive numbers of sum 1, break the Euler
-    condition rho L~ < 1 of an Euler net, or if the weights of `model` are not finite.
+    Examples
+    --------
+    >>> import torch
+    >>> import loadpath as lp
+    >>> net = lp.LeakyResNet(3, 2, width=8, depth=4, effective_depth=2.0)
+    >>> deeper = lp.layer_steps.remesh(net, lp.layer_steps.split(net.layer_steps))
+    >>> deeper.depth
+    8
+    >>> bool(torch.equal(deeper.weights[0], deeper.weights[1]))
+    True
     """
     new_steps = torch.as_tensor(new_steps)
     if new_steps.ndim != 1:
@@ -81,9 +109,21 @@ def remesh(model: Net, new_steps: Tensor) -> Net:
 
 
 def overlaps(old: Steps, new: Steps) -> Float[Tensor, "new old"]:
-    """Fraction of each new step that lies in each old one."""
+    """Return how much of each new step lies in each old one.
+
+    Parameters
+    ----------
+    old, new : Tensor
+        Two sets of layer steps, each of sum 1.
+
+    Returns
+    -------
+    Tensor
+        (new, old): shares that add up to 1 over the old steps.
+    """
     p, q = (torch.cat([s.new_zeros(1), s.cumsum(0)]) / s.sum() for s in (old, new))
-    # A node that is an old one but for rounding is that one, so that nothing leaks over it.
+    # A node that equals an old one but for rounding is put there, so that no sliver of the
+    # neighbouring layer's weights leaks over it.
     apart, nearest = (q[:, None] - p).abs().min(1)
     tolerance = 1e-6 * torch.minimum(old.min(), new.min())
     q = torch.where(apart < tolerance, p[nearest], q)
@@ -95,15 +135,39 @@ def overlaps(old: Steps, new: Steps) -> Float[Tensor, "new old"]:
 
 @torch.no_grad()
 def without(model: Net, layers: Iterable[int]) -> Net:
-    r"""Return a copy of a net that skips some of its layers: $A_l = A_{l-1}$ there.
+    r"""Return a copy of a net that skips some of its layers; the others do exactly what they did.
 
-    `layers` are indices into `layer_steps`, from 0. The other layers do exactly what they did. In
-    the terms of a Leaky ResNet that is a shorter path, stretched to [0, 1] again: with sigma the
-    sum of the steps that are left, the copy has steps $\rho_l / \sigma$, effective depth
+    Parameters
+    ----------
+    model : LeakyResNet
+        The net, or any module with the members of `Layered`; it is left as it is.
+    layers : iterable of int
+        Which layers, as indices into `layer_steps` from 0.
+
+    Returns
+    -------
+    LeakyResNet
+        The copy, in which $A_l = A_{l-1}$ at the skipped layers.
+
+    Raises
+    ------
+    ValueError
+        If `layers` are not different indices of layers, or are all of them.
+
+    Notes
+    -----
+    For a Leaky ResNet this is a shorter path, stretched to [0, 1] again. With $\sigma$ the sum of
+    the steps that are left, the copy has steps $\rho_l / \sigma$, effective depth
     $\sigma \tilde L$ and weights $\sigma W_l$, for either kind of step. Its regularizer is the old
-    one less the dropped layers' share.
+    one less the share of the dropped layers.
 
-    Raises: ValueError if `layers` are not different indices of layers, or are all of them.
+    Examples
+    --------
+    >>> import loadpath as lp
+    >>> net = lp.LeakyResNet(3, 2, width=8, depth=4, effective_depth=2.0)
+    >>> shorter = lp.layer_steps.without(net, [0])
+    >>> shorter.depth, shorter.effective_depth
+    (3, 1.5)
     """
     depth, dropped = len(model.layer_steps), list(layers)
     if len(set(dropped)) < len(dropped) or not set(dropped) < set(range(depth)):
@@ -120,18 +184,62 @@ def without(model: Net, layers: Iterable[int]) -> Net:
 
 
 def split(steps: Steps, parts: int = 2) -> Steps:
-    """Return steps with each cut into `parts` equal ones.
+    """Return steps, each cut into equal parts.
 
-    Raises: ValueError if `parts` is not a whole number of at least 1.
+    Parameters
+    ----------
+    steps : Tensor
+        (depth,): layer steps.
+    parts : int
+        Number of parts of each.
+
+    Returns
+    -------
+    Tensor
+        (depth * parts,), float64.
+
+    Raises
+    ------
+    ValueError
+        If `parts` is not a whole number of at least 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import loadpath as lp
+    >>> lp.layer_steps.split(torch.tensor([0.75, 0.25]))
+    tensor([0.3750, 0.3750, 0.1250, 0.1250], dtype=torch.float64)
     """
     check_count("parts", parts, 1)
     return (torch.as_tensor(steps).double() / parts).repeat_interleave(parts)
 
 
 def merged(steps: Steps, layers: int = 2) -> Steps:
-    """Return steps with every `layers` neighbours made one: half as many for 2.
+    """Return steps in which neighbours are made one: half as many for `layers` of 2.
 
-    Raises: ValueError if `layers` is not a whole number of at least 1 that divides the depth.
+    Parameters
+    ----------
+    steps : Tensor
+        (depth,): layer steps.
+    layers : int
+        Number of neighbours that are made one.
+
+    Returns
+    -------
+    Tensor
+        (depth / layers,), float64.
+
+    Raises
+    ------
+    ValueError
+        If `layers` is not a whole number of at least 1 that divides the depth.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import loadpath as lp
+    >>> lp.layer_steps.merged(torch.tensor([0.5, 0.25, 0.125, 0.125]))
+    tensor([0.7500, 0.2500], dtype=torch.float64)
     """
     check_count("layers", layers, 1)
     if len(steps) % layers:
@@ -141,17 +249,47 @@ def merged(steps: Steps, layers: int = 2) -> Steps:
 
 @torch.no_grad()
 def refined(steps: Steps, path: list[Tensor], count: int, *, guard: float = 0.1) -> Steps:
-    r"""Return steps with `count` layers more, inserted where the path of a net on `steps` is fast.
+    r"""Return steps with more layers, inserted where the path of a net is fast.
 
-    One after another, the layer in which the path moves farthest, $\rho_l c_l$ with the speed
-    $c_l$ and guard of `adapted`, is cut into halves of half the move each. Old nodes stay, so
-    that `remesh` onto these steps splits layers and merges none. A path that does not move, or is
-    not finite, has the longest layers cut.
+    One after another, the layer in which the path moves farthest is cut into halves of half the
+    move each. Old nodes stay, so that `remesh` onto these steps splits layers and merges none.
 
-    `path`: [A_0, ..., A_L], each (sample, width). float64, (depth + count,). Cost O(N w L).
+    Parameters
+    ----------
+    steps : Tensor
+        (depth,): the steps that the path was run on.
+    path : list of Tensor
+        A_0, ..., A_L, each (sample, width).
+    count : int
+        Number of layers to insert.
+    guard : float
+        Least speed, as a share of the mean one, in (0, 1].
 
-    Raises: ValueError if `count` is not a whole number of at least 0, `guard` is outside (0, 1],
-    or `path` has not one step between every two A.
+    Returns
+    -------
+    Tensor
+        (depth + count,), float64. If the path does not move, or is not finite, the longest layers
+        are cut.
+
+    Raises
+    ------
+    ValueError
+        If `count` is not a whole number of at least 0, `guard` is outside (0, 1], or `path` has
+        not one step between every two A.
+
+    Notes
+    -----
+    A layer moves the path by $\rho_l c_l$, with the speed $c_l$ and the guard of `adapted`. The
+    cost is O(N w L).
+
+    Examples
+    --------
+    >>> import torch
+    >>> import loadpath as lp
+    >>> steps = lp.layer_steps.equidistant(2)
+    >>> path = [torch.tensor([[1.0, y]]) for y in (0.0, 0.3, 0.4)]
+    >>> lp.layer_steps.refined(steps, path, 1)
+    tensor([0.2500, 0.2500, 0.5000], dtype=torch.float64)
     """
     check_count("count", count, 0)
     if not 0 < guard <= 1:
