@@ -1,7 +1,7 @@
 """The monitor: numbers against the measures themselves, and training that does not notice it.
 
-`pytest -m slow -s tests/diagnosis/monitor/test_monitor.py` trains the nets of docs/monitor.md, healthy ones
-and ones that collapse, and prints what the monitor said of each.
+`pytest -m slow -s tests/diagnosis/monitor/test_monitor.py` trains the nets of docs/monitor.md,
+healthy ones and ones that collapse, and prints what the monitor said of each.
 """
 
 import contextlib

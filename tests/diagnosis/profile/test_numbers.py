@@ -52,8 +52,8 @@ def test_leaving_sums_out_is_leaving_samples_out():
     by_samples = leave_one_out([A, after], groups, lambda *rows: from_samples(*rows, gamma0=1e-2))
     assert (by_sums.sizes == by_samples.sizes).all()
     for name in numbers.ENERGIES:
-        whole, without = by_sums.draws(name)
-        exact, exact_without = by_samples.draws(name)
+        whole, without = by_sums.values(name)
+        exact, exact_without = by_samples.values(name)
         # Rounding of sums: 1e-16 times the samples, over gamma0.
         assert whole == pytest.approx(exact, rel=1e-11)
         assert without == pytest.approx(exact_without, rel=1e-11)

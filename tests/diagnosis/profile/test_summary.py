@@ -81,7 +81,7 @@ def test_the_shape_of_the_curve_is_said_with_what_other_conventions_say(value, w
     said = sentences(with_loads(loads, concavity))
     assert f"The load curve {words} by fuzziness." in said
     said = sentences(with_loads(loads, concavity | {"inverse": (-2 * value + 0.3, 0.01)}))
-    assert "by fuzziness; not so by inverse." in said
+    assert "by fuzziness; it is not so by inverse." in said
 
 
 def test_steps_and_dimensions_name_all_that_may_be_least():

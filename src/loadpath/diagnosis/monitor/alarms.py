@@ -165,7 +165,7 @@ class CollapseWatch:
     def _new_alarms(
         self, kind: AlarmKind, words_by_layer: dict[str, str], step: int
     ) -> list[Alarm]:
-        """Return one alarm about all layers of which nothing as bad was told yet, if there are any."""
+        """Return one alarm about the layers of which nothing as bad was told, if any."""
         rank = ALARM_KINDS.index(kind)
         new = [layer for layer in words_by_layer if rank < self._told.get(layer, len(ALARM_KINDS))]
         if not new:

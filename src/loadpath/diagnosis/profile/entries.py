@@ -9,34 +9,36 @@ from loadpath.statistics import Estimate
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A value is NaN exactly where `status` gives the reason why there is none."""
+class ColumnEntry:
+    """What a column of the profile has for one layer.
+
+    The value is NaN exactly where `status` gives the reason why there is none.
+    """
 
     value: float
     """The number itself."""
     low: float
     """Lower end of its interval, NaN if there is none."""
     high: float
-    """Upper end."""
+    """Upper end of its interval, NaN if there is none."""
     status: str
-    """"estimated", "no interval", or why there is no number."""
+    """"estimated"; "no interval"; or the reason why there is no number."""
 
 
-def missing(reason: str) -> Entry:
-    """No number, for a reason."""
-    return Entry(math.nan, math.nan, math.nan, reason)
+def missing_entry(reason: str) -> ColumnEntry:
+    """Return the entry of a layer that has no number, for a reason."""
+    return ColumnEntry(math.nan, math.nan, math.nan, reason)
 
 
-def entry_of(estimate: Estimate) -> Entry:
-    """An estimate as it is."""
-    return Entry(estimate.value, estimate.low, estimate.high, estimate.status)
+def entry_of_estimate(estimate: Estimate) -> ColumnEntry:
+    """Return an estimate as an entry."""
+    return ColumnEntry(estimate.value, estimate.low, estimate.high, estimate.status)
 
 
-def alone(value: float) -> Entry:
-    """A number that has no interval."""
-    return Entry(value, math.nan, math.nan, "no interval")
+def entry_without_interval(value: float) -> ColumnEntry:
+    """Return the entry of a number that has no interval."""
+    return ColumnEntry(value, math.nan, math.nan, "no interval")
 
 
-NO_STEP = missing("no step of one shape leads here")
-NO_LABELS = missing("no labels to compare with")
-FEW = missing("not enough samples")
+NO_STEP = missing_entry("no step of one shape leads here")
+FEW = missing_entry("not enough samples")

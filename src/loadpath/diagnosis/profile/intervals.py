@@ -1,4 +1,4 @@
-"""Intervals of what the pass has summed over all samples, from the samples that it has kept."""
+"""Intervals of numbers that come from all samples, by means of the samples that were kept."""
 
 from __future__ import annotations
 
@@ -10,32 +10,34 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from loadpath.diagnosis.profile.entries import Entry
+from loadpath.diagnosis.profile.entries import ColumnEntry, entry_without_interval
 from loadpath.diagnosis.profile.numbers import Numbers
 from loadpath.statistics import Estimate, jackknife_of
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Numbers of the kept samples, and of all but each group's."""
+class GroupedNumbers:
+    """Numbers of the kept samples, and of the kept samples without each group."""
 
     whole: Numbers
+    """Numbers of all kept samples."""
     without: Sequence[Numbers]
+    """Numbers of the samples without one group, group by group."""
     sizes: Int[np.ndarray, " group"]
     """Samples in each group."""
 
-    def draws(self, name: str) -> tuple[float, Float[np.ndarray, " group"]]:
-        """A number of all, and without each group."""
+    def values(self, name: str) -> tuple[float, Float[np.ndarray, " group"]]:
+        """Return one number of all kept samples, and without each group."""
         return self.whole[name], np.array([numbers[name] for numbers in self.without])
 
 
 def leave_one_out(
     rows: Sequence[Tensor], groups: Int[Tensor, " sample"], measure: Callable[..., Numbers]
-) -> Kept:
-    """`measure(*rows)` of all samples, and with each group's samples left out."""
+) -> GroupedNumbers:
+    """Return `measure(*rows)` of all samples, and with each group's samples left out."""
     present, sizes = groups.unique(return_counts=True)
     without = [measure(*(part[groups != g] for part in rows)) for g in present]
-    return Kept(measure(*rows), without, sizes.numpy())
+    return GroupedNumbers(measure(*rows), without, sizes.numpy())
 
 
 def leave_one_sum_out(
@@ -43,38 +45,37 @@ def leave_one_sum_out(
     groups: Int[Tensor, " sample"],
     sums: Callable[..., tuple[Tensor, ...]],
     measure: Callable[..., Numbers],
-) -> Kept:
-    """`leave_one_out` of a measure of `sums(*rows)`, which add up over samples.
-
-    What is without a group is the difference of two sums: enough digits for an interval.
-    """
+) -> GroupedNumbers:
+    """Return what `leave_one_out` does, of a measure of `sums(*rows)` that add up over samples."""
     whole = sums(*rows)
     present, sizes = groups.unique(return_counts=True)
     without = []
     for g in present:
         own = sums(*(part[groups == g] for part in rows))
+        # A difference of two sums has lost some digits, and has enough of them for an interval.
         without.append(measure(*(a - b for a, b in zip(whole, own, strict=True))))
-    return Kept(measure(*whole), without, sizes.numpy())
+    return GroupedNumbers(measure(*whole), without, sizes.numpy())
 
 
-def of_all(
+def narrowed_entry(
     value: float,
-    drawn: tuple[float, Float[np.ndarray, " group"]],
+    kept: tuple[float, Float[np.ndarray, " group"]],
     sizes: Int[np.ndarray, " group"],
     *,
     n: int,
     level: float,
-) -> Entry:
-    """A value of all n samples, with the interval that the kept ones give it.
+) -> ColumnEntry:
+    """Return a value of all n samples, with the interval that the kept ones give it.
 
-    The standard error of a smooth function of means falls as one over the root of the number of
-    samples, so the half-width of the kept ones' jackknife interval is narrowed by that.
+    `kept` has the value of the kept samples and of these without each group. The standard error of
+    a smooth function of means falls as one over the root of the number of samples, so the
+    half-width of the kept samples' jackknife interval is narrowed by that.
     """
-    theta, without = drawn
+    theta, without = kept
     if not math.isfinite(theta):
-        return Entry(value, math.nan, math.nan, "no interval")
-    kept: Estimate = jackknife_of(theta, without, sizes, level=level)
-    if math.isnan(kept.low):
-        return Entry(value, math.nan, math.nan, "no interval")
-    reach = (kept.high - kept.low) / 2 * math.sqrt(min(1.0, kept.n / n))
-    return Entry(value, value - reach, value + reach, "estimated")
+        return entry_without_interval(value)
+    estimate: Estimate = jackknife_of(theta, without, sizes, level=level)
+    if math.isnan(estimate.low):
+        return entry_without_interval(value)
+    reach = (estimate.high - estimate.low) / 2 * math.sqrt(min(1.0, estimate.n / n))
+    return ColumnEntry(value, value - reach, value + reach, "estimated")

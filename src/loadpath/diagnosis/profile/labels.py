@@ -11,11 +11,11 @@ from loadpath.measures.separation import ClassMoments, TargetMoments
 
 LabelKind = Literal["classes", "values", "none"]
 LARGEST_CLASS = 9999
-"""Integers above are taken for something else than class numbers: indices, years, tokens."""
+"""Larger integers are taken for something else than class numbers: indices, years, tokens."""
 
 
-def kind_of(labels: Tensor | None) -> tuple[LabelKind, str]:
-    """What the labels of the first batch are, and in words."""
+def label_kind(labels: Tensor | None) -> tuple[LabelKind, str]:
+    """Return what the labels of the first batch are, and the same in words."""
     if labels is None:
         return "none", "no labels"
     if labels.is_complex() or labels.dtype == torch.bool and labels.ndim != 1:
@@ -33,14 +33,31 @@ def kind_of(labels: Tensor | None) -> tuple[LabelKind, str]:
     return "classes", "labels are class numbers"
 
 
-def as_kind(labels: Tensor | None, kind: LabelKind, batch: int) -> Tensor | None:
-    """Labels of a later batch, in the form that the first batch had; None for kind "none".
+def labels_in_form(labels: Tensor | None, kind: LabelKind, batch: int) -> Tensor | None:
+    """Return labels of a batch in one form, and refuse those of another kind than the first batch.
 
-    Raises: ValueError that names the batch if they are of another kind.
+    Parameters
+    ----------
+    labels : Tensor or None
+        Labels as the loader has them.
+    kind : {"classes", "values", "none"}
+        What those of the first batch are.
+    batch : int
+        Number of the batch, for the error.
+
+    Returns
+    -------
+    Tensor or None
+        Classes as int64, (sample,); values as rows, (sample, target); None for kind "none".
+
+    Raises
+    ------
+    ValueError
+        If the labels are of another kind.
     """
     if kind == "none":
         return None
-    found, words = kind_of(labels)
+    found, words = label_kind(labels)
     if labels is None or found != kind:
         raise ValueError(
             f"labels of batch {batch} must be {kind} as those of batch 0, and {words}."
@@ -50,25 +67,34 @@ def as_kind(labels: Tensor | None, kind: LabelKind, batch: int) -> Tensor | None
     return labels.reshape(len(labels), -1)
 
 
-class Separations:
-    """Streamed class or target moments of one layer, with room for classes as they come."""
+class LabelMoments:
+    """Streamed class or target moments of one layer, with room for classes as they come.
+
+    Parameters
+    ----------
+    width : int
+        Width of the rows.
+    kind : {"classes", "values"}
+        What the labels are.
+    n_outputs : int
+        Number of target values of a sample, where labels are values.
+    """
 
     def __init__(self, width: int, kind: LabelKind, n_outputs: int) -> None:
-        """Start with no samples; `n_outputs` is of values."""
         self.moments: ClassMoments | TargetMoments = (
             ClassMoments(width, 2) if kind == "classes" else TargetMoments(width, n_outputs)
         )
 
     def update(self, rows: Tensor, labels: Tensor) -> None:
-        """Take in rows (row, width) with their labels, as `as_kind` gives them."""
+        """Add rows (row, width) with their labels, as `labels_in_form` gives them."""
         if isinstance(self.moments, ClassMoments):
             have, need = self.moments.n_classes, int(labels.max()) + 1
             if need > have:
                 self.moments = self.moments.renumbered([*range(have), *[None] * (need - have)])
         self.moments.update(rows, labels)
 
-    def seen(self) -> ClassMoments | TargetMoments:
-        """The moments, of classes those that have samples."""
+    def without_empty_classes(self) -> ClassMoments | TargetMoments:
+        """Return the moments, of classes those that have samples."""
         if not isinstance(self.moments, ClassMoments):
             return self.moments
         present = present_classes(self.moments)
@@ -78,5 +104,5 @@ class Separations:
 
 
 def present_classes(moments: ClassMoments) -> list[int]:
-    """Numbers of the classes that have samples."""
+    """Return the numbers of the classes that have samples."""
     return moments.counts.nonzero()[:, 0].tolist()

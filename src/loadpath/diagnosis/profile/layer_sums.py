@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from loadpath.diagnosis.profile.labels import LabelKind, Separations
+from loadpath.diagnosis.profile.labels import LabelKind, LabelMoments
 from loadpath.diagnosis.profile.mesh import Mesh
 from loadpath.measures import StepSums
 from loadpath.record import WIDE, Moments, Recorded, Sketch
@@ -16,72 +16,82 @@ from loadpath.statistics import Grouped, Reservoir, groups_of, hashes
 from loadpath.threads import side_by_side
 
 ENTRIES = 2**24
-"""Numbers kept of a layer's samples, at most: fewer samples where it is wide."""
+"""How many numbers are kept of a layer's samples at most: a wide layer keeps fewer samples."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to keep."""
+    """What the pass is to keep."""
 
     kept: int
-    """Samples of every layer."""
+    """How many samples of every layer are kept."""
     seed: int
+    """Seed of which samples these are."""
     energies: bool
+    """Whether moments for the energies are summed."""
     separation: bool
+    """Whether moments of classes or targets are summed."""
 
 
 @dataclass
 class LayerSums:
-    """One layer's."""
+    """What the pass keeps of one layer."""
 
     width: int
+    """Width of its rows."""
     kept: Reservoir
-    """A row of each sample kept, the same samples in all layers."""
+    """One row of each kept sample; the samples are the same in all layers."""
     moments: Moments | None
-    """Of [S, A, dA], dA the step to the next layer where shapes agree."""
-    separations: Separations | None
+    """Moments of [S, A, dA], with dA the step to the next layer where shapes agree."""
+    labelled: LabelMoments | None
+    """Moments of its classes or targets."""
     sketch: Sketch | None
-    """What narrows wide features before class moments are taken."""
+    """The projection that narrows wide features before their moments of classes are summed."""
     step: Grouped[StepSums] | None = None
-    """Of the step from the layer before to this one, where shapes agree."""
+    """Sums of the step from the layer before to this one, where shapes agree."""
     rows: int = 0
-    """Rows seen: more than samples where a sample has several."""
+    """How many rows were seen: more than samples where a sample has several."""
 
 
 @dataclass
-class Sums:
-    """All layers', the model's outputs, and how many samples there were."""
+class PassSums:
+    """What the pass keeps of all layers, of the model's outputs and of the labels."""
 
     plan: Plan
+    """What is to be kept."""
     labels: LabelKind
+    """What the labels are."""
     mesh: Mesh
+    """Where the layers stand on the path."""
     layers: dict[str, LayerSums] = field(default_factory=dict)
+    """The layers by name, in the order of running."""
     outputs: Reservoir | None = None
-    """What the model put out, of the same samples, where it is (sample, output)."""
+    """What the model put out for the kept samples, where that is (sample, output)."""
     answers: Reservoir | None = None
-    """Labels of the same samples."""
+    """Labels of the kept samples."""
     count: int = 0
+    """How many samples were seen."""
     right: int | None = None
-    """Samples whose class has the largest output; None where there are no classes."""
+    """How many samples had the largest output at their class; None where there are no classes."""
 
     def update(self, recorded: Recorded, labels: Tensor | None, output: Tensor | None) -> None:
-        """Take in a batch."""
+        """Add a batch: what its layers put out, its labels in one form, and the model's output."""
         names = list(recorded.features)
         indices = torch.arange(recorded.first, recorded.first + recorded.count)
         for name in names:
             if name not in self.layers:
-                self.layers[name] = self._new(recorded.features[name], labels)
+                self.layers[name] = self._new_layer(recorded.features[name], labels)
         ends: list[str | None] = [None]
         around = zip([*ends, *names[:-1]], names, [*names[1:], *ends], strict=True)
 
-        def take(place: tuple[str | None, str, str | None]) -> None:
+        def update_layer(place: tuple[str | None, str, str | None]) -> None:
             before, name, after = place
             layer, rows, sample = self.layers[name], recorded.features[name], recorded.sample[name]
             layer.rows += len(rows)
             layer.kept.update(*_one_a_sample(rows, sample, indices, self.plan.seed))
-            if layer.separations is not None and labels is not None:
+            if layer.labelled is not None and labels is not None:
                 narrow = rows if layer.sketch is None else layer.sketch(rows)
-                layer.separations.update(narrow, labels[sample - recorded.first])
+                layer.labelled.update(narrow, labels[sample - recorded.first])
             if before is not None and _alike(recorded, before, name):
                 layer.step = layer.step or Grouped(StepSums)
                 layer.step.update(groups_of(sample), recorded.features[before], rows)
@@ -92,22 +102,24 @@ class Sums:
                     name, rows, None if after is None else recorded.features[after]
                 )
 
-        # Layers of one width are factorized in the same batches: on all cores then.
-        side_by_side(take, around)
+        # Layers of one width reach their factorization in the same batch, so all cores have work.
+        side_by_side(update_layer, around)
         self._update_answers(indices, labels, output)
         self.count += recorded.count
 
-    def _new(self, rows: Tensor, labels: Tensor | None) -> LayerSums:
+    def _new_layer(self, rows: Tensor, labels: Tensor | None) -> LayerSums:
+        """Return the empty sums of a layer that is seen for the first time."""
         width = rows.shape[1]
         kept = max(1, min(self.plan.kept, ENTRIES // width))
         sketch = Sketch(width, WIDE) if width > WIDE else None
-        separations = None
+        labelled = None
         if self.plan.separation and labels is not None:
             outputs = 1 if self.labels == "classes" else labels.shape[1]
-            separations = Separations(min(width, WIDE), self.labels, outputs)
-        return LayerSums(width, Reservoir(kept, seed=self.plan.seed), None, separations, sketch)
+            labelled = LabelMoments(min(width, WIDE), self.labels, outputs)
+        return LayerSums(width, Reservoir(kept, seed=self.plan.seed), None, labelled, sketch)
 
     def _update_moments(self, name: str, A: Tensor, after: Tensor | None) -> None:
+        """Add the rows of a layer, and of the layer after it, to the moments for its energies."""
         layer, node = self.layers[name], self.mesh.nodes[name]
         if layer.moments is None:
             layer.moments = Moments(
@@ -122,6 +134,7 @@ class Sums:
     def _update_answers(
         self, indices: Tensor, labels: Tensor | None, output: Tensor | None
     ) -> None:
+        """Add the labels and outputs of a batch."""
         if labels is not None:
             self.answers = self.answers or Reservoir(self.plan.kept, seed=self.plan.seed)
             self.answers.update(indices, labels)
@@ -143,7 +156,7 @@ def _alike(recorded: Recorded, before: str, name: str) -> bool:
 def _one_a_sample(
     rows: Tensor, sample: Tensor, indices: Tensor, seed: int
 ) -> tuple[Tensor, Tensor]:
-    """Every sample's index and one row of it, picked by a hash of the index."""
+    """Return every sample's index and one row of the sample, picked by a hash of the index."""
     if len(rows) == len(indices):
         return indices, rows
     counts = torch.bincount(sample - indices[0], minlength=len(indices))
@@ -153,7 +166,7 @@ def _one_a_sample(
 
 
 def common_rows(layers: Sequence[LayerSums]) -> list[Tensor]:
-    """The kept rows of several layers, of the samples that all of them kept."""
+    """Return the kept rows of several layers, of the samples that all of these layers kept."""
     fewest = min(layer.kept.count for layer in layers)
-    # Reservoirs of one seed hold their samples in one order, the smaller the first of the larger.
+    # Reservoirs of one seed hold samples in one order: a smaller one has the first of a larger one.
     return [layer.kept.rows()[:fewest] for layer in layers]

@@ -1,4 +1,4 @@
-"""Numbers of a layer from rows or sums, by name: one code for values and for intervals."""
+"""Numbers of a layer from its rows or sums, by name: values and intervals use the same code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from loadpath.record import features
 from loadpath.threads import torch_threads
 
 Numbers = dict[str, float]
-"""Of one layer, by name; NaN where there is none."""
+"""Numbers of one layer, by name; NaN where there is none."""
 
 ENERGIES = ("cost_of_identity", "stable_rank_nuclear", "stable_rank_operator", "kinetic_energy")
 COLLAPSE = ("nc1", "nc2_equinorm", "nc2_equiangularity", "nc2_angle")
@@ -28,13 +28,27 @@ COLLAPSE = ("nc1", "nc2_equinorm", "nc2_equiangularity", "nc2_angle")
 
 @torch_threads(1)
 def energies(S: Tensor, A: Tensor, dA: Tensor | None, step: Step | None, gamma0: float) -> Numbers:
-    """Energies of rows that are samples, or stand for them as those of `Moments.rows` do.
+    """Measure the energies of one layer, and the kinetic energy of the step from it.
 
-    `dA` is the difference to the next layer and `step` what leads there; the kinetic energy is that
-    of this step.
+    Parameters
+    ----------
+    S, A : Tensor
+        Rows (row, width + 1) and (row, width): samples, or what stands for them as the rows of
+        `Moments.rows` do.
+    dA : Tensor or None
+        Difference to the next layer, (row, width); None where there is no step.
+    step : Step or None
+        The step that leads there.
+    gamma0 : float
+        The stabilizer is gamma = gamma0 ||S||_op^2.
+
+    Returns
+    -------
+    dict of str to float
+        `ENERGIES` and "gamma"; the kinetic energy is NaN without a step.
     """
     gamma = gamma_of_rows(S, gamma0)
-    numbers = {"gamma": gamma, "kinetic_energy": math.nan, **_ranks(torch.linalg.svdvals(A))}
+    numbers = {"gamma": gamma, "kinetic_energy": math.nan, **_stable_ranks(torch.linalg.svdvals(A))}
     if dA is None or step is None:
         numbers["cost_of_identity"] = float(inner_product(S, A, A, gamma=gamma))
         return numbers
@@ -47,9 +61,23 @@ def energies(S: Tensor, A: Tensor, dA: Tensor | None, step: Step | None, gamma0:
 def products(
     A: Tensor, after: Tensor | None = None, *, activation: str, bias: bool
 ) -> tuple[Tensor, ...]:
-    """Sums over samples that `energies_of_products` needs, of a layer and the one after a step.
+    """Return the sums over samples that `energies_of_products` needs.
 
-    S^T S, S^T [A, dA], A^T A, and the squares of A and dA.
+    Parameters
+    ----------
+    A : Tensor
+        The layer, (sample, width).
+    after : Tensor, optional
+        The layer that a step leads to, of the same shape.
+    activation : str
+        Name of phi in S = [phi(A), 1].
+    bias : bool
+        Whether S has its column of ones.
+
+    Returns
+    -------
+    tuple of Tensor
+        S^T S, S^T [A, dA], A^T A, and the squares of A and dA, summed.
     """
     A = A.double()
     moved = [A] if after is None else [A, after.double() - A]
@@ -62,10 +90,14 @@ def products(
 def energies_of_products(
     G: Tensor, C: Tensor, AA: Tensor, squares: Tensor, step: Step | None, gamma0: float
 ) -> Numbers:
-    r"""`energies` from `products`, good to intervals: 1e-16 / gamma0 of them is rounding.
+    r"""Measure `energies` from `products`; a share of 1e-16 / gamma0 of them is rounding.
 
+    That is good enough for intervals, and what makes leaving groups out cheap.
+
+    Notes
+    -----
     $\mathrm{Tr}\, M^\top (K + \gamma)^{-1} M = (\|M\|^2 - \mathrm{Tr}\, C^\top (G + \gamma)^{-1} C)
-    / \gamma$ with $C = S^\top M$ for M = A and dA.
+    / \gamma$ with $G = S^\top S$ and $C = S^\top M$, for M = A and M = dA.
     """
     gamma = max(gamma0 * float(torch.linalg.eigvalsh(G)[-1]), 1e-100)
     L = torch.linalg.cholesky(G + gamma * torch.eye(len(G), dtype=G.dtype))
@@ -78,13 +110,18 @@ def energies_of_products(
     kinetic = math.nan
     if step is not None:
         kinetic = weighted[1] / step.rho**2 / (2 * coupling(step.effective_depth))
-    return {"cost_of_identity": weighted[0], "kinetic_energy": kinetic, **_ranks(s)}
+    return {"cost_of_identity": weighted[0], "kinetic_energy": kinetic, **_stable_ranks(s)}
 
 
 def separations(moments: ClassMoments | TargetMoments) -> tuple[Numbers, Scatter | None]:
-    """Log separation by three conventions and, of classes, neural collapse 1 and 2.
+    """Measure log separation by three conventions, and neural collapse 1 and 2 of classes.
 
-    All NaN, and no scatter, where there are too few samples for any.
+    Returns
+    -------
+    numbers : dict of str to float
+        All of these by name; NaN throughout where there are too few samples.
+    scatter : Scatter or None
+        The scatter that they come from; None where there are too few samples.
     """
     numbers = dict.fromkeys((*map(log_separation_name, KINDS), *COLLAPSE), math.nan)
     try:
@@ -106,7 +143,7 @@ def separations(moments: ClassMoments | TargetMoments) -> tuple[Numbers, Scatter
 
 
 def separations_of_samples(H: Tensor, labels: Tensor) -> Numbers:
-    """`separations` of samples at hand; class numbers are whole, values are not."""
+    """Measure `separations` of samples at hand; labels that are whole numbers are classes."""
     if labels.is_floating_point():
         moments: ClassMoments | TargetMoments = TargetMoments(H.shape[1], labels.shape[1])
     else:
@@ -117,12 +154,12 @@ def separations_of_samples(H: Tensor, labels: Tensor) -> Numbers:
 
 
 def log_separation_name(kind: str) -> str:
-    """What the log separation of a convention is called among a layer's numbers."""
+    """Return what the log separation of a convention is called among a layer's numbers."""
     return f"log_separation_{kind}"
 
 
-def _ranks(s: Tensor) -> Numbers:
-    """Stable ranks of singular values, falling."""
+def _stable_ranks(s: Tensor) -> Numbers:
+    """Return the stable ranks of singular values in falling order."""
     return {
         "stable_rank_nuclear": float(stable_rank_of_spectrum(s, "nuclear")),
         "stable_rank_operator": float(stable_rank_of_spectrum(s, "operator")),

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from loadpath import results
 from loadpath.checks import check_above_zero, check_count, check_level
-from loadpath.diagnosis.profile import classes, estimates
-from loadpath.diagnosis.profile.estimates import Columns, Options
-from loadpath.diagnosis.profile.labels import LabelKind, as_kind, kind_of
-from loadpath.diagnosis.profile.layer_sums import Plan, Sums
+from loadpath.diagnosis.profile import columns, label_columns
+from loadpath.diagnosis.profile.columns import Columns, Options
+from loadpath.diagnosis.profile.labels import LabelKind, label_kind, labels_in_form
+from loadpath.diagnosis.profile.layer_sums import PassSums, Plan
 from loadpath.diagnosis.profile.mesh import mesh_of
-from loadpath.diagnosis.profile.schema import dataset
+from loadpath.diagnosis.profile.schema import dataset_of_columns
 from loadpath.record import (
     ACTIVATIONS,
     Layers,
@@ -34,8 +34,9 @@ Measure = Literal[
     "separation", "collapse", "energies", "steps", "ranks", "alignment", "dimension", "probes"
 ]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
-OF_CLASSES: tuple[Measure, ...] = ("collapse", "probes")
-"""Measures that need one class a sample; separation takes real targets too."""
+"""All measures that `diagnose` can be asked for."""
+CLASS_MEASURES: tuple[Measure, ...] = ("collapse", "probes")
+"""Measures that need one class for each sample; separation takes real targets too."""
 
 
 def diagnose(
@@ -55,52 +56,93 @@ def diagnose(
     split: Split | None = None,
     pass_labels: bool = False,
 ) -> xr.Dataset:
-    r"""Mechanics, separation and geometry of every layer of a model, in one pass over a loader.
+    r"""Measure mechanics, separation and geometry of every layer in one pass over a loader.
 
-    >>> ds = lp.diagnose(model, loader)
-    >>> ds["relative_step"].to_series()           # which layers move the representation
-    >>> ds["load"].sel(kind="fuzziness")          # which do the work of separating the classes
-    >>> ds["effective_rank_status"]               # "estimated", or why there is no number
-
-    The model runs in evaluation mode and without gradients and is left as it was (see
-    `loadpath.record.stream`, which `layers`, `reduction`, `device`, `max_batches`, `split` and
-    `pass_labels` go to). Memory does not depend on the number of samples.
+    The model runs in evaluation mode and without gradients, and is left as it was. Memory does not
+    depend on the number of samples.
 
     Parameters
     ----------
-    measures: which, of "separation" (log separation, load curve; for real targets too), "collapse"
-        (neural collapse 1 to 4), "energies" (cost of identity, stable ranks, kinetic energy),
-        "steps" (relative step, turn, effective depth), "ranks" (participation ratio, effective
-        rank), "alignment" (CKA with the next layer and with the first), "dimension" (TwoNN) and
-        "probes" (ridge and logistic). None: all that the labels allow.
-    activation: the phi of S = [phi(A), 1] in the energies; a LeakyResNet's own where it is one.
-    gamma0: gamma = gamma0 ||S||_op^2, layer by layer.
-    kept: samples kept of every layer (fewer where it is wide), for what sums cannot give, and for
-        intervals.
-    level: confidence of the intervals.
-    seed: which samples are kept, how they are dealt into groups, and held out from probes.
+    model : nn.Module
+        Any module; nothing in it has to be changed.
+    loader : iterable
+        Batches: tensors, tuples (x, y), or dicts as Hugging Face's tokenizers make them (see
+        `loadpath.record.stream`).
+    layers : str, class, sequence of these, or None
+        Which layers: names with `*` and `**`, or classes. None finds blocks by themselves.
+    measures : sequence of str, optional
+        Which measures: "separation" (log separation and load curve, for real targets too),
+        "collapse" (neural collapse 1 to 4), "energies" (cost of identity, stable ranks, kinetic
+        energy), "steps" (relative step, turn, effective depth), "ranks" (participation ratio,
+        effective rank), "alignment" (CKA with the next layer and with the first), "dimension"
+        (TwoNN) and "probes" (ridge and logistic). None takes all that the labels allow.
+    reduction : Reduction, optional
+        How maps and sequences become rows (see `loadpath.record.Reduction`).
+    activation : str, default "relu"
+        The phi of S = [phi(A), 1] in the energies. A net with a path of its own, such as
+        `LeakyResNet`, has its own.
+    gamma0 : float, default 0.01
+        The stabilizer of the energies is gamma = gamma0 ||S||_op^2, layer by layer.
+    kept : int, default 2000
+        How many samples are kept of every layer (fewer where it is wide), for what sums cannot
+        give, and for intervals.
+    level : float, default 0.95
+        Confidence level of the intervals.
+    seed : int, default 0
+        Seed of which samples are kept, how they are dealt into groups, and which are held out from
+        probes.
+    device, max_batches, split, pass_labels
+        As in `loadpath.record.stream`.
 
-    Returns a Dataset over `layer` (and `kind`, the convention of separation). Each measure has its
-    `_low` and `_high`, NaN where there is no interval, and its `_status`: "estimated", "no
-    interval", or why there is no number ("not enough samples", "constant features", ...), which is
-    then NaN. `width`, `rows` and `meaning` say what the layer is. What belongs to a step (load,
-    kinetic energy, relative step, turn, effective depth) stands at the layer which it leads to.
+    Returns
+    -------
+    xarray.Dataset
+        Every measure over `layer` (and over `kind`, the convention of separation), with its ends
+        `_low` and `_high`, NaN where there is no interval, and its `_status`: "estimated", "no
+        interval", or why there is no number ("not enough samples", "constant features", ...); the
+        number is then NaN. `width`, `rows`, `kept` and `meaning` say what each layer is, and
+        `accuracy` how often the model is right. What belongs to a step (load, kinetic energy,
+        relative step, turn, effective depth) stands at the layer that the step leads to.
 
-    From sums over all samples: energies, separation, collapse, steps. From the samples kept: ranks,
-    alignment, dimension, probes, NC4. Intervals are grouped jackknives over samples, that of the
-    kept ones narrowed to all for energies, separation and collapse; Wilson's for shares; see
-    `docs/diagnose.md` for each measure's rules and when it misleads. Layers wider than 2048 are
-    sketched (`loadpath.record.Sketch`) in energies and separation.
+    Raises
+    ------
+    ValueError
+        If an option is out of range or unknown; if a measure that is asked for needs labels that
+        the loader does not have; if labels change their kind from one batch to another; as
+        `loadpath.record.stream`.
 
-    Raises: ValueError as `loadpath.record.stream`; for another measure, activation or level; if a
-    measure that is asked for needs labels that the loader does not have; if labels change their
-    kind from one batch to another.
+    Notes
+    -----
+    Energies, separation, collapse and steps come from sums over all samples; ranks, alignment,
+    dimension, probes and NC4 from the samples kept. Intervals are grouped jackknives over samples.
+    Those of energies, separation and collapse are of the kept samples, narrowed to the number of
+    all. Shares have Wilson's intervals. Layers wider than 2048 are sketched in energies and
+    separation (`loadpath.record.Sketch`). For width w the pass costs $O(w^2)$ a sample and layer
+    beside the forward pass, and takes $O(w^2)$ memory a layer.
+
+    `docs/diagnose.md` has the rules of each measure, and says when it misleads.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> import loadpath as lp
+    >>> _ = torch.manual_seed(0)
+    >>> model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 8), nn.ReLU())
+    >>> x, labels = torch.randn(60, 6), torch.arange(60) % 2
+    >>> ds = lp.diagnose(model, [(x, labels)], measures=["steps", "ranks"])
+    >>> ds["layer"].values.tolist()
+    ['input', '0', '1', '2', '3']
+    >>> ds["relative_step_status"].values.tolist()[:3]
+    ['no step of one shape leads here', 'no step of one shape leads here', 'estimated']
+    >>> bool((ds["relative_step_low"] < ds["relative_step"]).sel(layer="1"))
+    True
     """
     check_options(measures, activation=activation, gamma0=gamma0, kept=kept, level=level, seed=seed)
     options = Options(gamma0, level, seed)
     inner = unwrapped(model)
     began = time.monotonic()
-    sums: Sums | None = None
+    sums: PassSums | None = None
     recorded: Recorded | None = None
     for recorded in stream(
         model,
@@ -113,8 +155,8 @@ def diagnose(
         pass_labels=pass_labels,
     ):
         if sums is None:
-            kind, words = kind_of(recorded.labels)
-            chosen = _allowed(measures, kind, words)
+            kind, words = label_kind(recorded.labels)
+            chosen = _allowed_measures(measures, kind, words)
             plan = Plan(
                 kept=kept,
                 seed=seed,
@@ -122,13 +164,13 @@ def diagnose(
                 separation=bool({"separation", "collapse"} & set(chosen)),
             )
             mesh = mesh_of(inner, list(recorded.features), activation=activation)
-            sums = Sums(plan, kind, mesh)
-        labels = as_kind(recorded.labels, sums.labels, recorded.number)
-        sums.update(recorded, labels, outputs_of(recorded.output))
+            sums = PassSums(plan, kind, mesh)
+        labels = labels_in_form(recorded.labels, sums.labels, recorded.number)
+        sums.update(recorded, labels, answer_tensor(recorded.output))
     assert sums is not None and recorded is not None  # a loader that yields nothing has raised
     passed = time.monotonic() - began
-    ds = dataset(_columns(sums, options, inner, chosen), list(sums.layers))
-    ds = ds.assign(_about(sums, recorded, level))
+    ds = dataset_of_columns(_columns(sums, options, inner, chosen), list(sums.layers))
+    ds = ds.assign(_layer_facts(sums, recorded))
     ds.attrs |= {
         **recorded.description.attrs(),
         "labels": words,
@@ -151,10 +193,11 @@ def diagnose(
     )
 
 
-def outputs_of(output: Any) -> Tensor | None:
-    """The tensor of a model's output that a loss would read: logits, where something is called so.
+def answer_tensor(output: Any) -> Tensor | None:
+    """Return the tensor of a model's output that a loss would read, on the CPU.
 
-    On the CPU; None if there is none of real numbers.
+    Where something in the output is called "logits", it is that. None stands for no tensor of real
+    numbers.
     """
     named = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
     found = named if isinstance(named, Tensor) else tensor_of(output)
@@ -170,7 +213,18 @@ def check_options(
     level: float,
     seed: int,
 ) -> None:
-    """Refuse options that `diagnose` cannot take, before anything runs."""
+    """Refuse options that `diagnose` cannot take, before anything runs.
+
+    Parameters
+    ----------
+    measures, activation, gamma0, kept, level, seed
+        As in `diagnose`.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of range, or a measure or activation is unknown.
+    """
     if isinstance(measures, str):
         raise ValueError(f"measures must be a sequence of names, got the string {measures!r}.")
     for name in measures or ():
@@ -186,13 +240,13 @@ def check_options(
     check_level(level)
 
 
-def _allowed(
+def _allowed_measures(
     measures: Sequence[Measure] | None, labels: LabelKind, words: str
 ) -> tuple[Measure, ...]:
-    """The measures to take: all that the labels allow, or those asked for."""
+    """Return the measures to take: all that the labels allow, or those asked for."""
     without: set[Measure] = set()
     if labels != "classes":
-        without |= set(OF_CLASSES)
+        without |= set(CLASS_MEASURES)
     if labels == "none":
         without.add("separation")
     if measures is None:
@@ -204,31 +258,34 @@ def _allowed(
     return tuple(dict.fromkeys(measures))
 
 
-def _columns(sums: Sums, options: Options, model: nn.Module, chosen: Sequence[Measure]) -> Columns:
-    of: dict[Measure, Callable[[Sums, Options], Columns]] = {
-        "energies": estimates.energies,
-        "steps": estimates.steps,
-        "ranks": estimates.ranks,
-        "alignment": estimates.alignment,
-        "dimension": estimates.dimension,
-        "probes": estimates.probes,
+def _columns(
+    sums: PassSums, options: Options, model: nn.Module, chosen: Sequence[Measure]
+) -> Columns:
+    """Return the columns of all chosen measures."""
+    functions: dict[Measure, Callable[[PassSums, Options], Columns]] = {
+        "energies": columns.energies,
+        "steps": columns.steps,
+        "ranks": columns.ranks,
+        "alignment": columns.alignment,
+        "dimension": columns.dimension,
+        "probes": columns.probes,
     }
-    columns: Columns = {}
+    found: Columns = {}
     if sums.plan.separation:
-        found = classes.separation(sums, options)
-        collapsed = {name: cells for name, cells in found.items() if name.startswith("nc")}
+        separation = label_columns.separation(sums, options)
+        collapsed = {name: entries for name, entries in separation.items() if name.startswith("nc")}
         if "separation" in chosen:
-            columns |= {name: found[name] for name in found.keys() - collapsed.keys()}
+            found |= {name: separation[name] for name in separation.keys() - collapsed.keys()}
         if "collapse" in chosen:
-            columns |= {**collapsed, **classes.classifier(sums, options, model)}
+            found |= {**collapsed, **label_columns.classifier(sums, options, model)}
     for name in chosen:
-        if name in of:
-            columns |= of[name](sums, options)
-    return columns
+        if name in functions:
+            found |= functions[name](sums, options)
+    return found
 
 
-def _about(sums: Sums, recorded: Recorded, level: float) -> dict[str, xr.DataArray]:
-    """What the layers are, and how the model itself does."""
+def _layer_facts(sums: PassSums, recorded: Recorded) -> dict[str, xr.DataArray]:
+    """Return what the layers are, and how often the model is right."""
     layers = sums.layers
     about = {
         "width": xr.DataArray(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from loadpath.diagnosis.profile.entries import Entry
-from loadpath.diagnosis.profile.estimates import Columns
+from loadpath.diagnosis.profile.columns import Columns
+from loadpath.diagnosis.profile.entries import ColumnEntry
 from loadpath.measures.separation import KINDS
 
 LABELS: dict[str, tuple[str, str]] = {
@@ -36,16 +36,16 @@ LABELS: dict[str, tuple[str, str]] = {
     "probe_ridge": ("accuracy of a ridge probe on held-out samples", "1"),
     "probe_logistic": ("accuracy of a logistic probe on held-out samples", "1"),
 }
-"""Long name and units of every measure; `log_separation`, `load` and `concavity` have a dimension
-kind besides."""
-OF_KINDS = ("log_separation", "load", "concavity")
+"""Long name and units of every measure."""
+BY_KIND = ("log_separation", "load", "concavity")
+"""Measures that have a dimension `kind` besides, the convention of separation."""
 
 
-def dataset(columns: Columns, names: list[str]) -> xr.Dataset:
-    """All columns over `layer`: each measure with its `_low`, `_high` and `_status`."""
+def dataset_of_columns(columns: Columns, names: list[str]) -> xr.Dataset:
+    """Return all columns over `layer`: each measure with its `_low`, `_high` and `_status`."""
     variables: dict[str, xr.DataArray] = {}
     for name, (long_name, units) in LABELS.items():
-        if name in OF_KINDS:
+        if name in BY_KIND:
             parts = [columns[f"{name}_{kind}"] for kind in KINDS if f"{name}_{kind}" in columns]
             dims: tuple[str, ...] = ("kind", "layer")
         else:
@@ -63,12 +63,13 @@ def dataset(columns: Columns, names: list[str]) -> xr.Dataset:
 
 
 def _variables(
-    name: str, parts: list[list[Entry]], dims: tuple[str, ...], attrs: dict[str, str]
+    name: str, parts: list[list[ColumnEntry]], dims: tuple[str, ...], attrs: dict[str, str]
 ) -> dict[str, xr.DataArray]:
+    """Return one measure with its interval and status; `parts` has a column for each kind."""
     long_name = attrs["long_name"]
 
     def variable(field: str, more: dict[str, str]) -> xr.DataArray:
-        values = np.array([[getattr(cell, field) for cell in part] for part in parts])
+        values = np.array([[getattr(entry, field) for entry in part] for part in parts])
         if field == "status":
             values = values.astype(object)
         values = values.reshape([len(parts), len(parts[0])] if len(dims) == 2 else -1)

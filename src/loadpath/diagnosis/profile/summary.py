@@ -13,15 +13,42 @@ from loadpath.diagnosis.skipping import listed
 from loadpath.measures.separation import KINDS, SeparationKind
 
 ABSENT_BY_NATURE = ("no layer before", "no layer follows", "no step of one shape leads here")
-"""Statuses of layers at an end, or between shapes, which no more samples would change."""
+"""Statuses that more samples would not change: of layers at an end, or between shapes."""
 
 
 def summary(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness") -> tuple[str, ...]:
-    """What `loadpath.diagnose` found, in plain sentences.
+    r"""Say in plain sentences what `loadpath.diagnose` found.
 
     A layer is called first in something where its interval lies apart from all others', and else
-    named with those that it cannot be told from. `kind` is the convention of separation that
-    sentences about loads use; where another tells another story they say so.
+    named with those that it cannot be told from.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        What `diagnose` returned.
+    kind : str, default "fuzziness"
+        The convention of separation that sentences about loads go by. Where another convention
+        gives the load curve another shape, they say so.
+
+    Returns
+    -------
+    tuple of str
+        Sentences, which say no more than the intervals allow.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> import loadpath as lp
+    >>> model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
+    >>> for layer, scale in zip(model, (2.0, 1.25)):
+    ...     _ = layer.weight.data.copy_(scale * torch.eye(4))
+    >>> x = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
+    >>> ds = lp.diagnose(model, [x], layers="?", measures=["steps"])
+    >>> print(*lp.diagnosis.summary(ds)[:3], sep="\n")
+    3 layers (?) were seen on 60 samples.
+    The representation is moved most by the step to 0 (relative step 0.5 (0.5 to 0.5)).
+    The representation is moved least by the step to 1 (relative step 0.2 (0.2 to 0.2)).
     """
     return tuple(_sentences(ds, kind))
 
@@ -32,26 +59,27 @@ def _sentences(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
     accuracy = f" The model is right on {float(ds['accuracy']):.1%}." if "accuracy" in ds else ""
     yield f"{layers} layers{how} were seen on {n:,} samples.{accuracy}"
     if "load" in ds:
-        yield from _of_loads(ds, kind)
+        yield from _load_sentences(ds, kind)
     if "relative_step" in ds:
-        yield from _of_steps(ds)
+        yield from _step_sentences(ds)
     if "participation_ratio" in ds:
-        yield from _of_dimensions(ds)
+        yield from _dimension_sentences(ds)
     if "probe_logistic" in ds:
-        yield from _of_probes(ds)
-    yield from _gaps(ds)
+        yield from _probe_sentences(ds)
+    yield from _gap_sentences(ds)
 
 
-def _of_loads(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
+def _load_sentences(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
+    """Say which steps separate the classes."""
     part = ds.sel(kind=kind)
     load = part["load"].values
     names = part["layer"].values
     known = np.isfinite(load)
     if not known.any():
-        yield f"Nothing can be said of loads by {kind}: {_reasons(part, 'load')}."
+        yield f"No load is known by {kind}: {_reasons(part, 'load')}."
         return
     total = float(np.nansum(load))
-    most = _first(part, "load", largest=True)
+    most = _extreme(part, "load", largest=True)
     if total > 0:
         value = _value(part, "load", most[0])
         if len(most) == 1:
@@ -77,10 +105,11 @@ def _of_loads(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
     idle = [str(name) for name in names[(low <= 0) & (high >= 0)]]
     if idle:
         yield f"Whether the step to {listed(idle)} separates or mixes them cannot be told."
-    yield from _of_shape(ds, kind)
+    yield from _shape_sentences(ds, kind)
 
 
-def _of_shape(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
+def _shape_sentences(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
+    """Say whether deep or shallow layers do more."""
     shapes = {name: _shape(ds.sel(kind=name)) for name in KINDS if name in ds["kind"].values}
     words = {
         "lazy": "is concave (lazy: the deep layers do more)",
@@ -92,22 +121,24 @@ def _of_shape(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
         return
     value = _number(ds.sel(kind=kind), "concavity")
     others = [name for name, other in shapes.items() if other not in (None, shape)]
-    beside = f"; not so by {listed(others)}" if others else ""
+    beside = f"; it is not so by {listed(others)}" if others else ""
     yield f"The load curve {words[shape]}, concavity {value} by {kind}{beside}."
 
 
 def _shape(part: xr.Dataset) -> str | None:
+    """Return the shape of the load curve by one convention, None if it has no interval."""
     low, high = float(part["concavity_low"]), float(part["concavity_high"])
     if math.isnan(low):
         return None
     return "lazy" if low > 0 else "active" if high < 0 else "straight"
 
 
-def _of_steps(ds: xr.Dataset) -> Iterator[str]:
+def _step_sentences(ds: xr.Dataset) -> Iterator[str]:
+    """Say which steps move the representation most and least, and how much the stream grows."""
     if not np.isfinite(ds["relative_step"]).any():
         yield "No two neighbouring layers have one shape, so that no step has a size."
         return
-    least, most = (_first(ds, "relative_step", largest=largest) for largest in (False, True))
+    least, most = (_extreme(ds, "relative_step", largest=largest) for largest in (False, True))
     for layers, words in ((most, "most"), (least, "least")):
         beside = f", and {listed(layers[1:])} as far as can be told" if len(layers) > 1 else ""
         yield (
@@ -122,11 +153,12 @@ def _of_steps(ds: xr.Dataset) -> Iterator[str]:
         )
 
 
-def _of_dimensions(ds: xr.Dataset) -> Iterator[str]:
+def _dimension_sentences(ds: xr.Dataset) -> Iterator[str]:
+    """Say where the representation is narrowest."""
     inner = ds.sel(layer=[name for name in ds["layer"].values if name != "input"])
     if not np.isfinite(inner["participation_ratio"]).any():
         return
-    least = _first(inner, "participation_ratio", largest=False)
+    least = _extreme(inner, "participation_ratio", largest=False)
     beside = f", {listed(least[1:])} as far as can be told," if len(least) > 1 else ""
     yield (
         f"The narrowest representation is that of {least[0]}{beside} with a participation ratio of "
@@ -134,10 +166,11 @@ def _of_dimensions(ds: xr.Dataset) -> Iterator[str]:
     )
 
 
-def _of_probes(ds: xr.Dataset) -> Iterator[str]:
+def _probe_sentences(ds: xr.Dataset) -> Iterator[str]:
+    """Say which layer a probe reads the classes best off."""
     if not np.isfinite(ds["probe_logistic"]).any():
         return
-    best = _first(ds, "probe_logistic", largest=True)
+    best = _extreme(ds, "probe_logistic", largest=True)
     early = next(str(name) for name in ds["layer"].values if name in best)
     beside = "" if early == best[0] else f"; it does as well off {early}, as far as can be told"
     yield (
@@ -146,8 +179,8 @@ def _of_probes(ds: xr.Dataset) -> Iterator[str]:
     )
 
 
-def _gaps(ds: xr.Dataset) -> Iterator[str]:
-    """Which measures are missing where, but for what no sample could change."""
+def _gap_sentences(ds: xr.Dataset) -> Iterator[str]:
+    """Say which measures are missing, except where more samples would not change that."""
     gaps: dict[str, list[str]] = {}
     for name in LABELS:
         if f"{name}_status" not in ds:
@@ -163,8 +196,8 @@ def _gaps(ds: xr.Dataset) -> Iterator[str]:
         yield f"Features are constant, so there is no {listed(gaps['constant features'], 'or')}."
 
 
-def _first(ds: xr.Dataset, name: str, *, largest: bool) -> list[str]:
-    """The layer with the largest (or smallest) number, then those that may be it as well."""
+def _extreme(ds: xr.Dataset, name: str, *, largest: bool) -> list[str]:
+    """Return the layer with the largest (or smallest) number, then those that may be it too."""
     sign = 1 if largest else -1
     names = ds["layer"].values
     value = sign * ds[name].values
@@ -181,6 +214,7 @@ def _value(ds: xr.Dataset, name: str, layer: str) -> str:
 
 
 def _number(part: xr.Dataset, name: str) -> str:
+    """Return a number in words, with its interval if it has one."""
     value, low, high = (float(part[f"{name}{end}"]) for end in ("", "_low", "_high"))
     return f"{value:.3g}" if math.isnan(low) else f"{value:.3g} ({low:.3g} to {high:.3g})"
 
