@@ -38,8 +38,8 @@ from loadpath.spring_block.networks import (
 from loadpath.spring_block.networks.compiled import Compiled
 from loadpath.spring_block.networks.draws import Draws
 from loadpath.spring_block.networks.kernel import CHUNK, FEW, adam
-from loadpath.spring_block.networks.outcome import accuracy
-from loadpath.spring_block.networks.training import Plain, ended, one_thread
+from loadpath.spring_block.networks.trained import accuracy
+from loadpath.spring_block.networks.training import Plain, one_thread, reason_to_stop
 from loadpath.threads import cores, torch_threads
 
 MNIST = Path(__file__).parents[2] / "shared" / "data" / "mnist10k.npz"
@@ -88,7 +88,7 @@ def plainly(cell: TrainingJob, data: Data) -> Measured:
     plain, losses, status = Plain(net, draws, cell.recipe), [], None
     while status is None:
         losses.append(plain.epoch())
-        status = ended(losses, cell.recipe)
+        status = reason_to_stop(losses, cell.recipe)
     x = data.x_train.float()
     D = separation(net, x, data.y_train)[KIND]
     accuracy(net, x, data.y_train)

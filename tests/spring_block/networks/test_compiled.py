@@ -265,7 +265,7 @@ def test_dropout_trains_to_what_it_trains_to_the_plain_way():
 def test_a_fresh_process_compiles_without_a_warning_and_keeps_what_it_compiled(tmp_path):
     code = """
 import numba, torch
-from loadpath.networks import MLP, Recipe, kernel, train
+from loadpath.spring_block.networks import MLP, Recipe, kernel, train
 from loadpath.data import digits
 data = digits(n_train=200)
 for norm in (True, False):

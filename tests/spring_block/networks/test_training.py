@@ -12,8 +12,8 @@ from loadpath.data import from_arrays
 from loadpath.measures.separation import log_separation
 from loadpath.spring_block.networks import CNN, MLP, Recipe, train, training
 from loadpath.spring_block.networks.draws import Draws
-from loadpath.spring_block.networks.training import ended
-from tests.spring_block.networks.test_networks import copied, sequential_mlp
+from loadpath.spring_block.networks.training import reason_to_stop
+from tests.spring_block.networks.test_classifiers import copied, sequential_mlp
 
 CLASSES, INPUTS = 3, 16
 ENGINES = ["compiled", "plain"]
@@ -120,7 +120,7 @@ def test_the_plain_engine_drops_by_masks_of_its_own_stream():
     ],
 )
 def test_training_ends_where_its_rules_say(losses, recipe, status):
-    assert ended(losses, recipe) == status
+    assert reason_to_stop(losses, recipe) == status
 
 
 @pytest.mark.parametrize("engine", ENGINES)

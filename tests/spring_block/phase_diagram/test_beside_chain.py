@@ -9,7 +9,7 @@ from loadpath import spring_block
 from loadpath.measures.separation import LoadCurve
 from loadpath.spring_block import phase_diagram
 from loadpath.spring_block.phase_diagram import baselines, shared_chain
-from loadpath.spring_block.phase_diagram.beside_chain import as_if_chains, normalized
+from loadpath.spring_block.phase_diagram.beside_chain import as_if_chains
 
 RIGHT = np.array([0.12, 0.09, 0.06, 0.03, 0.01])
 LEFT = np.array([0.16, 0.15, 0.14, 0.12, 0.1])
@@ -199,14 +199,6 @@ def test_a_slope_without_curves_has_no_chain():
             np.isnan(found[name].values[2]) and np.isfinite(found[name].values[[0, 1, 3, 4]]).all()
         )
     np.testing.assert_allclose(found.chain_noise, NOISE, rtol=0.1)
-
-
-def test_negative_loads_count_up_to_the_share_that_is_given():
-    D = np.array([[3.0, 3.2, 1.0, 0.0], [3.0, 3.6, 1.0, 0.0]])
-    for backward, counts in ((0.05, [0, 0]), (0.1, [1, 0]), (0.3, [1, 1])):
-        loads = normalized(D, backward)
-        np.testing.assert_array_equal(np.isfinite(loads).all(-1), counts)
-    np.testing.assert_allclose(loads[0], [-0.2 / 3, 2.2 / 3, 1 / 3])
 
 
 def test_the_inverse_convention_rises(beside):

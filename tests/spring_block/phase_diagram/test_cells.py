@@ -11,7 +11,6 @@ from loadpath.measures.separation import LoadCurve
 from loadpath.spring_block import phase_diagram
 from loadpath.spring_block.networks import CNN, MLP, PANELS, BatchSize, Recipe, train
 from loadpath.spring_block.phase_diagram import Setting
-from loadpath.spring_block.phase_diagram.cells import concavity
 
 SMALL = dict(n_train=200, epochs=3)
 
@@ -57,7 +56,7 @@ def test_panels_are_those_of_the_paper(panel, level, recipe):
 
 def test_batches_are_at_most_as_large_as_the_data():
     assert phase_diagram.axes(setting("batch size"))["noise"] == [200, 160, 80, 40, 20, 10, 5]
-    assert Setting("batch size").noise(40) == BatchSize(40)
+    assert Setting("batch size").make_noise(40) == BatchSize(40)
 
 
 def test_the_cnn_has_a_training_and_levels_of_its_own():
@@ -107,15 +106,6 @@ def test_training_that_diverges_is_said_and_has_no_numbers():
     assert ds.status.item() == "diverged" and ds.epochs.item() < 4
     for name in ("loss", "test_accuracy", "train_accuracy", "log_separation"):
         assert np.isnan(ds[name]).all(), name
-
-
-def test_a_curve_that_is_infinite_has_no_concavity():
-    D = np.array([[3.0, 1.0, 0.0], [3.0, -np.inf, 0.0], [np.nan, 1.0, 0.0]])
-    assert concavity(D, "fuzziness")[0] == pytest.approx(LoadCurve(D[0]).concavity)
-    assert concavity(D[:, ::-1], "inverse")[0] == pytest.approx(
-        LoadCurve(D[0, ::-1], "inverse").concavity
-    )
-    assert np.isnan(concavity(D, "fuzziness")[1:]).all()
 
 
 def test_a_grid_is_run_once_and_grows(tmp_path):
@@ -221,6 +211,20 @@ def test_bad_grids_are_refused_before_any_cell_is_run(panel, options, grid, said
     with pytest.raises(ValueError, match=said):
         phase_diagram.run(setting(panel, **options), tmp_path, progress=False, **grid)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("network", [MLP, CNN])
+def test_no_net_is_built_to_know_that_cells_can_run(network, monkeypatch):
+    def build(*args, **options):
+        raise AssertionError("a net was built")
+
+    chosen = setting("dropout", network=network.__name__)
+    monkeypatch.setattr(network, "__init__", build)
+    whole = chosen.checked(phase_diagram.axes(chosen))
+    assert (whole.width, whole.epochs) == ((100, 3) if network is MLP else (20, 3))
+    assert whole.engine == ("compiled" if network is MLP else "plain")
+    with pytest.raises(AssertionError, match="a net was built"):
+        phase_diagram.measure(slope=0.2, noise=0.0, seed=0, **asdict(whole))
 
 
 @pytest.mark.parametrize(

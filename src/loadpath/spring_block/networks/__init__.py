@@ -1,10 +1,10 @@
 """Classifiers of [SB], the noises that shake their training, and engines that train many."""
 
-from loadpath.spring_block.networks.many import TrainingJob, train_all
-from loadpath.spring_block.networks.networks import CNN, MLP, Classifier
-from loadpath.spring_block.networks.outcome import Trained, separation
+from loadpath.spring_block.networks.classifiers import CNN, MLP, Classifier, build_classifier
+from loadpath.spring_block.networks.jobs import TrainingJob, train_all
 from loadpath.spring_block.networks.recipe import (
     PANELS,
+    SLOPES,
     BatchSize,
     DataNoise,
     Dropout,
@@ -12,25 +12,31 @@ from loadpath.spring_block.networks.recipe import (
     Noise,
     Recipe,
 )
-from loadpath.spring_block.networks.training import Engine, Plain, check_job, choose, train
+from loadpath.spring_block.networks.shapes import CNNShape, MLPShape, Shape
+from loadpath.spring_block.networks.trained import Trained, separation
+from loadpath.spring_block.networks.training import Engine, check_job, choose_engine, train
 
 __all__ = [
     "BatchSize",
     "CNN",
-    "TrainingJob",
+    "CNNShape",
     "Classifier",
     "DataNoise",
     "Dropout",
     "Engine",
     "LearningRate",
     "MLP",
+    "MLPShape",
     "Noise",
     "PANELS",
-    "Plain",
     "Recipe",
+    "SLOPES",
+    "Shape",
     "Trained",
+    "TrainingJob",
+    "build_classifier",
     "check_job",
-    "choose",
+    "choose_engine",
     "separation",
     "train",
     "train_all",

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from loadpath.spring_block.networks import kernel, memory
+from loadpath.spring_block.networks.classifiers import MLP
 from loadpath.spring_block.networks.draws import Draws
-from loadpath.spring_block.networks.networks import MLP
 from loadpath.spring_block.networks.recipe import Recipe
 
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from loadpath.checks import check_count
-from loadpath.spring_block.networks.networks import check_dropout
+from loadpath.spring_block.networks.shapes import check_dropout
+
+SLOPES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+"""Slopes of the activations in [SB], from a ReLU to a linear net."""
 
 
 @dataclass(frozen=True)
@@ -110,19 +113,19 @@ class BatchSize:
 
 
 @dataclass(frozen=True)
-class Panel:
+class PaperPanel:
     """One phase diagram of [SB]: a kind of noise, its levels, and what else is fixed."""
 
     noises: tuple[Noise, ...]
     """From calm to noisy."""
     recipe: Recipe
     """Training without them."""
-    slopes: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    slopes: tuple[float, ...] = SLOPES
     """Of the activations."""
 
 
-def _panel(noises: Iterable[Noise], **options: int) -> Panel:
-    return Panel(tuple(noises), Recipe(**options))
+def _panel(noises: Iterable[Noise], **options: int) -> PaperPanel:
+    return PaperPanel(tuple(noises), Recipe(**options))
 
 
 PANELS = {

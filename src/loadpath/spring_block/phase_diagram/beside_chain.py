@@ -10,13 +10,19 @@ from numpy.typing import NDArray
 
 from loadpath import results
 from loadpath.checks import check_count, check_number
-from loadpath.measures.separation import SeparationKind, check_kind, concavity
+from loadpath.measures.separation import SeparationKind, check_kind
 from loadpath.spring_block.phase_diagram.baselines import (
     additive,
     halves,
     mean_curve,
     one_bend,
     together,
+)
+from loadpath.spring_block.phase_diagram.curves import (
+    curve_from_loads,
+    falling_curves,
+    finite_concavity,
+    normalized_loads,
 )
 from loadpath.spring_block.phase_diagram.shared_chain import SharedChain, fit_shared
 
@@ -87,7 +93,7 @@ def beside_chain(
     D = ds["log_separation"].sel(kind=kind).transpose(*GRID, "seed", "layer").to_numpy()
     if D.shape[-1] < 4:
         raise ValueError(f"ds must have at least 4 layers, got {D.shape[-1]}.")
-    curves = normalized(-D if kind == "inverse" else D, backward)
+    curves = normalized_loads(falling_curves(D, kind), backward)
     seeds = np.isfinite(curves).all(-1).sum(-1)
     counted: Mask = np.asarray((seeds >= 2) & (2 * seeds > D.shape[2]))
     slopes, levels = int(counted.any(1).sum()), int(counted.any(0).sum())
@@ -97,8 +103,8 @@ def beside_chain(
             f"and 2 levels of noise at least, got {slopes} and {levels}."
         )
     load, load_error = _mean(curves, counted)
-    curve, curve_error = _mean(_curve(curves), counted)
-    bend, bend_error = _mean(_concavity(curves)[..., None], counted)
+    curve, curve_error = _mean(curve_from_loads(curves), counted)
+    bend, bend_error = _mean(finite_concavity(curve_from_loads(curves))[..., None], counted)
     options: dict[str, Any] = dict(dt=dt, n_steps=n_steps, confidence=confidence)
     joint = fit_shared(load, counted, **options)
     rows = [
@@ -129,9 +135,11 @@ def beside_chain(
         "parameters": parameters,
         "misfit": misfit,
         "chi_square_per_dof": chi_square,
-        "concavity_misfit": _rms(_concavity(fitted) - bend[..., 0], keep=1),
+        "concavity_misfit": _rms(finite_concavity(curve_from_loads(fitted)) - bend[..., 0], keep=1),
         "held_out_error": _rms(predicted - load, keep=1),
-        "held_out_concavity_error": _rms(_concavity(predicted) - bend[..., 0], keep=1),
+        "held_out_concavity_error": _rms(
+            finite_concavity(curve_from_loads(predicted)) - bend[..., 0], keep=1
+        ),
         "nearer": np.where([False, False, True, True, True], nearer, np.nan),
     }
     share = {"units": "1"}
@@ -178,22 +186,12 @@ def as_if_chains(beside: xr.Dataset, *, seed: int = 0) -> xr.Dataset:
     draw = np.random.default_rng(seed).standard_normal((seeds, *load.shape)) * spread
     draw -= draw.mean(-1, keepdims=True)  # their sum is certain
     draw *= np.sqrt(load.shape[-1] / (load.shape[-1] - 1))
-    D = np.moveaxis(_curve(load + draw), 0, 2)[..., None, :]
+    D = np.moveaxis(curve_from_loads(load + draw), 0, 2)[..., None, :]
     return xr.Dataset(
         {"log_separation": ((*GRID, "seed", "kind", "layer"), D)},
         coords={**{name: beside[name] for name in GRID}, "kind": ["trace_ratio"]},
         attrs=beside.attrs,
     )
-
-
-def normalized(D: Array, backward: float) -> Array:
-    """Loads (..., spring) of curves D (..., layer), over their sum; NaN for those not counted."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        loads = -np.diff(D, axis=-1)
-        total = loads.sum(-1, keepdims=True)
-        up = -np.minimum(loads, 0).sum(-1, keepdims=True)
-        whole = np.isfinite(loads).all(-1, keepdims=True) & (total > 0) & (up <= backward * total)
-        return np.asarray(np.where(whole, loads / total, np.nan))
 
 
 def _mean(values: Array, counted: Mask) -> tuple[Array, Array]:
@@ -245,20 +243,6 @@ def _parameters(joint: SharedChain, rows: list[SharedChain | None]) -> dict[str,
             where = GRID if wide else "slope"
             out[f"row_{label}{end}"] = (where, each if wide else each[:, 0], units)
     return out
-
-
-def _curve(loads: Array) -> Array:
-    """The curve (..., layer) that falls from 1 to 0 by `loads` (..., spring)."""
-    fallen = np.concatenate([np.zeros((*loads.shape[:-1], 1)), np.cumsum(loads, axis=-1)], axis=-1)
-    return np.asarray(1 - fallen)
-
-
-def _concavity(loads: Array) -> Array:
-    """Concavity (...) of the curves that fall by `loads` (..., spring), which sum to 1."""
-    D = _curve(loads)
-    whole = np.asarray(np.isfinite(D).all(-1))
-    bend = concavity(np.where(whole[..., None], D, np.linspace(1, 0, D.shape[-1])))
-    return np.asarray(np.where(whole, bend, np.nan))
 
 
 def _rms(values: Array, keep: int = 0) -> Any:

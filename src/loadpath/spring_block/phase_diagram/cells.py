@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,32 +11,45 @@ import numpy as np
 import xarray as xr
 
 from loadpath import results, sweep
-from loadpath.measures import separation
-from loadpath.measures.separation import KINDS, SeparationKind
-from loadpath.spring_block.networks import Trained, train
+from loadpath.measures.separation import KINDS
+from loadpath.results import Status
+from loadpath.spring_block.networks import SLOPES, Trained, build_classifier, train
+from loadpath.spring_block.phase_diagram.curves import falling_curves, finite_concavity
 from loadpath.spring_block.phase_diagram.setting import Setting
-
-SLOPES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-"""Of the activations in [SB]: from a ReLU to a linear net."""
-Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def measure(*, slope: float, noise: float, seed: int, **setting: Any) -> xr.Dataset:
-    """Train one net and measure it: a cell of a phase diagram.
+    """Train one net and measure it: one cell of a phase diagram.
 
-    `setting` are the fields of `Setting`. Returns a Dataset with log_separation (kind, layer) of
-    the clean training set in all three conventions, train_accuracy and test_accuracy, the loss of
-    the last epoch, how many epochs there were, and how training ended, the status. All but these
-    two are NaN for a net whose training diverged. With `record_every`, log_separation_recorded
-    (kind, recorded_epoch, layer), NaN after the last epoch.
+    Parameters
+    ----------
+    slope : float
+        Slope of the activation below 0.
+    noise : float
+        The cell's place on the panel's axis of noise.
+    seed : int
+        Seed of the weights and of the training.
+    **setting
+        Fields of `Setting`.
 
-    Raises: ValueError as `Setting` and `loadpath.networks.train`.
+    Returns
+    -------
+    xarray.Dataset
+        log_separation (kind, layer) of the clean training set in all three conventions, in nats;
+        train_accuracy and test_accuracy; the loss of the last epoch; the number of epochs; and the
+        status, how training ended. All but the last two are NaN for a net whose training diverged.
+        With `record_every` also log_separation_recorded (kind, recorded_epoch, layer), NaN after
+        the last epoch.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range, as `Setting` and `loadpath.networks.train`.
     """
     chosen = Setting(**setting)
     data, recipe = chosen.samples(), chosen.recipe(noise)
-    net = chosen.net(data, recipe, slope=slope, seed=seed)
     run = train(
-        net,
+        build_classifier(chosen.shape(data, recipe, slope=slope), seed=seed),
         data,
         recipe,
         seed=seed,
@@ -57,15 +70,32 @@ def axes(
     noises: Sequence[float] | None = None,
     seeds: Iterable[int] = range(10),
 ) -> dict[str, list[Any]]:
-    """The axes of a diagram, [SB]'s where none are given; a seed is gone through before the next.
+    """Return the axes of a diagram in the order in which its cells are run.
 
-    Raises: ValueError if an axis is empty or holds a value twice.
+    Parameters
+    ----------
+    setting : Setting
+        What all cells share.
+    slopes, noises : sequence of float, optional
+        Values of the axes; those of [SB] if left out.
+    seeds : iterable of int
+        Seeds of the nets. All cells of a seed come before those of the next.
+
+    Returns
+    -------
+    dict
+        Values of "seed", "noise" and "slope".
+
+    Raises
+    ------
+    ValueError
+        If an axis is empty or holds a value twice.
     """
     found: dict[str, list[Any]] = {
         "seed": list(seeds),
         "noise": [
-            setting.level(value)
-            for value in (setting.noises(setting.samples()) if noises is None else noises)
+            setting.axis_value(value)
+            for value in (setting.paper_noises() if noises is None else noises)
         ],
         "slope": list(SLOPES if slopes is None else slopes),
     }
@@ -90,13 +120,32 @@ def run(
 
     Parameters
     ----------
-    setting: what all cells share; one folder holds cells of one setting.
-    slopes, noises: of the activations, and levels of the panel's noise; None are those of [SB].
-    seeds: of the nets. A cell's numbers do not depend on what else is run, or where.
-    workers, scheduler, progress: as of `loadpath.sweep.run`.
+    setting : Setting
+        What all cells share; one folder holds cells of one setting.
+    folder : str or Path
+        Where the cells are kept, a file each.
+    slopes : sequence of float, optional
+        Slopes of the activations below 0; those of [SB] if left out.
+    noises : sequence of float, optional
+        Values of the panel's noise; those of [SB] if left out.
+    seeds : iterable of int
+        Seeds of the nets. The numbers of a cell do not depend on what else is run, or where.
+    workers, scheduler, progress
+        Where cells run and whether a bar is shown, as of `loadpath.sweep.run`.
 
-    Raises: ValueError that names the argument and its value, before any cell is run.
-    Source: Shi, Pan and Dokmanic, arXiv:2407.19353.
+    Returns
+    -------
+    sweep.Outcome
+        How many cells were run and kept, and those that failed.
+
+    Raises
+    ------
+    ValueError
+        If a cell cannot run, before any cell is run; the sentence names the argument.
+
+    References
+    ----------
+    .. [1] Shi, Pan and Dokmanic, arXiv:2407.19353.
     """
     grid = axes(setting, slopes=slopes, noises=noises, seeds=seeds)
     common = asdict(setting.checked(grid))
@@ -119,19 +168,36 @@ def collect(
     noises: Sequence[float] | None = None,
     seeds: Iterable[int] = range(10),
 ) -> xr.Dataset:
-    """One Dataset of the cells in `folder`: variables of `measure` over (slope, noise, seed).
+    """Put the cells in `folder` together in one Dataset.
 
-    To them it adds the concavity (slope, noise, seed, kind) of every curve, NaN for one that is
-    infinite somewhere. Cells that are not there are NaN, and "" in the status.
+    Parameters
+    ----------
+    setting : Setting
+        What all cells share.
+    folder : str or Path
+        Where `run` keeps the cells.
+    slopes, noises, seeds
+        Axes of the diagram, as of `run`.
 
-    Raises: ValueError as `run`; as `loadpath.sweep.collect`.
+    Returns
+    -------
+    xarray.Dataset
+        Variables of `measure` over (slope, noise, seed), and the concavity (slope, noise, seed,
+        kind) of every curve, dimensionless; NaN for a curve that is infinite somewhere. Cells that
+        are not there are NaN, and "" in the status.
+
+    Raises
+    ------
+    ValueError
+        If a cell could not be run, as `run`, or its file cannot be read, as
+        `loadpath.sweep.collect`.
     """
     grid = axes(setting, slopes=slopes, noises=noises, seeds=seeds)
     data = setting.samples()
     ds = sweep.collect(Path(folder), grid).transpose("slope", "noise", "seed", ...)
     ds = ds.sortby(["slope", "seed"])
     D = ds["log_separation"]
-    bent = [concavity(D.sel(kind=kind).to_numpy(), kind) for kind in KINDS]
+    bent = [finite_concavity(falling_curves(D.sel(kind=kind).to_numpy(), kind)) for kind in KINDS]
     ds["concavity"] = (D.dims[:-1], np.stack(bent, axis=-1), {"units": "1"})
     # Where the files were read from means nothing elsewhere; what they hold does.
     ds.attrs = {k: v for k, v in ds.attrs.items() if k.startswith("cells_")}
@@ -141,12 +207,13 @@ def collect(
 
 
 def _dataset(run: Trained) -> xr.Dataset:
-    lost = np.nan if run.status == "diverged" else 1.0
+    """What is kept of a cell: numbers of the end, so that thousands of files stay small."""
+    lost = np.nan if run.status == Status.DIVERGED else 1.0
     D = np.array([run.log_separation[kind] for kind in KINDS]) * lost
     nats = {"units": "nats", "long_name": "log separation of the training set"}
     return xr.Dataset(
         {
-            "status": ((), run.status),
+            "status": ((), str(run.status)),
             "epochs": ((), run.epochs, {"units": "1"}),
             "loss": ((), run.losses[-1] * lost, {"units": "nats"}),
             "train_accuracy": ((), run.train_accuracy * lost, {"units": "1"}),
@@ -168,11 +235,3 @@ def _along(run: Trained, epochs: int, every: int) -> xr.Dataset:
         {"log_separation_recorded": (("kind", "recorded_epoch", "layer"), D, {"units": "nats"})},
         coords={"kind": np.array(KINDS, dtype=object), "recorded_epoch": at},
     )
-
-
-def concavity(D: Array, kind: SeparationKind) -> Array:
-    """`LoadCurve.concavity` (...) of curves D (..., layer) as measured; NaN if not all finite."""
-    score: Callable[[Array], Array] = separation.concavity
-    whole = np.asarray(np.isfinite(D).all(-1))
-    curves = np.where(whole[..., None], D, 0.0)
-    return np.where(whole, score(-curves if kind == "inverse" else curves), np.nan)

@@ -3,33 +3,62 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from loadpath.checks import check_count
+from loadpath.spring_block.networks.shapes import CNNShape, MLPShape, Shape
 
 
 class MLP(nn.Module):
     r"""Fully-connected net of [SB]: input BatchNorm, then layers of one width, then logits.
 
-    $h_0 = BN(x)$, $h_l = \mathrm{Dropout}(\phi(BN(W_l h_{l-1} + b_l)))$ for l = 1..depth - 1 with
-    $\phi$ a LeakyReLU, and $f(x) = W h_{depth-1} + b$. Without `batch_norm` every BN is left out.
-
     Parameters
     ----------
-    inputs, classes: sizes of x and of the logits.
-    width: size of every h_l with l > 0.
-    depth: Linear layers, the logits' included; at least 2.
-    slope: of the LeakyReLU below 0; 0 is a ReLU, 1 a linear net.
-    dropout: share of the features set to 0 after every activation, in [0, 1).
-    seed: of the weights, which are PyTorch's default ones: those of a net that is built right
-        after `torch.manual_seed(seed)`. Torch's own random state is left alone.
+    inputs : int
+        Number of features of a sample.
+    classes : int
+        Number of logits, at least 2.
+    width : int
+        Number of features of every layer between the inputs and the logits.
+    depth : int
+        Number of Linear layers, the logits' included; at least 2.
+    slope : float
+        Slope of the LeakyReLU below 0, in [0, 1]: 0 is a ReLU, 1 makes the net linear.
+    dropout : float
+        Share of the features that is set to 0 after every activation in training, in [0, 1).
+    batch_norm : bool
+        Whether there is a BatchNorm on the inputs and before every activation.
+    seed : int
+        Seed of the weights. They are PyTorch's default ones, those of a net that is built right
+        after `torch.manual_seed(seed)`; torch's own random state is left alone.
 
-    Raises: ValueError that names the argument and its value.
-    Source: Shi, Pan and Dokmanic, arXiv:2407.19353.
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range; the sentence names it and its value.
+
+    Notes
+    -----
+    $h_0 = BN(x)$, $h_l = \mathrm{Dropout}(\phi(BN(W_l h_{l-1} + b_l)))$ for l = 1..depth - 1 with
+    $\phi$ a LeakyReLU, and $f(x) = W h_{depth-1} + b$.
+
+    References
+    ----------
+    .. [1] Shi, Pan and Dokmanic, arXiv:2407.19353.
+
+    Examples
+    --------
+    >>> net = MLP(64, 10, slope=0.2, depth=4)
+    >>> [tuple(h.shape) for h in net.path(torch.zeros(5, 64))]
+    [(5, 64), (5, 100), (5, 100), (5, 100)]
     """
+
+    shape: MLPShape
+    """Sizes and settings, all but the weights."""
 
     def __init__(
         self,
@@ -45,12 +74,7 @@ class MLP(nn.Module):
     ) -> None:
         """Check the arguments, then draw the weights from `seed`."""
         super().__init__()
-        check_count("inputs", inputs, 1)
-        check_count("classes", classes, 2)
-        check_count("width", width, 1)
-        check_count("depth", depth, 2)
-        check_slope(slope)
-        check_dropout(dropout)
+        self.shape = MLPShape(inputs, classes, slope, width, depth, dropout, batch_norm)
         check_count("seed", seed, 0)
         self.inputs, self.classes, self.width, self.depth = inputs, classes, width, depth
         self.slope, self.dropout, self.batch_norm = float(slope), float(dropout), batch_norm
@@ -70,16 +94,6 @@ class MLP(nn.Module):
         for linear in (*self.layers, self.logits):
             draw_default(linear, generator)
 
-    def settings(self) -> dict[str, int | float | str | bool]:
-        """What results about this net say of it."""
-        return {
-            "network": "MLP",
-            "width": self.width,
-            "depth": self.depth,
-            "slope": self.slope,
-            "batch_norm": self.batch_norm,
-        }
-
     def _layers(self, h: Tensor) -> list[Tensor]:
         """Features h_0, ..., h_{depth-1}, as training or evaluation has them."""
         path = [self.input_norm(h)]
@@ -88,16 +102,39 @@ class MLP(nn.Module):
         return path
 
     def path(self, x: Float[Tensor, "sample inputs"]) -> list[Tensor]:
-        """Features of x, h_0 (sample, inputs) and h_1, ..., h_{depth-1} (sample, width).
+        """Return the features of every layer.
 
-        Raises: ValueError if x is not of shape (sample, inputs).
+        Parameters
+        ----------
+        x : Tensor
+            Samples, (sample, inputs).
+
+        Returns
+        -------
+        list of Tensor
+            $h_0$ (sample, inputs), then $h_1, ..., h_{depth-1}$, each (sample, width).
+
+        Raises
+        ------
+        ValueError
+            If `x` is not of shape (sample, inputs).
         """
-        if x.ndim != 2 or x.shape[1] != self.inputs:
-            raise ValueError(f"x must be (sample, {self.inputs}), got {tuple(x.shape)}.")
+        check_samples(x, self.inputs)
         return self._layers(x)
 
     def forward(self, x: Float[Tensor, "sample inputs"]) -> Float[Tensor, "sample classes"]:
-        """Logits of x."""
+        """Return the logits of samples.
+
+        Parameters
+        ----------
+        x : Tensor
+            Samples, (sample, inputs).
+
+        Returns
+        -------
+        Tensor
+            Logits, (sample, classes).
+        """
         h: Tensor = self.logits(self._layers(x)[-1])
         return h
 
@@ -105,21 +142,49 @@ class MLP(nn.Module):
 class CNN(nn.Module):
     r"""Convolutional net of [SB]: every layer pools to half the size and is blown up again.
 
+    Parameters
+    ----------
+    inputs : int
+        Number of pixels of a sample, channels times size squared, one plane after the other.
+    classes : int
+        Number of logits, at least 2.
+    image_channels : int
+        Planes of an image. The size of the planes, which must be even, follows.
+    channels : int
+        Channels of every layer.
+    depth : int
+        Number of layers with weights, the logits' included; at least 2.
+    slope, dropout : float
+        Slope below 0 and share of dropped features, as for `MLP`.
+    batch_norm : bool
+        Whether the net has BatchNorm, as for `MLP`.
+    seed : int
+        Seed of the weights, as for `MLP`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of its range; the sentence names it and its value.
+
+    Notes
+    -----
     $h_0 = BN(x)$; then `depth - 1` times conv 3x3 (zero padding), BN, LeakyReLU, max-pool by 2:
     that is $h_l$, (channels, size/2, size/2), which nearest upsampling by 2 and Dropout bring to
     the next layer; then logits from the last blown-up map.
 
-    Parameters
+    References
     ----------
-    inputs: channels times size squared; x is (sample, inputs), one plane after the other.
-    classes: number of logits.
-    image_channels: of the images; their size, which must be even, follows.
-    channels: of every layer.
-    depth, slope, dropout, batch_norm, seed: as for `MLP`.
+    .. [1] Shi, Pan and Dokmanic, arXiv:2407.19353.
 
-    Raises: ValueError that names the argument and its value.
-    Source: Shi, Pan and Dokmanic, arXiv:2407.19353.
+    Examples
+    --------
+    >>> net = CNN(64, 10, image_channels=1, depth=3)
+    >>> [tuple(h.shape) for h in net.path(torch.zeros(5, 64))]
+    [(5, 64), (5, 320), (5, 320)]
     """
+
+    shape: CNNShape
+    """Sizes and settings, all but the weights."""
 
     def __init__(
         self,
@@ -136,19 +201,11 @@ class CNN(nn.Module):
     ) -> None:
         """Check the arguments, then draw the weights from `seed`."""
         super().__init__()
-        check_count("inputs", inputs, 1)
-        check_count("classes", classes, 2)
-        check_count("image_channels", image_channels, 1)
-        check_count("channels", channels, 1)
-        check_count("depth", depth, 2)
-        check_slope(slope)
-        check_dropout(dropout)
+        self.shape = CNNShape(
+            inputs, classes, slope, image_channels, channels, depth, dropout, batch_norm
+        )
         check_count("seed", seed, 0)
-        size = math.isqrt(inputs // image_channels)
-        if image_channels * size**2 != inputs or size % 2:
-            raise ValueError(
-                f"inputs must be {image_channels} square planes of even size, got {inputs}."
-            )
+        size = self.shape.size
         self.inputs, self.classes, self.depth = inputs, classes, depth
         self.image_channels, self.channels, self.size = image_channels, channels, size
         self.slope, self.dropout, self.batch_norm = float(slope), float(dropout), batch_norm
@@ -173,16 +230,6 @@ class CNN(nn.Module):
         # Maps follow the weights' layout, in which a step on a CPU takes 0.6 of the time.
         nn.utils.convert_conv2d_weight_memory_format(self, torch.channels_last)
 
-    def settings(self) -> dict[str, int | float | str | bool]:
-        """What results about this net say of it."""
-        return {
-            "network": "CNN",
-            "channels": self.channels,
-            "depth": self.depth,
-            "slope": self.slope,
-            "batch_norm": self.batch_norm,
-        }
-
     def _maps(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """Pooled maps of every layer, h_0 first, and the last one blown up."""
         h = self.input_norm(x.reshape(len(x), self.image_channels, self.size, self.size))
@@ -193,18 +240,70 @@ class CNN(nn.Module):
         return maps, h
 
     def path(self, x: Float[Tensor, "sample inputs"]) -> list[Tensor]:
-        """Features of x: h_0 (sample, inputs), then pooled maps (sample, channels * size^2 / 4).
+        """Return the features of every layer, flattened.
 
-        Raises: ValueError if x is not of shape (sample, inputs).
+        Parameters
+        ----------
+        x : Tensor
+            Samples, (sample, inputs).
+
+        Returns
+        -------
+        list of Tensor
+            $h_0$ (sample, inputs), then pooled maps, each (sample, channels * size^2 / 4).
+
+        Raises
+        ------
+        ValueError
+            If `x` is not of shape (sample, inputs).
         """
-        if x.ndim != 2 or x.shape[1] != self.inputs:
-            raise ValueError(f"x must be (sample, {self.inputs}), got {tuple(x.shape)}.")
+        check_samples(x, self.inputs)
         return [h.flatten(1) for h in self._maps(x)[0]]
 
     def forward(self, x: Float[Tensor, "sample inputs"]) -> Float[Tensor, "sample classes"]:
-        """Logits of x."""
+        """Return the logits of samples.
+
+        Parameters
+        ----------
+        x : Tensor
+            Samples, (sample, inputs).
+
+        Returns
+        -------
+        Tensor
+            Logits, (sample, classes).
+        """
         h: Tensor = self.logits(self._maps(x)[1].flatten(1))
         return h
+
+
+Classifier = MLP | CNN
+"""Any net that `train` trains."""
+
+
+def build_classifier(shape: Shape, *, seed: int) -> Classifier:
+    """Build the net of a shape, untrained.
+
+    Parameters
+    ----------
+    shape : MLPShape or CNNShape
+        Sizes and settings.
+    seed : int
+        Seed of the weights.
+
+    Returns
+    -------
+    MLP or CNN
+        The net in training mode.
+
+    Raises
+    ------
+    ValueError
+        If `seed` is not a whole number of at least 0.
+    """
+    if isinstance(shape, MLPShape):
+        return MLP(**asdict(shape), seed=seed)
+    return CNN(**asdict(shape), seed=seed)
 
 
 @torch.no_grad()
@@ -216,17 +315,7 @@ def draw_default(layer: nn.Linear | nn.Conv2d, generator: torch.Generator) -> No
         layer.bias.uniform_(-bound, bound, generator=generator)
 
 
-def check_slope(slope: float) -> None:
-    """Refuse a slope that is not between that of a ReLU and that of a linear net."""
-    if not 0 <= slope <= 1:
-        raise ValueError(f"slope must lie in [0, 1], got {slope}.")
-
-
-def check_dropout(p: float) -> None:
-    """Refuse a share that is not in [0, 1)."""
-    if not 0 <= p < 1:
-        raise ValueError(f"dropout must lie in [0, 1), got {p}.")
-
-
-Classifier = MLP | CNN
-"""What `loadpath.networks.train` trains."""
+def check_samples(x: Tensor, inputs: int) -> None:
+    """Refuse samples that are not of shape (sample, inputs)."""
+    if x.ndim != 2 or x.shape[1] != inputs:
+        raise ValueError(f"x must be (sample, {inputs}), got {tuple(x.shape)}.")

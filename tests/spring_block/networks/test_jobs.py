@@ -1,12 +1,11 @@
-"""Many cells at once: the same numbers on any number of threads, and alone."""
+"""Many nets at once: the same numbers on any number of threads, and alone."""
 
 import numpy as np
 import pytest
 import torch
 
 from loadpath.data import from_arrays
-from loadpath.spring_block.networks import Recipe, TrainingJob, train, train_all
-from loadpath.spring_block.networks import many as cells
+from loadpath.spring_block.networks import Recipe, TrainingJob, jobs, train, train_all
 
 draw = np.random.default_rng(0)
 LABELS = np.arange(240) % 4
@@ -75,9 +74,7 @@ def test_the_longest_are_trained_first():
 
 def test_an_error_of_whoever_is_told_ends_it_without_training_the_rest(monkeypatch):
     begun = []
-    monkeypatch.setattr(
-        cells, "train", lambda *args, **kw: begun.append(args) or train(*args, **kw)
-    )
+    monkeypatch.setattr(jobs, "train", lambda *args, **kw: begun.append(args) or train(*args, **kw))
 
     def fail(run):
         raise KeyError("full")
@@ -95,7 +92,7 @@ def test_the_threads_of_torch_are_put_back():
 
 def test_a_cell_is_a_net_of_its_own_sizes():
     net = TrainingJob(0.3, 4, Recipe(dropout=0.1), width=5, depth=3, batch_norm=False).network(DATA)
-    assert net.settings() == {
+    assert net.shape.settings() == {
         "network": "MLP",
         "width": 5,
         "depth": 3,

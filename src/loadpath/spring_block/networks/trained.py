@@ -1,10 +1,9 @@
-"""What training a classifier came to: how it ended, accuracies, log separation of every layer."""
+"""What training a classifier came to: how it ended, accuracies, log separations of the layers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import xarray as xr
@@ -14,11 +13,10 @@ from torch import Tensor
 
 from loadpath.measures.separation import KINDS, ClassMoments, SeparationKind
 from loadpath.record import evaluation_mode
-from loadpath.results import stamp
-from loadpath.spring_block.networks.networks import Classifier
+from loadpath.results import Status, stamp
+from loadpath.spring_block.networks.classifiers import Classifier
 
 Array = NDArray[np.float64]
-Status = Literal["stopped at loss", "stopped at change", "all epochs", "diverged"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,18 +26,20 @@ class Trained:
     network: Classifier
     """The net that was passed, trained."""
     status: Status
-    """How training ended; "diverged": a loss that is not finite, after which it stopped."""
+    """How training ended: "stopped at loss", "stopped at change", "all epochs", or "diverged",
+    after an epoch whose loss is not finite."""
     losses: Array
-    """Loss of every epoch that was run, (epoch,): cross-entropy in training mode, under noise,
-    mean over the samples; nats."""
+    """Loss of every epoch that was run, (epoch,), in nats: the cross-entropy in training mode and
+    under noise, as a mean over the samples."""
     train_accuracy: float
-    """Share of the training samples that are classified rightly; NaN for logits not finite."""
+    """Share of the training samples that are classified rightly; NaN if a logit is not finite."""
     test_accuracy: float
-    """Share of the test samples."""
+    """Share of the test samples that are classified rightly; NaN if a logit is not finite."""
     log_separation: dict[SeparationKind, Array]
-    """$D_l$ of the training set for each convention, (layer,); NaN for features not finite."""
+    """Log separation $D_l$ of the training set by each convention, (layer,), in nats; NaN for a
+    layer whose features are not finite."""
     recorded: dict[SeparationKind, Array]
-    """The same along training, (record, layer)."""
+    """Log separation along training, (record, layer)."""
     recorded_epochs: Array
     """Epochs that were done at each record, (record,), 0 for the initial weights."""
     settings: dict[str, object]
@@ -47,18 +47,25 @@ class Trained:
 
     @property
     def epochs(self) -> int:
-        """Epochs run."""
+        """Number of epochs that were run."""
         return len(self.losses)
 
     def dataset(self) -> xr.Dataset:
-        """All but the net as a stamped Dataset: over (kind, layer), (epoch,) and records."""
+        """Return all but the net as a Dataset.
+
+        Returns
+        -------
+        xarray.Dataset
+            Stamped, with the status, accuracies and number of epochs, loss (epoch,),
+            log_separation (kind, layer), and log_separation_recorded (kind, record, layer).
+        """
         kinds = list(self.log_separation)
         nats = {"units": "nats", "long_name": "log separation of the training set"}
         final = np.array([self.log_separation[kind] for kind in kinds])
         along = np.array([self.recorded[kind] for kind in kinds])
         ds = xr.Dataset(
             {
-                "status": ((), self.status),
+                "status": ((), str(self.status)),
                 "epochs": ((), self.epochs, {"units": "1"}),
                 "train_accuracy": ((), self.train_accuracy, {"units": "1"}),
                 "test_accuracy": ((), self.test_accuracy, {"units": "1"}),
@@ -82,22 +89,41 @@ def separation(
     labels: Int[Tensor, " sample"],
     kinds: Sequence[SeparationKind] = KINDS,
 ) -> dict[SeparationKind, Array]:
-    """Log separation of every layer in evaluation mode, (layer,) for each kind.
+    """Return the log separation of every layer in evaluation mode.
 
-    The features of the last layer that were finite count; a layer that is not finite gives NaN.
+    Parameters
+    ----------
+    network : MLP or CNN
+        The net; its mode is restored.
+    x : Tensor
+        Samples, (sample, inputs).
+    labels : Tensor
+        Class of every sample, (sample,), from 0.
+    kinds : sequence of str
+        Conventions of the log separation.
 
-    Raises: ValueError as `loadpath.separation.log_separation` does.
+    Returns
+    -------
+    dict
+        For each convention the log separations (layer,), in nats; NaN for a layer whose features
+        are not finite.
+
+    Raises
+    ------
+    ValueError
+        If a kind is unknown or the labels do not suit, as `loadpath.separation.log_separation`.
     """
     with evaluation_mode(network):
         path = network.path(x)
     n_classes = int(labels.max()) + 1
-    columns = [_of_layer(h, labels, n_classes, kinds) for h in path]
+    columns = [_layer_separation(h, labels, n_classes, kinds) for h in path]
     return {kind: np.array([column[k] for column in columns]) for k, kind in enumerate(kinds)}
 
 
-def _of_layer(
+def _layer_separation(
     h: Tensor, labels: Tensor, n_classes: int, kinds: Sequence[SeparationKind]
 ) -> list[float]:
+    """Log separation of one layer by each convention."""
     if not bool(h.isfinite().all()):
         return [np.nan] * len(kinds)
     moments = ClassMoments(h.shape[1], n_classes)
@@ -107,7 +133,22 @@ def _of_layer(
 
 
 def accuracy(network: Classifier, x: Tensor, labels: Tensor) -> float:
-    """Share of the samples that the net gets right in evaluation mode, or NaN if a logit is."""
+    """Return the share of samples that the net classifies rightly in evaluation mode.
+
+    Parameters
+    ----------
+    network : MLP or CNN
+        The net; its mode is restored.
+    x : Tensor
+        Samples, (sample, inputs).
+    labels : Tensor
+        Class of every sample, (sample,).
+
+    Returns
+    -------
+    float
+        A share, dimensionless; NaN if a logit is not finite.
+    """
     with evaluation_mode(network):
         logits = network(x)
     if not bool(logits.isfinite().all()):

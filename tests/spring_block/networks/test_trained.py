@@ -10,7 +10,7 @@ import loadpath as lp
 from loadpath.data import digits
 from loadpath.measures.separation import log_separation
 from loadpath.spring_block.networks import CNN, MLP, Recipe, separation, train
-from loadpath.spring_block.networks.outcome import accuracy
+from loadpath.spring_block.networks.trained import accuracy
 
 DATA = digits(n_train=200)
 X, LABELS = DATA.x_train.float(), DATA.y_train
