@@ -8,11 +8,10 @@ from exact_paths import random, square_net
 
 import loadpath as lp
 from loadpath import results
-from loadpath.leaky_resnet.geodesic import linear, solve
+from loadpath.leaky_resnet.geodesic import FixedEnd, FreeEnd, linear, solve
 from loadpath.leaky_resnet.geodesic import phases as plan
-from loadpath.leaky_resnet.geodesic.certificate.refinement import extrapolated
 from loadpath.leaky_resnet.geodesic.descent.descent import EQUAL
-from loadpath.leaky_resnet.geodesic.endpoints import REACHED
+from loadpath.leaky_resnet.geodesic.endpoints.fixed import REACHED
 
 QUIET = dict(threads=1, progress=False)
 SMALL = dict(effective_depth=2.0, width=6, depth=5, **QUIET)
@@ -253,6 +252,25 @@ def test_class_numbers_are_taken_with_cross_entropy():
     assert found.objective < math.log(3)  # what knowing nothing costs
 
 
+# --- ends as values ---
+
+
+@pytest.mark.parametrize(
+    "value, flat",
+    [
+        (FreeEnd(0.2, scale=1.0), dict(weight_decay=0.2, scale=1.0)),
+        (FixedEnd(0.2), dict(endpoint="fixed", weight_decay=0.2)),
+    ],
+)
+def test_an_end_as_a_value_is_its_word_with_flat_options(value, flat):
+    x, y = linear_ends()
+    options = dict(effective_depth=1.0, width=3, depth=3, **LINEAR, **QUIET)
+    one, other = solve(x, y, endpoint=value, **options), solve(x, y, **flat, **options)
+    assert torch.equal(one.A, other.A) and torch.equal(one.B, other.B)
+    assert one.endpoint == other.endpoint == value.name
+    assert one.weight_decay == other.weight_decay
+
+
 # --- statuses ---
 
 
@@ -269,23 +287,6 @@ def test_too_dear_weights_end_in_the_trivial_minimum():
     found = solve(data.x_train, data.y_train, weight_decay=100.0, activation="identity", **SMALL)
     assert found.status == "trivial minimum" and found.action < 1e-3
     assert any("This is the trivial minimum" in sentence for sentence in found.words())
-
-
-# --- the extrapolation ---
-
-
-@pytest.mark.parametrize("order", [0.7, 1.0, 2.0])
-def test_extrapolation_is_exact_for_a_power_of_the_step(order):
-    values = [3.0 + 2.0 * depth**-order for depth in (10, 20, 40)]
-    limit, measured = extrapolated(values)
-    assert limit == pytest.approx(3.0, rel=1e-12) and measured == pytest.approx(order, rel=1e-9)
-
-
-def test_without_an_order_to_be_seen_the_first_is_taken():
-    assert extrapolated([3.2, 3.1]) == (pytest.approx(3.0), None)
-    limit, order = extrapolated([3.0, 3.2, 3.1])  # back and forth
-    assert limit == pytest.approx(3.0) and math.isnan(order)
-    assert extrapolated([3.0, 3.0, 3.0])[0] == 3.0
 
 
 # --- bad input ---
@@ -311,6 +312,12 @@ def test_without_an_order_to_be_seen_the_first_is_taken():
         (dict(endpoint="fixed", width=7), "x must have width=7 columns where endpoint='fixed'"),
         (dict(loss="cross-entropy"), "y must be (sample,) class numbers of at least 0"),
         (dict(loss="hinge"), "'hinge'"),
+        (dict(scale=0.0), "scale must be finite and above 0, got 0.0"),
+        (
+            dict(endpoint=FreeEnd(), weight_decay=0.1),
+            "weight_decay, loss and scale must be left to the endpoint where that is a value",
+        ),
+        (dict(endpoint=FixedEnd(), scale=1.0), "must be left to the endpoint"),
         (dict(x=torch.full((40, 6), math.nan)), "x must be finite, got 240 entries"),
         (dict(y=torch.full((40, 6), math.inf)), "y must be finite, got 240 entries"),
         (dict(x=torch.ones(39, 6)), "x and y must have as many samples, got 39 and 40"),
@@ -322,7 +329,8 @@ def test_without_an_order_to_be_seen_the_first_is_taken():
     ],
 )
 def test_bad_input_is_one_sentence_before_any_work(options, reason, monkeypatch):
-    monkeypatch.setattr(plan, "free_end", lambda *_, **__: pytest.fail("began"))
+    for end in (FreeEnd, FixedEnd):
+        monkeypatch.setattr(end, "descend", lambda *_, **__: pytest.fail("began"))
     data = teacher()
     given = {"x": data.x_train, "y": data.y_train, **SMALL, **options}
     x, y = given.pop("x"), given.pop("y")
@@ -330,21 +338,6 @@ def test_bad_input_is_one_sentence_before_any_work(options, reason, monkeypatch)
         solve(x, y, **given)
     said = str(refused.value)
     assert reason in said and "\n" not in said and said.endswith(".")
-
-
-@pytest.mark.parametrize(
-    "x, y, activation, reason",
-    [
-        (torch.ones(4, 3), random(4, 3, seed=0), "relu", "y must be equal where x is, but rows 0"),
-        (random(9, 3, seed=0), torch.zeros(9, 3), "identity", "y must have the rank of x"),
-        (random(9, 3, seed=0), random(9, 3, seed=1), "identity", "y must be a linear map of x"),
-        (torch.eye(3), torch.eye(3)[[1, 0, 2]], "identity", "positive determinant"),
-    ],
-)
-def test_ends_that_no_path_joins_are_refused(x, y, activation, reason):
-    options = dict(effective_depth=1.0, width=3, depth=4, endpoint="fixed", bias=False)
-    with pytest.raises(ValueError, match=reason):
-        solve(x, y, activation=activation, **options, **QUIET)
 
 
 def test_many_samples_are_taken_in_at_the_end(solved, monkeypatch):

@@ -9,13 +9,16 @@ from loadpath.leaky_resnet.geodesic.certificate import (
     certify,
     least_norm,
 )
+from loadpath.leaky_resnet.geodesic.endpoints import FixedEnd, FreeEnd
 from loadpath.leaky_resnet.geodesic.flow import Flow, flow
 from loadpath.leaky_resnet.geodesic.solution import Geodesic
 from loadpath.leaky_resnet.geodesic.solver import solve
 
 __all__ = [
     "Certificate",
+    "FixedEnd",
     "Flow",
+    "FreeEnd",
     "Geodesic",
     "LeastNorm",
     "STABLE",

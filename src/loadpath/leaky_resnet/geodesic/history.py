@@ -1,4 +1,4 @@
-"""What a descent saw on its way, as a Dataset."""
+"""The record of a descent, as a Dataset."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import xarray as xr
 
 from loadpath import results
 from loadpath.leaky_resnet.geodesic.descent import Descent
-from loadpath.leaky_resnet.model import LeakyResNet
+from loadpath.results import Status
 
 COLUMNS = {
     "iteration": "iterations done",
@@ -22,10 +22,11 @@ COLUMNS = {
     "depth": "layers of the mesh",
     "seconds": "time spent solving",
 }
+"""Variables of the record, and their long names."""
 
 
-def history(descent: Descent, model: LeakyResNet, status: str) -> xr.Dataset:
-    """What every look saw, over `look` with coordinates `iteration` and `stage`."""
+def history(descent: Descent, status: Status) -> xr.Dataset:
+    """Return what every look saw, over `look` with coordinates `iteration` and `stage`."""
     columns = {
         name: ("look", np.array([row[name] for row in descent.rows]), {"long_name": said})
         for name, said in COLUMNS.items()
@@ -39,5 +40,5 @@ def history(descent: Descent, model: LeakyResNet, status: str) -> xr.Dataset:
         weight_decay=descent.weight_decay,
         loss=descent.loss,
         seed=descent.seed,
-        **model.settings(),
+        **descent.model.settings(),
     )

@@ -15,6 +15,7 @@ from loadpath.leaky_resnet import mechanics
 from loadpath.leaky_resnet.geodesic.certificate import Certificate
 from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.leaky_resnet.objective import Loss
+from loadpath.results import Status
 
 Endpoint = Literal["fit", "fixed"]
 
@@ -34,10 +35,10 @@ class Geodesic:
     """Positions of the nodes, from 0 to 1."""
     certificate: Certificate
     """How near to a geodesic this is, and how that is known."""
-    status: str
-    """How it ended: "converged" (worst layer's residual within the tolerance), "not converged",
-    "end not reached", "trivial minimum", "out of time" or "diverged". The last two keep the point
-    of lowest objective so far."""
+    status: Status
+    """How the solution ended: "converged" (the worst layer's residual is within the tolerance),
+    "not converged", "end not reached", "trivial minimum", "out of time" or "diverged". The last
+    two keep the point of lowest objective so far."""
     endpoint: Endpoint
     """ "fit": the end is free and pays the data term; "fixed": A_L = y."""
     end_error: float

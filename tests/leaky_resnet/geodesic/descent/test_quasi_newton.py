@@ -73,7 +73,7 @@ def test_it_goes_on_with_what_it_remembers():
     unbroken = QuasiNewton(function, np.zeros(30), history=40)
     for _ in range(12):
         search.iterate(), unbroken.iterate()
-    search.go_on(function)
+    search.change_function(function)
     for _ in range(12):
         search.iterate(), unbroken.iterate()
     # Of the same function, it makes the same steps: only products in float32 were taken anew.
@@ -90,5 +90,5 @@ def test_it_goes_on_with_what_it_remembers():
         return count
 
     start = search.at.copy()
-    search.go_on(moved)
+    search.change_function(moved)
     assert steps(search) < steps(QuasiNewton(moved, start, history=40)) / 2

@@ -59,8 +59,8 @@ class QuasiNewton:
         self.SY, self.YY = np.empty((2, 0, 0))
         """s_i . y_j for i <= j, and y_i . y_j, in the order of `rows`."""
 
-    def go_on(self, evaluate: Evaluate) -> None:
-        """Minimize another function, whose curvature is taken to be what is remembered."""
+    def change_function(self, evaluate: Evaluate) -> None:
+        """Minimize another function from here on, whose curvature is taken to be as remembered."""
         self.evaluate = evaluate
         self.value, self.gradient = evaluate(self.at)
         self.along = self._products(self.gradient)

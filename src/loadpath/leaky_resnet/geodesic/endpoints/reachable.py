@@ -1,4 +1,4 @@
-"""Paths whose both ends are given: which ends can be reached, and how a target is moved there."""
+"""Which pairs of ends no path of a given width can join, where that is sure beforehand."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 RANK = 1e-9
-"""Singular values below this much of the largest count as zero in a check of the ends."""
-REACHED, EXACT = 1e-4, 1e-7
-"""||A_L - y|| / ||y|| of an end that counts as reached, and that ends the search for a better."""
+"""Singular values below this share of the largest count as zero."""
 
 
 def check_reachable(
@@ -20,14 +18,12 @@ def check_reachable(
     activation: str,
     bias: bool,
 ) -> None:
-    r"""Say in one sentence why no path of this width leads from x to y, where that is sure.
+    """Refuse ends that no path of this width joins, in one sentence that says why.
 
     Linear paths (activation "identity") are A_0 times an invertible matrix of positive
     determinant, plus the same row for every sample if there is a bias. With any activation, equal
     rows stay equal. Where N > L (w + 1) there are more conditions than weights: that alone does
     not make an end unreachable, so it is left to the solver to find out.
-
-    Raises: ValueError that names the argument.
     """
     for name, value in (("x", x), ("y", y)):
         if value.ndim != 2 or value.shape[1] != width:
@@ -35,6 +31,13 @@ def check_reachable(
                 f"{name} must have width={width} columns where endpoint='fixed', got shape "
                 f"{tuple(value.shape)}."
             )
+    _check_equal_rows(x, y)
+    if activation == "identity":
+        _check_linear_map(*((x - x.mean(0), y - y.mean(0)) if bias else (x, y)), width)
+
+
+def _check_equal_rows(x: Tensor, y: Tensor) -> None:
+    """Refuse a y that differs where x does not."""
     rows, group = torch.unique(x, dim=0, return_inverse=True)
     if len(rows) < len(x):
         first = torch.full((len(rows),), len(x), device=x.device)
@@ -46,10 +49,10 @@ def check_reachable(
                 f"y must be equal where x is, but rows {int(first[group[row]])} and {row} start "
                 "at one point and end at two, and no path divides."
             )
-    if activation != "identity":
-        return
-    if bias:
-        x, y = x - x.mean(0), y - y.mean(0)
+
+
+def _check_linear_map(x: Tensor, y: Tensor, width: int) -> None:
+    """Refuse a y that is not x times an invertible matrix of positive determinant."""
     ranks = [int(torch.linalg.matrix_rank(z, rtol=RANK)) for z in (x, y)]
     if ranks[0] != ranks[1]:
         raise ValueError(
@@ -66,18 +69,3 @@ def check_reachable(
             "y must be x times a matrix of positive determinant where activation='identity', and "
             "it is negative: a linear path would have to pass through a singular matrix."
         )
-
-
-def end_error(end: Tensor, y: Tensor) -> float:
-    """||A_L - y|| / ||y||, and the plain norm where y is 0."""
-    return float((end - y).norm()) / (float(y.norm()) or 1.0)
-
-
-def stiffness(y: Tensor, width: int, effective_depth: float) -> float:
-    """The lambda at which an ordinary path's action costs a hundredth of the mean ||y_i||^2.
-
-    An ordinary path keeps w directions against the leakage: its action is about w L~ / 2. For a
-    fixed end lambda only sets how stiff the end is held between two moves of the target.
-    """
-    size = float(y.double().square().sum(1).mean()) or 1.0
-    return 0.02 * size / (width * max(1.0, effective_depth))
