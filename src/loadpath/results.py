@@ -41,6 +41,8 @@ class Status(StrEnum):
     """The tolerance that was asked for is met."""
     COMPLETED = "completed"
     """All of an integration was done, and nothing went wrong on the way."""
+    STOPPED = "stopped"
+    """An integration ended before its last node; its message says where and why."""
     FINISHED = "finished all steps"
     """Every step that was asked for was taken, without meeting the tolerance."""
     ALL_EPOCHS = "all epochs"
