@@ -182,7 +182,7 @@ def test_a_fit_is_drawn_with_its_curves_and_its_region():
             "inside": (("friction_right", "friction_left"), rise <= 5.99),
         },
         coords={"friction_right": right, "friction_left": left},
-        attrs={"limit": 5.99, "confidence": 0.95},
+        attrs={"limit": 5.99, "level": 0.95},
     )
     figure = plots.figure_chain_fit(ds, region)
     curves, frictions = figure.axes
@@ -195,6 +195,11 @@ def test_a_fit_is_drawn_with_its_curves_and_its_region():
     radius = np.hypot(outline[:, 0] - 0.1, outline[:, 1] - 0.12) / 0.02
     np.testing.assert_allclose(radius, np.sqrt(5.99), rtol=0.1)
     assert frictions.get_xlabel().startswith("friction to the right")
+    assert frictions.get_title("left") == "best, and region of 95 % confidence"
+    older = region.assign_attrs(confidence=0.9)
+    del older.attrs["level"]  # as version 0.1.0 wrote it
+    title = plots.figure_chain_fit(ds, older).axes[1].get_title("left")
+    assert title == "best, and region of 90 % confidence"
     with pytest.raises(ValueError, match=r"lacks the variables \['rise'\]"):
         plots.figure_chain_fit(ds, region.drop_vars("rise"))
 

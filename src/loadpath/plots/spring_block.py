@@ -218,8 +218,9 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
         if values[-1] > 5 * values[0]:  # friction of which little is known but its order
             right.set(**{f"{axis}scale": "log"})
     _plain_numbers(right)
-    confidence = 100 * float(region.attrs["confidence"])
-    right.set_title(f"best, and region of {confidence:g} % confidence", loc="left")
+    # Files of version 0.1.0 have the level under its older name.
+    level = 100 * attribute(region, "confidence" if "confidence" in region.attrs else "level")
+    right.set_title(f"best, and region of {level:g} % confidence", loc="left")
     return figure
 
 

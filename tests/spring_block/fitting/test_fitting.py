@@ -249,6 +249,7 @@ def test_its_dataset_can_be_saved(small, tmp_path):
     lp.results.save(ds, tmp_path / "fit.nc")
     back = lp.results.load(tmp_path / "fit.nc")
     np.testing.assert_array_equal(back["high"], ds["high"])
+    assert back.attrs["level"] == 0.95
     assert back.attrs["status"] == "converged" and back.attrs["words"] == small[0].words()
 
 
@@ -274,7 +275,7 @@ GOOD = np.array([0.1, 0.2, 0.3, 0.4])
         (GOOD, {"fixed": {"mu": 1.0}}, "fixed must name some of"),
         (GOOD, {"fixed": {"stiffness": 0.0}}, "fixed must have finite values above 0"),
         (GOOD, {"fixed": {"noise": [0.1, 0.2]}}, "fixed must have one number for noise"),
-        (GOOD, {"confidence": 1.0}, "confidence must be above 0 and below 1, got 1.0."),
+        (GOOD, {"level": 1.0}, "level must be between 0 and 1, got 1.0."),
         (GOOD, {"dt": 0.0}, "dt must be finite and above 0, got 0.0."),
         (GOOD, {"target": -1.0}, "target must be finite and above 0, got -1.0."),
     ],

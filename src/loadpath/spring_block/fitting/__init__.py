@@ -1,4 +1,4 @@
-"""The chain fitted to measured load curves."""
+"""Fits of the chain to measured load curves."""
 
 from loadpath.spring_block.fitting.estimates import OPEN
 from loadpath.spring_block.fitting.fitting import FORCE_NOISE, FRICTION, fit

@@ -2,6 +2,9 @@ r"""Measured load curves as `fit` compares them: scaled to one sum, and whitened
 
 Loads that sum to the target have one direction without variance, $(1, \dots, 1)$. Curves are
 therefore compared in an orthonormal basis of what is left, n numbers for n + 1 springs.
+
+A level here is a level of noise: one curve is measured at each. The confidence level of an interval
+is always called so in full.
 """
 
 from __future__ import annotations
@@ -22,11 +25,11 @@ Errors = Literal["given", "replicas", "pooled replicas", "residuals"]
 
 
 class Curve(Protocol):
-    """What has loads: a `LoadCurve`."""
+    """Anything that has loads, such as a `LoadCurve`."""
 
     @property
     def load(self) -> Any:
-        """Loads, (spring,)."""
+        """Loads (spring,) of one curve."""
 
 
 Curves = ArrayLike | Curve | Sequence[Curve] | Sequence[Sequence[Curve]]
@@ -37,27 +40,30 @@ class Observed:
     """Curves with their errors, ready for comparison; made by `observe`."""
 
     loads: Array
-    """(level, spring), the sum of each scaled to the target; the mean over replicas."""
+    """(level, spring) means over replicas, each curve scaled to sum to the target."""
     error: Array
-    """(level, spring), standard errors of `loads`; of 1 where errors come from the residuals."""
+    """(level, spring) standard errors of `loads`; those of unit variance where errors come from
+    the residuals."""
     whitener: Array
-    """(level, n, spring): takes differences of loads to n independent numbers of variance 1."""
+    """(level, n, spring) matrix that takes differences of loads to n independent numbers of
+    variance 1."""
     errors: Errors
-    """Where the errors come from."""
+    """Which source the errors come from."""
     replicas: int
-    """Curves of each level that `loads` is the mean of."""
+    """Number of curves of each level that `loads` is the mean of."""
 
     @property
     def numbers(self) -> int:
-        """Independent numbers observed: of each level, one fewer than springs."""
+        """Number of independent numbers observed: one fewer than springs, for each level."""
         return self.loads.shape[0] * (self.loads.shape[1] - 1)
 
     def freedom(self, parameters: int) -> float:
-        r"""Degrees of freedom that the errors of a parameter's estimate are known with.
+        r"""Return the degrees of freedom that the errors of an estimated parameter are known with.
 
-        Infinite for given errors. For a covariance estimated with $\nu$ degrees of freedom in p
-        dimensions, of which q parameters use a share, $\nu - (p - q)$: exact for one level and
-        linear parameters, by Rao's test. Levels with covariances of their own add theirs up.
+        They are infinite for given errors. For a covariance that is estimated with $\nu$ degrees of
+        freedom in p dimensions, of which q parameters use a share, they are $\nu - (p - q)$: exact
+        for one level and linear parameters, by Rao's test. Levels with covariances of their own add
+        theirs up.
         """
         levels, n = len(self.loads), self.loads.shape[1] - 1
         nu = self.replicas - 1
@@ -70,10 +76,10 @@ class Observed:
         return levels * nu - n + parameters / levels
 
     def weight(self, distance: Array, parameters: int) -> Array:
-        """What a level's squared distance (level,) counts in a comparison of parameters.
+        """Return how much each level's squared distance (level,) counts when parameters compare.
 
-        1 for known errors. An estimated covariance makes distances too large by chance, the more
-        so the larger they are: Rao's factor (freedom) / (nu + distance).
+        It is 1 for known errors. An estimated covariance makes distances too large by chance, the
+        more so the larger they are; Rao's factor freedom / (nu + distance) makes up for it.
         """
         levels, nu = len(self.loads), self.replicas - 1
         if self.errors == "replicas":
@@ -82,25 +88,29 @@ class Observed:
             return np.asarray(self.freedom(parameters) / (levels * nu + distance))
         return np.ones(levels)
 
-    def quantile(self, confidence: float, together: int, parameters: int) -> float:
-        """Rise in chi-square that so many parameters together stay below with this chance.
+    def quantile(self, level: float, dimensions: int, parameters: int) -> float:
+        """Return the rise in chi-square that bounds a region of this confidence level.
 
-        By the F distribution where errors are estimated, and of weighted chi-squares (`weight`).
+        The region is one of as many parameters as it has `dimensions`, of all that are fitted. Its
+        bound is a quantile of the F distribution where errors are estimated, and the chi-square is
+        then the weighted one (`weight`).
         """
         freedom = self.freedom(parameters)
         if np.isinf(freedom):
-            return float(stats.chi2.ppf(confidence, together))
-        return together * float(stats.f.ppf(confidence, together, freedom))
+            return float(stats.chi2.ppf(level, dimensions))
+        return dimensions * float(stats.f.ppf(level, dimensions, freedom))
 
     def p_value(self, chi_square: float, dof: int) -> float:
-        """Chance of a `chi_square` at least as large if the model is right.
+        """Return the chance of a `chi_square` at least as large if the model is right.
 
-        By the chi-square distribution, or by Hotelling's for errors from replicas (of several
-        levels that share them, by McKeon's approximation); NaN if the errors come from the
-        residuals, or no degree of freedom is left.
+        The law is the chi-square distribution for given errors and Hotelling's for errors from
+        replicas, in McKeon's approximation [1]_ where several levels share them. The chance is NaN
+        if the errors come from the residuals, or no degree of freedom is left.
 
-        Source: McKeon, "F approximations to the distribution of Hotelling's T0^2", Biometrika 61
-        (1974).
+        References
+        ----------
+        .. [1] McKeon, "F approximations to the distribution of Hotelling's T0^2", Biometrika 61
+           (1974).
         """
         levels, nu = len(self.loads), self.replicas - 1
         if dof < 1 or self.errors == "residuals":
@@ -130,11 +140,8 @@ def observe(
     target: float,
     model_error: float,
 ) -> Observed:
-    """Read curves and their errors; `fit` says what they may be.
-
-    Raises: ValueError as `fit`.
-    """
-    raw = _numbers(curves)
+    """Read curves and their errors, and make them ready for comparison; `fit` has the arguments."""
+    raw = _as_loads(curves)
     check_number("target", target, above=0.0)
     check_number("model_error", model_error, least=0.0)
     total = raw.sum(-1, keepdims=True)
@@ -150,14 +157,15 @@ def observe(
             raise ValueError(
                 f"errors and covariance must be left out where curves has replicas, got {replicas}."
             )
-        S = _given(errors, covariance, levels, springs)
-        # Errors of scaled loads: those of their sum enter each.
+        S = _given_covariance(errors, covariance, levels, springs)
+        # A load is divided by the sum of all, so the errors of all enter the error of each: P is
+        # the derivative of the scaled loads by the loads.
         P = np.eye(springs) - scaled[0, :, :, None] / target
         P = P * (target / total[0, :, :, None])
         V = basis @ P @ S @ P.transpose(0, 2, 1) @ basis.T + floor
         kind: Errors = "given"
     elif replicas > 1:
-        V, kind = _between(scaled @ basis.T)
+        V, kind = _replicate_covariance(scaled @ basis.T)
         V = V + floor
     else:
         V, kind = (
@@ -180,10 +188,10 @@ def observe(
     )
 
 
-def _numbers(curves: Curves) -> Array:
-    """Loads as (replica, level, spring)."""
+def _as_loads(curves: Curves) -> Array:
+    """Return loads (replica, level, spring), once they are known to be finite numbers."""
     try:
-        raw = np.asarray(_loads(curves), dtype=float)
+        raw = np.asarray(_plain(curves), dtype=float)
     except (TypeError, ValueError):
         raise ValueError(
             "curves must be numbers or LoadCurves of one length, got a mixture."
@@ -201,18 +209,18 @@ def _numbers(curves: Curves) -> Array:
     return raw
 
 
-def _loads(curves: Any) -> Any:
-    """Replace what has loads by them."""
+def _plain(curves: Any) -> Any:
+    """Return the same curves, with loads in place of the objects that have them."""
     if isinstance(curves, list | tuple):
-        return [_loads(c) for c in curves]
+        return [_plain(c) for c in curves]
     load = getattr(curves, "load", None)
     return curves if load is None or callable(load) else np.asarray(load)  # xarray has a method
 
 
-def _given(
+def _given_covariance(
     errors: ArrayLike | None, covariance: ArrayLike | None, levels: int, springs: int
 ) -> Array:
-    """Covariance (level, spring, spring) of the loads as given."""
+    """Return the covariance (level, spring, spring) of the loads that was given."""
     if errors is not None and covariance is not None:
         raise ValueError("errors and covariance must not both be given.")
     if covariance is None:
@@ -245,11 +253,13 @@ def _given(
     return S
 
 
-def _between(y: Array) -> tuple[Array, Errors]:
-    """Covariance (level, n, n) of the mean of replicas y (replica, level, n).
+def _replicate_covariance(y: Array) -> tuple[Array, Errors]:
+    """Return the covariance (level, n, n) of means over replicas y (replica, level, n).
 
-    Each level's own where it is known well enough, with 2 n degrees of freedom. Otherwise one
-    shape for all levels, times each level's own size.
+    The second value says how it was estimated.
+
+    Each level has its own where that is known well enough, with 2 n degrees of freedom. Otherwise
+    all levels share one shape, times each level's own size.
     """
     replicas, levels, n = y.shape
     nu = replicas - 1
@@ -258,6 +268,7 @@ def _between(y: Array) -> tuple[Array, Errors]:
     if nu >= 2 * n:
         return S / replicas, "replicas"
     size = np.trace(S, axis1=1, axis2=2) / n
+    # A level whose replicas are all alike, as without noise, tells nothing of the shape.
     moving = size > 1e-12 * max(float(size.max()), 1e-12)
     if nu * int(moving.sum()) < n + 2:
         raise ValueError(

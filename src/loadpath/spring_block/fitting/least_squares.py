@@ -1,7 +1,7 @@
 """Least squares over chain parameters, many problems side by side.
 
-Each may have parameters of its own held still: the mean field costs little more for a hundred
-chains than for one, and a profile or a region is a hundred fits.
+The mean field costs little more for a hundred chains than for one, and a profile or a region is a
+hundred fits. So they are made at once, and each may hold parameters of its own still.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ Mask = NDArray[np.bool_]
 SHARED = ("stiffness", "friction_right", "friction_left")
 """Parameters that all levels share; the noise of each level comes after them."""
 CHUNK = 1024
-"""Chains relaxed together."""
+"""Number of chains that are relaxed in one call."""
 NUDGE = 1e-4
 """Step of the one-sided differences, in logarithms."""
 ITERATIONS = 60
-"""Of `minimize`, at most."""
+"""The most iterations of `minimize`."""
 STRIDE = 1.5
 """The farthest that one step may go, in logarithms."""
-SETTLED = 1e-5
-"""Predicted gain in chi-square at which a minimum is found."""
-STALLED = 12
-"""Iterations that together gain less than `LITTLE` end a search too: along a curved valley, where
-parameters are hardly known, steps stay small."""
-LITTLE = 0.003
-"""In chi-square."""
+TOLERANCE = 1e-5
+"""Predicted gain in chi-square below which a minimum is found."""
+STALL_ITERATIONS = 12
+"""Number of iterations that end a search if they gain less than `STALL_GAIN` in sum: along a curved
+valley, where parameters are hardly known, steps stay small."""
+STALL_GAIN = 0.003
+"""Gain in chi-square that is worth `STALL_ITERATIONS` iterations."""
 GRID = 9
-"""Values of each friction that `screen` tries."""
+"""Number of values of each friction that `screen` tries."""
 STARTS = 4
-"""Points of its grid that `screen` keeps."""
+"""Number of points of its grid that `screen` keeps."""
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
     """Observed curves and what may be varied; parameters are logarithms, (parameter,) each.
 
-    They are those of `SHARED`, then the noise of each level; frictions and noise are divided by
-    stiffness, so that what curves show does not hang on what they do not.
+    They are those of `SHARED`, and then the noise of each level. Frictions and noise are divided by
+    the stiffness: curves show these ratios well, and the stiffness itself hardly.
     """
 
     observed: Observed
@@ -52,16 +52,16 @@ class Problem:
     dt: float
     n_steps: int
     low: Array
-    """(parameter,) least of each: there it might as well be 0."""
+    """(parameter,) least value of each: there it might as well be 0."""
     high: Array
-    """(parameter,) most of each: there it might as well be infinite."""
+    """(parameter,) largest value of each: there it might as well be infinite."""
     free: Mask
-    """(parameter,) which are varied."""
+    """(parameter,) whether each is varied."""
     weight: Array
-    """(level,) what each level's squared distance counts."""
+    """(level,) how much each level's squared distance counts."""
 
     def loads(self, theta: Array) -> Array:
-        """Mean loads (..., spring) of parameters (..., 4): shared ones, and one noise."""
+        """Return mean loads (..., spring) of parameters (..., 4): the shared ones and a noise."""
         k, right, left, noise = np.exp(theta).reshape(-1, 4).T
         n = self.observed.loads.shape[1] - 1
         out = np.empty((len(k), n + 1))
@@ -77,24 +77,25 @@ class Problem:
             )
         return self.target * out.reshape(*theta.shape[:-1], n + 1)
 
-    def of_levels(self, theta: Array) -> Array:
-        """Parameters (..., level, 4) of each level's chain."""
+    def level_parameters(self, theta: Array) -> Array:
+        """Return the parameters (..., level, 4) of each level's chain."""
         noise = theta[..., 3:, None]
         shared = np.broadcast_to(theta[..., None, :3], (*noise.shape[:-1], 3))
         return np.concatenate([shared, noise], axis=-1)
 
     def distance(self, loads: Array) -> Array:
-        """Squared distance (..., level) of loads (..., level, spring) from the observed ones."""
+        """Return squared distances (..., level) of loads (..., level, spring) from the observed."""
         difference = loads - self.observed.loads
         return np.asarray(
             (np.einsum("lns,...ls->...ln", self.observed.whitener, difference) ** 2).sum(-1)
         )
 
     def residuals(self, theta: Array) -> tuple[Array, Array]:
-        """Weighted residuals (batch, number) and their derivatives (batch, number, parameter)."""
+        """Return weighted residuals (batch, number), and derivatives (batch, number, parameter)."""
         batch, levels = len(theta), theta.shape[1] - 3
         vary = [*(i for i in range(3) if self.free[i]), *([3] if self.free[3:].any() else [])]
-        chains = self.of_levels(theta)  # (batch, level, 4)
+        chains = self.level_parameters(theta)  # (batch, level, 4)
+        # All levels' noises are nudged at once: a level's loads depend on its own alone.
         nudged = np.repeat(chains[None], 1 + len(vary), axis=0)
         for v, i in enumerate(vary):
             nudged[1 + v, ..., i] += NUDGE
@@ -117,17 +118,18 @@ class Minimum:
     """Where `minimize` ended, for each of a batch."""
 
     theta: Array
-    """(batch, parameter)"""
+    """(batch, parameter) logarithms of the parameters."""
     cost: Array
     """(batch,) weighted chi-square."""
     converged: Mask
-    """(batch,)"""
+    """(batch,) whether each search met its tolerance, and was not cut off."""
 
 
 def screen(problem: Problem, held: Array) -> Array:
-    """Starts (start, parameter): the best points of a coarse grid, each level at its best noise.
+    """Return starts (start, parameter): the best points of a coarse grid of frictions.
 
-    `held` (parameter,): fixed values, NaN where free.
+    Each level has the noise that is best there. `held` (parameter,) has the fixed values, NaN where
+    a parameter is free.
     """
     duration = problem.dt * problem.n_steps
     sigma = np.log(np.geomspace(0.1, 10, 12))  # noise in units of the mean friction
@@ -147,7 +149,7 @@ def screen(problem: Problem, held: Array) -> Array:
     known = ~np.isnan(held[3:])
     if known.any():
         fixed = np.broadcast_to(held[3:], (len(shared), len(known)))
-        there = problem.loads(problem.of_levels(np.concatenate([shared, fixed], axis=1)))
+        there = problem.loads(problem.level_parameters(np.concatenate([shared, fixed], axis=1)))
         distance[:, :, known] = problem.distance(there)[:, None, known]
     pick = distance.argmin(1)
     order = np.argsort(distance.min(1) @ problem.weight)[:STARTS]
@@ -158,9 +160,9 @@ def screen(problem: Problem, held: Array) -> Array:
 
 
 def minimize(problem: Problem, start: Array, free: Mask, *, enough: float = -np.inf) -> Minimum:
-    """Levenberg and Marquardt's method within the box, from starts (batch, parameter).
+    """Minimize by Levenberg and Marquardt's method within the box, from starts (batch, parameter).
 
-    `free` (batch, parameter): what each varies. A parameter that is pushed against its bound is
+    `free` (batch, parameter) says what each varies. A parameter that is pushed against its bound is
     held there for the step. A search ends early at a cost of `enough`.
     """
     theta = np.where(free, np.clip(start, problem.low, problem.high), start)
@@ -186,12 +188,13 @@ def minimize(problem: Problem, start: Array, free: Mask, *, enough: float = -np.
         np.einsum("bpp->bp", damped)[:] += damping[going, None] * (diagonal + 1e-3) + held
         step = -np.linalg.solve(damped, gradient[..., None])[..., 0]
         gain = -2 * (gradient * step).sum(1) - np.einsum("bp,bpq,bq->b", step, H, step)
-        settled = ((gain < SETTLED) & (damping[going] < 0.1)) | (damping[going] > 1e8)
-        settled |= cost[going] <= enough
-        if len(costs) > STALLED:
-            settled |= (costs[-1 - STALLED] - cost)[going] < LITTLE
-        converged[going[settled]] = True
-        going, x, step = going[~settled], x[~settled], step[~settled]
+        # A small gain under much damping says that the step is short, not that a minimum is near.
+        ended = ((gain < TOLERANCE) & (damping[going] < 0.1)) | (damping[going] > 1e8)
+        ended |= cost[going] <= enough
+        if len(costs) > STALL_ITERATIONS:
+            ended |= (costs[-1 - STALL_ITERATIONS] - cost)[going] < STALL_GAIN
+        converged[going[ended]] = True
+        going, x, step = going[~ended], x[~ended], step[~ended]
         if len(going) == 0:
             break
         step *= np.minimum(1, STRIDE / np.abs(step).max(1, keepdims=True).clip(1e-300))

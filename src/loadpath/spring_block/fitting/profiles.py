@@ -1,4 +1,4 @@
-"""How far each parameter of a minimum may be moved, if the others follow: profiles of the cost."""
+"""Profiles of the cost: how far a parameter of a minimum may be moved while the others follow."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from loadpath.spring_block.chain import Array
 from loadpath.spring_block.fitting.least_squares import STRIDE, Mask, Problem, minimize
 
 PRESSED = 0.05
-"""Fall in the cost per unit of a logarithm that a bound prevents, in shares of the limit: more, and
-an end found there is the bound's doing."""
-
+"""Fall in the cost that a bound prevents, per unit of a logarithm and as a share of the limit. If
+it is more, an end found there is the bound's doing."""
 ENOUGH = 0.02
-"""Rise, in shares of the limit, at which a profile may as well be taken to go on."""
+"""Rise, as a share of the limit, below which a search may stop: the profile goes on anyway."""
 
 
 @dataclass
@@ -27,22 +26,26 @@ class _Side:
     bound: float
     stride: float
     theta: Array
-    """Of the minimum at `inside`."""
+    """(parameter,) minimum with the parameter held at `inside`."""
     slope: Array
-    """Of that minimum: how the others move with the parameter."""
+    """(parameter,) how the others move with the parameter there."""
     inside: float
+    """The farthest value known at which the cost rises by less than the limit."""
     rise: float = 0.0
-    """Of the cost there, above the best."""
+    """Rise of the cost at `inside`, above the best."""
     outside: float | None = None
+    """The nearest value known at which it rises by more; None until there is one."""
     rise_outside: float = 0.0
+    """Rise of the cost at `outside`."""
     pressed_outside: bool = False
     """Whether only the box keeps the others from following so far."""
     tries: int = 0
-    """Since `outside` is known."""
+    """Number of values tried since `outside` is known."""
     end: float | None = None
+    """The end, once it is found; infinite if there is none."""
 
-    def next(self, limit: float) -> float:
-        """Where to look next; the profile is about parabolic, so its root is straight."""
+    def next_value(self, limit: float) -> float:
+        """Return the value to try next: the profile is about parabolic, so its root is straight."""
         if self.outside is None:
             ahead = self.inside + self.sign * self.stride
             return min(ahead, self.bound) if self.sign > 0 else max(ahead, self.bound)
@@ -51,9 +54,10 @@ class _Side:
         return self.inside + share * (self.outside - self.inside)
 
     def starts(self, at: float, free: Mask) -> list[Array]:
-        """Parameters to start from at the next value.
+        """Return parameters to start from at the next value.
 
-        Those of the last minimum, where these are moving to, and all grown together.
+        They are those of the last minimum, those where that minimum is moving to, and those with
+        frictions and noise grown in proportion.
         """
         step = np.clip((at - self.inside) * self.slope, -2, 2)
         starts = [self.theta.copy(), np.where(free, self.theta + step, self.theta)]
@@ -64,7 +68,7 @@ class _Side:
         return starts
 
     def learn(self, at: float, theta: Array, rise: float, pressed: bool, limit: float) -> None:
-        """Take in the profile at one more value."""
+        """Narrow the end down by the profile at one more value."""
         self.tries += self.outside is not None
         if rise < limit:
             moved = np.zeros_like(theta)  # what is fixed at 0 stays, its logarithm -inf
@@ -87,11 +91,11 @@ class _Side:
 def intervals(
     problem: Problem, best: Array, cost: float, *, limit: float
 ) -> tuple[Array, Array, Array | None]:
-    """Ends (parameter,) of where each parameter's profile rises by at most `limit`.
+    """Return the ends (parameter,) between which each parameter's profile rises by at most `limit`.
 
     A profile is the least cost with one parameter held. Ends are infinite where they reach the box,
     or only the box keeps other parameters from making up for more; fixed parameters have both ends
-    at their value. Third, a better minimum if one turns up on the way.
+    at their value. The third value is a better minimum, if one turns up on the way.
     """
     low, high = best.copy(), best.copy()
     _, J = problem.residuals(best[None])
@@ -111,16 +115,17 @@ def intervals(
         open_ = [s for s in sides if s.end is None]
         if not open_:
             break
-        at = [s.next(limit) for s in open_]
+        # All sides take one step at a time, so that their searches are one batch.
+        at = [s.next_value(limit) for s in open_]
         starts = [s.starts(a, problem.free) for s, a in zip(open_, at, strict=True)]
-        of = np.repeat(np.arange(len(open_)), [len(some) for some in starts])
-        free = np.tile(problem.free, (len(of), 1))
-        free[range(len(of)), [open_[row].parameter for row in of]] = False
+        owner = np.repeat(np.arange(len(open_)), [len(some) for some in starts])
+        free = np.tile(problem.free, (len(owner), 1))
+        free[range(len(owner)), [open_[row].parameter for row in owner]] = False
         found = minimize(problem, np.concatenate(starts), free, enough=cost + ENOUGH * limit)
         if found.cost.min() < cost - 0.05:
             return low, high, found.theta[int(found.cost.argmin())]
         order = np.argsort(found.cost, kind="stable")
-        lower = order[np.unique(of[order], return_index=True)[1]]
+        lower = order[np.unique(owner[order], return_index=True)[1]]  # each side's best search
         theta, rise = found.theta[lower], found.cost[lower] - cost
         pressed = _pressed(problem, theta, free[lower], limit)
         for row, s in enumerate(open_):
@@ -132,9 +137,10 @@ def intervals(
 
 
 def _grown(theta: Array, parameter: int, at: float) -> Array:
-    """Parameters with one at a new value: frictions and noise grow together, as curves hardly show.
+    """Return parameters with one at a new value, and frictions and noise grown in proportion.
 
-    The difference of the frictions stays: strong noise leaves it alone to see.
+    Curves hardly show such growth. The difference of the frictions stays as it is, because under
+    strong noise it is all that they show.
     """
     right, left = np.exp(theta[1:3])
     h, c = (right + left) / 2, (right - left) / 2
@@ -154,7 +160,7 @@ def _pressed(problem: Problem, theta: Array, free: Mask, limit: float) -> Mask:
 
 
 def region(problem: Problem, best: Array, right: Array, left: Array) -> Array:
-    """Least cost (right, left) with both frictions held, above that of `best`.
+    """Return the least cost (right, left) with both frictions held, above that of `best`.
 
     `right` and `left` are logarithms. Each point starts from `best`, and once more from what its
     neighbour towards `best` found.

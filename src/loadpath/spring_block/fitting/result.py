@@ -1,4 +1,4 @@
-"""What `fit` returns: the fitted chain, what it foretells, and what its curves leave open."""
+"""The result of `fit`: the chain, what it predicts, and what its curves leave open."""
 
 from __future__ import annotations
 
@@ -19,25 +19,59 @@ from loadpath.spring_block.fitting.wording import describe
 
 @dataclass(frozen=True, eq=False)
 class Fit(Estimates):
-    """The chain fitted to load curves, and what the curves leave open; made by `fit`."""
+    """The chain fitted to load curves, with what it predicts and what the curves leave open.
+
+    It is made by `fit`; its values are documented at `Estimates`, from which they come.
+    """
 
     def words(self) -> str:
-        """The estimates, and what cannot be known from these curves; one sentence a line."""
+        """Say the estimates, and what cannot be known from these curves.
+
+        Returns
+        -------
+        str
+            One sentence a line.
+        """
         return describe(self)
 
     def predict(self, noise: float | ArrayLike) -> Array:
-        """Mean loads (..., spring) of the fitted chain under other noise, of any shape.
+        r"""Predict the mean loads of the fitted chain under other noise.
 
-        Raises: ValueError as `mean_field`.
+        Parameters
+        ----------
+        noise : float or array_like
+            $\epsilon$ of any shape, as `simulate` takes it.
+
+        Returns
+        -------
+        Array
+            (..., spring) mean loads, a length, with the shape of `noise` in front.
+
+        Raises
+        ------
+        ValueError
+            If the noise is not finite and at least 0.
         """
         return mean_field(self.chain, noise=noise, dt=self.problem.dt, n_steps=self.problem.n_steps)
 
     def predict_error(self, noise: float | ArrayLike) -> Array:
-        r"""Standard errors (..., spring) of `predict`, from what the parameters may still be.
+        r"""Return standard errors of `predict`, from what the parameters may still be.
 
-        Linearized: $\sqrt{g^\top (J^\top J)^{-1} g}$, J the slopes of the fit's weighted residuals
-        and g those of a predicted load. A parameter that curves leave open is taken as known to a
-        factor of about 50 either way, as the range searched is.
+        Parameters
+        ----------
+        noise : float or array_like
+            $\epsilon$ of any shape, as `simulate` takes it.
+
+        Returns
+        -------
+        Array
+            (..., spring) standard errors, a length, with the shape of `noise` in front.
+
+        Notes
+        -----
+        They are linearized: $\sqrt{g^\top (J^\top J)^{-1} g}$, with J the slopes of the fit's
+        weighted residuals and g those of a predicted load. A parameter that the curves leave open
+        is taken as known to a factor of about 50 either way, `OPEN` in its logarithm.
         """
         problem, free = self.problem, self.problem.free
         eps = np.asarray(noise, dtype=float)
@@ -57,13 +91,30 @@ class Fit(Estimates):
         return np.asarray(np.sqrt(np.einsum("a...,ab,b...->...", g, C[np.ix_(shared, shared)], g)))
 
     def region(self, points: int = 15) -> xr.Dataset:
-        """The profile of both frictions together, on a grid a little wider than the intervals.
+        """Compute the region of both frictions that has the fit's confidence level.
 
-        Returns a Dataset over friction_right and friction_left, (points,) each: `rise` of the
-        chi-square above the best one, and `inside` the region of the fit's confidence. Takes a
-        second or so for each level.
+        Parameters
+        ----------
+        points : int
+            Grid points along each friction, at least 2. The grid is a little wider than the
+            intervals.
 
-        Raises: ValueError if a friction is fixed or `points` is below 2.
+        Returns
+        -------
+        xarray.Dataset
+            Over friction_right and friction_left, (points,) each: `rise` of the chi-square above
+            the best one, with both frictions held and the other parameters at their best, and
+            whether a point is `inside` the region. The attrs hold the confidence `level` and the
+            `limit` of the rise that bounds the region.
+
+        Raises
+        ------
+        ValueError
+            If a friction is fixed, or `points` is below 2.
+
+        Notes
+        -----
+        It takes a second or so for each level of noise.
         """
         check_count("points", points, 2)
         names = list(self.interval)[1:3]
@@ -77,7 +128,7 @@ class Fit(Estimates):
             width = 0.25 * (min(ends[1], high) - max(ends[0], low)) + 0.01
             axes.append(np.linspace(max(ends[0] - width, low), min(ends[1] + width, high), points))
         rise = region(self.problem, self.theta, axes[0], axes[1])
-        limit = self.observed.quantile(self.confidence, 2, int(self.problem.free.sum()))
+        limit = self.observed.quantile(self.level, 2, int(self.problem.free.sum()))
         units = {"units": "stiffness * length" if not self.problem.free[0] else "length"}
         ds = xr.Dataset(
             {
@@ -89,15 +140,23 @@ class Fit(Estimates):
                 "friction_left": ("friction_left", np.exp(axes[1]) * self._unit, units),
             },
         )
-        return results.stamp(ds, confidence=self.confidence, limit=limit)
+        return results.stamp(ds, level=self.level, limit=limit)
 
     @property
     def _unit(self) -> float:
-        """What the problem's ratios are multiplied by: the stiffness, if it is known."""
+        """The factor that the problem's ratios are multiplied by: the stiffness, if it is known."""
         return 1.0 if self.problem.free[0] else self.chain.stiffness
 
     def dataset(self) -> xr.Dataset:
-        """Curves, errors, fitted loads, parameters and intervals, with the verdict in the attrs."""
+        """Return all of the fit as a Dataset that can be saved.
+
+        Returns
+        -------
+        xarray.Dataset
+            `load`, `load_error` and `fitted_load` (level, spring), lengths; `noise` (level,); and
+            `value`, `low` and `high` (parameter,), each parameter and the ends of its interval. The
+            attrs hold the confidence `level`, chi-square, p-value, status and words.
+        """
         o = self.observed
         both = ("level", "spring")
         ends = np.array(list(self.interval.values()))
@@ -122,7 +181,7 @@ class Fit(Estimates):
             dt=self.problem.dt,
             n_steps=self.problem.n_steps,
             target=self.problem.target,
-            confidence=self.confidence,
+            level=self.level,
             chi_square=self.chi_square,
             dof=self.dof,
             p_value=self.p_value,

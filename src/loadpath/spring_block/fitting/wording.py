@@ -1,4 +1,4 @@
-"""What a fit says in words: estimates, and what its curves cannot tell."""
+"""A fit in words: its estimates, and what its curves cannot tell."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ ERRORS = {
     "pooled replicas": "errors from {} replicas, of one shape for all levels",
     "residuals": "errors from what the fit leaves, so that it cannot be called good or poor",
 }
+"""Where errors come from, in words; {} is the number of replicas."""
 
 
 def describe(fit: Estimates) -> str:
-    """`Fit.words`."""
+    """Return what `Fit.words` says, one sentence a line."""
     free = fit.problem.free
     names = list(fit.value)
     lines = [
         _verdict(fit),
-        *(_one(fit, name) for name, f in zip(names, free, strict=True) if f),
+        *(_estimate(fit, name) for name, f in zip(names, free, strict=True) if f),
     ]
     if free[0]:
         lines.append(
@@ -32,11 +33,11 @@ def describe(fit: Estimates) -> str:
             "Loads show friction and noise only in units of stiffness times target: scaled "
             f"together, all fit as well, and stiffness is held at {fit.chain.stiffness:.4g}."
         )
-    return "\n".join([*lines, *_open(fit)])
+    return "\n".join([*lines, *_unidentified(fit)])
 
 
 def _verdict(fit: Estimates) -> str:
-    """Status, chi-square, and where errors come from."""
+    """Say the status, chi-square, and where errors come from."""
     errors = ERRORS[fit.observed.errors].format(fit.observed.replicas)
     p = "" if math.isnan(fit.p_value) else f", p = {fit.p_value:.2g}"
     return (
@@ -45,21 +46,21 @@ def _verdict(fit: Estimates) -> str:
     )
 
 
-def _one(fit: Estimates, name: str) -> str:
-    """A parameter with its interval, or the bound that there is."""
+def _estimate(fit: Estimates, name: str) -> str:
+    """Say a parameter with its interval, or the bound that there is."""
     low, high = fit.interval[name]
-    sure = f"{100 * fit.confidence:g} %"
+    level = f"{100 * fit.level:g} %"
     if low > 0 and math.isfinite(high):
-        return f"{name} = {fit.value[name]:.4g}, from {low:.4g} to {high:.4g} ({sure})."
+        return f"{name} = {fit.value[name]:.4g}, from {low:.4g} to {high:.4g} ({level})."
     if low > 0:
-        return f"{name} is at least {low:.4g} ({sure}), and has no upper bound."
+        return f"{name} is at least {low:.4g} ({level}), and has no upper bound."
     if math.isfinite(high):
-        return f"{name} is at most {high:.4g} ({sure}), and may be 0."
+        return f"{name} is at most {high:.4g} ({level}), and may be 0."
     return f"{name} is not identified."
 
 
-def _open(fit: Estimates) -> list[str]:
-    """Why parameters are not identified, as far as that can be told."""
+def _unidentified(fit: Estimates) -> list[str]:
+    """Say why parameters are not identified, as far as that can be told."""
     names, known, lines = list(fit.value), fit.identified, []
     noises = names[3:]
     quiet = [fit.interval[name][0] == 0 for name in noises]
