@@ -64,7 +64,7 @@ def test_an_inverse_curve_rises_and_has_the_loads_of_one_that_falls():
     for k in (0, 1):
         about[labels == k] -= about[labels == k].mean(0)
     for kind in ("fuzziness", "trace_ratio", "inverse"):
-        curve = LoadCurve.of([means + about, means + about / 2], labels, kind=kind)
+        curve = LoadCurve.from_features([means + about, means + about / 2], labels, kind=kind)
         assert curve.load[0] == pytest.approx(math.log(4))
 
 
@@ -114,24 +114,24 @@ def test_a_curve_of_features_has_the_separation_of_each_layer(kind):
     features, labels = layers(0)
     features[1] = features[1].astype(np.float32)
     features[2] = features[2][:, :3]  # widths may differ
-    curve = LoadCurve.of(features, labels, kind=kind)
+    curve = LoadCurve.from_features(features, labels, kind=kind)
     expected = [log_separation(H, labels, kind) for H in features]
     assert curve.log_separation.tolist() == expected
     assert curve.kind == kind and curve.replicates is None
     y = np.random.default_rng(0).normal(size=(60, 2))
     expected = [target_separation(H, y, kind) for H in features]
-    assert LoadCurve.of_targets(features, y, kind=kind).log_separation.tolist() == expected
+    assert LoadCurve.from_targets(features, y, kind=kind).log_separation.tolist() == expected
 
 
 def test_replicates_depend_on_the_seed_alone_and_share_their_samples():
     features, labels = layers(1)
-    few = LoadCurve.of(features, labels, n_bootstrap=3, seed=5)
-    many = LoadCurve.of(features, labels, n_bootstrap=6, seed=5)
+    few = LoadCurve.from_features(features, labels, n_bootstrap=3, seed=5)
+    many = LoadCurve.from_features(features, labels, n_bootstrap=6, seed=5)
     np.testing.assert_array_equal(few.replicates, many.replicates[:3])
-    other = LoadCurve.of(features, labels, n_bootstrap=3, seed=6)
+    other = LoadCurve.from_features(features, labels, n_bootstrap=3, seed=6)
     assert (few.replicates != other.replicates).all()
     # Layers that are alike have no load in any replicate, since the samples are the same in both.
-    twice = LoadCurve.of([features[0], features[0]], labels, n_bootstrap=40)
+    twice = LoadCurve.from_features([features[0], features[0]], labels, n_bootstrap=40)
     assert (np.diff(twice.replicates) == 0).all()
     np.testing.assert_array_equal(twice.load_interval(), [[0], [0]])
 
@@ -144,7 +144,7 @@ def test_intervals_are_ordered_and_turn_with_the_kind():
         low, high = falls.interval(score)
         assert low < getattr(falls, score) < high
         assert rises.interval(score) == (low, high)
-        inner = falls.interval(score, confidence=0.5)
+        inner = falls.interval(score, level=0.5)
         assert low < inner[0] < inner[1] < high
     # Independent errors of 0.1 in every layer: variance 0.02 a load, covariance -0.01 of
     # neighbours, known to sqrt(2 / 200) = 10 %.
@@ -154,9 +154,9 @@ def test_intervals_are_ordered_and_turn_with_the_kind():
 
 
 def test_the_bootstrap_error_is_the_spread_over_independent_draws():
-    D = np.array([LoadCurve.of(*layers(seed)).load for seed in range(2, 102)])
+    D = np.array([LoadCurve.from_features(*layers(seed)).load for seed in range(2, 102)])
     inside = [
-        np.sqrt(np.diag(LoadCurve.of(*layers(seed), n_bootstrap=50).load_covariance))
+        np.sqrt(np.diag(LoadCurve.from_features(*layers(seed), n_bootstrap=50).load_covariance))
         for seed in range(2, 12)
     ]
     # The spread of 100 draws is known to 7 %, the mean of 10 bootstraps to about as much; the
@@ -169,11 +169,11 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     # Truth by one draw of 300,000 samples, whose own error is 1/30 of what it is compared with.
     amplitudes, trials = (0.8, 1.0, 1.5, 2.5), 100
     for kind in ("fuzziness", "trace_ratio", "inverse"):
-        truth = LoadCurve.of(*layers(0, n=300_000, amplitudes=amplitudes), kind=kind)
+        truth = LoadCurve.from_features(*layers(0, n=300_000, amplitudes=amplitudes), kind=kind)
         hits = dict.fromkeys(("total", "concavity", "imbalance", "first_minus_last"), 0)
         for seed in range(1, 1 + trials):
             features, labels = layers(seed, n=300, amplitudes=amplitudes)
-            curve = LoadCurve.of(features, labels, kind=kind, n_bootstrap=100)
+            curve = LoadCurve.from_features(features, labels, kind=kind, n_bootstrap=100)
             for score in hits:
                 low, high = curve.interval(score)
                 hits[score] += low <= getattr(truth, score) <= high
@@ -199,17 +199,35 @@ GOOD, LABELS = layers(9)
         (lambda: LoadCurve.from_loads([1, math.inf]), "load must be finite, got inf at index 1"),
         (lambda: LoadCurve.from_loads([1, -1], total=1.0), "load must not sum to 0"),
         (lambda: LoadCurve.from_loads([1], total=math.nan), "total must be finite, got nan"),
-        (lambda: LoadCurve.of(GOOD[:1], LABELS), "features must have at least 2 layers, got 1"),
-        (lambda: LoadCurve.of([GOOD[0], GOOD[1][1:]], LABELS), r"features\[1\] must be .*\(59, 4"),
-        (lambda: LoadCurve.of([GOOD[0], GOOD[1] / 0.0], LABELS), r"features\[1\] must be finite"),
-        (lambda: LoadCurve.of([GOOD[0], 0 * GOOD[1]], LABELS), r"features\[1\].*not separated"),
-        (lambda: LoadCurve.of(GOOD, LABELS, n_bootstrap=-1), "n_bootstrap must be .* not -1"),
-        (lambda: LoadCurve.of(GOOD, LABELS, seed=-1), "seed must be .* not -1"),
-        (lambda: LoadCurve.of(GOOD, LABELS + 5), "at least 2 samples of each .* 0 of class 0"),
-        (lambda: LoadCurve.of_targets(GOOD, LABELS), r"y must be \(60, output\)"),
+        (
+            lambda: LoadCurve.from_features(GOOD[:1], LABELS),
+            "features must have at least 2 layers, got 1",
+        ),
+        (
+            lambda: LoadCurve.from_features([GOOD[0], GOOD[1][1:]], LABELS),
+            r"features\[1\] must be .*\(59, 4",
+        ),
+        (
+            lambda: LoadCurve.from_features([GOOD[0], GOOD[1] / 0.0], LABELS),
+            r"features\[1\] must be finite",
+        ),
+        (
+            lambda: LoadCurve.from_features([GOOD[0], 0 * GOOD[1]], LABELS),
+            r"features\[1\].*not separated",
+        ),
+        (
+            lambda: LoadCurve.from_features(GOOD, LABELS, n_bootstrap=-1),
+            "n_bootstrap must be .* not -1",
+        ),
+        (lambda: LoadCurve.from_features(GOOD, LABELS, seed=-1), "seed must be .* not -1"),
+        (
+            lambda: LoadCurve.from_features(GOOD, LABELS + 5),
+            "at least 2 samples of each .* 0 of class 0",
+        ),
+        (lambda: LoadCurve.from_targets(GOOD, LABELS), r"y must be \(60, output\)"),
         (lambda: LoadCurve(range(3)).interval("total"), "n_bootstrap must be at least 40"),
         (lambda: LoadCurve(range(3)).interval("area"), "score must be one of .* got 'area'"),
-        (lambda: LoadCurve(range(3)).load_interval(confidence=1.0), "confidence must be between"),
+        (lambda: LoadCurve(range(3)).load_interval(level=1.0), "level must be between"),
         (lambda: LoadCurve(range(3)).load_covariance, "n_bootstrap must be at least 2"),
     ],
 )

@@ -1,15 +1,11 @@
 """Data separation: what each layer does to the spread of classes, and how the layers share it."""
 
 from loadpath.measures.separation.bootstrap import Array
-from loadpath.measures.separation.load_curve import LoadCurve, concavity, loads
+from loadpath.measures.separation.class_moments import ClassMoments
+from loadpath.measures.separation.curve_scores import concavity, loads
+from loadpath.measures.separation.inputs import as_features, as_labels, check_labels
+from loadpath.measures.separation.load_curve import LoadCurve
 from loadpath.measures.separation.log_separations import log_separation, target_separation
-from loadpath.measures.separation.moments import (
-    ClassMoments,
-    TargetMoments,
-    as_features,
-    as_labels,
-    check_labels,
-)
 from loadpath.measures.separation.neural_collapse import (
     NeuralCollapse,
     Simplex,
@@ -26,6 +22,7 @@ from loadpath.measures.separation.scatter import (
     check_kind,
     noise_floor,
 )
+from loadpath.measures.separation.target_moments import TargetMoments
 from loadpath.measures.separation.target_probe import target_probe
 
 __all__ = [
@@ -51,7 +48,6 @@ __all__ = [
     "nc4",
     "neural_collapse",
     "noise_floor",
-    "target_probe",
     "target_probe",
     "target_separation",
 ]

@@ -12,40 +12,91 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from loadpath.checks import check_count
-from loadpath.measures.separation.log_separations import as_targets, class_moments, target_moments
-from loadpath.measures.separation.moments import ClassMoments, TargetMoments, as_labels, as_tensor
+from loadpath.measures.separation.class_moments import ClassMoments
+from loadpath.measures.separation.inputs import as_labels, as_targets, as_tensor
 from loadpath.measures.separation.scatter import SeparationKind, check_kind
+from loadpath.measures.separation.target_moments import TargetMoments
 
 Array = NDArray[np.float64]
 
 
-def of_classes(
+def resample_classes(
     features: Sequence[Any], labels: Any, *, kind: SeparationKind, n_bootstrap: int, seed: int
 ) -> tuple[Array, Array | None]:
-    """Log separation (layer,) of classes, and of resampled data (replicate, layer).
+    """Measure the log separation of classes in every layer, and in resampled data.
 
-    Samples are drawn with replacement within each class, so that class sizes stay. None without
-    replicates. Memory is that of one layer's features beside those given.
+    Parameters
+    ----------
+    features : sequence of (Tensor or array_like)
+        (sample, width) features of every layer, the same samples in each.
+    labels : Tensor or array_like
+        (sample,) class numbers from 0.
+    kind : {"fuzziness", "trace_ratio", "inverse"}
+        The convention of the separation.
+    n_bootstrap : int
+        How many times samples are drawn anew, with replacement within each class, so that class
+        sizes stay.
+    seed : int
+        Seed of the drawing.
 
-    Raises: ValueError as `LoadCurve.of`.
+    Returns
+    -------
+    curve : Array
+        (layer,) log separation.
+    replicates : Array or None
+        (replicate, layer) log separation of resampled data; None without replicates.
+
+    Raises
+    ------
+    ValueError
+        As `LoadCurve.from_features`.
+
+    Notes
+    -----
+    Memory is that of one layer's features beside those given.
     """
     layers = _layers(features)
     numbers = as_labels(labels, len(layers[0])).cpu()
     groups = [torch.nonzero(numbers == k)[:, 0].numpy() for k in numbers.unique()]
-    return _measure(layers, numbers, class_moments, groups, kind, n_bootstrap, seed)
+    moments = ClassMoments.from_features
+    return _measure(layers, numbers, moments, groups, kind, n_bootstrap, seed)
 
 
-def of_targets(
+def resample_targets(
     features: Sequence[Any], y: Any, *, kind: SeparationKind, n_bootstrap: int, seed: int
 ) -> tuple[Array, Array | None]:
-    """Log separation (layer,) of real targets, and of resampled data (replicate, layer).
+    """Measure the log separation of real targets in every layer, and in resampled data.
 
-    Raises: ValueError as `LoadCurve.of_targets`.
+    Parameters
+    ----------
+    features : sequence of (Tensor or array_like)
+        (sample, width) features of every layer, the same samples in each.
+    y : Tensor or array_like
+        (sample, output) real targets.
+    kind : {"fuzziness", "trace_ratio", "inverse"}
+        The convention of the separation.
+    n_bootstrap : int
+        How many times samples are drawn anew, with replacement from all of them.
+    seed : int
+        Seed of the drawing.
+
+    Returns
+    -------
+    curve : Array
+        (layer,) log separation.
+    replicates : Array or None
+        (replicate, layer) log separation of resampled data; None without replicates.
+
+    Raises
+    ------
+    ValueError
+        As `LoadCurve.from_targets`.
     """
     layers = _layers(features)
     targets = as_targets(y, len(layers[0])).cpu()
     groups = [np.arange(len(targets))]
-    return _measure(layers, targets, target_moments, groups, kind, n_bootstrap, seed)
+    moments = TargetMoments.from_features
+    return _measure(layers, targets, moments, groups, kind, n_bootstrap, seed)
 
 
 def _layers(features: Sequence[Any]) -> list[Tensor]:
@@ -72,6 +123,7 @@ def _measure(
     n_bootstrap: int,
     seed: int,
 ) -> tuple[Array, Array | None]:
+    """Measure all layers, then draw within each of the groups of samples and measure again."""
     check_kind(kind)
     check_count("n_bootstrap", n_bootstrap, 0)
     check_count("seed", seed, 0)

@@ -1,8 +1,8 @@
 r"""Load curves: how the layers of one net share the work of separating the data.
 
-The log separation $D_l$ falls from layer to layer; the load of a layer is what it takes off,
-$d_l = D_{l-1} - D_l$. Which layers to pass is the caller's choice: [SB] starts at the output of
-the input BatchNorm, layer 0, and leaves the logits out.
+The log separation $D_l$ falls from layer to layer. The load of a layer is what it takes off,
+$d_l = D_{l-1} - D_l$. Which layers to pass is the caller's choice: the spring-block paper starts at
+the output of the input BatchNorm, layer 0, and leaves the logits out.
 """
 
 from __future__ import annotations
@@ -16,8 +16,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from loadpath.measures.separation import bootstrap
-from loadpath.measures.separation.bootstrap import Array
+from loadpath.checks import check_level
+from loadpath.measures.separation.bootstrap import Array, resample_classes, resample_targets
+from loadpath.measures.separation.curve_scores import (
+    SCORES,
+    concavity,
+    first_minus_last,
+    imbalance,
+    loads,
+    total,
+)
 from loadpath.measures.separation.scatter import SeparationKind, check_kind
 
 Score = Literal["total", "concavity", "imbalance", "first_minus_last"]
@@ -25,26 +33,49 @@ Score = Literal["total", "concavity", "imbalance", "first_minus_last"]
 
 @dataclass(frozen=True, eq=False)
 class LoadCurve:
-    r"""Log separation $D_l$ of the layers of one net, with the loads and scores it gives.
+    r"""Log separation of the layers of one net, with the loads and scores that it gives.
 
-    >>> curve = LoadCurve([4.0, 3.5, 2.0, 0.0])
-    >>> curve.load
-    array([0.5, 1.5, 2. ])
-    >>> round(curve.concavity, 6)                 # above its chord: the deep layers do the work
-    0.09375
+    Parameters
+    ----------
+    log_separation : array_like
+        (layer,) at least 2 numbers $D_l$; copied and made read-only. With kind "inverse" they are
+        taken to rise as the classes separate, and otherwise to fall.
+    kind : {"fuzziness", "trace_ratio", "inverse"}, optional
+        Convention of the separation; None for anything else that falls.
+    replicates : array_like, optional
+        (replicate, layer) the same of resampled data.
 
-    `log_separation` is (layer,): at least 2 numbers, copied and made read-only. With kind
-    "inverse" they are taken to rise as the classes separate, and otherwise to fall; loads,
-    concavity and the other scores are oriented alike for all kinds, so that positive work is a
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 layers, a value is not finite, or `kind` is unknown.
+
+    See Also
+    --------
+    LoadCurve.from_features : Measures the curve of classes.
+    LoadCurve.from_targets : Measures the curve of real targets.
+
+    Notes
+    -----
+    Loads, concavity and the other scores are oriented alike for all kinds: positive work is a
     positive load.
 
-    Raises: ValueError if there are fewer than 2 layers, a value is not finite, or `kind` is not
-    one of "fuzziness", "trace_ratio", "inverse" and None.
-    Source: Shi, Pan and Dokmanic, arXiv:2407.19353; He and Su, PNAS 2023.
+    References
+    ----------
+    .. [1] Shi, Pan and Dokmanic, arXiv:2407.19353.
+    .. [2] He and Su, "A law of data separation in deep learning", PNAS 2023.
+
+    Examples
+    --------
+    >>> curve = LoadCurve([4.0, 3.5, 2.0, 0.0])
+    >>> curve.load.tolist()
+    [0.5, 1.5, 2.0]
+    >>> curve.concavity  # above its chord: the deep layers do the work
+    0.09375
     """
 
     log_separation: Array
-    """$D_l$, (layer,), natural logarithms, as measured: rises with depth for kind "inverse"."""
+    """$D_l$, (layer,), natural logarithms, as measured: it rises with depth for kind "inverse"."""
     kind: SeparationKind | None = None
     """Convention of the separation; None for anything else that falls, as 1 - x of a chain."""
     replicates: Array | None = None
@@ -59,7 +90,7 @@ class LoadCurve:
             _freeze(self, "replicates", _replicates(self.replicates, len(D)))
 
     @classmethod
-    def of(
+    def from_features(
         cls,
         features: Sequence[Tensor | ArrayLike],
         labels: Tensor | ArrayLike,
@@ -68,23 +99,55 @@ class LoadCurve:
         n_bootstrap: int = 0,
         seed: int = 0,
     ) -> LoadCurve:
-        """Curve of the classes in the features of one net, layer by layer.
+        """Measure the curve of the classes in the features of one net, layer by layer.
 
-        `features`: (sample, width) of every layer, widths may differ, the same samples in each.
-        `labels`: (sample,) class numbers from 0. `n_bootstrap`: how many times samples are drawn
-        anew, with replacement within their classes and the same for all layers; `interval` needs
-        40 for its 95 %. Cost of each O(layers N (w + K)^2).
+        Parameters
+        ----------
+        features : sequence of (Tensor or array_like)
+            (sample, width) features of every layer. Widths may differ; the samples are the same in
+            each.
+        labels : Tensor or array_like
+            (sample,) class numbers from 0.
+        kind : {"fuzziness", "trace_ratio", "inverse"}
+            The convention of the separation; see `log_separation`.
+        n_bootstrap : int
+            How many times samples are drawn anew, with replacement within their classes and the
+            same for all layers. `interval` needs 40 for its 95 %.
+        seed : int
+            Seed of the drawing.
 
-        Raises: ValueError for fewer than 2 layers, another `kind`, bad features or labels as in
-        `log_separation`, and a layer whose log separation is infinite.
+        Returns
+        -------
+        LoadCurve
+            The curve, with `n_bootstrap` replicates.
+
+        Raises
+        ------
+        ValueError
+            For fewer than 2 layers, another `kind`, bad features or labels as in `log_separation`,
+            and a layer whose log separation is infinite.
+
+        Notes
+        -----
+        Each replicate costs O(layers N (w + K)^2) for N samples of width w in K classes.
+
+        Examples
+        --------
+        A layer that halves the scatter about the class means has a load of log 4:
+
+        >>> means, about = np.array([0.0, 0.0, 3.0, 3.0]), np.array([1.0, -1.0, 1.0, -1.0])
+        >>> before, after = (means + about)[:, None], (means + about / 2)[:, None]
+        >>> curve = LoadCurve.from_features([before, after], np.array([0, 0, 1, 1]))
+        >>> curve.load.round(6).tolist()
+        [1.386294]
         """
-        return cls._of(
-            bootstrap.of_classes(features, labels, kind=kind, n_bootstrap=n_bootstrap, seed=seed),
-            kind,
+        curve, replicates = resample_classes(
+            features, labels, kind=kind, n_bootstrap=n_bootstrap, seed=seed
         )
+        return cls(curve, kind, replicates)
 
     @classmethod
-    def of_targets(
+    def from_targets(
         cls,
         features: Sequence[Tensor | ArrayLike],
         y: Tensor | ArrayLike,
@@ -93,29 +156,69 @@ class LoadCurve:
         n_bootstrap: int = 0,
         seed: int = 0,
     ) -> LoadCurve:
-        """Curve of real targets y (sample, output), by `target_separation`; else as `of`.
+        """Measure the curve of real targets in the features of one net, layer by layer.
 
-        Samples are drawn anew from all of them.
+        Parameters
+        ----------
+        features : sequence of (Tensor or array_like)
+            (sample, width) features of every layer; the samples are the same in each.
+        y : Tensor or array_like
+            (sample, output) real targets.
+        kind : {"fuzziness", "trace_ratio", "inverse"}
+            The convention of the separation; see `target_separation`.
+        n_bootstrap : int
+            How many times samples are drawn anew, with replacement from all of them and the same
+            for all layers.
+        seed : int
+            Seed of the drawing.
 
-        Raises: ValueError as `of`, with bad targets as in `target_separation`.
+        Returns
+        -------
+        LoadCurve
+            The curve, with `n_bootstrap` replicates.
+
+        Raises
+        ------
+        ValueError
+            For fewer than 2 layers, another `kind`, bad features or targets as in
+            `target_separation`, and a layer whose log separation is infinite.
         """
-        return cls._of(
-            bootstrap.of_targets(features, y, kind=kind, n_bootstrap=n_bootstrap, seed=seed),
-            kind,
+        curve, replicates = resample_targets(
+            features, y, kind=kind, n_bootstrap=n_bootstrap, seed=seed
         )
+        return cls(curve, kind, replicates)
 
-    @classmethod
-    def _of(cls, measured: tuple[Array, Array | None], kind: SeparationKind) -> LoadCurve:
-        return cls(measured[0], kind, measured[1])
+    of = from_features
+    """`from_features` by its name in 0.1.0."""
+    of_targets = from_targets
+    """`from_targets` by its name in 0.1.0."""
 
     @classmethod
     def from_loads(cls, load: ArrayLike, *, total: float | None = None) -> LoadCurve:
-        """Curve that has these loads (load,) and ends at 0, as that of a chain of blocks does.
+        """Return the curve that has these loads and ends at 0, as that of a chain of blocks does.
 
-        `total`: what the loads are scaled to sum to; None leaves them as they are.
+        Parameters
+        ----------
+        load : array_like
+            (load,) at least one number.
+        total : float, optional
+            What the loads are scaled to sum to; they stay as they are if left out.
 
-        Raises: ValueError if a load or `total` is not finite, or there is no load, or loads that
-        sum to 0 are to be scaled.
+        Returns
+        -------
+        LoadCurve
+            The curve, one layer longer than the loads, of no kind and without replicates.
+
+        Raises
+        ------
+        ValueError
+            If a load or `total` is not finite, there is no load, or loads that sum to 0 are to be
+            scaled.
+
+        Examples
+        --------
+        >>> LoadCurve.from_loads([1, 3], total=1.0).log_separation.tolist()
+        [1.0, 0.75, 0.0]
         """
         d = _finite("load", load, fewest=1)
         if total is not None:
@@ -138,18 +241,22 @@ class LoadCurve:
 
     @property
     def total(self) -> float:
-        r"""All loads together, $D_0 - D_L$."""
+        r"""Sum of the loads, $D_0 - D_L$."""
         return float(total(self.falling))
 
     @property
     def concavity(self) -> float:
         r"""Mean over layers of the curve minus its chord, in units of the fall between its ends.
 
-        $\frac{1}{L+1} \sum_l (D_l - \bar D_l) / |D_0 - D_L|$, $\bar D_l$ the straight line from
-        $D_0$ to $D_L$. Positive: concave, "lazy", deep layers do the work. Negative: convex,
-        "active", shallow layers do. 0: all do the same. Between -1/2 and 1/2 for a curve that
-        only falls; infinite where the ends are equal and the curve between is not, where lazy
-        and active mean nothing, and 0 for a constant curve. Dimensionless.
+        Positive: the curve is concave, or "lazy", and deep layers do the work. Negative: it is
+        convex, or "active", and shallow layers do. 0: all do the same. Dimensionless.
+
+        Notes
+        -----
+        $\frac{1}{L+1} \sum_l (D_l - \bar D_l) / |D_0 - D_L|$, with $\bar D_l$ the straight line
+        from $D_0$ to $D_L$. It lies between -1/2 and 1/2 for a curve that only falls. Where the
+        ends are equal, lazy and active mean nothing: it is infinite if the curve between is not
+        equal too, and 0 for a constant curve.
         """
         return float(concavity(self.falling))
 
@@ -163,37 +270,71 @@ class LoadCurve:
         r"""Load of the first layer minus that of the last, $d_1 - d_L$."""
         return float(first_minus_last(self.falling))
 
-    def interval(self, score: Score, *, confidence: float = 0.95) -> tuple[float, float]:
-        r"""Bootstrap confidence interval of a score: "concavity", "imbalance", and so on.
+    def interval(self, score: Score, *, level: float = 0.95) -> tuple[float, float]:
+        r"""Return the bootstrap confidence interval of a score.
 
-        Of the net as it is, over samples like these: another training of the net, or whether the
-        samples are those it was trained on, is not in it. Ends
-        $2 \hat s - s^*_{1 - \alpha/2}$ and $2 \hat s - s^*_{\alpha/2}$ by the replicates'
-        quantiles $s^*$ (the "basic" interval): separation measured on few samples is biased
-        towards more of it, resampled data once more, and this takes the bias off. Unbounded where
-        the score itself is infinite.
+        The interval is for the net as it is, over samples like these. Another training of the net
+        is not in it, nor whether the samples are those that it was trained on.
 
-        Raises: ValueError if there are fewer than 2 / (1 - confidence) replicates, or for an
-        unknown score or a confidence not between 0 and 1.
+        Parameters
+        ----------
+        score : {"total", "concavity", "imbalance", "first_minus_last"}
+            Which score.
+        level : float
+            Confidence level, between 0 and 1.
+
+        Returns
+        -------
+        low, high : float
+            Ends of the interval, units of the score; unbounded where the score itself is infinite.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than 2 / (1 - level) replicates, or for an unknown score or a level
+            that is not between 0 and 1.
+
+        Notes
+        -----
+        With $\hat s$ the score and $s^*_q$ the quantiles of the replicates, the ends are
+        $2 \hat s - s^*_{1 - \alpha/2}$ and $2 \hat s - s^*_{\alpha/2}$ for a level of $1 - \alpha$
+        (the "basic" interval). Separation that is measured on few samples is biased towards more of
+        it, and resampled data once more: this takes the bias off.
         """
         if score not in SCORES:
             raise ValueError(f"score must be one of {', '.join(SCORES)}, got {score!r}.")
-        value = SCORES[score]
-        low, high = self._basic(value, confidence)
+        low, high = self._basic(SCORES[score], level)
         return float(low), float(high)
 
-    def load_interval(self, *, confidence: float = 0.95) -> Array:
-        """Bootstrap confidence intervals (2, layer - 1) of the loads, each by itself.
+    def load_interval(self, *, level: float = 0.95) -> Array:
+        """Return the bootstrap confidence intervals of the loads, each by itself.
 
-        Raises: ValueError as `interval`.
+        Parameters
+        ----------
+        level : float
+            Confidence level, between 0 and 1.
+
+        Returns
+        -------
+        Array
+            (2, layer - 1) lower and upper ends.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than 2 / (1 - level) replicates, or for a level that is not between 0
+            and 1.
         """
-        return self._basic(loads, confidence)
+        return self._basic(loads, level)
 
     @property
     def load_covariance(self) -> Array:
         """Bootstrap covariance (layer - 1, layer - 1) of the loads.
 
-        Raises: ValueError without at least 2 replicates.
+        Raises
+        ------
+        ValueError
+            Without at least 2 replicates.
         """
         return np.atleast_2d(np.cov(loads(self._resampled(2)), rowvar=False))
 
@@ -206,12 +347,11 @@ class LoadCurve:
             raise ValueError(f"n_bootstrap must be at least {fewest} for this, got {count}.")
         return self._turned(self.replicates)
 
-    def _basic(self, value: Callable[[Array], Array], confidence: float) -> Array:
-        """Lower and upper ends, (2, ...)."""
-        if not 0 < confidence < 1:
-            raise ValueError(f"confidence must be between 0 and 1, got {confidence}.")
-        tail = (1 - confidence) / 2
-        # Rounding of 1 - confidence must not ask for a replicate more.
+    def _basic(self, value: Callable[[Array], Array], level: float) -> Array:
+        """Return the lower and upper ends, (2, ...)."""
+        check_level(level)
+        tail = (1 - level) / 2
+        # Rounding of 1 - level must not ask for a replicate more.
         resampled = value(self._resampled(math.ceil(1 / tail - 1e-9)))
         point = value(self.falling)
         # No interpolation: scores of replicates may be infinite.
@@ -220,45 +360,6 @@ class LoadCurve:
         if not np.isfinite(point).all():
             return np.array([-np.inf, np.inf])
         return np.stack([2 * point - upper, 2 * point - lower])
-
-
-def loads(D: Array) -> Array:
-    """Loads (..., layer - 1) of falling curves (..., layer)."""
-    return -np.diff(D, axis=-1)
-
-
-def total(D: Array) -> Array:
-    """Sum of the loads (...) of falling curves (..., layer)."""
-    return np.asarray(D[..., 0] - D[..., -1])
-
-
-def concavity(D: Array) -> Array:
-    """`LoadCurve.concavity` (...) of falling curves (..., layer)."""
-    mean = D.mean(-1) - (D[..., 0] + D[..., -1]) / 2
-    fall = np.abs(total(D))
-    # Rounding of the mean must not make a constant curve look bent.
-    mean = np.where(np.ptp(D, axis=-1) == 0, 0.0, mean)
-    bent = np.where(mean == 0, 0.0, np.copysign(np.inf, mean))
-    return np.where(fall > 0, mean / np.where(fall > 0, fall, 1.0), bent)
-
-
-def imbalance(D: Array) -> Array:
-    """Standard deviation of the loads (...) of falling curves (..., layer)."""
-    return np.asarray(loads(D).std(-1))
-
-
-def first_minus_last(D: Array) -> Array:
-    """First load minus the last (...) of falling curves (..., layer)."""
-    d = loads(D)
-    return np.asarray(d[..., 0] - d[..., -1])
-
-
-SCORES: dict[str, Callable[[Array], Array]] = {
-    "total": total,
-    "concavity": concavity,
-    "imbalance": imbalance,
-    "first_minus_last": first_minus_last,
-}
 
 
 def _freeze(curve: LoadCurve, name: str, values: Array) -> None:
@@ -277,7 +378,7 @@ def _replicates(values: Any, layers: int) -> Array:
 
 
 def _finite(name: str, values: Any, *, fewest: int) -> Array:
-    """A copy as float64, once it is known to be a list of finite numbers."""
+    """Return a copy as float64, once it is known to be a list of finite numbers."""
     try:
         array = np.array(values, dtype=np.float64)
     except (TypeError, ValueError):

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from loadpath.measures.separation.moments import (
-    ClassMoments,
-    TargetMoments,
-    as_features,
-    as_labels,
-    as_tensor,
-    check_labels,
-)
+from loadpath.measures.separation.class_moments import ClassMoments
 from loadpath.measures.separation.scatter import SeparationKind, check_kind
+from loadpath.measures.separation.target_moments import TargetMoments
 
 
 def log_separation(
@@ -23,43 +15,65 @@ def log_separation(
     labels: Int[Tensor, " sample"],
     kind: SeparationKind = "fuzziness",
 ) -> float:
-    r"""Log separation of classes in one layer's features, by one of three conventions.
+    r"""Return the log separation of classes in one layer's features.
 
-    "fuzziness": $\log \mathrm{Tr}(\Sigma_w \Sigma_b^+)$ [HS; SB's code];
-    "trace_ratio": $\log (\mathrm{Tr} \Sigma_w / \mathrm{Tr} \Sigma_b)$ [SB's code];
-    "inverse": $\log \mathrm{Tr}(\Sigma_b \Sigma_w^+)$ [SB's code].
+    It says how wide the classes are in the features, for the distance between them.
 
-    The first two fall as classes separate; "inverse" rises. Natural logarithm, dimensionless. The
-    pseudo-inverse of $\Sigma_b$ takes exactly its leading K - 1 directions for K classes (fewer
+    Parameters
+    ----------
+    H : Tensor or array_like
+        (sample, width) features of any type of real numbers.
+    labels : Tensor or array_like
+        (sample,) class numbers: whole numbers from 0 to K - 1, and all of these.
+    kind : {"fuzziness", "trace_ratio", "inverse"}
+        The convention; see the notes.
+
+    Returns
+    -------
+    float
+        Natural logarithm, dimensionless. It falls as the classes separate, and with kind "inverse"
+        it rises. If every sample is at its class mean it is -inf (inf for "inverse"), and if the
+        class means are all alike it is inf (-inf for "inverse"); `ClassMoments.scatter().status`
+        has the words.
+
+    Raises
+    ------
+    ValueError
+        If `H` is not finite and (sample, width), `labels` are not whole numbers from 0, a class has
+        fewer than 2 samples, or for another `kind`.
+
+    Notes
+    -----
+    With $\Sigma_b$ the covariance between classes and $\Sigma_w$ that within them (see
+    `ClassMoments.scatter`):
+
+    - "fuzziness" is $\log \mathrm{Tr}(\Sigma_w \Sigma_b^+)$ ([1]_, and the code of [2]_);
+    - "trace_ratio" is $\log (\mathrm{Tr} \Sigma_w / \mathrm{Tr} \Sigma_b)$ (the code of [2]_);
+    - "inverse" is $\log \mathrm{Tr}(\Sigma_b \Sigma_w^+)$ (the code of [2]_).
+
+    The pseudo-inverse of $\Sigma_b$ takes exactly its leading K - 1 directions for K classes (fewer
     only if the class means span fewer), and that of $\Sigma_w$ at most N - K; see `Scatter`.
-    If every sample is at its class mean: -inf, and inf for "inverse"; if the class means are all
-    alike, the reverse; `ClassMoments.scatter().status` has the words.
+    Computed in float64 at a cost of O(N (w + K)^2) for N samples of width w.
 
-    H and `labels` may be tensors or arrays, labels whole numbers from 0 to K - 1 and all of these;
-    float64 within. Cost O(N (w + K)^2).
+    References
+    ----------
+    .. [1] He and Su, "A law of data separation in deep learning", PNAS 2023.
+    .. [2] Shi, Pan and Dokmanic, arXiv:2407.19353.
 
-    Raises: ValueError if H is not finite and (sample, width), labels are not whole numbers from 0,
-    a class has fewer than 2 samples, or for another `kind`.
-    Source: He and Su, PNAS 2023; Shi, Pan and Dokmanic, arXiv:2407.19353.
+    Examples
+    --------
+    Two classes with means 2 apart (variance 1) and a variance of 1/4 within them:
+
+    >>> import numpy as np
+    >>> H = np.array([[-0.5], [0.5], [1.5], [2.5]])
+    >>> labels = np.array([0, 0, 1, 1])
+    >>> round(log_separation(H, labels), 6)
+    -1.386294
+    >>> round(log_separation(H, labels, kind="inverse"), 6)
+    1.386294
     """
     check_kind(kind)
-    return class_moments(H, labels).log_separation(kind)
-
-
-def class_moments(H: Any, labels: Any) -> ClassMoments:
-    """Moments of all samples at once, with as many classes as the labels have.
-
-    Raises: ValueError as `ClassMoments`.
-    """
-    rows, _ = as_features("H", H)
-    numbers = as_labels(labels, len(rows))
-    # A stray large number must not ask for a column for each class below it.
-    check_labels(numbers, len(numbers))
-    if int(numbers.max()) < 1:
-        raise ValueError("labels must have at least 2 classes, got class 0 alone.")
-    moments = ClassMoments(rows.shape[1], int(numbers.max()) + 1)
-    moments.update(H, numbers)
-    return moments
+    return ClassMoments.from_features(H, labels).log_separation(kind)
 
 
 def target_separation(
@@ -67,42 +81,49 @@ def target_separation(
     y: Float[Tensor, "sample output"],
     kind: SeparationKind = "fuzziness",
 ) -> float:
-    r"""Log separation of real targets in one layer's features; that of classes for one-hot y.
+    r"""Return the log separation of real targets in one layer's features.
 
+    With y the classes as zeros and ones this is `log_separation`.
+
+    Parameters
+    ----------
+    H : Tensor or array_like
+        (sample, width) features of any type of real numbers.
+    y : Tensor or array_like
+        (sample, output) real targets.
+    kind : {"fuzziness", "trace_ratio", "inverse"}
+        The convention; see `log_separation`.
+
+    Returns
+    -------
+    float
+        Natural logarithm, dimensionless.
+
+    Raises
+    ------
+    ValueError
+        If `H` and `y` are not finite with one row for each sample, y is constant, there are too few
+        samples for its rank, or for another `kind`.
+
+    Notes
+    -----
     Each feature is fitted by y and a constant, $h \approx a + B y$, by least squares: $\Sigma_b$ is
     the covariance of the fit, $\Sigma_w$ that of what is left, and they add up to that of h. With
-    y the classes as zeros and ones the fit is the class mean, so that this is `log_separation`.
-    Rank of $\Sigma_b$: that of the centred y, or fewer. Any invertible linear map of y changes
-    nothing. It sees only what is linear in y.
+    y the classes as zeros and ones the fit is the class mean. The rank of $\Sigma_b$ is that of the
+    centred y, or less. Any invertible linear map of y changes nothing. Only what is linear in y is
+    seen. The definition is this project's, after [1]_.
 
-    Raises: ValueError if H and y are not finite with one row for each sample, y is constant, there
-    are too few samples for its rank, or for another `kind`.
-    Source: this project, after He and Su, PNAS 2023.
+    References
+    ----------
+    .. [1] He and Su, "A law of data separation in deep learning", PNAS 2023.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> H = np.array([[-0.5], [0.5], [1.5], [2.5]])
+    >>> y = np.array([[3.0], [3.0], [7.0], [7.0]])  # the classes 0, 0, 1, 1, moved and scaled
+    >>> round(target_separation(H, y), 6)
+    -1.386294
     """
     check_kind(kind)
-    return target_moments(H, y).log_separation(kind)
-
-
-def target_moments(H: Any, y: Any) -> TargetMoments:
-    """Moments of all samples at once.
-
-    Raises: ValueError as `TargetMoments`.
-    """
-    rows, _ = as_features("H", H)
-    targets = as_targets(y, len(rows))
-    moments = TargetMoments(rows.shape[1], targets.shape[1])
-    moments.update(H, targets)
-    return moments
-
-
-def as_targets(y: Any, n: int) -> Tensor:
-    """Targets as finite float64 (n, output).
-
-    Raises: ValueError otherwise.
-    """
-    given = as_tensor("y", y)
-    if given.ndim != 2 or len(given) != n:
-        raise ValueError(
-            f"y must be ({n}, output) as H has {n} samples, got shape {tuple(given.shape)}."
-        )
-    return as_features("y", given)[0]
+    return TargetMoments.from_features(H, y).log_separation(kind)

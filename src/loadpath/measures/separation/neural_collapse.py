@@ -18,8 +18,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from loadpath.checks import as_rows
-from loadpath.measures.separation.log_separations import class_moments
-from loadpath.measures.separation.moments import ClassMoments, as_features, as_tensor
+from loadpath.measures.separation.class_moments import ClassMoments
+from loadpath.measures.separation.inputs import as_features, as_tensor
 from loadpath.measures.separation.scatter import Scatter
 
 
@@ -63,7 +63,7 @@ def neural_collapse(
     Raises: ValueError for features, labels or a classifier that are not finite or do not fit, and
     a class of fewer than 2 samples.
     """
-    moments = class_moments(H, labels)
+    moments = ClassMoments.from_features(H, labels)
     return NeuralCollapse(
         nc1(moments), nc2(moments), nc3(moments, weight), nc4(moments, H, weight, bias)
     )

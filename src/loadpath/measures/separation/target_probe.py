@@ -9,8 +9,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from loadpath.checks import check_count
-from loadpath.measures.separation.log_separations import as_targets
-from loadpath.measures.separation.moments import as_features, as_labels, as_tensor, check_labels
+from loadpath.measures.separation.inputs import (
+    as_features,
+    as_labels,
+    as_targets,
+    as_tensor,
+    check_labels,
+)
 from loadpath.threads import torch_threads
 
 

@@ -1,0 +1,157 @@
+"""Features, labels and targets as they are given, made tensors that the measures can use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+
+from loadpath.checks import as_rows
+
+
+def as_tensor(name: str, values: Any) -> Shaped[Tensor, ...]:
+    """Return real numbers of any kind as a tensor of their own type, without a graph.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    values : Tensor or array_like
+        Real numbers of any shape.
+
+    Returns
+    -------
+    Tensor
+        The same numbers. Memory is shared with what was given where that is possible.
+
+    Raises
+    ------
+    ValueError
+        If `values` are not real numbers.
+    """
+    if isinstance(values, Tensor):
+        kind, real = values.dtype, not values.dtype.is_complex and values.dtype != torch.bool
+    else:
+        values = np.asarray(values)
+        kind, real = values.dtype, values.dtype.kind in "iuf"
+    if not real:
+        raise ValueError(f"{name} must hold real numbers, got {kind}.")
+    if isinstance(values, Tensor):
+        return values.detach()
+    # Torch takes neither read-only memory nor negative strides.
+    return torch.from_numpy(np.require(values, requirements=["C", "W"]))
+
+
+def as_features(
+    name: str, H: Any, *, width: int | None = None
+) -> tuple[Float[Tensor, "sample width"], float]:
+    """Return features in float64, and the epsilon of the type that they came in.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    H : Tensor or array_like
+        (sample, width) features.
+    width : int, optional
+        The width that they must have; any if left out.
+
+    Returns
+    -------
+    rows : Tensor
+        (sample, width), finite, float64.
+    epsilon : float
+        Relative rounding of the type of `H`; 0 for whole numbers.
+
+    Raises
+    ------
+    ValueError
+        If `H` is not a finite matrix with at least one row, or is of another width.
+    """
+    given = as_tensor(name, H)
+    epsilon = torch.finfo(given.dtype).eps if given.is_floating_point() else 0.0
+    shape = None if width is None else (len(given) if given.ndim else 0, width)
+    return as_rows(name, given, shape=shape), epsilon
+
+
+def as_labels(labels: Any, n: int) -> Int[Tensor, " sample"]:
+    """Return class numbers as int64.
+
+    Parameters
+    ----------
+    labels : Tensor or array_like
+        (sample,) whole numbers. Their range is not looked at; see `check_labels`.
+    n : int
+        How many there must be: the number of samples.
+
+    Returns
+    -------
+    Tensor
+        (sample,), int64.
+
+    Raises
+    ------
+    ValueError
+        If `labels` are not `n` whole numbers.
+    """
+    given = as_tensor("labels", labels)
+    if given.is_floating_point():
+        raise ValueError(f"labels must be class numbers as integers, got {given.dtype}.")
+    if tuple(given.shape) != (n,):
+        raise ValueError(
+            f"labels must have shape ({n},) as H has {n} samples, got {tuple(given.shape)}."
+        )
+    return given.to(torch.int64)
+
+
+def check_labels(labels: Int[Tensor, " sample"], n_classes: int) -> None:
+    """Refuse labels out of range.
+
+    Parameters
+    ----------
+    labels : Tensor
+        (sample,) whole numbers, at least one.
+    n_classes : int
+        They must be from 0 to one less than this.
+
+    Raises
+    ------
+    ValueError
+        If a label is out of range.
+    """
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= n_classes:
+        raise ValueError(
+            f"labels must be class numbers 0 to {n_classes - 1}, got {low if low < 0 else high}."
+        )
+
+
+def as_targets(y: Any, n: int) -> Float[Tensor, "sample output"]:
+    """Return real targets in float64.
+
+    Parameters
+    ----------
+    y : Tensor or array_like
+        (sample, output) real targets.
+    n : int
+        How many samples there must be.
+
+    Returns
+    -------
+    Tensor
+        (sample, output), finite, float64.
+
+    Raises
+    ------
+    ValueError
+        If `y` is not a finite matrix with one row for each sample.
+    """
+    given = as_tensor("y", y)
+    if given.ndim != 2 or len(given) != n:
+        raise ValueError(
+            f"y must be ({n}, output) as H has {n} samples, got shape {tuple(given.shape)}."
+        )
+    return as_features("y", given)[0]
