@@ -10,7 +10,6 @@ from .dimension import two_nn_by_scale as two_nn_by_scale
 from .pair_sums import PairSums as PairSums
 from .probes import Probe as Probe
 from .probes import class_probe as class_probe
-from .probes import wilson as wilson
 from .ranks import LEAST as LEAST
 from .ranks import SAMPLES_PER_RANK as SAMPLES_PER_RANK
 from .ranks import effective_rank as effective_rank
@@ -18,6 +17,9 @@ from .ranks import effective_rank_of_spectrum as effective_rank_of_spectrum
 from .ranks import participation_ratio as participation_ratio
 from .ranks import participation_ratio_of_spectrum as participation_ratio_of_spectrum
 from .ranks import self_sums as self_sums
+from .spectra import spectrum as spectrum
+from .spectra import stable_rank as stable_rank
+from .spectra import stable_rank_of_spectrum as stable_rank_of_spectrum
 from .steps import StepSums as StepSums
 from .steps import effective_depth as effective_depth
 from .steps import relative_step as relative_step

@@ -10,8 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from loadpath.leaky_resnet.mechanics import spectrum, stable_rank_of_spectrum
-from loadpath.measures import StepSums, participation_ratio_of_spectrum
+from loadpath.measures import (
+    StepSums,
+    participation_ratio_of_spectrum,
+    spectrum,
+    stable_rank_of_spectrum,
+)
 from loadpath.measures.separation import ClassMoments, LoadCurve, SeparationKind, loads, noise_floor
 from loadpath.threads import torch_threads
 

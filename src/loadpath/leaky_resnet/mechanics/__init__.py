@@ -1,4 +1,4 @@
-"""Energies, Hamiltonian, ranks and bottleneck of a path of representations [LR].
+"""Energies, Hamiltonian and bottleneck of a path of representations [LR].
 
 Tensors are (sample, width) or streamed moments; results are 0-d float64 tensors unless said
 otherwise. `profile` measures all of it on a LeakyResNet. [LR] is Jacot and Kaiser,
@@ -10,37 +10,22 @@ from loadpath.leaky_resnet.mechanics.bottleneck import (
     Bottleneck,
     bottleneck_from_spectra,
     bottleneck_rank,
-    spectrum,
-    stable_rank,
-    stable_rank_of_spectrum,
 )
-from loadpath.leaky_resnet.mechanics.dynamics import (
-    TheoremBounds,
-    balancedness,
+from loadpath.leaky_resnet.mechanics.energies import cost_of_identity, cross_term, kinetic_energy
+from loadpath.leaky_resnet.mechanics.hamiltonians import (
     hamiltonian,
     hamiltonian_of_products,
     hamiltonian_spread,
     momentum_activation_norm,
     momentum_norm,
-    on_shell_identity,
-    stationarity,
     symmetric_hamiltonian,
-    theorem_bounds,
 )
-from loadpath.leaky_resnet.mechanics.energies import (
-    Energies,
-    cost_of_identity,
+from loadpath.leaky_resnet.mechanics.metric import (
     coupling,
-    cross_term,
-    energies,
-    energies_from_moments,
-    energies_of_rows,
     gamma_of_rows,
     inner_product,
     kernel_gamma,
-    kinetic_energy,
     safe_ratio,
-    stable_hamiltonian,
 )
 from loadpath.leaky_resnet.mechanics.paths import (
     Projection,
@@ -50,7 +35,21 @@ from loadpath.leaky_resnet.mechanics.paths import (
     slow_steps,
 )
 from loadpath.leaky_resnet.mechanics.profiling import HOMOGENEOUS, profile
+from loadpath.leaky_resnet.mechanics.stationarity import balancedness, stationarity
+from loadpath.leaky_resnet.mechanics.step_energies import (
+    Energies,
+    energies,
+    energies_from_moments,
+    energies_of_rows,
+    stable_hamiltonian,
+)
 from loadpath.leaky_resnet.mechanics.streaming import check_data
+from loadpath.leaky_resnet.mechanics.theorem import (
+    TheoremBounds,
+    on_shell_identity,
+    theorem_bounds,
+)
+from loadpath.measures import spectrum, stable_rank, stable_rank_of_spectrum
 
 __all__ = [
     "Bottleneck",

@@ -1,24 +1,23 @@
-"""Spectra, stable ranks and the estimated bottleneck rank of a path [LR]."""
+"""The estimated bottleneck rank of a path [LR]."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from loadpath.checks import as_rows
-from loadpath.threads import torch_threads
+from loadpath.measures import spectrum
 
 Spectra = Float[Tensor, "layer mode"]
 
 FLOOR = 1e-6
-"""Singular values below this share of the largest are rounding of a float32 training run."""
+"""Singular values below this share of the largest are rounding errors of training in float32."""
 CLEAR_GAP = 1.5
-"""A spectrum whose largest ratio of neighbours is smaller than this has no gap to speak of."""
+"""A spectrum whose largest ratio of neighbours is no more than this has no gap to speak of."""
 WEAK = 0.1
 """Directions below this share of the strongest are not counted: sqrt(gamma_0) at gamma_0 = 1e-2."""
 STRETCH = 1.25
@@ -39,51 +38,42 @@ class Bottleneck:
     """False if no layer of the bottleneck has a gap, so that `rank` is a rounded dimension."""
 
 
-@torch_threads(1)
-def spectrum(A: Float[Tensor, "sample width"], centred: bool = False) -> Float[Tensor, " mode"]:
-    """Singular values of A, falling, min(N, w) of them; of A minus its column means if `centred`.
-
-    In the units of A; float64. Cost O(N w^2).
-
-    Raises: ValueError if `A` is not finite and 2-D.
-    """
-    A = as_rows("A", A)
-    return torch.linalg.svdvals(A - A.mean(0) if centred else A)
-
-
-def stable_rank(
-    A: Float[Tensor, "sample width"], kind: Literal["nuclear", "operator"] = "nuclear"
-) -> Float[Tensor, ""]:
-    r"""Stable rank of A, between 1 and its rank; 0 for a zero matrix.
-
-    $(\sum_i s_i)^2 / \sum_i s_i^2$ ("nuclear"), a lower bound of the plain cost of identity, or
-    $\sum_i s_i^2 / \max_i s_i^2$ ("operator"). Dimensionless. Cost O(N w^2).
-
-    Raises: ValueError for another `kind`, or if `A` is not finite and 2-D.
-    Source: Jacot and Kaiser, arXiv:2405.17573, Proposition 1.
-    """
-    if kind not in ("nuclear", "operator"):
-        raise ValueError(f"kind must be 'nuclear' or 'operator', got {kind!r}.")
-    return stable_rank_of_spectrum(spectrum(A), kind)
-
-
-def stable_rank_of_spectrum(s: Tensor, kind: Literal["nuclear", "operator"]) -> Tensor:
-    """`stable_rank` from singular values, the largest first."""
-    s = s / s[0] if s[0] > 0 else s  # no overflow or underflow in the squares
-    if kind == "operator" or s[0] == 0:
-        return s.square().sum()
-    return s.sum().square() / s.square().sum()
-
-
 def bottleneck_rank(
     path: Sequence[Float[Tensor, "sample width"]], *, centred: bool = True
 ) -> Bottleneck:
-    """Estimated bottleneck rank of a path [A_0, ..., A_L]; see `bottleneck_from_spectra`.
+    """Return the estimated bottleneck rank of a path.
 
-    `centred` leaves out the mean over samples, which a net with biases carries for nothing; pass
-    False for a net without. Cost O(N w^2 L).
+    Parameters
+    ----------
+    path : sequence of Tensor
+        A_0, ..., A_L, each (sample, width).
+    centred : bool
+        Whether the mean over samples is left out. A net with biases carries it at no cost; pass
+        False for a net without.
 
-    Raises: ValueError if the path is empty, or its A are not finite, 2-D and of one shape.
+    Returns
+    -------
+    Bottleneck
+        The rank, where it shows, and how clearly.
+
+    Raises
+    ------
+    ValueError
+        If the path is empty, or its A are not finite, 2-D and of one shape.
+
+    Notes
+    -----
+    `bottleneck_from_spectra` has the rule. The cost is O(N w^2 L).
+
+    Examples
+    --------
+    >>> import torch
+    >>> import loadpath as lp
+    >>> wide = torch.diag(torch.ones(6))
+    >>> narrow = torch.diag(torch.tensor([1.0, 1.0, 0.01, 0.01, 0.01, 0.01]))
+    >>> found = lp.mechanics.bottleneck_rank([wide, narrow, wide], centred=False)
+    >>> found.rank, found.layer, found.clear
+    (2, 1, True)
     """
     if len(path) == 0:
         raise ValueError("path must hold at least one representation, got 0.")
@@ -93,20 +83,36 @@ def bottleneck_rank(
 
 
 def bottleneck_from_spectra(spectra: Spectra) -> Bottleneck:
-    r"""Estimated bottleneck rank from the singular values of every layer, falling in each row.
+    r"""Return the estimated bottleneck rank from the singular values of every layer.
 
-    The rule, for the layers between input and output (all, if there are none between):
+    Parameters
+    ----------
+    spectra : Tensor
+        (layer, mode): singular values, falling in each row.
+
+    Returns
+    -------
+    Bottleneck
+        The rank, where it shows, and how clearly.
+
+    Raises
+    ------
+    ValueError
+        If `spectra` is not a finite (layer, mode) matrix of nonnegative numbers.
+
+    Notes
+    -----
+    The rule looks at the layers between input and output (at all, if there are none between):
 
     1. The bottleneck is where the dimension $(\sum s^2)^2 / \sum s^4$ is within a factor 1.25 of
-       its least value along the path. (Fourth powers: a long weak tail must not count.)
-    2. Each of its layers votes for the k with the largest gap $\log(s_k / s_{k+1})$ among the
-       directions with $s_k \geq s_1 / 10$, and the gap is the weight of its vote: weaker ones
-       count for less than half in the cost of identity at gamma_0 = 1e-2, and gaps between them
-       are a tail's. Singular values are cut off below at $10^{-6} s_1$.
-    3. The rank with the most votes is the estimate. If no ratio exceeds 1.5 there is no gap, and
-       the estimate is the least dimension, rounded, and `clear` is False. A zero layer has rank 0.
-
-    Raises: ValueError if `spectra` is not a finite (layer, mode) matrix of nonnegative numbers.
+       its least value along the path. The powers are high because a long weak tail must not count.
+    2. Each layer of the bottleneck votes for the k with the largest gap $\log(s_k / s_{k+1})$
+       among the directions with $s_k \geq s_1 / 10$, and the gap is the weight of its vote.
+       Weaker directions count for less than half in the cost of identity at gamma_0 = 1e-2, and
+       gaps between them are those of a tail. Singular values are cut off below at $10^{-6} s_1$.
+    3. The rank with the most votes is the estimate. If no ratio exceeds 1.5 there is no gap; the
+       estimate is then the least dimension, rounded, and `clear` is False. A layer of zeros has
+       rank 0.
     """
     spectra = as_rows("spectra", spectra).detach()
     if float(spectra.min()) < 0:
@@ -132,6 +138,7 @@ def bottleneck_from_spectra(spectra: Spectra) -> Bottleneck:
 
 
 def _dimension(s: Tensor) -> float:
+    """Return the dimension of the rule."""
     if float(s[0]) == 0:
         return 0.0
     squares = (s / s[0]).square()
@@ -139,7 +146,7 @@ def _dimension(s: Tensor) -> float:
 
 
 def _vote(s: Tensor) -> tuple[float, int]:
-    """The largest gap of the rule, and its k."""
+    """Return the largest gap of the rule, and its k."""
     s = (s / s[0]).clamp_min(FLOOR)
     if len(s) == 1:
         return 0.0, 1
@@ -149,4 +156,5 @@ def _vote(s: Tensor) -> tuple[float, int]:
 
 
 def _ratio(s: Tensor, k: int) -> float:
+    """Return s_k / s_{k+1}, infinite if nothing is left."""
     return float(s[k - 1] / s[k]) if k < len(s) and float(s[k]) > 0 else float("inf")

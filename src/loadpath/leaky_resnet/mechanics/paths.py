@@ -10,13 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from loadpath.checks import as_rows
-from loadpath.leaky_resnet.mechanics.energies import (
+from loadpath.leaky_resnet.mechanics.metric import (
     PerStep,
     Scalar,
     gamma_of_rows,
     inner_product,
     safe_ratio,
-    samples,
+    with_features,
 )
 from loadpath.threads import torch_threads
 
@@ -29,19 +29,45 @@ def path_length(
     activation: str = "relu",
     bias: bool = True,
 ) -> Scalar:
-    r"""Length of the path in the metric of the stabilized inverse kernel.
+    r"""Return the length of a path in the metric of the stabilized inverse kernel.
 
-    $\int_0^1 \|dA/dp\|_{K+\gamma}\,dp$, as the sum over steps of $\|A_l - A_{l-1}\|$ in the metric
-    at A_{l-1}, with $\gamma_{l-1} = \gamma_0 \|S_{l-1}\|_{op}^2$. It does not depend on the layer
-    steps beyond their number. Dimensionless. Cost O(N w^2 L).
+    Parameters
+    ----------
+    path : sequence of Tensor
+        $A_0, \dots, A_L$, each (sample, width).
+    layer_steps : Tensor
+        (step,): the layer steps; only their number matters.
+    gamma0 : float
+        The stabilizer of every layer as a share of its kernel, above 0.
+    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
+        The net's activation.
+    bias : bool
+        Whether S has a column of ones.
 
-    Raises: ValueError if there is not one step between every two A, or an A is not finite.
-    Source: Jacot and Kaiser, arXiv:2405.17573, Theorem 4.
+    Returns
+    -------
+    Tensor
+        $\int_0^1 \|dA/dp\|_{K+\gamma}\,dp$; 0-d, float64, dimensionless.
+
+    Raises
+    ------
+    ValueError
+        If there is not one step between every two A, an A is not finite, or `gamma0` is not
+        finite and above 0.
+
+    Notes
+    -----
+    It is the sum over steps of $\|A_l - A_{l-1}\|$ in the metric at $A_{l-1}$, with
+    $\gamma_{l-1} = \gamma_0 \|S_{l-1}\|_{op}^2$. The cost is O(N w^2 L).
+
+    References
+    ----------
+    Jacot and Kaiser, arXiv:2405.17573, Theorem 4.
     """
     _check_steps(path, layer_steps)
     total = torch.zeros((), dtype=torch.float64)
     for start, end in zip(path, path[1:], strict=False):
-        S, start, move = samples(start, move=end - start, activation=activation, bias=bias)
+        S, start, move = with_features(start, move=end - start, activation=activation, bias=bias)
         gamma = gamma_of_rows(S, gamma0)
         total = total + inner_product(S, move, move, gamma=gamma).sqrt()
     return total
@@ -50,12 +76,41 @@ def path_length(
 def relative_speed(
     path: Sequence[Float[Tensor, "sample width"]], layer_steps: Float[Tensor, " step"]
 ) -> PerStep:
-    r"""Relative speed of every step, $c_l = \|A_l - A_{l-1}\|_F / (\rho_l \|A_l\|_F)$.
+    r"""Return the relative speed of every step.
 
-    In inverse units of p; (step,), float64. A step that stays at zero has speed 0. Cost O(N w L).
+    Parameters
+    ----------
+    path : sequence of Tensor
+        $A_0, \dots, A_L$, each (sample, width).
+    layer_steps : Tensor
+        (step,): the layer steps.
 
-    Raises: ValueError if there is not one step between every two A.
-    Source: Jacot and Kaiser, arXiv:2405.17573, section on discretization.
+    Returns
+    -------
+    Tensor
+        (step,): $c_l = \|A_l - A_{l-1}\|_F / (\rho_l \|A_l\|_F)$, in inverse units of p; float64.
+        A step that stays at zero has speed 0.
+
+    Raises
+    ------
+    ValueError
+        If there is not one step between every two A.
+
+    Notes
+    -----
+    The cost is O(N w L).
+
+    References
+    ----------
+    Jacot and Kaiser, arXiv:2405.17573, section on discretization.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import loadpath as lp
+    >>> path = [torch.tensor([[4.0]]), torch.tensor([[2.0]]), torch.tensor([[2.0]])]
+    >>> lp.mechanics.relative_speed(path, lp.layer_steps.equidistant(2))
+    tensor([2., 0.], dtype=torch.float64)
     """
     _check_steps(path, layer_steps)
     moves = torch.stack([(b - a).double().norm() for a, b in zip(path, path[1:], strict=False)])
@@ -64,14 +119,39 @@ def relative_speed(
 
 
 def slow_steps(speed: PerStep, layer_steps: Float[Tensor, " step"]) -> Tensor:
-    """Which steps belong to a slow stretch of the path, (step,) bool.
+    """Tell which steps belong to a slow stretch of the path.
 
-    The rule: take the logarithm of the speed, and its median over each step and its two
-    neighbours, so that no stretch is one step long by accident; slow is what lies below the mean
-    over p, that is, below the geometric mean of the speed. A path whose fastest step is less than
-    twice as fast as its slowest has no stretches: all False.
+    Parameters
+    ----------
+    speed : Tensor
+        (step,): relative speeds, none negative.
+    layer_steps : Tensor
+        (step,): the layer steps.
 
-    Raises: ValueError if the two differ in shape, or a speed is negative or NaN.
+    Returns
+    -------
+    Tensor
+        (step,), bool.
+
+    Raises
+    ------
+    ValueError
+        If the two differ in shape, or a speed is negative or NaN.
+
+    Notes
+    -----
+    The rule takes the logarithm of the speed, and its median over each step and its two
+    neighbours, so that no stretch is one step long by accident. Slow is what lies below the mean
+    over p, that is, below the geometric mean of the speed. A path whose fastest step is at most
+    twice as fast as its slowest has no stretches.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import loadpath as lp
+    >>> speed = torch.tensor([9.0, 8.0, 1.0, 1.0, 1.0, 9.0])
+    >>> lp.mechanics.slow_steps(speed, lp.layer_steps.equidistant(6)).tolist()
+    [False, False, True, True, True, False]
     """
     if speed.ndim != 1 or speed.shape != layer_steps.shape:
         shapes = f"{tuple(speed.shape)} and {tuple(layer_steps.shape)}"
@@ -104,12 +184,29 @@ class Projection(NamedTuple):
 def path_projection(
     path: Sequence[Float[Tensor, "sample width"]], n_samples: int = 64
 ) -> Projection:
-    """Project the paths of up to `n_samples` samples, evenly spaced, on two principal components.
+    """Project the paths of some samples on the two principal components of them all.
 
-    One plane for all layers, from the principal components of the chosen samples at all layers,
-    each signed so that its largest loading is positive. Cost O(n L w^2) for n samples.
+    Parameters
+    ----------
+    path : sequence of Tensor
+        A_0, ..., A_L, each (sample, width).
+    n_samples : int
+        The most samples that are taken, evenly spaced.
 
-    Raises: ValueError if `n_samples` is below 1, or the path is empty or not finite.
+    Returns
+    -------
+    Projection
+        One plane for all layers, from the principal components of the chosen samples at all
+        layers, each signed so that its largest loading is positive.
+
+    Raises
+    ------
+    ValueError
+        If `n_samples` is below 1, or the path is empty or not finite.
+
+    Notes
+    -----
+    The cost is O(n L w^2) for n samples.
     """
     if n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
@@ -134,6 +231,7 @@ def evenly_spaced(n: int, n_chosen: int) -> Tensor:
 
 
 def _check_steps(path: Sequence[Tensor], layer_steps: Tensor) -> None:
+    """Refuse a path that has not one step between every two representations."""
     if len(path) != len(layer_steps) + 1:
         raise ValueError(
             f"path must have one representation more than layer_steps ({len(layer_steps)}), "

@@ -1,4 +1,4 @@
-"""One labelled Dataset over the layers of a LeakyResNet: everything that `mechanics` measures."""
+"""All that `mechanics` measures on a LeakyResNet, as one labelled Dataset over its layers."""
 
 from __future__ import annotations
 
@@ -12,33 +12,26 @@ from torch import Tensor
 
 from loadpath import results
 from loadpath.checks import check_above_zero
-from loadpath.leaky_resnet import objective
-from loadpath.leaky_resnet.mechanics.bottleneck import (
-    bottleneck_from_spectra,
-    stable_rank_of_spectrum,
-)
-from loadpath.leaky_resnet.mechanics.dynamics import (
-    balancedness,
+from loadpath.leaky_resnet.mechanics.bottleneck import bottleneck_from_spectra
+from loadpath.leaky_resnet.mechanics.hamiltonians import (
     hamiltonian_of_products,
     hamiltonian_spread,
-    stationarity_of_product,
-)
-from loadpath.leaky_resnet.mechanics.energies import (
-    energies_of_rows,
-    gamma_of_rows,
-    inner_product,
-    safe_ratio,
 )
 from loadpath.leaky_resnet.mechanics.labels import LABELS
+from loadpath.leaky_resnet.mechanics.metric import gamma_of_rows, inner_product, safe_ratio
 from loadpath.leaky_resnet.mechanics.paths import evenly_spaced, path_projection, slow_steps
+from loadpath.leaky_resnet.mechanics.stationarity import balancedness, stationarity_of_product
+from loadpath.leaky_resnet.mechanics.step_energies import energies_of_rows
 from loadpath.leaky_resnet.mechanics.streaming import Sums, check_data, stream
 from loadpath.leaky_resnet.model import LeakyResNet
+from loadpath.leaky_resnet.objective import Loss
+from loadpath.measures import stable_rank_of_spectrum
 from loadpath.threads import torch_threads
 
 HOMOGENEOUS = ("relu", "leaky_relu", "identity")
-"""Activations with phi(c A) = c phi(A), c > 0, for which weights and biases balance."""
+"""Activations with phi(c A) = c phi(A) for c > 0, for which weights and biases balance."""
 N_PROJECTED = 64
-"""Samples whose path is projected on a plane."""
+"""The most samples whose path is projected on a plane."""
 
 
 @torch_threads(1)
@@ -48,34 +41,71 @@ def profile(
     y: Tensor,
     *,
     weight_decay: float,
-    loss: objective.Loss = "mse",
+    loss: Loss = "mse",
     gamma0: float = 1e-2,
     batch_size: int = 4096,
 ) -> xr.Dataset:
-    r"""Mechanics of a LeakyResNet on the samples x, y: energies, momenta, ranks, bottleneck.
+    r"""Measure the mechanics of a LeakyResNet: energies, momenta, ranks and the bottleneck.
 
-    Runs a float64 copy of the model; the model itself is left alone. `y` is (sample, out) for
-    loss "mse", and (sample,) class numbers for "cross-entropy". `weight_decay` is the lambda
-    that the model was trained with: momenta are $B = -\frac1\lambda \partial C/\partial A$.
+    Parameters
+    ----------
+    model : LeakyResNet
+        The net. A float64 copy of it is run; the net itself is left alone.
+    x : Tensor
+        (sample, in): inputs.
+    y : Tensor
+        (sample, out) for "mse", (sample,) class numbers for "cross-entropy".
+    weight_decay : float
+        The $\lambda$ that the net was trained with, above 0: the momenta are
+        $B = -\frac1\lambda \partial C/\partial A$.
+    loss : {"mse", "cross-entropy"}
+        The data term C.
+    gamma0 : float
+        The stabilizer of every layer as a share of its kernel, above 0:
+        $\gamma = \gamma_0 \|S\|_{op}^2$.
+    batch_size : int
+        Number of samples that are run at once.
 
-    Dimensions: layer 0..L (coordinate p, the position), step 1..L (coordinate p_step, where the
-    step starts), mode 1..w. Step l pairs dA = (A_l - A_{l-1}) / rho_l with K and gamma of
-    A_{l-1}; gamma = `gamma0` ||S||_op^2 layer by layer. Every variable carries long_name and
-    units. `dimension` is absent at effective depth 0, where it is not defined, and
-    `balancedness` for activations that are not homogeneous.
+    Returns
+    -------
+    xarray.Dataset
+        Variables over layer 0..L (coordinate p, the position), step 1..L (coordinate p_step, where
+        the step starts) and mode 1..w, each with long_name and units. `dimension` is absent at
+        effective depth 0, where it is not defined, and `balancedness` for activations that are not
+        homogeneous.
 
-    The Hamiltonian of step l pairs A_{l-1} with B_l. With this pairing a stationary point of the
-    discrete Euler objective satisfies dA = L~ (K B - A), and all that follows from it, exactly.
-    It drifts along the path to first order in rho; the mean over the pairs (A_{l-1}, B_l) and
-    (A_l, B_l), `symmetric_hamiltonian`, is conserved to second order, and `hamiltonian_spread`
-    is how far it is from constant.
+    Raises
+    ------
+    ValueError
+        If `weight_decay` or `gamma0` is not finite and above 0, `batch_size` is below 1, or x and y
+        are not finite, not of the model's sizes or not equally many.
 
-    Streams x in batches: memory O(L w^2) and the path of one batch, whatever the number N of
-    samples. Cost O(N w^2 L) + O(L w^3).
+    Notes
+    -----
+    Step l pairs $dA_l = (A_l - A_{l-1}) / \rho_l$ with K and gamma of $A_{l-1}$, and its
+    Hamiltonian pairs $A_{l-1}$ with $B_l$. With this pairing a stationary point of the discrete
+    Euler objective satisfies $dA = \tilde L (K B - A)$, and all that follows from it, exactly. The
+    Hamiltonian drifts along the path to first order in $\rho$. The mean over the pairs
+    $(A_{l-1}, B_l)$ and $(A_l, B_l)$, `symmetric_hamiltonian`, is conserved to second order, and
+    `hamiltonian_spread` is how far it is from constant.
 
-    Raises: ValueError if `weight_decay`, `gamma0` or `batch_size` is not positive, or x and y
-    are not finite, not of the model's sizes or not equally many.
-    Source: Jacot and Kaiser, arXiv:2405.17573.
+    The samples are streamed in batches. The memory is O(L w^2) and the path of one batch, whatever
+    the number N of samples; the cost is O(N w^2 L) + O(L w^3).
+
+    References
+    ----------
+    Jacot and Kaiser, arXiv:2405.17573.
+
+    Examples
+    --------
+    >>> import loadpath as lp
+    >>> data = lp.data.teacher(dims=(6, 2, 6), n_train=50, n_test=20, seed=0)
+    >>> net = lp.LeakyResNet(6, 6, width=8, depth=4, effective_depth=2.0)
+    >>> ds = lp.mechanics.profile(net, data.x_train, data.y_train, weight_decay=0.1)
+    >>> dict(ds.sizes)["layer"], dict(ds.sizes)["step"]
+    (5, 4)
+    >>> ds["cost_of_identity"].attrs["units"]
+    '1'
     """
     check_above_zero("weight_decay", weight_decay)
     check_above_zero("gamma0", gamma0)
@@ -120,6 +150,7 @@ def profile(
 
 
 def _over_layers(model: LeakyResNet, sums: Sums, gamma0: float) -> dict[str, Tensor]:
+    """Return what is measured at every layer."""
     table: dict[str, list[Tensor]] = {}
     for l, moments in enumerate(sums.moments):
         S, A, _ = moments.rows()
@@ -143,13 +174,14 @@ def _over_layers(model: LeakyResNet, sums: Sums, gamma0: float) -> dict[str, Ten
 
 
 def _over_steps(model: LeakyResNet, sums: Sums, gamma0: float) -> dict[str, Tensor]:
+    """Return what is measured of every step."""
     table: dict[str, list[Tensor]] = {}
     rho, leak = model.layer_steps, model.effective_depth
     decay, gain = model.coefficients()
     for l, W in enumerate(model.weights):
         S, A, _ = sums.moments[l].rows()
         # The forward difference is linear in A and S, so the rows that stand for them give it too,
-        # and free of the cancellation in A_l - A_{l-1}.
+        # and without the cancellation in A_l - A_{l-1}.
         dA = ((decay[l] - 1) * A + gain[l] * S @ W.T) / rho[l]
         parts = energies_of_rows(S, A, dA, effective_depth=leak, gamma=gamma_of_rows(S, gamma0))
         end = sums.moments[l + 1].rows().A.norm()
@@ -182,7 +214,7 @@ def _over_steps(model: LeakyResNet, sums: Sums, gamma0: float) -> dict[str, Tens
 
 
 def _spectrum(A: Tensor, n_modes: int) -> Tensor:
-    """Singular values of rows that stand for samples: as many as columns, with zeros if need be."""
+    """Return the singular values of rows that stand for samples, with zeros up to `n_modes`."""
     s = A.new_zeros(n_modes)
     if len(A):
         values = torch.linalg.svdvals(A)
@@ -191,6 +223,7 @@ def _spectrum(A: Tensor, n_modes: int) -> Tensor:
 
 
 def _coords(model: LeakyResNet) -> dict[str, object]:
+    """Return the coordinates: numbers of layers, steps and modes, and positions on the path."""
     p = model.p.numpy()
     position = {"long_name": "position on the path", "units": "1"}
     start = {"long_name": "position on the path where the step starts", "units": "1"}
@@ -204,6 +237,7 @@ def _coords(model: LeakyResNet) -> dict[str, object]:
 
 
 def _labelled(name: str, value: Tensor) -> xr.DataArray:
+    """Return a variable with its dimensions, long name and units."""
     dims, long_name, units = LABELS[name]
     attrs = {"long_name": long_name, "units": units}
     return xr.DataArray(value.cpu().numpy(), dims=dims, attrs=attrs)

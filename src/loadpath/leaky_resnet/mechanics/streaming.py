@@ -1,4 +1,4 @@
-"""The one pass over the samples behind `loadpath.mechanics.profile`."""
+"""The pass over the samples behind `loadpath.mechanics.profile`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from loadpath.leaky_resnet import objective
 from loadpath.leaky_resnet.model import LeakyResNet
+from loadpath.leaky_resnet.objective import Loss, data_term, momenta
 from loadpath.record import Moments
 
 
@@ -17,19 +17,19 @@ class Sums:
     """What one pass over the samples adds up."""
 
     moments: list[Moments]
-    """Of [S, A], per layer."""
+    """The second moments of [S, A] of every layer."""
     BtS: Tensor
-    """B_l^T S_l, (layer, width, feature)."""
+    """B_l^T S_l for every layer, (layer, width, feature)."""
     BtA: Tensor
-    """Tr[B_l^T A_l], (layer,)."""
+    """Tr[B_l^T A_l] for every layer, (layer,)."""
     BtS_across: Tensor
-    """B_l^T S_{l-1}, (step, width, feature)."""
+    """B_l^T S_{l-1} for every step, (step, width, feature)."""
     BtA_across: Tensor
-    """Tr[B_l^T A_{l-1}], (step,)."""
+    """Tr[B_l^T A_{l-1}] for every step, (step,)."""
     BtB: Tensor
-    """||B_l||^2, (layer,)."""
+    """||B_l||^2 for every layer, (layer,)."""
     negative: Tensor
-    """||min(A_l, 0)||^2, (layer,)."""
+    """||min(A_l, 0)||^2 for every layer, (layer,)."""
     data_term: Tensor
     """The data term, 0-d."""
 
@@ -40,10 +40,10 @@ def stream(
     y: Tensor,
     *,
     weight_decay: float,
-    loss: objective.Loss,
+    loss: Loss,
     batch_size: int,
 ) -> Sums:
-    """Run `model` over x, y in batches and add up what `profile` needs; see there."""
+    """Run `model` over x, y in batches, and add up what `profile` needs."""
     L, w, f = model.depth, model.width, model.width + model.bias
     new = model.weights.new_zeros
     moments = [
@@ -63,11 +63,11 @@ def stream(
     for x_batch, y_batch in zip(x.split(batch_size), y.split(batch_size), strict=True):
         x_batch = x_batch.to(model.weights)
         y_batch = y_batch.to(model.weights.device, torch.float64 if loss == "mse" else torch.int64)
-        path, B = objective.momenta(
+        path, B = momenta(
             model, x_batch, y_batch, weight_decay=weight_decay, loss=loss, n_total=len(x)
         )
         outputs = path[-1] @ model.output_map
-        sums.data_term.add_(objective.data_term(outputs, y_batch, loss, n_total=len(x)))
+        sums.data_term.add_(data_term(outputs, y_batch, loss, n_total=len(x)))
         for l in range(L + 1):
             sums.moments[l].update(path[l])
             S = model.features(path[l])
@@ -81,10 +81,26 @@ def stream(
     return sums
 
 
-def check_data(
-    model: LeakyResNet, x: Tensor, y: Tensor, loss: objective.Loss, batch_size: int
-) -> None:
-    """Raise ValueError if `profile` cannot run `model` on x, y with this loss."""
+def check_data(model: LeakyResNet, x: Tensor, y: Tensor, loss: Loss, batch_size: int) -> None:
+    """Refuse what `profile` cannot run.
+
+    Parameters
+    ----------
+    model : LeakyResNet
+        The net.
+    x, y : Tensor
+        Inputs and targets.
+    loss : {"mse", "cross-entropy"}
+        The data term.
+    batch_size : int
+        Number of samples that are run at once.
+
+    Raises
+    ------
+    ValueError
+        If x and y are not finite, not of the model's sizes or not equally many, a class number is
+        out of range, the weights are not finite, or `batch_size` or `loss` is not one to use.
+    """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
     if loss not in ("mse", "cross-entropy"):
