@@ -165,7 +165,11 @@ def test_every_module_keeps_to_the_house(path):
         ("diagnosis/profile/mesh.py", "from loadpath.record.hooks import watching", True),
         ("diagnosis/profile/mesh.py", "from loadpath.leaky_resnet.model import LeakyResNet", True),
         ("diagnosis/profile/mesh.py", "from loadpath.diagnosis.skipping import verdict", False),
-        ("diagnosis/profile/mesh.py", "from loadpath.diagnosis.skipping.paired import root", True),
+        (
+            "diagnosis/profile/mesh.py",
+            "from loadpath.diagnosis.skipping.paired import square_root",
+            True,
+        ),
         ("leaky_resnet/training/stages.py", "from loadpath.leaky_resnet.model import a", False),
         ("report/page.py", "from loadpath.leaky_resnet.geodesic.certificate import certify", True),
         ("__init__.py", "from loadpath import cli", False),

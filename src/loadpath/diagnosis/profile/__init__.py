@@ -1,6 +1,7 @@
 """`diagnose`: one pass over any model, and every measure of every layer."""
 
-from loadpath.diagnosis.profile.profile import MEASURES, Measure, check_options, diagnose
-from loadpath.diagnosis.profile.summary import summary
+from loadpath.diagnosis.profile.options import MEASURES, Measure, check_options
+from loadpath.diagnosis.profile.profile import diagnose
+from loadpath.diagnosis.profile.sentences import summary
 
 __all__ = ["MEASURES", "Measure", "check_options", "diagnose", "summary"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Literal
@@ -20,6 +19,7 @@ from loadpath.diagnosis.profile.entries import (
 from loadpath.diagnosis.profile.intervals import GroupedNumbers, leave_one_sum_out, narrowed_entry
 from loadpath.diagnosis.profile.layer_sums import LayerSums, PassSums, common_rows
 from loadpath.diagnosis.profile.numbers import ENERGIES
+from loadpath.diagnosis.profile.options import Options
 from loadpath.measures import LEAST, SAMPLES_PER_RANK
 from loadpath.statistics import groups_of
 from loadpath.threads import side_by_side
@@ -30,18 +30,6 @@ Columns = dict[str, list[ColumnEntry]]
 WIDEST_WITH_INTERVAL = 1024
 """Layers wider than this have energies and separations without intervals: each interval takes
 eleven decompositions of the kept samples, which are seconds at this width and minutes beyond."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the numbers depend on beside the samples."""
-
-    gamma0: float
-    """Stabilizer of the energies, relative to ||S||_op^2."""
-    level: float
-    """Confidence level of the intervals."""
-    seed: int
-    """Seed of the groups and of the splits of probes."""
 
 
 def entry_with_interval(

@@ -16,7 +16,6 @@ from loadpath.diagnosis.profile import numbers
 from loadpath.diagnosis.profile.columns import (
     WIDEST_WITH_INTERVAL,
     Columns,
-    Options,
     entry_with_interval,
 )
 from loadpath.diagnosis.profile.entries import (
@@ -29,7 +28,8 @@ from loadpath.diagnosis.profile.intervals import GroupedNumbers, leave_one_out, 
 from loadpath.diagnosis.profile.labels import present_classes
 from loadpath.diagnosis.profile.layer_sums import LayerSums, PassSums
 from loadpath.diagnosis.profile.numbers import COLLAPSE, log_separation_name
-from loadpath.measures import SAMPLES_PER_RANK, wilson
+from loadpath.diagnosis.profile.options import Options
+from loadpath.measures import SAMPLES_PER_RANK
 from loadpath.measures.separation import (
     KINDS,
     Array,
@@ -40,7 +40,7 @@ from loadpath.measures.separation import (
     nc3,
     nc4,
 )
-from loadpath.statistics import groups_of
+from loadpath.statistics import groups_of, wilson
 from loadpath.threads import side_by_side
 
 NOISE_SHARE = 0.25

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,15 +12,19 @@ import xarray as xr
 from torch import Tensor, nn
 
 from loadpath import results
-from loadpath.checks import check_above_zero, check_count, check_level
 from loadpath.diagnosis.profile import columns, label_columns
-from loadpath.diagnosis.profile.columns import Columns, Options
-from loadpath.diagnosis.profile.labels import LabelKind, label_kind, labels_in_form
+from loadpath.diagnosis.profile.columns import Columns
+from loadpath.diagnosis.profile.labels import label_kind, labels_in_form
 from loadpath.diagnosis.profile.layer_sums import PassSums, Plan
 from loadpath.diagnosis.profile.mesh import mesh_of
+from loadpath.diagnosis.profile.options import (
+    Measure,
+    Options,
+    allowed_measures,
+    check_options,
+)
 from loadpath.diagnosis.profile.schema import dataset_of_columns
 from loadpath.record import (
-    ACTIVATIONS,
     Layers,
     Recorded,
     Reduction,
@@ -29,14 +33,6 @@ from loadpath.record import (
     tensor_of,
     unwrapped,
 )
-
-Measure = Literal[
-    "separation", "collapse", "energies", "steps", "ranks", "alignment", "dimension", "probes"
-]
-MEASURES: tuple[Measure, ...] = get_args(Measure)
-"""All measures that `diagnose` can be asked for."""
-CLASS_MEASURES: tuple[Measure, ...] = ("collapse", "probes")
-"""Measures that need one class for each sample; separation takes real targets too."""
 
 
 def diagnose(
@@ -156,7 +152,7 @@ def diagnose(
     ):
         if sums is None:
             kind, words = label_kind(recorded.labels)
-            chosen = _allowed_measures(measures, kind, words)
+            chosen = allowed_measures(measures, kind, words)
             plan = Plan(
                 kept=kept,
                 seed=seed,
@@ -202,60 +198,6 @@ def answer_tensor(output: Any) -> Tensor | None:
     named = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
     found = named if isinstance(named, Tensor) else tensor_of(output)
     return found.detach().cpu() if found is not None and found.is_floating_point() else None
-
-
-def check_options(
-    measures: Sequence[str] | None,
-    *,
-    activation: str,
-    gamma0: float,
-    kept: int,
-    level: float,
-    seed: int,
-) -> None:
-    """Refuse options that `diagnose` cannot take, before anything runs.
-
-    Parameters
-    ----------
-    measures, activation, gamma0, kept, level, seed
-        As in `diagnose`.
-
-    Raises
-    ------
-    ValueError
-        If an option is out of range, or a measure or activation is unknown.
-    """
-    if isinstance(measures, str):
-        raise ValueError(f"measures must be a sequence of names, got the string {measures!r}.")
-    for name in measures or ():
-        if name not in MEASURES:
-            raise ValueError(f"measures must be of {', '.join(MEASURES)}, got {name!r}.")
-    if measures is not None and not measures:
-        raise ValueError("measures must name at least one measure, got none.")
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}.")
-    check_above_zero("gamma0", gamma0)
-    check_count("kept", kept, 1)
-    check_count("seed", seed, 0)
-    check_level(level)
-
-
-def _allowed_measures(
-    measures: Sequence[Measure] | None, labels: LabelKind, words: str
-) -> tuple[Measure, ...]:
-    """Return the measures to take: all that the labels allow, or those asked for."""
-    without: set[Measure] = set()
-    if labels != "classes":
-        without |= set(CLASS_MEASURES)
-    if labels == "none":
-        without.add("separation")
-    if measures is None:
-        return tuple(name for name in MEASURES if name not in without)
-    for name in measures:
-        if name in without:
-            need = "labels" if name == "separation" else "class labels"
-            raise ValueError(f"measures has {name!r}, which needs {need}, and the loader: {words}.")
-    return tuple(dict.fromkeys(measures))
 
 
 def _columns(

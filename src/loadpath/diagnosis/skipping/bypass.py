@@ -19,38 +19,40 @@ class Call:
     """One of the calls of a site in a pass."""
 
     site: Site
+    """The site that is called."""
     times: int
-    """Which of them, from 1."""
+    """Which of its calls it is, from 1."""
 
     @property
     def name(self) -> str:
-        """Of the layer, as `loadpath.record.stream` has it."""
+        """The name of the layer, as `loadpath.record.stream` has it."""
         return self.site.called(self.times)
 
     @property
     def kind(self) -> str:
-        """What it is that is skipped, in words: no more than can be told from outside."""
+        """What is skipped, in words that say no more than can be told from outside."""
         kind = type(self.site.module).__name__
         if self.site.node is not None:
             return f"step of the path of a {kind}"
         return f"block ({kind})" if len(self.site.module._modules) else f"single module ({kind})"
 
 
-Watch = Callable[[Call, Tensor | None, Tensor | None], None]
-"""Is handed a call, its input as it was before the call, and its output; None for no tensor."""
+CallWatcher = Callable[[Call, Tensor | None, Tensor | None], None]
+"""A function that is handed a call, its input as it was before the call, and its output; None
+stands for no tensor."""
 
 
 @contextmanager
-def watching_calls(sites: Iterable[Site], watch: Watch) -> Iterator[None]:
+def watching_calls(sites: Iterable[Site], watch: CallWatcher) -> Iterator[None]:
     """Hand every call of the sites to `watch` as it ends, with what went in and what came out.
 
-    What a layer is given is the first tensor among its positional arguments, else among the named
+    The input of a layer is the first tensor among its positional arguments, else among the named
     ones (`loadpath.record.tensor_of`); A_l of a `PathNet` is given A_{l-1}.
     """
     counts: Counter[Site] = Counter()
     paths: dict[nn.Module, list[Site]] = {}
 
-    def seen(site: Site, before: Tensor | None, output: Any) -> None:
+    def report(site: Site, before: Tensor | None, output: Any) -> None:
         counts[site] += 1
         watch(Call(site, counts[site]), before, tensor_of(output))
 
@@ -60,27 +62,43 @@ def watching_calls(sites: Iterable[Site], watch: Watch) -> Iterator[None]:
                 paths.setdefault(site.module, []).append(site)
                 continue
 
-            def ended(given: Any, before: Tensor | None, output: Any, site: Site = site) -> None:
-                seen(site, before, output)
+            def report_call(
+                given: Any, before: Tensor | None, output: Any, site: Site = site
+            ) -> None:
+                report(site, before, output)
 
-            hooks.enter_context(_around(site.module, ended))
+            hooks.enter_context(_calling_after(site.module, report_call))
         for net, nodes in paths.items():
 
             def path(x: Any, path: Any = net.path, nodes: list[Site] = nodes) -> Any:
                 A = path(x)
                 for site in nodes:
-                    seen(site, A[site.node - 1] if site.node else None, A[site.node or 0])
+                    report(site, A[site.node - 1] if site.node else None, A[site.node or 0])
                 return A
 
             hooks.enter_context(replacing_method(net, "path", path))
         yield
 
 
-def why_not(call: Call, before: Tensor | None, output: Tensor | None) -> str | None:
-    """Why a call cannot be left out, in words; None if it can.
+def reason_to_keep(call: Call, before: Tensor | None, output: Tensor | None) -> str | None:
+    """Return why a call cannot be left out, in words; None if it can be.
 
-    It can where input and output are real numbers of one shape: what comes after is then given
-    what it can work with. Whether the layer adds to its input cannot be told from outside.
+    It can be where input and output are real numbers of one shape, because what comes after is then
+    given what it can work with. Whether the layer adds to its input cannot be told from outside.
+
+    Parameters
+    ----------
+    call : Call
+        The call.
+    before : Tensor or None
+        What it was given, as it was before the call.
+    output : Tensor or None
+        What it put out.
+
+    Returns
+    -------
+    str or None
+        The reason, to stand behind the name of the layer.
     """
     if call.site.node == 0:
         return "the path starts here"
@@ -98,81 +116,94 @@ def why_not(call: Call, before: Tensor | None, output: Tensor | None) -> str | N
 
 @contextmanager
 def bypassing(call: Call) -> Iterator[None]:
-    """Within, the call's output is what it was given, in the structure that it puts out.
+    """Put, within the block, what a call was given in place of its output.
 
-    The layer runs all the same, and what it puts out besides (attention weights, position biases,
-    caches) stays. What it wrote into its input is undone. Other calls of the module are as ever.
+    The output keeps its structure. The layer runs all the same, and what it puts out besides
+    (attention weights, position biases, caches) stays. What it wrote into its input is undone.
+    Other calls of the module are as ever.
 
-    Raises: ValueError at the end of a pass in which there was no such call.
+    Parameters
+    ----------
+    call : Call
+        The call that is left out.
+
+    Raises
+    ------
+    ValueError
+        At the end of a pass in which there was no such call, or one with another shape.
     """
     calls = 0
 
-    def replaced(given: Tensor | None, before: Tensor | None, output: Any) -> Any:
+    def input_in_place(given: Tensor | None, before: Tensor | None, output: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls != call.times:
             return None
         new = tensor_of(output)
         if given is None or before is None or new is None or before.shape != new.shape:
-            raise ValueError(f"layer {call.name!r} {_SAME}")
+            raise ValueError(f"layer {call.name!r} {_NOT_SAME}")
         if not torch.equal(given, before):
             given.copy_(before)
-        # A layer that acts in place hands its input's memory on, and so is that done here.
+        # A layer that acts in place hands the memory of its input on, and then so does the bypass:
+        # what else reads that memory must find what the rest of the model was given.
         shared = given.untyped_storage().data_ptr() == new.untyped_storage().data_ptr()
         hand_on = (given if shared else before).to(new.dtype)
         return mapped(output, lambda tensor: hand_on if tensor is new else tensor)
 
-    def path(x: Any) -> Any:
+    def path_without_step(x: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls != call.times:
             return whole_path(x)
         with replacing_method(
-            net, "coefficients", lambda: _standing_still(coefficients(), call.site.node)
+            call.site.module, "coefficients", lambda: _without_step(coefficients(), call.site.node)
         ):
             return whole_path(x)
 
     net = call.site.module
     if call.site.node is not None and is_path_net(net):
         whole_path, coefficients = net.path, net.coefficients
-        left_out = replacing_method(net, "path", path)
+        bypass = replacing_method(call.site.module, "path", path_without_step)
     else:
-        left_out = _around(net, replaced)
-    with left_out:
+        bypass = _calling_after(net, input_in_place)
+    with bypass:
         yield
     if calls < call.times:
-        raise ValueError(f"layer {call.name!r} {_SAME}")
+        raise ValueError(f"layer {call.name!r} {_NOT_SAME}")
 
 
-_SAME = "must do the same whenever the model runs on a batch, and it did not: it cannot be skipped."
+_NOT_SAME = (
+    "must do the same whenever the model runs on a batch, and it did not: it cannot be skipped."
+)
 
 
-def _standing_still(coefficients: tuple[Tensor, Tensor], node: int | None) -> tuple[Tensor, Tensor]:
-    """Decay 1 and gain 0 in the step that leads to a node: A_l = A_{l-1}, exactly."""
+def _without_step(coefficients: tuple[Tensor, Tensor], node: int | None) -> tuple[Tensor, Tensor]:
+    """Return coefficients with decay 1 and gain 0 in the step to a node: A_l = A_{l-1}, exactly."""
     assert node is not None and node > 0
-    decay, gain = (c.clone() for c in coefficients)  # a gain may be the net's own layer steps
+    # Copies, because a gain may be the layer steps of the net itself.
+    decay, gain = (c.clone() for c in coefficients)
     decay[node - 1], gain[node - 1] = 1, 0
     return decay, gain
 
 
 @contextmanager
-def _around(
-    module: nn.Module, ended: Callable[[Tensor | None, Tensor | None, Any], Any]
+def _calling_after(
+    module: nn.Module, receive: Callable[[Tensor | None, Tensor | None, Any], Any]
 ) -> Iterator[None]:
-    """Call `ended` with a module's input, what it was before the call, and the output.
+    """Call `receive` with a module's input, what that was before the call, and the output.
 
-    What `ended` returns takes the place of the output, unless it is None.
+    What `receive` returns takes the place of the output, unless it is None.
     """
     running: list[tuple[Tensor | None, Tensor | None]] = []
 
     def enter(_: nn.Module, args: Any, kwargs: Any) -> None:
         given = tensor_of(args)
         given = tensor_of(kwargs) if given is None else given
-        # A copy, for the module may write to it.
+        # A copy, because the module may write to its input.
         running.append((given, None if given is None else given.clone()))
 
     def leave(_: nn.Module, args: Any, output: Any) -> Any:
-        return ended(*running.pop(), output)
+        return receive(*running.pop(), output)
 
     with ExitStack() as hooks:
         hooks.callback(module.register_forward_pre_hook(enter, with_kwargs=True).remove)
@@ -181,4 +212,5 @@ def _around(
 
 
 def _sizes(tensor: Tensor) -> str:
+    """Return a shape in words, whatever the number of samples."""
     return f"({', '.join(['sample', *map(str, tensor.shape[1:])])})"

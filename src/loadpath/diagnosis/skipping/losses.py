@@ -1,4 +1,4 @@
-"""Losses and predictions that can be told from the shapes of outputs and labels."""
+"""The losses and predictions that the shapes of outputs and labels decide."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ import torch
 from torch import Tensor, nn
 
 IGNORED = -100
-"""Label of what does not count, as in torch's and Hugging Face's losses."""
+"""Label of samples or tokens that do not count, as in the losses of torch and Hugging Face."""
 
 
 class Losses(NamedTuple):
-    """Of one batch; its loss is the sum of `total` over that of `weight`. float64, on the CPU."""
+    """Losses of one batch, in float64 on the CPU.
+
+    The loss of the batch is the sum of `total` over that of `weight`.
+    """
 
     total: Tensor
-    """(unit,): units are samples, or the batch is one."""
+    """Summed loss of each unit, (unit,): units are the samples, or the batch is one unit."""
     weight: Tensor
-    """(unit,): what the totals are sums over: samples, or tokens."""
+    """How many samples or tokens each total is a sum over, (unit,)."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Of one batch, at one place in a sample or at many (tokens)."""
+    """Predicted classes of one batch, at one place in a sample or at many (tokens)."""
 
     classes: Tensor
-    """(sample, place)."""
+    """Predicted classes, (sample, place)."""
     labels: Tensor
-    """(sample, place)."""
+    """Labels, (sample, place)."""
 
     @property
     def counted(self) -> Tensor:
@@ -38,11 +41,11 @@ class Predictions:
 
     @property
     def right(self) -> Tensor:
-        """At how many of them the label is predicted, (sample,)."""
+        """At how many of these places the label is predicted, (sample,)."""
         return self._sum(self.classes == self.labels)
 
     def same(self, other: Predictions) -> Tensor:
-        """At how many of them two predictions are the same, (sample,)."""
+        """Return at how many of these places two predictions are the same, (sample,)."""
         return self._sum(self.classes == other.classes)
 
     def _sum(self, which: Tensor) -> Tensor:
@@ -51,25 +54,27 @@ class Predictions:
 
 @dataclass(frozen=True)
 class Rule:
-    """A loss, and which shapes it is for. Answers are what a model puts out, as one tensor."""
+    """A loss, and the shapes that it is for. An answer is what a model puts out, as one tensor."""
 
     words: str
-    """What it is, and over what it is a mean."""
+    """What the loss is, and over what it is a mean."""
     units: str
+    """Units of the loss."""
     fits: Callable[[Tensor, Tensor], bool]
-    """Whether answer and labels are of its shapes and types."""
+    """Whether an answer and labels have the shapes and types that the rule is for."""
     losses: Callable[[Tensor, Tensor, int], Losses]
-    """From answer, labels and the batch's number; ValueError for labels that are no class."""
+    """Losses from answer, labels and number of the batch; raises ValueError for labels that are no
+    class."""
     predictions: Callable[[Tensor, Tensor], Predictions] | None = None
-    """From answer and labels, where there are classes."""
+    """Predictions from answer and labels, where there are classes."""
 
 
-def _of_entropy(
+def _entropy_rule(
     words: str,
     fits: Callable[[Tensor, Tensor], bool],
     places: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
 ) -> Rule:
-    """Cross-entropy once `places` has made logits (sample, place, class) of the answer."""
+    """Return the rule of cross-entropy, for logits (sample, place, class) that `places` makes."""
 
     def predictions(answer: Tensor, labels: Tensor) -> Predictions:
         logits, labels = places(answer, labels)
@@ -104,19 +109,19 @@ def _squares(answer: Tensor, labels: Tensor, batch: int) -> Losses:
     return Losses(each, torch.ones_like(each))
 
 
-def _whole(labels: Tensor) -> bool:
+def _is_whole(labels: Tensor) -> bool:
     return not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
 
 
 def _fit_classes(answer: Tensor, labels: Tensor) -> bool:
     one = labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == 1)
     several = answer.ndim == 2 and answer.shape[1] > 1 and len(answer) == len(labels)
-    return one and several and _whole(labels) and answer.is_floating_point()
+    return one and several and _is_whole(labels) and answer.is_floating_point()
 
 
 def _fit_tokens(answer: Tensor, labels: Tensor) -> bool:
     alike = answer.ndim == 3 and answer.shape[2] > 1 and answer.shape[:2] == labels.shape
-    return alike and _whole(labels) and answer.is_floating_point()
+    return alike and _is_whole(labels) and answer.is_floating_point()
 
 
 def _fit_squares(answer: Tensor, labels: Tensor) -> bool:
@@ -128,15 +133,15 @@ def _without_ones(shape: torch.Size) -> list[int]:
     return [shape[0], *(size for size in shape[1:] if size != 1)]
 
 
-CLASSES = _of_entropy(
+CLASSES = _entropy_rule(
     "mean cross-entropy of classes over samples",
     _fit_classes,
     lambda answer, labels: (answer[:, None], labels.reshape(-1, 1)),
 )
-TOKENS = _of_entropy(
+TOKENS = _entropy_rule(
     "mean cross-entropy over the tokens that have a label", _fit_tokens, lambda a, y: (a, y)
 )
-NEXT_TOKENS = _of_entropy(
+NEXT_TOKENS = _entropy_rule(
     "mean cross-entropy of the next token, over those that have a label",
     lambda answer, labels: _fit_tokens(answer, labels) and labels.shape[1] > 1,
     lambda answer, labels: (answer[:, :-1], labels[:, 1:]),

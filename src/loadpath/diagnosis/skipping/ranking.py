@@ -1,45 +1,158 @@
-"""A ranking of layers held against what skipping each did: numbers, and what they say."""
+"""The verdict on a model: which layers move least, which can go, and whether these are the same."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import replace
 
-from loadpath.statistics import Agreement, Column
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from loadpath.checks import check_count
+from loadpath.diagnosis.skipping.verdict_sentences import listed, measure_words, verdict_sentences
+from loadpath.diagnosis.skipping.verdicts import Verdict
+from loadpath.statistics import FEWEST, Column, rank_agreement, spearman
 
 
-@dataclass(frozen=True, eq=False)
-class Verdict:
-    """Layers ranked by how little they move the representation, beside what skipping them does.
+def verdict(
+    profile: xr.Dataset,
+    skipped: xr.Dataset,
+    *,
+    by: str = "relative_step",
+    least: int | None = None,
+    seed: int = 0,
+) -> Verdict:
+    """Rank layers by how little they move the representation, and hold that against the truth.
 
-    Each layer was skipped by itself: nothing is said of several together.
+    Parameters
+    ----------
+    profile : xarray.Dataset
+        Over `layer`, with the measure, NaN where it is not defined, and its ends `_low` and
+        `_high`. `loadpath.diagnose` makes one.
+    skipped : xarray.Dataset
+        What skipping the same layers did, as `skip_layers` returns it.
+    by : str, default "relative_step"
+        The measure to rank by, a variable of `profile` or else of `skipped`. "relative_step" and
+        "turn" take the step from the layer that was recorded before, so the first of all layers has
+        none; "own_step" takes the step from the layer's own input.
+    least : int, optional
+        How many of the least moving layers are looked up among as many least harmful ones; a
+        quarter of the layers if it is left out.
+    seed : int, default 0
+        Seed of the draws behind interval and p-value of the correlation.
+
+    Returns
+    -------
+    Verdict
+        The ranking, the numbers behind it, and sentences.
+
+    Raises
+    ------
+    ValueError
+        If a variable is missing, the two Datasets have no layer in common, no layer was skipped, or
+        `least` is not between 1 and the number of layers.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from torch import nn
+    >>> import loadpath as lp
+    >>> model = nn.Sequential(*(nn.Linear(4, 4, bias=False) for _ in range(5)))
+    >>> for layer, scale in zip(model, (1.1, 1.5, 1.2, 1.4, 1.3)):
+    ...     _ = layer.weight.data.copy_(scale * torch.eye(4))
+    >>> x = torch.randn(100, 4, generator=torch.Generator().manual_seed(0))
+    >>> profile = lp.diagnose(model, [x], layers="?", measures=["steps"])
+    >>> skipped = lp.diagnosis.skip_layer_names(model, [x], layers="?")
+    >>> found = lp.diagnosis.verdict(profile, skipped)
+    >>> found.ranking
+    ('0', '2', '4', '3', '1')
+    >>> found.agreement.trust
+    'agrees'
     """
+    check_count("seed", seed, 0)
+    layers, measured = _layer_names("skipped", skipped), _layer_names("profile", profile)
+    if not set(layers) & set(measured):
+        raise ValueError(
+            "profile and skipped must have layers in common, and they have "
+            f"{listed(measured)} and {listed(layers)}."
+        )
+    if by not in profile and by not in skipped:
+        raise ValueError(f"by must be a variable of profile or skipped, got {by!r}.")
+    level = float(skipped.attrs.get("level", 0.95))
+    truth = "loss_change" if "loss_change" in skipped else "output_change"
+    harm = _column_of("skipped", skipped, truth, level)
+    source, name = (profile, "profile") if by in profile else (skipped, "skipped")
+    movement = _column_of(name, source, by, float(source.attrs.get("level", level)))
+    was_skipped = np.isfinite(harm.value)
+    if not was_skipped.any():
+        raise ValueError(f"skipped must have a layer with a {truth}, and has none.")
+    if "status" not in skipped:
+        raise ValueError("skipped has no variable 'status'.")
 
-    measure: str
-    """The variable that layers are ranked by."""
-    truth: str
-    """"loss_change", or "output_change" where there is no loss."""
-    ranking: tuple[str, ...]
-    """Layers that have both numbers, the one that moves least first."""
-    movement: Column
-    """The measure of these, in this order."""
-    harm: Column
-    """The truth of these, in this order."""
-    indistinct: tuple[str, ...]
-    """Skipped layers whose change has an interval with 0 in it; here and below in order of
-    change, whether they are ranked or not."""
-    harmful: tuple[str, ...]
-    """Skipped layers whose interval is above 0."""
-    helpful: tuple[str, ...]
-    """Skipped layers whose interval is below 0: without them the loss is lower."""
-    unsure: tuple[str, ...]
-    """Skipped layers with a change and no interval."""
-    left_out: dict[str, str]
-    """Layers that are not ranked, with the reason."""
-    agreement: Agreement | None
-    """Of the ranking with the truth; None where no layer has both numbers."""
-    by_place: float
-    """Rank correlation of the truth with the mere place of the ranked layers, 1 if the first is the
-    least harmful and so on: what a ranking that measures nothing does, from either end. NaN with
-    fewer than 4 layers, or where all harm alike."""
-    sentences: tuple[str, ...]
-    """All that in plain words, which say no more than the intervals allow."""
+    places = {layer: l for l, layer in enumerate(_layer_names(name, source))}
+    movement = _reordered(movement, [places.get(layer) for layer in layers])
+    both = was_skipped & np.isfinite(movement.value)
+    order = np.flatnonzero(both)[np.argsort(movement.value[both], kind="stable")]
+    status = skipped["status"].values
+    left_out = {
+        layer: f"no {measure_words(by)}" if was_skipped[l] else str(status[l])
+        for l, layer in enumerate(layers)
+        if not both[l]
+    }
+    agreement = None
+    if len(order):
+        agreement = rank_agreement(
+            movement[order], harm[order], least=least, level=level, seed=seed
+        )
+    by_place = math.nan
+    if both.sum() >= FEWEST:
+        by_place = float(spearman(np.flatnonzero(both).astype(np.float64), harm.value[both]))
+    by_change = [l for l in np.argsort(harm.value, kind="stable") if was_skipped[l]]
+
+    def layers_where(condition: NDArray[np.bool_]) -> tuple[str, ...]:
+        return tuple(layers[l] for l in by_change if condition[l])
+
+    found = Verdict(
+        measure=by,
+        truth=truth,
+        ranking=tuple(layers[l] for l in order),
+        movement=movement[order],
+        harm=harm[order],
+        indistinct=layers_where((harm.low <= 0) & (harm.high >= 0)),
+        harmful=layers_where(harm.low > 0),
+        helpful=layers_where(harm.high < 0),
+        unsure=layers_where(np.isnan(harm.low)),
+        left_out=left_out,
+        agreement=agreement,
+        by_place=by_place,
+        sentences=(),
+    )
+    return replace(found, sentences=verdict_sentences(found, skipped))
+
+
+def _layer_names(name: str, ds: xr.Dataset) -> list[str]:
+    """Return the layers of a Dataset, which is an argument of this name."""
+    if "layer" not in ds.coords:
+        raise ValueError(f"{name} must have a coordinate 'layer', and has none.")
+    return [str(layer) for layer in ds["layer"].values]
+
+
+def _column_of(name: str, ds: xr.Dataset, variable: str, level: float) -> Column:
+    """Return a variable over layers with its ends."""
+    ends = []
+    for each in (variable, f"{variable}_low", f"{variable}_high"):
+        if each not in ds or ds[each].dims != ("layer",):
+            raise ValueError(f"{name} must have a variable {each!r} over layer, and has none.")
+        ends.append(ds[each].values.astype(np.float64))
+    value, low, high = ends
+    return Column(value, low, high, level)
+
+
+def _reordered(column: Column, places: list[int | None]) -> Column:
+    """Return the column in another order; a place of None gets NaN."""
+    values, lows, highs = (
+        np.array([math.nan if place is None else end[place] for place in places])
+        for end in (column.value, column.low, column.high)
+    )
+    return Column(values, lows, highs, column.level)

@@ -1,4 +1,4 @@
-"""How the outputs of a model are scored: a loss that is given, its own, or one told from shapes."""
+"""How outputs are scored: by a loss that is given, the model's own, or one for their shapes."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ from loadpath.diagnosis.skipping.losses import (
 from loadpath.record import Batch, tensor_of
 
 ALIKE = 1e-4
-"""How far apart, relatively, a model's own loss and one that is recognized in it may be."""
+"""Largest relative distance of a model's own loss from a loss that is recognized in it."""
 
 LossFunction = Callable[[Any, Tensor], Any]
-"""From what the model returned and the labels to the loss of each sample, or of the batch."""
+"""A function from what the model returned and the labels to the loss of each sample, or of the
+batch."""
 
 
 @dataclass(frozen=True)
@@ -37,39 +38,60 @@ class Scoring:
     words: str
     """What the loss is, and over what it is a mean; or why there is none."""
     units: str
-    """Of the loss."""
+    """Units of the loss."""
     losses: Callable[[Any, Batch], Losses] | None
-    """From what the model returned; None where there is no loss."""
+    """Losses from what the model returned; None where there is no loss."""
     predictions: Callable[[Any, Batch], Predictions] | None
-    """Likewise; None where there are no classes."""
+    """Predictions from what the model returned; None where there are no classes."""
 
 
-def scoring_of(loss: LossFunction | None, output: Any, batch: Batch) -> Scoring:
-    """The scoring that suits a first batch and what the model returned for it.
+def choose_scoring(loss: LossFunction | None, output: Any, batch: Batch) -> Scoring:
+    """Choose the scoring that suits a first batch and what the model returned for it.
 
-    A `loss` that is given; else the model's own, where it returns one; else cross-entropy for
-    logits (sample, class) with classes (sample,) or (sample, token, class) with (sample, token),
-    the label -100 standing for none; else the mean squared error for real labels of the output's
-    shape; else none.
+    The first of these that applies is chosen:
 
-    A model's own loss is one number for a batch. Where it is, to 1e-4, just one of the losses above
-    or the cross-entropy of each next token, that takes its place, sample by sample.
+    1. the `loss` that is given;
+    2. the model's own loss, where it returns one;
+    3. cross-entropy, for logits (sample, class) with classes (sample,), or for logits (sample,
+       token, class) with classes (sample, token), where the label -100 stands for none;
+    4. the mean squared error, for real labels of the output's shape;
+    5. no loss.
 
-    Raises: ValueError if a loss is given and there are no labels; if labels of tokens are the
-    tokens that the model was given, whose loss is a matter of shifting; for labels that are no
-    class of the logits.
+    A model's own loss is one number for a batch. Where it equals, to 1e-4, just one of the losses
+    above or the cross-entropy of each next token, that one takes its place, sample by sample.
+
+    Parameters
+    ----------
+    loss : callable or None
+        The loss that the user gave.
+    output : object
+        What the model returned for the batch.
+    batch : Batch
+        The first batch.
+
+    Returns
+    -------
+    Scoring
+        How this batch and all others are scored.
+
+    Raises
+    ------
+    ValueError
+        If a loss is given and there are no labels; if labels of tokens are the tokens that the
+        model was given, because how they are to be shifted is the model's matter; for labels that
+        are no class of the logits.
     """
     if loss is not None:
-        return _given(loss, output, batch)
+        return _scoring_by_given_loss(loss, output, batch)
     if own_loss(output) is not None:
-        return _own(output, batch)
+        return _scoring_by_own_loss(output, batch)
     if batch.labels is None:
         return Scoring("none: the loader has no labels", "1", None, None)
     for rule in (CLASSES, TOKENS, SQUARES):
         if _fits(rule, output, batch):
             if rule is TOKENS:
                 _refuse_inputs_as_labels(batch)
-            return _by_rule(rule)
+            return _scoring_by_rule(rule)
     answer = answer_of(output)
     what = "no tensor" if answer is None else f"outputs {tuple(answer.shape)}"
     return Scoring(
@@ -82,7 +104,7 @@ def scoring_of(loss: LossFunction | None, output: Any, batch: Batch) -> Scoring:
 
 
 def own_loss(output: Any) -> Tensor | None:
-    """The loss that a model returns beside its answer: `loss`, or a number that stands first."""
+    """Return the loss that a model returns beside its answer: `loss`, or a number that is first."""
     if isinstance(output, Mapping):
         loss = output.get("loss")
     elif isinstance(output, tuple | list):
@@ -94,7 +116,7 @@ def own_loss(output: Any) -> Tensor | None:
 
 
 def answer_of(output: Any) -> Tensor | None:
-    """The tensor that stands for what a model returned, apart from its loss."""
+    """Return the tensor that stands for what a model returned, apart from its loss."""
     if own_loss(output) is None:
         return tensor_of(output)
     if isinstance(output, tuple | list):
@@ -105,11 +127,14 @@ def answer_of(output: Any) -> Tensor | None:
 
 
 def _fits(rule: Rule, output: Any, batch: Batch) -> bool:
+    """Whether a rule is for what the model returned and the labels of the batch."""
     answer = answer_of(output)
     return answer is not None and batch.labels is not None and rule.fits(answer, batch.labels)
 
 
-def _by_rule(rule: Rule) -> Scoring:
+def _scoring_by_rule(rule: Rule) -> Scoring:
+    """Return the scoring by a rule, which refuses batches of other shapes."""
+
     def checked(output: Any, batch: Batch) -> tuple[Tensor, Tensor]:
         answer, labels = answer_of(output), batch.labels
         if answer is None or labels is None or not rule.fits(answer, labels):
@@ -132,7 +157,9 @@ def _by_rule(rule: Rule) -> Scoring:
     return Scoring(rule.words, rule.units, losses, predictions if found else None)
 
 
-def _given(loss: LossFunction, output: Any, batch: Batch) -> Scoring:
+def _scoring_by_given_loss(loss: LossFunction, output: Any, batch: Batch) -> Scoring:
+    """Return the scoring by a loss that the user gave."""
+
     def losses(output: Any, batch: Batch) -> Losses:
         if batch.labels is None:
             raise ValueError(f"loss is given, and batch {batch.number} of loader has no labels.")
@@ -141,17 +168,18 @@ def _given(loss: LossFunction, output: Any, batch: Batch) -> Scoring:
         return _as_losses("loss", loss(output, labels), batch.count)
 
     name = getattr(loss, "__name__", type(loss).__name__)
-    return _with_classes(f"mean of the loss that was given, {name}", losses, output, batch)
+    return _scoring_with_classes(f"mean of the loss that was given, {name}", losses, output, batch)
 
 
-def _own(output: Any, batch: Batch) -> Scoring:
+def _scoring_by_own_loss(output: Any, batch: Batch) -> Scoring:
+    """Return the scoring by the model's own loss, or by the one rule that is recognized in it."""
     matching = [
         rule
         for rule in (CLASSES, TOKENS, NEXT_TOKENS, SQUARES)
-        if _fits(rule, output, batch) and _is_own(_by_rule(rule), output, batch)
+        if _fits(rule, output, batch) and _equals_own_loss(_scoring_by_rule(rule), output, batch)
     ]
     if len(matching) == 1:
-        found = _by_rule(matching[0])
+        found = _scoring_by_rule(matching[0])
         return dataclasses.replace(found, words=f"{found.words}, which is the model's own loss")
 
     def losses(output: Any, batch: Batch) -> Losses:
@@ -163,10 +191,10 @@ def _own(output: Any, batch: Batch) -> Scoring:
             )
         return _as_losses("the model's own loss", own, batch.count)
 
-    return _with_classes("mean of the model's own loss", losses, output, batch)
+    return _scoring_with_classes("mean of the model's own loss", losses, output, batch)
 
 
-def _is_own(scoring: Scoring, output: Any, batch: Batch) -> bool:
+def _equals_own_loss(scoring: Scoring, output: Any, batch: Batch) -> bool:
     own = own_loss(output)
     assert own is not None and scoring.losses is not None
     total, weight = scoring.losses(output, batch)
@@ -174,16 +202,16 @@ def _is_own(scoring: Scoring, output: Any, batch: Batch) -> bool:
     return math.isclose(found, float(own.mean()), rel_tol=ALIKE)
 
 
-def _with_classes(
+def _scoring_with_classes(
     words: str, losses: Callable[[Any, Batch], Losses], output: Any, batch: Batch
 ) -> Scoring:
-    """A loss of no rule, with predictions where logits and labels are those of classes."""
-    classes = _by_rule(CLASSES).predictions if _fits(CLASSES, output, batch) else None
+    """Return a scoring by some other loss, with predictions where there are classes."""
+    classes = _scoring_by_rule(CLASSES).predictions if _fits(CLASSES, output, batch) else None
     return Scoring(words, "units of the loss", losses, classes)
 
 
 def _as_losses(name: str, value: Any, count: int) -> Losses:
-    """One number a sample, or one for the batch, which stands for all of its samples."""
+    """Return losses from one number a sample, or one for the batch, which stands for all of it."""
     try:
         given = torch.as_tensor(value).detach().cpu().double()
     except (TypeError, ValueError, RuntimeError):
@@ -199,6 +227,7 @@ def _as_losses(name: str, value: Any, count: int) -> Losses:
 
 
 def _refuse_inputs_as_labels(batch: Batch) -> None:
+    """Refuse labels that are the input tokens themselves, unshifted."""
     ids, labels = batch.kwargs.get("input_ids"), batch.labels
     if not isinstance(ids, Tensor) or labels is None or ids.shape != labels.shape:
         return

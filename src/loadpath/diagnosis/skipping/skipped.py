@@ -17,7 +17,7 @@ from loadpath.diagnosis.skipping.paired import (
     OutputSums,
     RatioSums,
     output_change,
-    root,
+    square_root,
 )
 from loadpath.diagnosis.skipping.scoring import Scoring
 from loadpath.record import Batch, Reduction
@@ -33,7 +33,7 @@ LABELS = {
     "output_change": "|f_skip - f| / |f - mean f| over the rows f of the output",
     "own_step": "|A_out - A_in| / |A_out| of the layer's own input and output",
 }
-"""Long names of what has an interval."""
+"""Long names of the variables that have an interval."""
 
 _ENDS = {
     "": ("value", ""),
@@ -44,18 +44,20 @@ _ENDS = {
 
 @dataclass(frozen=True)
 class Measured:
-    """One forward pass on a batch."""
+    """What one forward pass on a batch gave."""
 
     losses: Losses | None
+    """Its losses, where there is a loss."""
     predictions: Predictions | None
+    """Its predictions, where there are classes."""
     rows: Tensor | None
-    """Of the output, (row, width)."""
+    """Rows of the output, (row, width); None where outputs are not compared."""
     sample: Tensor | None
-    """Of the batch, for each row."""
+    """The sample of the batch that each row belongs to, (row,)."""
 
     @property
-    def odd(self) -> str | None:
-        """What of it is not finite, if anything is."""
+    def not_finite(self) -> str | None:
+        """What is not finite, "loss" or "output"; None if all is finite."""
         if self.losses is not None and not bool(self.losses.total.isfinite().all()):
             return "loss"
         if self.rows is not None and not bool(self.rows.isfinite().all()):
@@ -65,25 +67,26 @@ class Measured:
 
 @dataclass
 class SkipSums:
-    """Sums of one layer's changes, or of the plain model."""
+    """Sums of the changes without one layer, or of the plain model itself."""
 
     loss: RatioSums = field(default_factory=RatioSums)
+    """Losses, or their changes."""
     right: RatioSums = field(default_factory=RatioSums)
-    """Right predictions."""
+    """Right predictions, or their changes."""
     same: RatioSums = field(default_factory=RatioSums)
-    """Predictions that are those of the plain model."""
+    """Predictions that are the same as those of the plain model."""
     step: RatioSums = field(default_factory=RatioSums)
-    """Squares of the layer's step over squares of its output."""
+    """Squares of the layer's own step, over squares of its output."""
 
-    def take(self, plain: Measured) -> None:
-        """Take in the plain model's losses and predictions."""
+    def update(self, plain: Measured) -> None:
+        """Add losses and predictions of the plain model."""
         if plain.losses is not None:
             self.loss.update(*plain.losses)
         if plain.predictions is not None:
             self.right.update(plain.predictions.right, plain.predictions.counted)
 
-    def take_change(self, now: Measured, plain: Measured) -> None:
-        """Take in what changed from the plain model to one without the layer."""
+    def update_change(self, now: Measured, plain: Measured) -> None:
+        """Add what changed from the plain model to the model without the layer."""
         if now.losses is not None and plain.losses is not None:
             self.loss.update(now.losses.total - plain.losses.total, now.losses.weight)
         if now.predictions is not None and plain.predictions is not None:
@@ -93,25 +96,44 @@ class SkipSums:
 
 
 def output_rows(answer: Tensor | None, batch: Batch, tokens_first: bool) -> tuple[Tensor, Tensor]:
-    """Every token or position of an output as a row (row, width), with its sample of the batch.
+    """Return every token or position of an output as a row, with the sample that it belongs to.
 
-    Raises: ValueError as `Reduction`.
+    Parameters
+    ----------
+    answer : Tensor or None
+        What the model put out.
+    batch : Batch
+        The batch, whose mask says which tokens are padding.
+    tokens_first : bool
+        Whether sequences are (token, sample, width).
+
+    Returns
+    -------
+    rows : Tensor
+        (row, width), on the CPU.
+    sample : Tensor
+        (row,), on the CPU.
+
+    Raises
+    ------
+    ValueError
+        As `loadpath.record.Reduction`.
     """
     every = Reduction(maps="positions", tokens="positions", every=1, tokens_first=tokens_first)
-    mask = None if answer is None else _mask(answer, batch, tokens_first)
+    mask = None if answer is None else _token_mask(answer, batch, tokens_first)
     rows, sample, _ = every("output of the model", answer, count=batch.count, mask=mask)
     return rows.cpu(), sample.cpu()
 
 
-def step_of(
+def step_squares(
     before: Tensor, after: Tensor, batch: Batch, tokens_first: bool
 ) -> tuple[Tensor, Tensor]:
-    """Squares of a layer's step and of its output, (sample,), without padding.
+    """Return the squares of a layer's step and of its output, without padding, (sample,) each.
 
-    (1,) of all samples where they are not along the first axis.
+    Where samples are not along the first axis, both are (1,), summed over all samples.
     """
-    A, dA = wide(after), wide(after) - wide(before)
-    mask = _mask(A, batch, tokens_first)
+    A, dA = widened(after), widened(after) - widened(before)
+    mask = _token_mask(A, batch, tokens_first)
     if tokens_first and A.ndim == 3:
         A, dA = A.transpose(0, 1), dA.transpose(0, 1)
     if mask is not None:
@@ -121,24 +143,24 @@ def step_of(
     return squares_of_rows(dA.reshape(rows, -1)), squares_of_rows(A.reshape(rows, -1))
 
 
-def _mask(x: Tensor, batch: Batch, tokens_first: bool) -> Tensor | None:
-    """Which tokens of x count, where x has the tokens of the batch's mask."""
+def _token_mask(x: Tensor, batch: Batch, tokens_first: bool) -> Tensor | None:
+    """Return which tokens of x count, where x has the tokens of the batch's mask."""
     if x.ndim != 3 or batch.mask is None:
         return None
     return batch.mask if x.shape[0 if tokens_first else 1] == batch.mask.shape[1] else None
 
 
-def wide(x: Tensor) -> Tensor:
-    """In float32 at least, on the CPU: differences in half precision round away what is small."""
+def widened(x: Tensor) -> Tensor:
+    """Return x on the CPU in float32 at least: differences in half precision lose what is small."""
     return x.cpu() if x.dtype in (torch.float32, torch.float64) else x.cpu().float()
 
 
 def squares_of_rows(rows: Tensor) -> Tensor:
-    """Squared norm of every row, in float64."""
+    """Return the squared norm of every row, in float64."""
     return torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64).square()
 
 
-def dataset_of(
+def skipping_dataset(
     layers: Mapping[str, SkipSums],
     plain: SkipSums,
     outputs: Grouped[OutputSums] | None,
@@ -148,7 +170,30 @@ def dataset_of(
     kinds: Mapping[str, str],
     level: float,
 ) -> xr.Dataset:
-    """The variables of `skip_layers`; layers with a reason have it as status, and NaN."""
+    """Return the variables of `skip_layers`.
+
+    Parameters
+    ----------
+    layers : mapping of str to SkipSums
+        The changes without each layer.
+    plain : SkipSums
+        Losses and predictions of the plain model.
+    outputs : Grouped or None
+        Sums of the outputs in groups of samples; None where outputs are not compared.
+    scoring : Scoring
+        How outputs were scored.
+    reasons : mapping of str to str
+        Why a layer has no numbers. It gets NaN, and the reason as its status.
+    kinds : mapping of str to str
+        What each layer is, in words.
+    level : float
+        Confidence level of the intervals.
+
+    Returns
+    -------
+    xarray.Dataset
+        The variables over `layer`, without provenance.
+    """
     columns: dict[str, Callable[[int, SkipSums], Estimate]] = {}
     if scoring.losses is not None:
         columns["loss_change"] = lambda l, sums: sums.loss.estimate(level=level)
@@ -160,14 +205,14 @@ def dataset_of(
             level=level, added=SHARE, within=(0.0, 1.0)
         )
     columns["output_change"] = lambda l, sums: (
-        output_change(outputs.parts, l, level=level) if outputs else _none()
+        output_change(outputs.parts, l, level=level) if outputs else _no_estimate()
     )
-    columns["own_step"] = lambda l, sums: root(sums.step.estimate(level=level))
+    columns["own_step"] = lambda l, sums: square_root(sums.step.estimate(level=level))
 
     ds = xr.Dataset(coords={"layer": np.array(list(layers), dtype=object)})
     for name, estimate in columns.items():
         found = [
-            _none() if layer in reasons else estimate(l, sums)
+            _no_estimate() if layer in reasons else estimate(l, sums)
             for l, (layer, sums) in enumerate(layers.items())
         ]
         units = scoring.units if name == "loss_change" else "1"
@@ -194,5 +239,5 @@ def dataset_of(
     return ds
 
 
-def _none() -> Estimate:
+def _no_estimate() -> Estimate:
     return unknown(0, "not enough samples")

@@ -8,8 +8,8 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from loadpath.diagnosis.skipping.verdict import verdict
-from loadpath.diagnosis.skipping.verdict_words import from_both_ends, listed
+from loadpath.diagnosis.skipping.ranking import verdict
+from loadpath.diagnosis.skipping.verdict_sentences import from_both_ends, listed
 from loadpath.statistics.rank_agreement import Column, rank_agreement
 
 
@@ -152,8 +152,11 @@ def test_a_verdict_ranks_and_sorts_by_what_the_intervals_hold():
         "b moves the representation least (relative step 0.1, 0.09 to 0.11), and of the 5 layers "
         "ranked its change is the 2nd smallest as measured."
     )
-    assert any("is not shown on this model" in sentence for sentence in text)
-    assert text[-1] == "Each interval is for its layer alone: of 20 such, one misses on average."
+    assert any("It is not shown on this model" in sentence for sentence in text)
+    assert text[-1] == (
+        "Each interval is for its layer alone: of 20 such intervals, one misses the true value on "
+        "average."
+    )
     assert all(sentence.endswith(".") and "\n" not in sentence for sentence in text)
 
 
@@ -163,10 +166,10 @@ def test_agreement_is_claimed_only_where_it_is_shown():
         return " ".join(verdict(profile, skipped_of(LAYERS, change, reach)).sentences)
 
     alike = words_of(STEPS, 0.01)
-    assert "agrees with what skipping does; that is so of the order as a whole" in alike
+    assert "agrees with what skipping does. That holds for the order as a whole" in alike
     assert "correlate by 1.00 (1.00 to 1.00" in alike and "p = 0.017 among all 120 orders" in alike
     unsure = words_of(STEPS, 1.0)  # the same order, of which nothing is known
-    assert "is not shown on this model" in unsure and "overlaps that of d, c, e and a" in unsure
+    assert "It is not shown on this model" in unsure and "overlaps that of d, c, e and a" in unsure
     assert "raises" not in unsure and "changes the loss by less than can be told from 0" in unsure
     assert "the other way round" in words_of([-s for s in STEPS], 0.01)
 
@@ -181,15 +184,17 @@ def test_a_ranking_by_place_alone_is_held_against_it():
     confounded = found_of(falling, falling)
     assert confounded.by_place == pytest.approx(-1)
     assert (
-        "Ranked by place alone, the last the least harmful, layers correlate by 1.00, no less: "
-        "that relative step says more than place is not shown." in confounded.sentences
+        "A ranking by place alone, which takes the last layer for the least harmful, correlates "
+        "with harm by 1.00, no less: it is not shown that relative step says more than place."
+        in confounded.sentences
     )
     # The order b, d, c, e, a of harm is not that of places: 1 - 6 (16 + 1 + 0 + 4 + 1) / 120.
     mixed = [5.0, 1.0, 3.0, 2.0, 4.0]
     clear = found_of(mixed, mixed)
     assert clear.by_place == pytest.approx(-0.1)
-    assert "Ranked by place alone, the last the least harmful, layers correlate by 0.10." in (
-        clear.sentences
+    assert (
+        "A ranking by place alone, which takes the last layer for the least harmful, correlates "
+        "with harm by 0.10." in clear.sentences
     )
     assert not any("by place" in sentence for sentence in found_of(falling, mixed).sentences)
     assert np.isnan(found_of([1.0] * 5, mixed).by_place)
@@ -226,7 +231,7 @@ def test_without_a_loss_the_output_is_the_truth_and_other_measures_can_rank():
     found = verdict(profile, skipped, by="turn")
     assert (found.truth, found.measure, found.agreement.spearman) == ("output_change", "turn", 1)
     assert found.sentences[0].endswith(
-        "loss: none: the loader has no labels, so that changes are those of the output."
+        "there is no loss (the loader has no labels), so that changes are those of the output."
     )
     assert "Skipping moves the output" in found.sentences[1] and "loss" not in found.sentences[1]
     own = verdict(profile, skipped, by="own_step")
@@ -237,9 +242,8 @@ def test_numbers_without_intervals_are_kept_apart():
     skipped = skipped_of(LAYERS, STEPS, np.nan)
     found = verdict(dataset(LAYERS, relative_step=(STEPS, np.nan)), skipped)
     assert found.unsure == ("b", "d", "c", "e", "a") and found.harmful == found.indistinct == ()
-    assert "Changes of the loss without an interval, of which nothing is said" in " ".join(
-        found.sentences
-    )
+    said = " ".join(found.sentences)
+    assert "Nothing is said of these changes of the loss, which have no interval: b 0.1" in said
 
 
 def test_long_lists_are_cut():

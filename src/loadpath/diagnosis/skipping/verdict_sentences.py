@@ -7,70 +7,100 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from loadpath.diagnosis.skipping.ranking import Verdict
+from loadpath.diagnosis.skipping.verdicts import Verdict
 from loadpath.statistics import FEWEST, Agreement
 
 LISTED = 8
-"""Layers that a sentence lists at most."""
+"""How many layers a sentence lists at most."""
 
 _MEASURES = {"relative_step": "relative step", "own_step": "own step"}
 
 
-def in_words(variable: str) -> str:
-    """The name of a measure."""
+def measure_words(variable: str) -> str:
+    """Return the name of a measure, as a sentence has it."""
     return _MEASURES.get(variable, variable)
 
 
 def listed(parts: Sequence[str], word: str = "and") -> str:
-    """Parts in a row, cut off where there are many."""
+    """Return parts in a row, the last ones as a number where there are many.
+
+    Parameters
+    ----------
+    parts : sequence of str
+        What is listed.
+    word : str, default "and"
+        The word before the last part.
+
+    Returns
+    -------
+    str
+        The list, "none" if it is empty.
+    """
     shown = list(parts[:LISTED])
     if len(parts) > LISTED:
         shown.append(f"{len(parts) - LISTED} more")
-    return _in_a_row(shown, word)
+    return _joined(shown, word)
 
 
 def from_both_ends(parts: Sequence[str]) -> str:
-    """Parts in a row, cut in the middle where there are many."""
+    """Return parts in a row, those in the middle as a number where there are many."""
     if len(parts) <= LISTED:
-        return _in_a_row(parts)
+        return _joined(parts)
     half = LISTED // 2
     middle = f"{len(parts) - 2 * half} between these"
-    return _in_a_row([*parts[:half], middle, *parts[-half:]])
+    return _joined([*parts[:half], middle, *parts[-half:]])
 
 
-def _in_a_row(shown: Sequence[str], word: str = "and") -> str:
+def _joined(shown: Sequence[str], word: str = "and") -> str:
     if len(shown) < 2:
         return "".join(shown) or "none"
     return f"{', '.join(shown[:-1])} {word} {shown[-1]}"
 
 
-def sentences_of(verdict: Verdict, skipped: xr.Dataset) -> tuple[str, ...]:
-    """What the verdict says, sentence by sentence."""
+def verdict_sentences(verdict: Verdict, skipped: xr.Dataset) -> tuple[str, ...]:
+    """Say in sentences what a verdict found.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        The verdict, whose own sentences are not read.
+    skipped : xarray.Dataset
+        What skipping layers did, as `skip_layers` returns it.
+
+    Returns
+    -------
+    tuple of str
+        The sentences.
+    """
     changes = _Changes(verdict, skipped)
     return (
         _what_was_done(verdict, skipped),
         *changes.sentences(),
-        *_ranking(verdict),
-        *_trust(verdict),
+        *_ranking_sentences(verdict),
+        *_trust_sentences(verdict),
         "Each layer was skipped by itself and nothing was trained after it: what several cost "
         "together, or after training, is not known.",
-        f"Each interval is for its layer alone: of {1 / (1 - _level(skipped)):.3g} such, one "
-        "misses on average.",
+        f"Each interval is for its layer alone: of {1 / (1 - _level(skipped)):.3g} such intervals, "
+        "one misses the true value on average.",
     )
 
 
 def _level(skipped: xr.Dataset) -> float:
+    """Return the confidence level of the intervals."""
     return float(skipped.attrs.get("level", 0.95))
 
 
 def _what_was_done(verdict: Verdict, skipped: xr.Dataset) -> str:
+    """Say how many layers were skipped, and what the loss is."""
     n = sum(map(len, (verdict.indistinct, verdict.harmful, verdict.helpful, verdict.unsure)))
     samples = skipped.attrs.get("n_samples")
     on = "" if samples is None else f" on {samples} samples"
     start = f"{n} of {skipped.sizes['layer']} layers were skipped, one at a time,{on}"
     if "loss" not in skipped:
         why = skipped.attrs.get("loss_kind", "none")
-        return f"{start}; loss: {why}, so that changes are those of the output."
+        reason = str(why).removeprefix("none").removeprefix(": ")
+        no_loss = f"there is no loss ({reason})" if reason else "there is no loss"
+        return f"{start}; {no_loss}, so that changes are those of the output."
     return f"{start}; with all in place the loss is {_number(float(skipped['loss']))} " + (
         f"({skipped.attrs['loss_kind']})." if "loss_kind" in skipped.attrs else "."
     )
@@ -89,7 +119,7 @@ class _Changes:
         self.change = dict(zip(names, zip(*ends, strict=True), strict=True))
 
     def sentences(self) -> list[str]:
-        """One for each kind of change that there is."""
+        """Return one sentence for each kind of change that there is."""
         v = self.verdict
         found = []
         if v.indistinct:
@@ -114,7 +144,7 @@ class _Changes:
             amounts = [f"{n} {_number(self.change[n][0])}" for n in v.unsure]
             what = "loss" if self.of_loss else "output"
             found.append(
-                f"Changes of the {what} without an interval, of which nothing is said: "
+                f"Nothing is said of these changes of the {what}, which have no interval: "
                 f"{listed(amounts)}."
             )
         return found
@@ -132,12 +162,14 @@ class _Changes:
         return found
 
 
-def _ranking(verdict: Verdict) -> list[str]:
+def _ranking_sentences(verdict: Verdict) -> list[str]:
+    """Say which layer moves least, and how harmful it is."""
     found = []
     if verdict.left_out:
         reasons = [f"{name} ({reason})" for name, reason in verdict.left_out.items()]
-        found.append(f"Not ranked: {listed(reasons)}.")
-    agreement, by = verdict.agreement, in_words(verdict.measure)
+        are = "is" if len(reasons) == 1 else "are"
+        found.append(f"{listed(reasons)} {are} not ranked.")
+    agreement, by = verdict.agreement, measure_words(verdict.measure)
     if agreement is None:
         return [*found, f"No layer has both a {by} and a change, so that nothing is ranked."]
     m, harm, first = verdict.movement, verdict.harm, verdict.ranking[0]
@@ -157,26 +189,28 @@ def _ranking(verdict: Verdict) -> list[str]:
         if peers:
             found.append(f"In {what} the interval of {first} overlaps that of {listed(peers)}.")
     if agreement.n_layers >= FEWEST:
-        found.append(_hits(agreement))
+        found.append(_hits_sentence(verdict, agreement))
     return found
 
 
-def _hits(agreement: Agreement) -> str:
+def _hits_sentence(verdict: Verdict, agreement: Agreement) -> str:
+    """Say how many of the least moving layers are among the least harmful."""
     k, hits, chance = agreement.least, agreement.hits, _number(agreement.hits_by_chance)
     if k == 1:
         return (
-            f"It is {'' if hits else 'not '}the least harmful one as measured; by chance it would "
-            f"be with probability {chance}."
+            f"{verdict.ranking[0]} is {'' if hits else 'not '}the least harmful layer as measured; "
+            f"by chance it would be that with probability {chance}."
         )
     are = "none is" if hits == 0 else "1 is" if hits == 1 else f"{hits} are"
     return (
-        f"Of the {k} least moving layers {are} among the {k} least harmful as measured; by chance "
-        f"it would be {chance} on average."
+        f"Of the {k} least moving layers ({listed(verdict.ranking[:k])}) {are} among the {k} least "
+        f"harmful as measured; by chance {chance} would be on average."
     )
 
 
-def _trust(verdict: Verdict) -> list[str]:
-    agreement, by = verdict.agreement, in_words(verdict.measure)
+def _trust_sentences(verdict: Verdict) -> list[str]:
+    """Say whether the ranking agrees with what skipping does."""
+    agreement, by = verdict.agreement, measure_words(verdict.measure)
     if agreement is None:
         return []
     if agreement.trust == "too few layers":
@@ -185,14 +219,14 @@ def _trust(verdict: Verdict) -> list[str]:
             f"agrees with what skipping does: it takes {FEWEST}."
         ]
     if math.isnan(agreement.spearman):
-        return ["All layers move, or harm, alike: there is no ranking to compare."]
-    found = [_correlation(agreement, by)]
+        return ["All layers move alike, or harm alike: there is no ranking to compare."]
+    found = [_correlation_sentence(agreement, by)]
     if agreement.trust == "agrees":
         found.append(
-            f"On this model and these samples the ranking by {by} agrees with what skipping does; "
-            "that is so of the order as a whole, and promises nothing for a single layer."
+            f"On this model and these samples the ranking by {by} agrees with what skipping does. "
+            "That holds for the order as a whole, and promises nothing for a single layer."
         )
-        found.append(_place(verdict, agreement))
+        found.append(_place_sentence(verdict, agreement))
     elif agreement.trust == "the other way round":
         found.append(
             "On this model and these samples the ranking is the other way round: what moves the "
@@ -200,25 +234,30 @@ def _trust(verdict: Verdict) -> list[str]:
         )
     else:
         found.append(
-            f"That the ranking by {by} agrees with what skipping does is not shown on this model: "
-            "go by the changes measured."
+            f"It is not shown on this model that the ranking by {by} agrees with what skipping "
+            "does: go by the changes measured."
         )
     return found
 
 
-def _place(verdict: Verdict, agreement: Agreement) -> str:
-    """Whether a ranking that measures nothing does as well."""
+def _place_sentence(verdict: Verdict, agreement: Agreement) -> str:
+    """Say whether a ranking that measures nothing does as well."""
     end = "last" if verdict.by_place < 0 else "first"
-    start = f"Ranked by place alone, the {end} the least harmful, layers correlate by"
-    if abs(verdict.by_place) >= agreement.spearman - 1e-9:  # rounding tells equals apart
+    start = (
+        f"A ranking by place alone, which takes the {end} layer for the least harmful, correlates "
+        "with harm by"
+    )
+    # The margin is for rounding: correlations that should be equal differ by less.
+    if abs(verdict.by_place) >= agreement.spearman - 1e-9:
         return (
-            f"{start} {abs(verdict.by_place):.2f}, no less: that {in_words(verdict.measure)} says "
-            "more than place is not shown."
+            f"{start} {abs(verdict.by_place):.2f}, no less: it is not shown that "
+            f"{measure_words(verdict.measure)} says more than place."
         )
     return f"{start} {abs(verdict.by_place):.2f}."
 
 
-def _correlation(agreement: Agreement, by: str) -> str:
+def _correlation_sentence(agreement: Agreement, by: str) -> str:
+    """Say how far the ranks correlate."""
     n = math.factorial(agreement.n_layers)
     orders = f"all {n} orders" if agreement.exact else "random orders"
     return (

@@ -1,0 +1,85 @@
+"""What `diagnose` can be asked for, and what its numbers depend on beside the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from loadpath.checks import check_above_zero, check_count, check_level
+from loadpath.diagnosis.profile.labels import LabelKind
+from loadpath.record import ACTIVATIONS
+
+Measure = Literal[
+    "separation", "collapse", "energies", "steps", "ranks", "alignment", "dimension", "probes"
+]
+MEASURES: tuple[Measure, ...] = get_args(Measure)
+"""All measures that `diagnose` can be asked for."""
+CLASS_MEASURES: tuple[Measure, ...] = ("collapse", "probes")
+"""Measures that need one class for each sample; separation takes real targets too."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the numbers depend on beside the samples."""
+
+    gamma0: float
+    """Stabilizer of the energies, relative to ||S||_op^2."""
+    level: float
+    """Confidence level of the intervals."""
+    seed: int
+    """Seed of the groups and of the splits of probes."""
+
+
+def check_options(
+    measures: Sequence[str] | None,
+    *,
+    activation: str,
+    gamma0: float,
+    kept: int,
+    level: float,
+    seed: int,
+) -> None:
+    """Refuse options that `diagnose` cannot take, before anything runs.
+
+    Parameters
+    ----------
+    measures, activation, gamma0, kept, level, seed
+        As in `diagnose`.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of range, or a measure or activation is unknown.
+    """
+    if isinstance(measures, str):
+        raise ValueError(f"measures must be a sequence of names, got the string {measures!r}.")
+    for name in measures or ():
+        if name not in MEASURES:
+            raise ValueError(f"measures must be of {', '.join(MEASURES)}, got {name!r}.")
+    if measures is not None and not measures:
+        raise ValueError("measures must name at least one measure, got none.")
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}.")
+    check_above_zero("gamma0", gamma0)
+    check_count("kept", kept, 1)
+    check_count("seed", seed, 0)
+    check_level(level)
+
+
+def allowed_measures(
+    measures: Sequence[Measure] | None, labels: LabelKind, words: str
+) -> tuple[Measure, ...]:
+    """Return the measures to take: all that the labels allow, or those asked for."""
+    without: set[Measure] = set()
+    if labels != "classes":
+        without |= set(CLASS_MEASURES)
+    if labels == "none":
+        without.add("separation")
+    if measures is None:
+        return tuple(name for name in MEASURES if name not in without)
+    for name in measures:
+        if name in without:
+            need = "labels" if name == "separation" else "class labels"
+            raise ValueError(f"measures has {name!r}, which needs {need}, and the loader: {words}.")
+    return tuple(dict.fromkeys(measures))

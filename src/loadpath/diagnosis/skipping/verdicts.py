@@ -1,0 +1,45 @@
+"""The verdict as a value: a ranking of layers, and what skipping each of them did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loadpath.statistics import Agreement, Column
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """Layers ranked by how little they move the representation, and what skipping each one does.
+
+    Each layer was skipped by itself: nothing is said of several together.
+    """
+
+    measure: str
+    """The variable that layers are ranked by."""
+    truth: str
+    """What harm is measured by: "loss_change", or "output_change" where there is no loss."""
+    ranking: tuple[str, ...]
+    """Layers that have both numbers; the one that moves the representation least comes first."""
+    movement: Column
+    """The measure of the ranked layers, in the order of the ranking."""
+    harm: Column
+    """What skipping each ranked layer changed, in the order of the ranking."""
+    indistinct: tuple[str, ...]
+    """Skipped layers whose change has an interval with 0 in it. Here and in the next three fields
+    layers stand in order of change, whether they are ranked or not."""
+    harmful: tuple[str, ...]
+    """Skipped layers whose interval is above 0."""
+    helpful: tuple[str, ...]
+    """Skipped layers whose interval is below 0: the loss is lower without them."""
+    unsure: tuple[str, ...]
+    """Skipped layers whose change has no interval."""
+    left_out: dict[str, str]
+    """Layers that are not ranked, each with the reason."""
+    agreement: Agreement | None
+    """How far the ranking agrees with harm; None where no layer has both numbers."""
+    by_place: float
+    """Rank correlation of harm with the mere place of the ranked layers, 1 if the first is the
+    least harmful and so on. It is what a ranking that measures nothing would do, from either end.
+    NaN with fewer than 4 layers, or where all harm alike."""
+    sentences: tuple[str, ...]
+    """All of this in plain words, which say no more than the intervals allow."""
