@@ -9,7 +9,7 @@ from exact_paths import random
 from scipy import stats
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from loadpath.measures import class_probe, wilson
+from loadpath.measures import class_probe
 from loadpath.measures import probes as module
 
 
@@ -132,14 +132,6 @@ def test_a_word_where_there_is_no_number():
     assert dead.accuracy.status == "constant features"
 
 
-@pytest.mark.parametrize("right, n", [(0, 10), (10, 10), (7, 10), (450, 1000)])
-def test_wilson_is_the_inverted_score_test(right, n):
-    low, high = wilson(right, n)
-    expected = stats.binomtest(right, n).proportion_ci(0.95, method="wilson")
-    assert low == pytest.approx(expected.low, abs=1e-12)
-    assert high == pytest.approx(expected.high, abs=1e-12)
-
-
 H, LABELS = classes(60, 10)
 
 
@@ -153,8 +145,6 @@ H, LABELS = classes(60, 10)
         (lambda: class_probe(H / 0, LABELS), "H must be finite"),
         (lambda: class_probe(H, LABELS, seed=-1), "seed must be a whole number of at least 0"),
         (lambda: class_probe(H, LABELS, level=1.5), "level must be between 0 and 1, got 1.5"),
-        (lambda: wilson(3, 2), "right must be 0 to 2, got 3"),
-        (lambda: wilson(0, 0), "n must be a whole number of at least 1, not 0"),
     ],
 )
 def test_bad_input_is_one_sentence(call, sentence):

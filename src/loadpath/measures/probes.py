@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import optimize
 from torch import Tensor
 
 from loadpath.checks import check_count, check_level
+from loadpath.measures.ridge import ridge_path_by_squares
 from loadpath.measures.separation import as_features, as_labels, check_labels, noise_floor
-from loadpath.statistics import Estimate, unknown
+from loadpath.statistics import Estimate, unknown, wilson
 from loadpath.threads import torch_threads
 
 ProbeKind = Literal["logistic", "ridge"]
@@ -31,31 +32,39 @@ PARTS = (0.6, 0.2, 0.2)
 LEAST_PER_CLASS = 10
 """Samples of every class below which there is no number: 6 to fit on, 2 to be scored on."""
 MAX_ITERATIONS = 1000
+"""The most steps of a logistic fit."""
 GRADIENT = 1e-6
 """Largest entry of the gradient of a logistic fit that has converged."""
 
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """What a probe reads off one layer."""
+    """What a linear classifier reads off one layer."""
 
     accuracy: Estimate
-    """Share of the scored samples it tells right, with Wilson's interval."""
+    """Share of the scored samples whose class it tells, with Wilson's interval."""
     chance: float
-    """Share right of always naming the class that is largest among the samples fitted on."""
+    """Share that is right if the class largest among the samples fitted on is always named."""
     penalty: float
     """The penalty that the validation samples chose; NaN without a number."""
     converged: bool
-    """Whether the fit reached its minimum; a logistic fit may stop short, and still classifies."""
+    """Whether the fit reached its minimum. A logistic fit may stop short, and still classifies."""
     correct: Bool[Tensor, " scored"]
-    """Which of the scored samples were told right. The same samples in all layers that share labels
-    and seed, so that two layers are compared in pairs."""
+    """Which of the scored samples were told right. They are the same samples in all layers that
+    share labels and seed, so that two layers can be compared in pairs."""
 
 
 class _Split(NamedTuple):
     fit: Tensor
     choose: Tensor
     score: Tensor
+
+
+class _Classifier(NamedTuple):
+    weight: Tensor
+    """(width, class)."""
+    bias: Tensor
+    converged: bool
 
 
 @torch_threads(1)
@@ -67,31 +76,71 @@ def class_probe(
     seed: int = 0,
     level: float = 0.95,
 ) -> Probe:
-    r"""Accuracy of a linear classifier fitted on the features H, on samples held out.
+    r"""Return the accuracy of a linear classifier of the features, on samples held out.
 
+    Parameters
+    ----------
+    H : Tensor or array_like
+        (sample, width) features of one layer.
+    labels : Tensor or array_like
+        (sample,) class numbers from 0.
+    kind : {"logistic", "ridge"}
+        The classifier: logistic regression, or least squares to the classes as zeros and ones,
+        which is faster.
+    seed : int
+        Seed of the dealing of samples into parts.
+    level : float
+        Confidence level of the interval, between 0 and 1.
+
+    Returns
+    -------
+    Probe
+        The accuracy with its interval, and what else was found. The accuracy's status is "not
+        enough samples" if a class has fewer than 10 or there is only one class, and "constant
+        features" if `H` does not vary.
+
+    Raises
+    ------
+    ValueError
+        If `H` is not finite and 2-D, `labels` are not class numbers from 0, one for each row, or
+        for another `kind`, a negative `seed`, or a `level` not between 0 and 1.
+
+    Notes
+    -----
     Every class is dealt at random into 60 % to fit on, 20 % to choose the penalty on (the highest
-    accuracy, the largest penalty of equal ones) and 20 % to be scored on; with the penalty chosen,
+    accuracy, the largest penalty of equal ones) and 20 % to be scored on. With the penalty chosen,
     the fit is made anew on the first 80 %. Features are centred, and divided by one number, the
-    root mean square of all: directions keep their proportions, for the strength of a direction is
-    part of what a layer offers to the next.
+    root mean square of all: directions keep their proportions, because the strength of a direction
+    is part of what a layer offers to the next.
 
-    - "logistic": minimum of the mean cross-entropy of $W h + b$ plus
-      $\frac{\alpha}{2} \|W\|_F^2$, $\alpha$ the penalty, by L-BFGS.
-    - "ridge": least squares to the classes as zeros and ones plus $\alpha N \|W\|_F^2$, by
-      eigenvalues; the class of the largest output. Fast; the class in the middle of three on
-      a line is masked, which logistic regression finds.
+    - "logistic" is the minimum of the mean cross-entropy of $W h + b$ plus
+      $\frac{\alpha}{2} \|W\|_F^2$, with $\alpha$ the penalty, by L-BFGS. The cost is
+      O(N w classes) for each of up to 1000 iterations at each of 6 penalties.
+    - "ridge" is least squares to the classes as zeros and ones plus $\alpha N \|W\|_F^2$; the
+      class of the largest output is named. The cost is O(N w^2). The class in the middle of three
+      on a line is masked, which logistic regression finds.
 
-    The interval (Wilson) is for the accuracy of this one classifier on new samples: that of another
-    training set is not in it. "not enough samples": a class with fewer than 10, or only one class
-    ("constant features": H does not vary).
+    The interval is Wilson's, for the accuracy of this one classifier on new samples. What another
+    training set would give is not in it.
 
-    Cost O(N w^2) for ridge; for logistic O(N w classes) for each of up to 1000 iterations at each
-    of 6 penalties.
+    References
+    ----------
+    .. [1] Alain and Bengio, "Understanding intermediate layers using linear classifier probes",
+       arXiv:1610.01644.
+    .. [2] Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22,
+       1927.
 
-    Raises: ValueError if H is not finite and 2-D, or `labels` are not class numbers from 0, one
-    for each row, or for another `kind`.
-    Source: Alain and Bengio, "Understanding intermediate layers using linear classifier probes",
-    arXiv:1610.01644; Wilson, JASA 22, 1927.
+    Examples
+    --------
+    Two classes far apart are told without an error; 40 of 200 samples are scored:
+
+    >>> labels = torch.arange(200) % 2
+    >>> noise = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
+    >>> found = class_probe(noise + 10 * labels[:, None], labels, kind="ridge")
+    >>> found.accuracy.value, found.chance, len(found.correct)
+    (1.0, 0.5, 40)
+    >>> round(found.accuracy.low, 3)
+    0.912
     """
     if kind not in ("logistic", "ridge"):
         raise ValueError(f"kind must be 'logistic' or 'ridge', got {kind!r}.")
@@ -132,37 +181,12 @@ def class_probe(
     )
 
 
-def wilson(right: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
-    r"""Wilson's interval for a share of `right` in `n`: never empty, and within [0, 1].
-
-    Raises: ValueError unless 0 <= right <= n, n >= 1 and 0 < level < 1.
-    Source: Wilson, JASA 22, 1927.
-    """
-    check_count("n", n, 1)
-    if not 0 <= right <= n:
-        raise ValueError(f"right must be 0 to {n}, got {right}.")
-    check_level(level)
-    z = float(special.ndtri((1 + level) / 2))
-    p, shrink = right / n, 1 / (1 + z * z / n)
-    middle = (p + z * z / (2 * n)) * shrink
-    reach = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) * shrink
-    # At the ends the bound is 0 or 1, but for rounding.
-    return middle - reach if right > 0 else 0.0, middle + reach if right < n else 1.0
-
-
-class _Classifier(NamedTuple):
-    weight: Tensor
-    """(width, class)."""
-    bias: Tensor
-    converged: bool
-
-
 def _share(right: int, n: int, level: float) -> Estimate:
     return Estimate(right / n, *wilson(right, n, level=level), n, "estimated")
 
 
 def _split(numbers: Tensor, seed: int) -> _Split:
-    """Every class dealt into three parts at random, so that all parts have all classes."""
+    """Deal every class into three parts at random, so that all parts have all classes."""
     generator = torch.Generator().manual_seed(seed)
     parts: list[list[Tensor]] = [[], [], []]
     for k in numbers.unique():
@@ -182,29 +206,20 @@ def _correct(model: _Classifier, X: Tensor, y: Tensor) -> Tensor:
 def _ridge_path(
     X: Tensor, y: Tensor, n_classes: int, penalties: Sequence[float]
 ) -> list[_Classifier]:
-    """Least squares for every penalty, from one eigenvalue decomposition.
+    """Return the least squares to classes as zeros and ones, for every penalty.
 
-    Of the products of features, or of samples where these are fewer: no penalty is so small that
-    what squares lose of small singular values could matter.
+    No penalty is so small that what squares lose of small singular values could matter.
     """
     targets = torch.nn.functional.one_hot(y, n_classes).double()
     x_mean, y_mean = X.mean(0), targets.mean(0)
-    rows, goal = X - x_mean, targets - y_mean
-    wide = rows.shape[1] > len(rows)
-    squares, modes = torch.linalg.eigh(rows @ rows.T if wide else rows.T @ rows)
-    left = rows.T @ modes if wide else modes
-    onto = modes.T @ (goal if wide else rows.T @ goal)
-    fitted = []
-    for penalty in penalties:
-        weight = left @ (onto / (squares.clamp_min(0) + penalty * len(X))[:, None])
-        fitted.append(_Classifier(weight, y_mean - x_mean @ weight, True))
-    return fitted
+    weights = ridge_path_by_squares(X - x_mean, targets - y_mean, penalties)
+    return [_Classifier(weight, y_mean - x_mean @ weight, True) for weight in weights]
 
 
 def _logistic_path(
     X: Tensor, y: Tensor, n_classes: int, penalties: Sequence[float]
 ) -> list[_Classifier]:
-    """Logistic regression for every penalty, the largest first, each from where the last ended."""
+    """Fit logistic regression for every penalty, each from where a larger one ended."""
     start = torch.zeros(n_classes, X.shape[1] + 1, dtype=torch.float64)
     across = X.T.contiguous()
     fitted = {}
@@ -219,7 +234,7 @@ def _logistic_path(
                 "maxiter": MAX_ITERATIONS,
                 "maxfun": 2 * MAX_ITERATIONS,
                 "gtol": GRADIENT,
-                "ftol": 0.0,
+                "ftol": 0.0,  # only the gradient says whether the minimum is reached
                 "maxcor": 20,
             },
         )
@@ -232,7 +247,7 @@ def _logistic_path(
 def _cross_entropy(
     flat: NDArray[np.float64], X: Tensor, across: Tensor, y: Tensor, penalty: float
 ) -> tuple[float, NDArray[np.float64]]:
-    """The penalized mean cross-entropy and its gradient, at weights beside a column of biases.
+    """Return the penalized mean cross-entropy and its gradient, at weights beside their biases.
 
     `across` is X^T in memory: with the long axis last, products with few classes are three times
     as fast.

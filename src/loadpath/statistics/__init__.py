@@ -11,6 +11,7 @@ from loadpath.statistics.jackknife import (
 )
 from loadpath.statistics.rank_agreement import FEWEST, Agreement, Column, rank_agreement, spearman
 from loadpath.statistics.reservoir import Reservoir, hashes
+from loadpath.statistics.shares import wilson
 
 __all__ = [
     "Agreement",
@@ -30,4 +31,5 @@ __all__ = [
     "rank_agreement",
     "spearman",
     "unknown",
+    "wilson",
 ]

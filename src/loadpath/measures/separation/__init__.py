@@ -1,4 +1,9 @@
-"""Data separation: what each layer does to the spread of classes, and how the layers share it."""
+"""Data separation: what each layer does to the spread of classes, and how the layers share it.
+
+`log_separation` measures one layer and `LoadCurve` all layers of a net; `ClassMoments` does the same
+for data that comes in batches. `neural_collapse` looks at the last layer, and `target_separation`
+and `target_probe` take real targets in place of classes.
+"""
 
 from loadpath.measures.separation.bootstrap import Array
 from loadpath.measures.separation.class_moments import ClassMoments

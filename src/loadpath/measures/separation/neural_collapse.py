@@ -1,10 +1,9 @@
 r"""Neural collapse: what class means, features and the last layer tend to late in training.
 
-Write K classes, features h with class means $m_k$, their mean over all samples m,
-$\mu_k = m_k - m$, and the classifier $\arg\max_k (W h + b)_k$.
-
-Source: Papyan, Han and Donoho, "Prevalence of neural collapse during the terminal phase of deep
-learning training", PNAS 2020, arXiv:2008.08186, figures 2 to 7.
+There are K classes with features h, class means $m_k$, and their mean m over all samples. Centred
+class means are $\mu_k = m_k - m$, and the classifier names $\arg\max_k (W h + b)_k$. The four
+measures are those of Papyan, Han and Donoho, "Prevalence of neural collapse during the terminal
+phase of deep learning training", PNAS 2020, arXiv:2008.08186, figures 2 to 7.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from loadpath.measures.separation.scatter import Scatter
 
 @dataclass(frozen=True)
 class Simplex:
-    """NC2: how far the centred class means are from a simplex of equal sides; all 0 on one."""
+    """How far the centred class means are from a simplex of equal sides (NC2); all 0 on one."""
 
     equinorm: float
     r"""Standard deviation over classes of $\|\mu_k\|$, divided by their mean."""
@@ -40,13 +39,13 @@ class NeuralCollapse:
     """The four measures of one layer; all dimensionless, and 0 when collapse is complete."""
 
     nc1: float
-    """Variability within classes; see the function `nc1`."""
+    """Scatter within classes for the distance between them; see the function `nc1`."""
     nc2: Simplex
     """Distance of the class means from a simplex; see `nc2`."""
     nc3: float
     """Distance of the classifier from the class means; see `nc3`."""
     nc4: float
-    """Share of samples where it differs from the nearest class mean; see `nc4`."""
+    """Share of samples where the classifier differs from the nearest class mean; see `nc4`."""
 
 
 def neural_collapse(
@@ -56,12 +55,47 @@ def neural_collapse(
     weight: Float[Tensor, "class width"],
     bias: Float[Tensor, " class"] | None = None,
 ) -> NeuralCollapse:
-    """All four measures of the features H that the classifier `weight`, `bias` reads.
+    """Return all four measures of the last features and the classifier that reads them.
 
-    Cost O(N (w + K)^2); samples too many to hold go through `ClassMoments` and the four functions.
+    Parameters
+    ----------
+    H : Tensor or array_like
+        (sample, width) features that the classifier reads.
+    labels : Tensor or array_like
+        (sample,) class numbers from 0.
+    weight : Tensor or array_like
+        (class, width) weights of the classifier.
+    bias : Tensor or array_like, optional
+        (class,) biases of the classifier; 0 if left out.
 
-    Raises: ValueError for features, labels or a classifier that are not finite or do not fit, and
-    a class of fewer than 2 samples.
+    Returns
+    -------
+    NeuralCollapse
+        `nc1` to `nc4`, dimensionless, all 0 when collapse is complete.
+
+    Raises
+    ------
+    ValueError
+        If features, labels or classifier are not finite or do not fit each other, and if a class
+        has fewer than 2 samples.
+
+    Notes
+    -----
+    The cost is O(N (w + K)^2). Samples too many to hold go through `ClassMoments` and the four
+    functions.
+
+    References
+    ----------
+    .. [1] Papyan, Han and Donoho, PNAS 2020, arXiv:2008.08186.
+
+    Examples
+    --------
+    Three classes that have collapsed, to the corners of a simplex:
+
+    >>> H, labels = torch.eye(3).repeat(2, 1), torch.arange(3).repeat(2)
+    >>> found = neural_collapse(H, labels, weight=torch.eye(3) - 1 / 3)
+    >>> found.nc1, round(found.nc2.angle, 6), round(found.nc3, 6), found.nc4
+    (0.0, 0.0, 0.0, 0.0)
     """
     moments = ClassMoments.from_features(H, labels)
     return NeuralCollapse(
@@ -70,25 +104,53 @@ def neural_collapse(
 
 
 def nc1(moments: ClassMoments, scatter: Scatter | None = None) -> float:
-    r"""NC1, variability collapse: $\mathrm{Tr}(\Sigma_w \Sigma_b^+) / K$.
+    r"""Return NC1, variability collapse: $\mathrm{Tr}(\Sigma_w \Sigma_b^+) / K$.
 
-    The fuzziness over K. `scatter` is that of the moments, where it is at hand: it holds on to its
-    decompositions. Infinite if the class means are all alike, 0 if every sample is at its
-    class mean. Classes weigh in $\Sigma_b$ by their size; the source's are all of one size.
+    Parameters
+    ----------
+    moments : ClassMoments
+        Moments of the features.
+    scatter : Scatter, optional
+        Their scatter, where it is at hand: it holds on to its decompositions.
 
-    Raises: ValueError if a class has fewer than 2 samples.
+    Returns
+    -------
+    float
+        The fuzziness over K, dimensionless. It is infinite if the class means are all alike, and 0
+        if every sample is at its class mean.
+
+    Raises
+    ------
+    ValueError
+        If a class has fewer than 2 samples.
+
+    Notes
+    -----
+    Classes weigh in $\Sigma_b$ by their size; in the paper all are of one size.
     """
     scatter = scatter or moments.scatter()
     return math.exp(scatter.log_separation("fuzziness")) / moments.n_classes
 
 
 def nc2(moments: ClassMoments) -> Simplex:
-    r"""NC2, convergence to a simplex: spread of the norms and angles of $\mu_k$.
+    r"""Return NC2, convergence to a simplex: the spread of the norms and angles of $\mu_k$.
 
-    With two classes of one size all of it is 0 whatever the features.
+    Parameters
+    ----------
+    moments : ClassMoments
+        Moments of the features.
 
-    Raises: ValueError if a class has fewer than 2 samples, or a class mean is the mean of all, so
-    that it has no angle.
+    Returns
+    -------
+    Simplex
+        Three numbers, dimensionless, all 0 on a simplex. With two classes of one size all are 0
+        whatever the features.
+
+    Raises
+    ------
+    ValueError
+        If a class has fewer than 2 samples, or a class mean is the mean of all, so that it has no
+        angle.
     """
     mu, norms = _centred_means(moments)
     K = len(mu)
@@ -107,12 +169,26 @@ def nc2(moments: ClassMoments) -> Simplex:
 
 
 def nc3(moments: ClassMoments, weight: Float[Tensor, "class width"]) -> float:
-    r"""NC3, self-duality: $\| W / \|W\|_F - M / \|M\|_F \|_F^2$, M the $\mu_k$ as rows.
+    r"""Return NC3, self-duality: $\| W / \|W\|_F - M / \|M\|_F \|_F^2$, M the $\mu_k$ as rows.
 
-    0 if the classifier is the class means but for scale; 2 if orthogonal to them; at most 4.
+    Parameters
+    ----------
+    moments : ClassMoments
+        Moments of the features.
+    weight : Tensor or array_like
+        (class, width) weights of the classifier.
 
-    Raises: ValueError if `weight` is not finite, (class, width) and nonzero, a class has fewer
-    than 2 samples, or the class means are all alike.
+    Returns
+    -------
+    float
+        0 if the classifier is the class means but for scale, 2 if it is orthogonal to them, and 4
+        at most; dimensionless.
+
+    Raises
+    ------
+    ValueError
+        If `weight` is not finite, (class, width) and nonzero, a class has fewer than 2 samples, or
+        the class means are all alike.
     """
     mu, norms = _centred_means(moments)
     W = _weight(moments, weight).to(mu)
@@ -129,13 +205,30 @@ def nc4(
     weight: Float[Tensor, "class width"],
     bias: Float[Tensor, " class"] | None = None,
 ) -> float:
-    r"""NC4, nearest class center: share of the samples H, seen in training or not, for which
-    $\arg\max_k (W h + b)_k \ne \arg\min_k \|h - m_k\|$.
+    r"""Return NC4: how often the classifier names another class than that of the nearest mean.
 
-    0 if the classifier decides as the class means of `moments` do. Ties go to the lower class.
+    Parameters
+    ----------
+    moments : ClassMoments
+        Moments of the features that the class means are taken from.
+    H : Tensor or array_like
+        (sample, width) features to compare on, seen in training or not.
+    weight : Tensor or array_like
+        (class, width) weights of the classifier.
+    bias : Tensor or array_like, optional
+        (class,) biases of the classifier; 0 if left out.
 
-    Raises: ValueError if H or the classifier are not finite or do not fit the moments, or a class
-    has fewer than 2 samples.
+    Returns
+    -------
+    float
+        Share of the samples for which
+        $\arg\max_k (W h + b)_k \ne \arg\min_k \|h - m_k\|$. Ties go to the lower class.
+
+    Raises
+    ------
+    ValueError
+        If `H` or the classifier are not finite or do not fit the moments, or a class has fewer than
+        2 samples.
     """
     means = moments.class_means()
     rows, _ = as_features("H", H, width=moments.width)
@@ -148,7 +241,8 @@ def nc4(
                 f"bias must be {moments.n_classes} finite numbers, got shape {tuple(b.shape)}."
             )
         logits = logits + b.to(means)
-    # |h|^2 is left out of |h - m_k|^2; about the mean of all, so that little cancels.
+    # |h|^2 is left out of |h - m_k|^2, as it is the same for all classes. Distances are taken
+    # about the mean of all, so that little cancels.
     center = moments.mean()
     mu = means - center
     distances = mu.square().sum(1) - 2 * (rows - center) @ mu.T

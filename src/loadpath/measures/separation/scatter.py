@@ -1,8 +1,8 @@
-r"""Within- and between-class scatter of one layer's features, as factors, and its log separation.
+r"""Scatter of one layer's features between classes and within them, and its log separation.
 
-$\Sigma_b = F_b^\top F_b$ and $\Sigma_w = F_w^\top F_w$ are kept as the factors F: a singular value
-of F is the root of an eigenvalue of Sigma, so that directions down to 1e-13 of the largest keep
-their digits, and ranks can be told.
+The covariances $\Sigma_b = F_b^\top F_b$ and $\Sigma_w = F_w^\top F_w$ are kept as their factors F. A
+singular value of F is the root of an eigenvalue of $\Sigma$, so that directions down to 1e-13 of the
+largest keep their digits, and ranks can be told.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from loadpath.threads import torch_threads
 
 SeparationKind = Literal["fuzziness", "trace_ratio", "inverse"]
 KINDS: tuple[SeparationKind, ...] = ("fuzziness", "trace_ratio", "inverse")
+"""The three conventions of log separation."""
 Status = Literal["separated", "partly collapsed", "collapsed", "not separated"]
 
 NOISE = 8.0
@@ -29,11 +30,25 @@ OWN_NOISE = 1e-13
 
 
 def noise_floor(epsilon: float, spread: float) -> float:
-    r"""Singular value of a factor that rounding alone can make.
+    r"""Return the singular value of a factor that rounding alone can make.
 
-    Features of root mean square norm `spread`, given to `epsilon` (that of their dtype): rounding
-    them moves every singular value of $H / \sqrt N$ by at most epsilon / 2 times that norm (Weyl),
-    and projections on classes, which the factors are, by no more.
+    Parameters
+    ----------
+    epsilon : float
+        Relative rounding of the features: the epsilon of their type.
+    spread : float
+        Root mean square norm of the features.
+
+    Returns
+    -------
+    float
+        The largest singular value that means nothing, in the units of `spread`.
+
+    Notes
+    -----
+    Rounding the features moves every singular value of $H / \sqrt N$ by at most epsilon / 2 times
+    their root mean square norm (Weyl), and projections on classes, which the factors are, by no
+    more. `NOISE` allows for the arithmetic that made them.
     """
     return max(NOISE * epsilon, OWN_NOISE) * spread
 
@@ -42,9 +57,12 @@ def noise_floor(epsilon: float, spread: float) -> float:
 class Scatter:
     r"""Scatter of features between and within classes, or explained by targets and left over.
 
-    Ranks are counted, not set by a share of the largest eigenvalue: `between_rank` and
-    `within_rank` are the most that the number of classes and samples allows, and fewer only where
-    a singular value is no larger than `floor`, which rounding of the features can make. float64.
+    Notes
+    -----
+    Ranks are counted and not set by a share of the largest eigenvalue: `between_rank` and
+    `within_rank` are the most that the numbers of classes and samples allow, and fewer only where a
+    singular value is no larger than `floor`, which rounding of the features can make. All is
+    float64.
     """
 
     between: Float[Tensor, "row width"]
@@ -52,30 +70,30 @@ class Scatter:
     within: Float[Tensor, "row width"]
     r"""$F_w$ with $\Sigma_w = F_w^\top F_w$."""
     between_limit: int
-    """The most that the rank of Sigma_b can be: classes - 1, or the rank of the targets."""
+    r"""The most that the rank of $\Sigma_b$ can be: classes - 1, or the rank of the targets."""
     within_limit: int
-    """The most that the rank of Sigma_w can be: samples - classes, or samples - 1 - targets."""
+    r"""The most that the rank of $\Sigma_w$ can be: samples - classes, or samples - 1 - targets."""
     floor: float
     """Singular values of the factors up to this are rounding; units of the features."""
 
     @property
     def sigma_b(self) -> Float[Tensor, "width width"]:
-        """Covariance between classes."""
+        """Covariance between classes, (width, width), squared units of the features."""
         return self.between.T @ self.between
 
     @property
     def sigma_w(self) -> Float[Tensor, "width width"]:
-        """Covariance within classes."""
+        """Covariance within classes, (width, width), squared units of the features."""
         return self.within.T @ self.within
 
     @property
     def between_rank(self) -> int:
-        """Rank of Sigma_b."""
+        r"""Rank of $\Sigma_b$."""
         return len(self._between_modes[0])
 
     @property
     def within_rank(self) -> int:
-        """Rank of Sigma_w."""
+        r"""Rank of $\Sigma_w$."""
         if self._within_inverse is not None:
             return self.within.shape[1]
         return len(self._within_modes[0])
@@ -91,7 +109,7 @@ class Scatter:
     @cached_property
     @torch_threads(1)
     def _within_inverse(self) -> Tensor | None:
-        """The inverse of F_w, if it surely has its full rank: a tenth of the cost of its modes."""
+        r"""Inverse of $F_w$ if it surely has its full rank, at a tenth of the cost of its modes."""
         rows, width = self.within.shape
         if rows != width or self.within_limit < width:
             return None
@@ -102,7 +120,7 @@ class Scatter:
 
     @torch_threads(1)
     def _modes(self, factor: Tensor, limit: int) -> tuple[Tensor, Tensor]:
-        """Singular values above the floor, at most `limit`, with their directions as columns."""
+        """Return the singular values above the floor, at most `limit`, and their directions."""
         _, s, Vh = torch.linalg.svd(factor, full_matrices=False)
         rank = min(limit, int((s > self.floor).sum()))
         return s[:rank], Vh[:rank].T
@@ -111,10 +129,11 @@ class Scatter:
     def status(self) -> Status:
         """What there is to separate, in words.
 
-        "not separated": the class means agree to rounding, or the features are all alike;
-        "collapsed": the means differ, and every sample sits on its class mean; "partly collapsed":
-        some direction between means has no scatter within classes, which kind "inverse" ignores
-        and is infinite for in truth; "separated": none of these.
+        - "not separated": the class means agree to rounding, or the features are all alike.
+        - "collapsed": the means differ, and every sample sits on its class mean.
+        - "partly collapsed": some direction between means has no scatter within classes. Kind
+          "inverse" ignores it, and is infinite for it in truth.
+        - "separated": none of these.
         """
         if self.between_rank == 0:
             return "not separated"
@@ -127,14 +146,25 @@ class Scatter:
         return "partly collapsed" if float(outside.norm()) > self.floor else "separated"
 
     def log_separation(self, kind: SeparationKind = "fuzziness") -> float:
-        r"""Log separation by one of three conventions; see `loadpath.separation.log_separation`.
+        r"""Return the log separation by one of three conventions.
 
-        "fuzziness": $\log \mathrm{Tr}(\Sigma_w \Sigma_b^+)$; "trace_ratio":
-        $\log (\mathrm{Tr} \Sigma_w / \mathrm{Tr} \Sigma_b)$; "inverse":
-        $\log \mathrm{Tr}(\Sigma_b \Sigma_w^+)$. If the status is "collapsed", -inf (inf for
-        "inverse"); if it is "not separated", inf (-inf for "inverse").
+        Parameters
+        ----------
+        kind : {"fuzziness", "trace_ratio", "inverse"}
+            The convention: $\log \mathrm{Tr}(\Sigma_w \Sigma_b^+)$,
+            $\log (\mathrm{Tr} \Sigma_w / \mathrm{Tr} \Sigma_b)$, or
+            $\log \mathrm{Tr}(\Sigma_b \Sigma_w^+)$; see `loadpath.separation.log_separation`.
 
-        Raises: ValueError for another `kind`.
+        Returns
+        -------
+        float
+            Natural logarithm, dimensionless. If the status is "collapsed" it is -inf (inf for
+            "inverse"), and if it is "not separated" inf (-inf for "inverse").
+
+        Raises
+        ------
+        ValueError
+            For another `kind`.
         """
         check_kind(kind)
         worst = -math.inf if kind == "inverse" else math.inf
@@ -144,6 +174,7 @@ class Scatter:
             return -worst
         if kind == "trace_ratio":
             return 2 * math.log(float(self.within.norm()) / float(self.between.norm()))
+        # Tr(F^T F G^+) is the squared norm of F V / s, with V and s the modes of a factor of G.
         if kind == "inverse" and self._within_inverse is not None:
             root = float((self.between @ self._within_inverse).norm())
         else:
@@ -155,6 +186,17 @@ class Scatter:
 
 
 def check_kind(kind: str) -> None:
-    """Refuse what is not a convention of log separation."""
+    """Refuse what is not a convention of log separation.
+
+    Parameters
+    ----------
+    kind : str
+        What was given.
+
+    Raises
+    ------
+    ValueError
+        If it is not one of `KINDS`.
+    """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")

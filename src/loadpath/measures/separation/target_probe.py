@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from loadpath.checks import check_count
+from loadpath.measures.ridge import ridge_by_singular_values
 from loadpath.measures.separation.inputs import (
     as_features,
     as_labels,
@@ -28,21 +29,53 @@ def target_probe(
     n_folds: int = 5,
     seed: int = 0,
 ) -> float:
-    r"""$\log (1 - R^2)$ of a ridge regression of y on H, held out; falls as y becomes easy to read.
+    r"""Return $\log (1 - R^2)$ of a ridge regression of the targets on the features, held out.
 
-    The samples are dealt into `n_folds` parts at random. For each, with means $\bar h$, $\bar y$
-    of the others, the columns of H and y less these, and N' rows,
+    It falls as the targets become easy to read off the layer.
+
+    Parameters
+    ----------
+    H : Tensor or array_like
+        (sample, width) features of one layer.
+    y : Tensor or array_like
+        (sample, output) real targets, or (sample,) whole numbers: classes, which are taken as zeros
+        and ones.
+    ridge : float
+        The penalty as a share of the mean squared norm of the columns of `H`; positive.
+    n_folds : int
+        Into how many parts the samples are dealt, at least 2.
+    seed : int
+        Seed of the dealing.
+
+    Returns
+    -------
+    float
+        Natural logarithm, dimensionless. 0 is no better than the mean of the targets, above 0 is
+        worse, and -inf is nothing missed.
+
+    Raises
+    ------
+    ValueError
+        If `H` and `y` are not finite with one row for each sample, `ridge` is not positive and
+        finite, there are fewer than 2 folds or more than samples, or `y` is constant.
+
+    Notes
+    -----
+    The samples are dealt into `n_folds` parts at random. For each part, $\bar h$ and $\bar y$ are
+    the means of the others, H and y the others less these means, and
     $\hat B = (H^\top H + \alpha I)^{-1} H^\top y$ with
-    $\alpha$ = `ridge` $\mathrm{Tr}(H^\top H) / w$ over the others, the constant unpenalized. Then
+    $\alpha$ = `ridge` $\mathrm{Tr}(H^\top H) / w$; the constant is not penalized. Then
     $1 - R^2 = \sum \|y - \bar y - (h - \bar h) \hat B\|^2 / \sum \|y - \bar y\|^2$ over all
-    samples, each as part of the fold that its fit has not seen. 0 is no better than the mean, and
-    above 0 is worse; natural logarithm, -inf if nothing is missed.
+    samples, each as part of the fold that its fit has not seen. The cost is O(folds N w^2).
 
-    `y` may also be (sample,) whole numbers: classes, which are taken as zeros and ones. Cost
-    O(folds N w^2).
-
-    Raises: ValueError if H and y are not finite with one row for each sample, `ridge` is not
-    positive and finite, there are more folds than samples, fewer than 2 folds, or constant y.
+    Examples
+    --------
+    >>> H = torch.randn(100, 5, generator=torch.Generator().manual_seed(0))
+    >>> target_probe(H, H[:, :2]) < -10  # two of the features themselves
+    True
+    >>> noise = torch.randn(100, 1, generator=torch.Generator().manual_seed(1))
+    >>> target_probe(H, noise) > 0  # nothing of it can be read
+    True
     """
     rows, _ = as_features("H", H)
     n, w = rows.shape
@@ -59,7 +92,7 @@ def target_probe(
     for part in range(n_folds):
         held, seen = fold == part, fold != part
         h_mean, y_mean = rows[seen].mean(0), targets[seen].mean(0)
-        B = _ridge(rows[seen] - h_mean, targets[seen] - y_mean, ridge)
+        B = ridge_by_singular_values(rows[seen] - h_mean, targets[seen] - y_mean, ridge)
         left = targets[held] - y_mean
         total += float(left.square().sum())
         missed += float((left - (rows[held] - h_mean) @ B).square().sum())
@@ -68,17 +101,8 @@ def target_probe(
     return float(torch.tensor(missed / total, dtype=torch.float64).log())
 
 
-def _ridge(H: Tensor, y: Tensor, ridge: float) -> Tensor:
-    """The regression through singular values, which squares nothing; 0 where H is constant."""
-    U, s, Vh = torch.linalg.svd(H, full_matrices=False)
-    alpha = ridge * float(s.square().sum()) / H.shape[1]
-    if alpha == 0:
-        return H.new_zeros(H.shape[1], y.shape[1])
-    return Vh.T @ ((s / (s.square() + alpha))[:, None] * (U.T @ y))
-
-
 def _targets(y: Any, n: int) -> Tensor:
-    """Targets as (sample, output): as they are, or class numbers as zeros and ones."""
+    """Return targets as (sample, output): as they are, or class numbers as zeros and ones."""
     given = as_tensor("y", y)
     if given.ndim != 1:
         return as_targets(given, n)
