@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test science bench figures clean
+.PHONY: help demo test science docs compat gpu bench figures clean
 
 help:  ## show these lines
 	@awk -F ':.*## ' '/^[.a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,15 @@ test: $(READY)  ## lint, types, tests
 science: $(READY)  ## the slow tests: claims of the paper, measured
 	$(BIN)/python -m pytest -m slow
 
+docs: $(READY)  ## the docs site, in site/: warnings and dead links fail
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+compat: $(READY)  ## wheel and sdist, tried in clean environments (PYTHONS="python3.12 ..." for others)
+	$(BIN)/python tests/helpers/packages.py $(PYTHONS)
+
+gpu: $(READY)  ## the tests that need a GPU, and the speed of the training step there
+	$(BIN)/python benchmarks/gpu.py
+
 bench: $(READY)  ## speed of the training step, of the chain, of phase diagrams and of diagnoses (an hour)
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/chain.py
@@ -41,5 +50,5 @@ figures: $(READY)  ## every figure of the paper (hours; resumes where it stopped
 	$(BIN)/loadpath figures all --out docs --workers 2
 
 clean:  ## remove the environment, caches and the demo's output
-	rm -rf .venv demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv demo site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,6 +1,7 @@
 """Speed of one training step: Loadpath's, plain eager autograd's, and bare matrix products'.
 
-Run `python benchmarks/train_step.py`: one to two minutes. All three are counted as the
+Run `python benchmarks/train_step.py`: one to two minutes; `--device cuda` on a GPU. All three are
+counted as the
 6 N w (w + 1) L operations of the three products a layer (forward, gradient of the weights,
 gradient of the activations), and take turns, so that a busy moment hits all of them.
 """
@@ -29,16 +30,21 @@ LEAST_SECONDS = 0.1
 Step = Callable[[], object]
 
 
-def net(width: int, depth: int) -> LeakyResNet:
+def net(width: int, depth: int, device: torch.device) -> LeakyResNet:
     """Where all of them start."""
     return LeakyResNet(
-        FEATURES, FEATURES, width=width, depth=depth, effective_depth=EFFECTIVE_DEPTH
+        FEATURES,
+        FEATURES,
+        width=width,
+        depth=depth,
+        effective_depth=EFFECTIVE_DEPTH,
+        device=device,
     )
 
 
 def loadpath_step(x: torch.Tensor, y: torch.Tensor, width: int, depth: int) -> Step:
     """One step of `fit`: `Adjoint.evaluate` and fused Adam."""
-    model = net(width, depth)
+    model = net(width, depth, x.device)
     adjoint = Adjoint(model, len(x))
     adjoint.load(x, y)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
@@ -81,7 +87,7 @@ class EagerNet(nn.Module):
 
 def eager_step(x: torch.Tensor, y: torch.Tensor, width: int, depth: int) -> Step:
     """Autograd and torch's Adam as it comes."""
-    model = EagerNet(net(width, depth))
+    model = EagerNet(net(width, depth, x.device)).to(x.device)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4)
 
     def step() -> None:
@@ -93,11 +99,11 @@ def eager_step(x: torch.Tensor, y: torch.Tensor, width: int, depth: int) -> Step
     return step
 
 
-def matmul_step(n: int, width: int, depth: int) -> Step:
+def matmul_step(n: int, width: int, depth: int, device: torch.device) -> Step:
     """The products alone, S W^T, G^T S and G W, into buffers that are there."""
-    S, W = torch.randn(n, width + 1), torch.randn(width, width + 1)
-    G, V = torch.randn(n, width), torch.randn(width, width)
-    A, gradient = torch.empty(n, width), torch.empty(width, width + 1)
+    shapes = ((n, width + 1), (width, width + 1), (n, width), (width, width))
+    S, W, G, V = (torch.randn(shape, device=device) for shape in shapes)
+    A, gradient = torch.empty_like(G), torch.empty_like(W)
 
     def step() -> None:
         for _ in range(depth):
@@ -109,21 +115,25 @@ def matmul_step(n: int, width: int, depth: int) -> Step:
 
 
 def seconds_each(step: Step, times: int) -> float:
-    """Mean time of one of `times` steps."""
+    """Mean time of one of `times` steps; a GPU's work is waited for."""
     start = time.perf_counter()
     for _ in range(times):
         step()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     return (time.perf_counter() - start) / times
 
 
-def measure(n: int, width: int, depth: int, repeats: int) -> dict[str, list[float]]:
+def measure(
+    n: int, width: int, depth: int, repeats: int, device: torch.device
+) -> dict[str, list[float]]:
     """GFLOP/s of the three in each of `repeats` turns, by name."""
     generator = torch.Generator().manual_seed(0)
-    x, y = (torch.randn(n, FEATURES, generator=generator) for _ in range(2))
+    x, y = (torch.randn(n, FEATURES, generator=generator).to(device) for _ in range(2))
     steps = {
         "loadpath": loadpath_step(x, y, width, depth),
         "eager": eager_step(x, y, width, depth),
-        "matmul": matmul_step(n, width, depth),
+        "matmul": matmul_step(n, width, depth, device),
     }
     warm = max(seconds_each(step, 2) for step in steps.values())
     times = max(1, round(LEAST_SECONDS / warm))
@@ -139,6 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=15, help="turns at each size")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
+    parser.add_argument("--device", type=torch.device, default="cpu", help="cpu, cuda, cuda:1, ...")
     options = parser.parse_args()
     if options.repeats < 1 or (options.threads is not None and options.threads < 1):
         parser.error("--repeats and --threads must be at least 1")
@@ -150,13 +161,15 @@ def main() -> None:
         if library["user_api"] == "blas"
     ]
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, float32, GFLOP/s")
+    if options.device.type == "cuda":
+        print(f"on {torch.cuda.get_device_name(options.device)}")
     print(f"NumPy's BLAS: {', '.join(blas)}")
     whose = "NumPy's BLAS" if by_numpy(torch.empty(0)) else "torch's MKL"
     print(f"{whose} multiplies here for loadpath")
     if "OPENBLAS_CORETYPE" in os.environ:
         print("OPENBLAS_CORETYPE is set: these may not be the kernels of this processor")
     for n, width, depth in SIZES:
-        speeds = measure(n, width, depth, options.repeats)
+        speeds = measure(n, width, depth, options.repeats, options.device)
         print(f"\nN = {n}, w = {width}, L = {depth}    best  median of {options.repeats}")
         for name, values in speeds.items():
             print(f"  {name:<24} {max(values):7.1f} {statistics.median(values):7.1f}")
