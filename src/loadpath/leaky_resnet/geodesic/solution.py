@@ -1,4 +1,4 @@
-"""What `solve` gives back: a path of representations, its weights and momenta, its certificate."""
+"""What `solve` returns: a path of representations, its weights, its momenta, its certificate."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Geodesic:
     """A path of representations of least cost, as near as `certificate` says; float64."""
 
     model: LeakyResNet
-    """The net whose path it is; also what to call on new samples."""
+    """The net whose path it is; call it on new samples."""
     A: Float[Tensor, "node sample width"]
     """Representations A_0 .. A_L."""
     B: Float[Tensor, "node sample width"]
-    """Momenta B_0 .. B_L: those of the least-norm subgradient, which are what W = c B^T S holds
-    for where activations sit on kinks. Of one net, they may differ from backpropagation's."""
+    """Momenta B_0 .. B_L of the least-norm subgradient. With them W = c B^T S holds also where
+    activations sit on kinks, and there they may differ from backpropagation's."""
     p: Float[Tensor, " node"]
     """Positions of the nodes, from 0 to 1."""
     certificate: Certificate
@@ -40,11 +40,11 @@ class Geodesic:
     "not converged", "end not reached", "trivial minimum", "out of time" or "diverged". The last
     two keep the point of lowest objective so far."""
     endpoint: Endpoint
-    """ "fit": the end is free and pays the data term; "fixed": A_L = y."""
+    """Which end it is: a free one ("fit"), which pays the data term, or "fixed", where A_L = y."""
     end_error: float
     """||A_L - y|| / ||y|| of a fixed end; 0 for a free one."""
     objective: float
-    """What was minimized: data term + weight_decay * action; for a fixed end the action."""
+    """What was minimized: data term + weight_decay * action, or the action for a fixed end."""
     weight_decay: float
     """lambda, in the units of the data term; for a fixed end it only scales the multipliers."""
     loss: Loss
@@ -52,21 +52,21 @@ class Geodesic:
     x: Float[Tensor, "sample in"]
     """Inputs."""
     target: Tensor
-    """What the data term compares with: y; for a fixed end y plus multipliers, whose squared error
-    has the momenta B_L that hold the end in place."""
+    """What the data term compares with. For a free end it is y; for a fixed one it is y plus
+    multipliers, whose squared error has the momenta B_L that hold the end in place."""
     history: xr.Dataset
-    """Objective and residuals over `look`."""
+    """Objective and residuals over `look`, the moments at which the descent was recorded."""
     seconds: float
-    """Time spent solving, without the certificate."""
+    """Time spent solving, in seconds, without the certificate."""
 
     @property
     def W(self) -> Float[Tensor, "layer width feature"]:  # noqa: N802
-        """Weights, the last column of each layer its bias (none without bias)."""
+        """Weights W_1 .. W_L; the last column of each is its bias, where there is one."""
         return self.model.weights.detach()
 
     @property
     def layer_steps(self) -> Float[Tensor, " layer"]:
-        """rho_l, of sum 1."""
+        """Layer steps rho_l, of sum 1."""
         return self.model.layer_steps
 
     @property
@@ -84,26 +84,44 @@ class Geodesic:
     def hamiltonian(self) -> Float[Tensor, " layer"]:
         """Hamiltonian of the pairs (A_{l-1}, B_l) of every layer.
 
-        With exponential steps the one that the discrete path conserves, whose kinetic part has
-        g / rho before it (`conservation`); `dataset` has the theory's own.
+        With exponential steps it is the one that the discrete path conserves, whose kinetic part
+        is multiplied by g / rho (`conservation`); `dataset` has the theory's own.
         """
         return self.certificate.hamiltonian
 
     def words(self) -> list[str]:
-        """Sentences about it for someone new to it, each with its number: the certificate's."""
+        """Return what is known of the path, in sentences for someone new to it.
+
+        Returns
+        -------
+        list of str
+            The certificate's sentences, each with its number; for a fixed end, how near the path
+            ends to y comes first.
+        """
         if self.endpoint == "fit":
             return self.certificate.words()
         end = f"The path ends at y but for {self.end_error:.2g} of its size."
         return [end, *self.certificate.words(free_end=False)]
 
     def dataset(self, *, gamma0: float = 1e-2) -> xr.Dataset:
-        """Everything over the layers: `mechanics.profile` and the certificate, with provenance.
+        """Return everything over the layers: `mechanics.profile` and the certificate.
 
-        Momenta, and what follows from them, are those of `B`; only `gradient_residual` tells of
-        backpropagation's. An attribute `momenta` marks these variables. The attribute `words` of
-        `least_norm_residual` has the sentences of `words`, a line each.
+        Parameters
+        ----------
+        gamma0 : float
+            Regularization of the cost of identity, as for `mechanics.profile`.
 
-        Raises: ValueError if `gamma0` is not positive.
+        Returns
+        -------
+        xarray.Dataset
+            Momenta, and what follows from them, are those of `B`; only `gradient_residual` tells
+            of backpropagation's. An attribute `momenta` marks these variables. The attribute
+            `words` of `least_norm_residual` has the sentences of `words`, a line each.
+
+        Raises
+        ------
+        ValueError
+            If `gamma0` is not positive.
         """
         profile = mechanics.profile(
             self.model,
@@ -113,7 +131,7 @@ class Geodesic:
             loss=self.loss,
             gamma0=gamma0,
         )
-        for name, value in self._of_momenta().items():
+        for name, value in self._momentum_variables().items():
             if name in profile:
                 profile[name].values = value.cpu().numpy()
                 profile[name].attrs["momenta"] = "of the least-norm subgradient"
@@ -127,8 +145,8 @@ class Geodesic:
             seconds=self.seconds,
         )
 
-    def _of_momenta(self) -> dict[str, Tensor]:
-        """What `mechanics.profile` has of momenta, with `B`."""
+    def _momentum_variables(self) -> dict[str, Tensor]:
+        """Return the variables of `mechanics.profile` that follow from the momenta `B`."""
         leak = self.model.effective_depth
         kind: dict[str, Any] = dict(activation=self.model.activation, bias=self.model.bias)
         H = torch.stack(

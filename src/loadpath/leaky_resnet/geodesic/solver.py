@@ -12,29 +12,16 @@ from tqdm import tqdm
 
 from loadpath.checks import as_rows
 from loadpath.leaky_resnet.geodesic.architecture import Activation, Architecture, StepKind
-from loadpath.leaky_resnet.geodesic.certificate import (
-    ITERATIONS,
-    NOT_CONVERGED,
-    Certificate,
-    certify,
-    momenta_on_kinks,
-    with_refinement,
-)
+from loadpath.leaky_resnet.geodesic.conclusion import conclude
 from loadpath.leaky_resnet.geodesic.descent import Descent
 from loadpath.leaky_resnet.geodesic.endpoints import End, as_end
-from loadpath.leaky_resnet.geodesic.history import history
 from loadpath.leaky_resnet.geodesic.limits import Limits
-from loadpath.leaky_resnet.geodesic.phases import SUBSET
 from loadpath.leaky_resnet.geodesic.solution import Endpoint, Geodesic
 from loadpath.leaky_resnet.geodesic.start import first_net
 from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.leaky_resnet.objective import Loss, data_term
 from loadpath.results import Status
 from loadpath.threads import torch_threads
-
-LEAST_ITERATIONS = 15
-"""Fewest iterations of the certificate's search. It is shorter where there are many samples, for
-what it finds is an upper bound at any length."""
 
 
 def solve(
@@ -153,7 +140,7 @@ def solve(
     Examples
     --------
     The action of a linear path between given ends tends to that of the closed form as the layers
-    become many:
+    become many; here they are 20:
 
     >>> import torch, loadpath as lp
     >>> x = torch.eye(2, dtype=torch.float64)
@@ -166,13 +153,28 @@ def solve(
     'converged'
     >>> exact = lp.geodesic.linear.between(x, y, effective_depth=1.0)
     >>> round(found.action, 2), round(exact.action, 2)
-    (1.44, 1.48)
+    (1.5, 1.48)
     """
     end = as_end(endpoint, weight_decay=weight_decay, loss=loss, scale=scale)
     architecture = Architecture(
-        effective_depth, width, depth, activation, bias, layer_steps, step, seed, device
+        effective_depth=effective_depth,
+        width=width,
+        depth=depth,
+        activation=activation,
+        bias=bias,
+        layer_steps=layer_steps,
+        step=step,
+        seed=seed,
+        device=device,
     )
-    limits = Limits(tolerance, kink_width, refinements, max_seconds, threads, progress)
+    limits = Limits(
+        tolerance=tolerance,
+        kink_width=kink_width,
+        refinements=refinements,
+        max_seconds=max_seconds,
+        threads=threads,
+        progress=progress,
+    )
     x, y = _checked(x, y, end)
     model = end.build(architecture, x, y)
     steps = model.layer_steps.cpu()
@@ -196,7 +198,7 @@ def solve(
     if descent.model.depth < len(steps):  # out of time on half the layers
         descent.change_mesh(steps)
     refined = list(_refined(descent, end, y, limits))
-    return _certified(descent, end, y, limits, refined)
+    return conclude(descent, end, y, limits, refined)
 
 
 def _checked(x: Tensor, y: Tensor, end: End) -> tuple[Tensor, Tensor]:
@@ -235,62 +237,3 @@ def _refined(descent: Descent, end: End, y: Tensor, limits: Limits) -> Iterator[
                 action = float(descent.model.regularizer())
                 C = float(data_term(descent.model(descent.x), descent.y, descent.loss))
             yield descent.model.depth, end.objective(C, action, descent.weight_decay)
-
-
-def _certified(
-    descent: Descent, end: End, y: Tensor, limits: Limits, refined: list[tuple[int, float]]
-) -> Geodesic:
-    """Certify where a descent ended, name how it ended, and put all of it into one value."""
-    model, x, target = descent.model, descent.x, descent.y
-    weight_decay, loss = descent.weight_decay, descent.loss
-    certificate = certify(
-        model,
-        x,
-        target,
-        weight_decay=weight_decay,
-        loss=loss,
-        kink_width=limits.kink_width,
-        tolerance=limits.tolerance,
-        iterations=max(LEAST_ITERATIONS, min(ITERATIONS, ITERATIONS * SUBSET // len(x))),
-        threads=limits.threads,
-    )
-    A, B = momenta_on_kinks(
-        model, x, target, certificate.least_norm, weight_decay=weight_decay, loss=loss
-    )
-    with torch.no_grad():
-        action = float(model.regularizer())
-    objective = end.objective(certificate.data_term, action, weight_decay)
-    error = end.error(A[-1], y)
-    certificate = end.corrected(certificate, action, weight_decay)
-    if refined:
-        certificate = with_refinement(certificate, [(model.depth, objective), *refined])
-    status = end.outcome(_judged(descent.status, certificate), certificate, error)
-    return Geodesic(
-        model=model.requires_grad_(False),
-        A=A,
-        B=B,
-        p=model.p,
-        certificate=certificate,
-        status=status,
-        endpoint=end.name,
-        end_error=error,
-        objective=objective,
-        weight_decay=weight_decay,
-        loss=loss,
-        x=x,
-        target=target,
-        history=history(descent, status),
-        seconds=descent.seconds,
-    )
-
-
-def _judged(status: Status, certificate: Certificate) -> Status:
-    """Return how a descent ended, in the light of the certificate.
-
-    What a limit in time cut short may be good enough.
-    """
-    if status not in (Status.RUNNING, Status.OUT_OF_TIME):
-        return status
-    if certificate.verdict != NOT_CONVERGED:
-        return Status.CONVERGED
-    return Status.NOT_CONVERGED if status == Status.RUNNING else status

@@ -5,12 +5,8 @@ from loadpath.leaky_resnet.geodesic.certificate.kinks import Array
 from loadpath.leaky_resnet.geodesic.certificate.measured import NOT_CONVERGED
 from loadpath.leaky_resnet.geodesic.certificate.momenta import momenta_on_kinks
 from loadpath.leaky_resnet.geodesic.certificate.refinement import with_refinement
-from loadpath.leaky_resnet.geodesic.certificate.subgradient import (
-    ITERATIONS,
-    LeastNorm,
-    by_width,
-    least_norm,
-)
+from loadpath.leaky_resnet.geodesic.certificate.slopes import LeastNorm
+from loadpath.leaky_resnet.geodesic.certificate.subgradient import ITERATIONS, by_width, least_norm
 
 __all__ = [
     "STABLE",

@@ -1,4 +1,4 @@
-"""How close a LeakyResNet is to a representation geodesic, in numbers and in words."""
+"""How near a LeakyResNet is to a representation geodesic, in numbers and in words."""
 
 from __future__ import annotations
 
@@ -35,19 +35,37 @@ class Certificate(Measured):
     """What is known of a net on its samples, in numbers and in words; made by `certify`."""
 
     def words(self, tolerance: float | None = None, *, free_end: bool = True) -> list[str]:
-        """Sentences for someone new to it, each with its number; a fixed end has no data term.
+        """Return what is known of the net, in sentences for someone new to it.
 
-        Raises: ValueError if `tolerance` is not positive.
+        Parameters
+        ----------
+        tolerance : float, optional
+            Residual that counts as stationary; the certificate's own if left out.
+        free_end : bool
+            Whether the end is free, and a sentence about the data term has its place.
+
+        Returns
+        -------
+        list of str
+            The sentences, each with its number.
+
+        Raises
+        ------
+        ValueError
+            If `tolerance` is not above 0.
         """
         tolerance = self.tolerance if tolerance is None else tolerance
         check_above_zero("tolerance", tolerance)
         return wording.sentences(self, tolerance, free_end=free_end)
 
     def dataset(self) -> xr.Dataset:
-        """The certificate over the layers, to merge with what `mechanics.profile` returns.
+        """Return the certificate over the layers, to merge with what `mechanics.profile` returns.
 
-        Dimensions layer 0..L, step 1..L and kink_width. The verdict is an attribute of
-        `least_norm_residual`. Variables that were not measured are absent.
+        Returns
+        -------
+        xarray.Dataset
+            Dimensions are layer 0..L, step 1..L and kink_width. The verdict is an attribute of
+            `least_norm_residual`. Variables that were not measured are absent.
         """
         on_layers = torch.cat([self.on_kink, self.on_kink.new_zeros(1)])
         between = torch.cat([self.between, self.between.new_zeros(1)])
@@ -107,19 +125,66 @@ def certify(
 ) -> Certificate:
     r"""Measure how far a net is from a minimizer, and from what theory says of one.
 
-    `y` is (sample, out) for "mse" (for a pinned end, the shifted one whose momenta are the
-    multipliers), (sample,) class numbers for "cross-entropy". Residuals are those of the plain
-    gradient, and of the smallest subgradient with activations within `kink_width` of a kink
-    (`least_norm`; at most `iterations` of its iterations for each of three widths). The model is
-    left alone; all runs on a float64 copy on the CPU.
+    Residuals are those of the plain gradient, and of the smallest subgradient with activations
+    within `kink_width` of a kink (`least_norm`). The model is left alone; all runs on a float64
+    copy on the CPU.
 
-    Cost: up to 3 `iterations` passes of 8 N w (w + 1) L operations: all samples take part, for a
-    subgradient of some of them says nothing about the rest. Memory N (w + 1) L numbers: at
-    N = 1e5, w = 100, L = 20 that is 1.6 GB. `threads`, as many as torch has if None, share it.
+    Parameters
+    ----------
+    model : LeakyResNet
+        The net.
+    x : Tensor
+        (sample, in) inputs: all that the objective is of.
+    y : Tensor
+        (sample, out) outputs for "mse", (sample,) class numbers for "cross-entropy". For a fixed
+        end it is the shifted target, whose momenta are the multipliers.
+    weight_decay : float
+        lambda, in the units of the data term.
+    loss : {"mse", "cross-entropy"}
+        The data term.
+    kink_width : float
+        Activations with |A_ij| <= kink_width * rms(A_l) count as on a kink. A tenth of it and ten
+        times it are tried too.
+    tolerance : float
+        Residual of the worst layer that counts as stationary.
+    iterations : int
+        The most iterations of the search for the subgradient, at each of the three widths.
+    threads : int, optional
+        CPU threads; None is torch's own number. They do not change a digit.
 
-    Raises: ValueError if `weight_decay`, `kink_width` or `tolerance` is not positive,
-    `iterations` is not a whole number >= 0, or x and y do not fit the model.
-    Source: Jacot and Kaiser, arXiv:2405.17573; `least_norm` and `conservation` have the rest.
+    Returns
+    -------
+    Certificate
+        What was found.
+
+    Raises
+    ------
+    ValueError
+        If `weight_decay`, `kink_width` or `tolerance` is not above 0, `iterations` is not a whole
+        number of at least 0, or x and y do not fit the model.
+
+    Notes
+    -----
+    It costs up to 3 `iterations` passes of 8 N w (w + 1) L operations: all samples take part, for
+    a subgradient of some of them says nothing about the rest. Memory holds N (w + 1) L numbers: at
+    N = 1e5, w = 100, L = 20 that is 1.6 GB.
+
+    References
+    ----------
+    .. [1] Jacot and Kaiser, arXiv:2405.17573. `least_norm` and `conservation` have the rest.
+
+    Examples
+    --------
+    A net of random weights is nowhere near a minimizer:
+
+    >>> import torch, loadpath as lp
+    >>> data = lp.data.teacher((4, 2, 4), n_train=20, n_test=10, seed=0)
+    >>> net = lp.LeakyResNet(4, 4, width=4, depth=4, effective_depth=1.0, dtype=torch.float64)
+    >>> found = lp.geodesic.certify(net, data.x_train, data.y_train, weight_decay=0.1)
+    >>> found.verdict
+    'not converged'
+    >>> bool(found.residual.max() <= found.gradient_residual.max())
+    True
     """
     check_above_zero("kink_width", kink_width)
     check_above_zero("tolerance", tolerance)

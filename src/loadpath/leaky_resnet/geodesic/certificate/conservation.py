@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from loadpath.leaky_resnet.geodesic.certificate.subgradient import LeastNorm
+from loadpath.leaky_resnet.geodesic.certificate.slopes import LeastNorm
 from loadpath.leaky_resnet.mechanics import hamiltonian_spread
 from loadpath.leaky_resnet.model import LeakyResNet
 
 
 @dataclass(frozen=True)
 class Conservation:
-    """Hamiltonians over the steps of a net, and their prediction; see `conservation`."""
+    """Hamiltonians over the steps of a net, and their prediction; made by `conservation`."""
 
     hamiltonian: Tensor
     """H_l of the pairs (A_{l-1}, B_l), (step,)."""
@@ -30,7 +30,7 @@ class Conservation:
 
     @property
     def predicted_spread(self) -> float:
-        """The same for the prediction: the drift that the mesh explains."""
+        """(max - min) / max |H| of the prediction: the drift that the mesh explains."""
         return float(hamiltonian_spread(self.predicted))
 
     @property
@@ -41,7 +41,7 @@ class Conservation:
 
 
 def conservation(model: LeakyResNet, found: LeastNorm) -> Conservation:
-    r"""Hamiltonian of every step, with the momenta of the least-norm subgradient.
+    r"""Return the Hamiltonian of every step, with the momenta of the least-norm subgradient.
 
     With $r_l = g_l/\rho_l$, a stationary net is a symplectic Euler path with steps g_l of
     $H_l(A, B) = \frac{c\,r_l}{2}\|B^\top S\|^2 - \tilde L\,\mathrm{Tr}[B^\top A]$:
@@ -57,8 +57,11 @@ def conservation(model: LeakyResNet, found: LeastNorm) -> Conservation:
     $2\delta/g$ over the two steps. So H_l is predicted from the deltas and one constant, the mean.
     Activations that cross a kink within a step cost the prediction some of its order.
 
-    Cost O(L w^2): the products are in `found`. H is dimensionless.
-    Source: Hairer, Lubich and Wanner, Geometric Numerical Integration, chapter IX.
+    It costs O(L w^2), for the products are in `found`. H is dimensionless.
+
+    References
+    ----------
+    .. [1] Hairer, Lubich and Wanner, Geometric Numerical Integration, chapter IX.
     """
     _, gain = model.coefficients()
     ratio = gain / model.layer_steps.cpu()

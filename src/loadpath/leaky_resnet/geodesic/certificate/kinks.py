@@ -1,4 +1,4 @@
-"""Momenta as functions of the activations' derivatives on their kinks; see `subgradient`."""
+"""Momenta as functions of the derivatives that activations have on their kinks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BLOCK = 1000
 
 @dataclass
 class Block:
-    """Some of the samples: what the recursions need of them."""
+    """What the recursions need of some of the samples."""
 
     x: Tensor
     """Inputs, (sample, in)."""
@@ -36,16 +36,16 @@ class Block:
     end: Array
     """B_L, (sample, width)."""
     kinks: list[Indices]
-    """Per layer 0..L-1, flat indices of activations near a kink, in (sample, width)."""
+    """Flat indices into (sample, width) of the activations near a kink, for layers 0..L-1."""
     where: list[slice]
-    """Per layer, where the derivatives there stand in the vector of all."""
+    """Where the derivatives of each layer stand in the vector of all."""
 
 
 class KinkField:
     r"""Residuals $\|W_l - c\,(g_l/\rho_l)\,B_l(s)^\top S_{l-1}\| / \|W_l\|$ and their derivative.
 
     `s` is one vector over all blocks, layers and activations within `widest` rms of a kink.
-    Memory: N (w + 1) L numbers for the features; momenta are kept for one block and one layer.
+    Features take a memory of N (w + 1) L numbers; momenta are kept for one block and one layer.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class KinkField:
         flat[block.kinks[l]] = kept
 
     def backward(self, block: Block, slopes: Array) -> Iterator[tuple[int, Array]]:
-        """Momenta (l, B_l) of one block from l = L down to 1; fills `pulls` on the way."""
+        """Yield the momenta (l, B_l) of one block from l = L down to 1; fill `pulls` on the way."""
         B = block.end
         for l in reversed(range(self.L)):
             yield l + 1, B
@@ -144,14 +144,14 @@ class KinkField:
                 B = M
 
     def _sum(self, part: Callable[[Block], Array]) -> Array:
-        """Sum of `part` over the blocks, in one order whatever the number of threads."""
+        """Return the sum of `part` over the blocks, in one order whatever the threads."""
         total = np.zeros_like(self.W)
         for value in (self.pool.map if self.pool else map)(part, self.blocks):
             total += value
         return total
 
     def products(self, slopes: Array) -> Array:
-        """B_l^T S_{l-1} of every layer, (step, width, feature)."""
+        """Return B_l^T S_{l-1} of every layer, (step, width, feature)."""
 
         def part(block: Block) -> Array:
             BtS = np.empty_like(self.W)
@@ -162,12 +162,12 @@ class KinkField:
         return self._sum(part)
 
     def misfit(self, BtS: Array) -> Array:
-        """Relative misfit of every layer, (step, width, feature); its norms are the residuals."""
+        """Return the relative misfits, (step, width, feature), whose norms are the residuals."""
         R: Array = (self.W - self.factor[:, None, None] * BtS) / self.norms[:, None, None]
         return R
 
     def evaluate(self, slopes: Array) -> tuple[float, Array]:
-        """Half the sum of the squared residuals, and its gradient by `slopes`."""
+        """Return half the sum of the squared residuals, and its gradient by `slopes`."""
         R = self.misfit(self.products(slopes))
         push = -R * (self.factor / self.norms)[:, None, None]
         gradient = np.zeros_like(slopes)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from loadpath.leaky_resnet.geodesic.certificate.subgradient import LeastNorm
+from loadpath.leaky_resnet.geodesic.certificate.slopes import LeastNorm
 
 STATIONARY = "stationary"
 ON_KINKS = "stationary up to relu kinks"
@@ -22,7 +22,7 @@ class Measured:
     """
 
     gradient_residual: Tensor
-    """Residual with the momenta of backpropagation, (step,): the plain gradient's."""
+    """Residual of the plain gradient, with the momenta of backpropagation, (step,)."""
     residual: Tensor
     """Residual of the smallest subgradient found at `kink_width`, (step,)."""
     tolerance: float
@@ -30,34 +30,35 @@ class Measured:
     kink_width: float
     """Activations with |A_ij| <= kink_width * rms(A_l) count as on a kink."""
     on_kink: Tensor
-    """Share of the activations A_{l-1} that are, (step,); 0 where there is no kink."""
+    """Share of the activations A_{l-1} that are on a kink, (step,); 0 where there is no kink."""
     between: Tensor
-    """How many of them have a derivative strictly between the two sides', (step,) int64."""
+    """How many of these have a derivative strictly between the two sides', (step,) int64."""
     widths: tuple[float, ...]
     """Kink widths that were tried: a tenth of `kink_width`, itself and ten times it; `kink_width`
     alone where the activation has no kink."""
     worst_by_width: tuple[float, ...]
-    """Worst layer's residual at each: about 0 from a small width on for a minimizer on kinks."""
+    """Worst layer's residual at each width. A minimizer on kinks has about 0 from a small width
+    on."""
     hamiltonian: Tensor
-    """Hamiltonian of the pairs (A_{l-1}, B_l), (step,), with the momenta of `residual`; the
-    theory's own for Euler steps, `conservation` has it for exponential ones."""
+    """Hamiltonian of the pairs (A_{l-1}, B_l), (step,), with the momenta of `residual`. For Euler
+    steps it is the theory's own; `conservation` tells what it is for exponential ones."""
     hamiltonian_predicted: Tensor
-    """What it should be at a stationary point on this mesh, to second order in the steps,
-    (step,)."""
+    """What `hamiltonian` should be at a stationary point on this mesh, to second order in the
+    steps, (step,)."""
     symmetric_hamiltonian: Tensor
-    """Mean over the pairs (A_{l-1}, B_l) and (A_l, B_l), (step,): conserved to second order where
-    the steps are equal."""
+    """Mean of the Hamiltonian over the pairs (A_{l-1}, B_l) and (A_l, B_l), (step,). It is
+    conserved to second order where the steps are equal."""
     hamiltonian_spread: float
     """(max - min) / max |H| of `hamiltonian`."""
     predicted_spread: float
-    """The same of the prediction: the drift that the mesh explains."""
+    """(max - min) / max |H| of the prediction: the drift that the mesh explains."""
     unexplained: float
     """Largest distance between `hamiltonian` and its prediction, over max |H|."""
     symmetric_spread: float
     """(max - min) / max |H| of `symmetric_hamiltonian`."""
     balancedness: Tensor
-    """Relative error of the balance of weights and biases, (step,); NaN for activations that are
-    not homogeneous, which need not balance."""
+    """Relative error of the balance of weights and biases, (step,). It is NaN for activations that
+    are not homogeneous, which need not balance."""
     data_term: float
     """Data term of the objective."""
     objective: float
@@ -65,23 +66,24 @@ class Measured:
     trivial_loss: float
     """Data term of a net without weights, or of the best constant if that is less."""
     trivial: bool
-    """Whether this is the trivial minimum: such a data term, with next to no weights."""
+    """Whether this is the trivial minimum: next to no weights, and `trivial_loss` for a data
+    term."""
     negative_share: Tensor
     """||min(A_l, 0)|| / ||A_l||, (layer,)."""
     most_negative: Tensor
     """min(0, min A_l) / max |A_l|, (layer,)."""
     waist: Tensor
-    """Which layers make up the bottleneck, (layer,) bool: those two slow steps or more from any
-    fast one (`mechanics.slow_steps`) whose dimension is within a factor 1.25 of the least."""
+    """Which layers make up the bottleneck, (layer,) bool. They are two slow steps or more from any
+    fast one (`mechanics.slow_steps`), and their dimension is within a factor 1.25 of the least."""
     stable: bool | None
-    """Whether A is non-negative in the bottleneck, up to 1 % of its norm; None without a relu or
-    without a bottleneck."""
+    """Whether A is non-negative in the bottleneck, up to 1 % of its norm. None where there is no
+    relu or no bottleneck."""
     least_norm: LeastNorm = field(repr=False)
     """The subgradient behind `residual`: the derivatives chosen on kinks, and what they give."""
     continuum_predicted: float | None
-    r"""Objective that an infinitely fine mesh would have, by backward error analysis:
-    objective - $\lambda \sum_l \rho_l \delta_l$, $\delta$ the symmetric Hamiltonian less
-    `hamiltonian`, up to second order in the steps. None for exponential steps."""
+    r"""Objective that an infinitely fine mesh would have, by backward error analysis. It is
+    objective - $\lambda \sum_l \rho_l \delta_l$ up to second order in the steps, with $\delta$ the
+    symmetric Hamiltonian less `hamiltonian`; None for exponential steps."""
     refinement: tuple[tuple[int, float], ...] | None = None
     """(depth, objective) of the same problem solved on finer meshes, if that was asked for."""
     continuum_objective: float | None = None
@@ -91,13 +93,22 @@ class Measured:
 
     @property
     def verdict(self) -> str:
-        """`verdict_at` the certificate's own tolerance."""
+        """The verdict at the certificate's own tolerance."""
         return self.verdict_at(self.tolerance)
 
     def verdict_at(self, tolerance: float) -> str:
-        """Return "stationary", "stationary up to relu kinks" or "not converged".
+        """Return the verdict at another tolerance.
 
-        By the worst layer's residual: the gradient's, or else that of the smallest subgradient.
+        Parameters
+        ----------
+        tolerance : float
+            Residual of the worst layer that counts as stationary.
+
+        Returns
+        -------
+        str
+            "stationary" by the gradient's residual, "stationary up to relu kinks" by that of the
+            smallest subgradient, or "not converged".
         """
         if float(self.gradient_residual.max()) <= tolerance:
             return STATIONARY

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from loadpath.leaky_resnet import objective
-from loadpath.leaky_resnet.geodesic.certificate.subgradient import LeastNorm
+from loadpath.leaky_resnet.geodesic.certificate.slopes import LeastNorm
 from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.record import ACTIVATIONS
 
@@ -23,10 +23,10 @@ def momenta_on_kinks(
     weight_decay: float,
     loss: objective.Loss = "mse",
 ) -> tuple[Nodes, Nodes]:
-    r"""Path and momenta of the least-norm subgradient, each (layer + 1, sample, width).
+    r"""Return the path and the momenta of the least-norm subgradient, (layer + 1, sample, width).
 
     $B_{l-1} = d_l B_l + g_l\, s_{l-1} \circ (B_l V_l)$ with the derivatives s that `least_norm`
-    chose for activations on a kink, and the usual ones elsewhere. Cost 4 N w^2 L operations.
+    chose for activations on a kink, and the usual ones elsewhere. It costs 4 N w^2 L operations.
     """
     A = x.new_empty(model.depth + 1, len(x), model.width)
     B = torch.empty_like(A)

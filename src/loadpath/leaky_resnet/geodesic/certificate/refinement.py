@@ -10,12 +10,12 @@ from loadpath.leaky_resnet.geodesic.certificate.certificate import Certificate
 
 
 def extrapolated(values: Sequence[float]) -> tuple[float, float | None]:
-    """Continuum value of objectives on meshes of L, 2L, 4L... layers, and the order they show.
+    """Return the continuum value of objectives on meshes of L, 2L, 4L... layers, and their order.
 
-    Two values are extrapolated at the Euler step's order 1, J = 2 J_2L - J_L. Three or more give
-    the order p = log2 of the ratio of the last two changes; the extrapolation uses it if it lies
-    between 0.5 and 2.5, and order 1 otherwise, for then the meshes are not in their asymptotic
-    range.
+    Two values show no order (None) and are extrapolated at the Euler step's, 1: J = 2 J_2L - J_L.
+    Three or more give the order p = log2 of the ratio of the last two changes. The extrapolation
+    uses it if it lies between 0.5 and 2.5, and order 1 otherwise, for then the meshes are not in
+    their asymptotic range.
     """
     last = values[-1] - values[-2]
     order = None

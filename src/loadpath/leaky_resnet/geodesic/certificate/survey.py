@@ -1,4 +1,4 @@
-"""The one forward pass over the samples behind a certificate: bottleneck and data term."""
+"""The one forward pass over the samples that a certificate needs: bottleneck and data term."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from loadpath.leaky_resnet.training import trivial_loss
 
 @dataclass(frozen=True)
 class Survey:
-    """What one forward pass over the samples says; `Certificate` documents the fields."""
+    """What one forward pass over the samples says; `Measured` documents the fields."""
 
     waist: Tensor
     negative_share: Tensor
@@ -26,7 +26,7 @@ class Survey:
 
 
 def survey(model: LeakyResNet, x: Tensor, y: Tensor, loss: objective.Loss) -> Survey:
-    """Run the float64 net `model` over x, y, which have been checked. Cost O(N w^2 L)."""
+    """Run a float64 net over x and y, which have been checked, at a cost of O(N w^2 L)."""
     n, w = model.depth + 1, model.width
     new = model.weights.new_zeros
     products, sums, negative, low, high = new(n, w, w), new(n, w), new(n), new(n), new(n)

@@ -58,7 +58,7 @@ LABELS: dict[str, tuple[tuple[str, ...], str, str]] = {
 
 
 def sentences(certificate: Measured, tolerance: float, *, free_end: bool = True) -> list[str]:
-    """What `Certificate.words` returns."""
+    """Return the sentences of `Certificate.words`."""
     told = [
         _residual(certificate, tolerance),
         _kinks(certificate, tolerance),
@@ -73,7 +73,7 @@ def sentences(certificate: Measured, tolerance: float, *, free_end: bool = True)
 
 
 def _percent(value: float) -> str:
-    """A fraction in per cent, with two digits: 0.4 %, 13 %, 0.0021 %."""
+    """Return a fraction in per cent, with two digits: 0.4 %, 13 %, 0.0021 %."""
     return f"{100 * value:.2g} %" if abs(value) < 0.995 else f"{100 * value:.0f} %"
 
 

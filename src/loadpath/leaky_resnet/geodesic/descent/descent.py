@@ -224,7 +224,7 @@ class Descent:
 
     @torch.no_grad()
     def _smoothing(self, model: LeakyResNet, width: float) -> list[float]:
-        """Return half-widths of the rounded kinks of A_0 .. A_{L-1}; data (A_0) stay as they are."""
+        """Return half-widths of the rounded kinks of A_0 .. A_{L-1}; that of A_0, data, is 0."""
         path = model.path(self._a_few(slice(None), model))
         sizes = [float(A.square().mean().sqrt()) for A in path[:-1]]
         return [0.0 if l == 0 else width * size for l, size in enumerate(sizes)]

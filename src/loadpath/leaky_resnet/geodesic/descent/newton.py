@@ -23,6 +23,7 @@ from loadpath.leaky_resnet.model import LeakyResNet
 GOOD, POOR = 0.75, 0.25
 """Shares of the promised decrease above which the next shift is smaller, and below which larger."""
 EASIER, HARDER = 1 / 6, 6.0
+"""The shift is multiplied by these."""
 FIRST, LEAST, MOST = 1e-3, 1e-10, 1e12
 """Shifts; at the most, a step is too short to see."""
 NOTHING = 1e-15
@@ -30,10 +31,10 @@ NOTHING = 1e-15
 
 
 class Weights:
-    """The weights of a net as coordinates for a descent: themselves."""
+    """The weights of a net, as coordinates of their own for a descent."""
 
     def __init__(self, model: LeakyResNet) -> None:
-        """Stand where `model` does."""
+        """Begin where `model` stands."""
         self.model = model
         self.V = nn.Parameter(model.weights.detach().clone())
 
@@ -55,9 +56,12 @@ class Newton:
     The shift $\mu \geq 0$ falls while steps keep what they promise, and rises where they do not or
     where the matrix is not positive definite; `metric` is M, a diagonal.
 
-    Cost: n^3 / 3 operations a step, and the Hessian's; memory 2 n^2 numbers.
-    Source: Nocedal and Wright, Numerical Optimization, chapter 4 (trust regions; the shift is the
-    multiplier of theirs).
+    A step costs n^3 / 3 operations, and those of the Hessian; memory holds 2 n^2 numbers.
+
+    References
+    ----------
+    .. [1] Nocedal and Wright, Numerical Optimization, chapter 4 (trust regions; the shift is the
+       multiplier of theirs).
     """
 
     def __init__(
@@ -108,7 +112,7 @@ def hessian(
     weight_decay: float,
     smoothing: list[float],
 ) -> Array:
-    r"""Hessian by the weights of the objective with squared errors and relu's kinks rounded off.
+    r"""Return the Hessian by the weights of the mean squared error with relu's kinks rounded off.
 
     `smoothing` is tau of `smooth_relu` for A_0 .. A_{L-1}; 0 is relu itself, whose curvature counts
     as 0. With $P_k = \partial A_k / \partial A_{k-1}$ of one sample, $T_{kl} = P_k \cdots P_{l+1}$
@@ -122,8 +126,8 @@ def hessian(
     \bigr),$$
 
     the second part for l < k only and not for the bias, plus $\lambda \rho_l / c$ on the diagonal.
-    Float64, (n, n) with n = L w (w + 1), on the CPU. Cost 2 N n^2 operations; memory n^2 and
-    N w^2 L^2 / 2 numbers.
+    It is (n, n) with n = L w (w + 1), in float64 on the CPU. It costs 2 N n^2 operations; memory
+    holds n^2 and N w^2 L^2 / 2 numbers.
     """
     w, L, n = model.width, model.depth, len(x)
     decay, gain = (c.tolist() for c in model.coefficients())
@@ -171,7 +175,7 @@ def hessian(
 
 
 def _sums(M: Array, left: Array, right: Array) -> Array:
-    """Sums over samples of M_ca left_b right_d by step, (step, a, b, c, d)."""
+    """Return sums over samples of M_ca left_b right_d by step, (step, a, b, c, d)."""
     steps, n, c, a = M.shape
     pairs = (left[:, :, :, None] * right[:, None]).reshape(steps, n, -1)
     sums = M.reshape(steps, n, -1).swapaxes(1, 2) @ pairs

@@ -28,13 +28,16 @@ class QuasiNewton:
     kept in float32 whatever the precision of the function: directions need no more digits, and
     steps, values and gradients have all of theirs.
 
-    Of coordinates that are not `active` it remembers nothing: their inverse Hessian is taken as
+    Nothing is remembered of coordinates that are not `active`: their inverse Hessian is taken as
     gamma I. Where a function is $\eta v^2 / 2$ in them, decoupled from all others, they go to 0 and
     stay there, and nothing is lost.
 
-    Cost: 16 n `history` bytes read an iteration; memory 8 n `history` bytes, n active coordinates.
-    Source: Byrd, Nocedal and Schnabel, Math. Programming 63 (1994); Nocedal and Wright, Numerical
-    Optimization, theorem 7.4.
+    With n active coordinates an iteration reads 16 n `history` bytes, and memory holds half that.
+
+    References
+    ----------
+    .. [1] Byrd, Nocedal and Schnabel, Math. Programming 63 (1994).
+    .. [2] Nocedal and Wright, Numerical Optimization, theorem 7.4.
     """
 
     def __init__(
@@ -45,7 +48,10 @@ class QuasiNewton:
         history: int,
         active: NDArray[np.bool_] | None = None,
     ) -> None:
-        """`evaluate` returns value and gradient at a flat vector; `start` is one; None is all."""
+        """Begin at the flat vector `start`, where `evaluate` returns value and gradient.
+
+        All coordinates are active where `active` is None.
+        """
         self.active = np.flatnonzero(np.ones(start.size, bool) if active is None else active)
         self.evaluate, self.history = evaluate, history
         self.at = start.copy()
@@ -125,13 +131,13 @@ class QuasiNewton:
         self.SY, self.YY, self.along = SY, YY, along
 
     def _products(self, gradient: Vector) -> Vector:
-        """S g and Y g, (2, pair), from old to new."""
+        """Return S g and Y g, (2, pair), from old to new."""
         used = self.memory[:, : len(self.rows)]
         g = gradient[self.active].astype(np.float32)
         return np.stack([pairs @ g for pairs in used])[:, self.rows].astype(float)
 
     def _direction(self) -> Vector:
-        """Minus the inverse Hessian times the gradient."""
+        """Return minus the inverse Hessian times the gradient."""
         if not self.rows:
             return -self.gradient
         Sg, Yg = self.along
