@@ -21,7 +21,33 @@ from loadpath.spring_block.fitting.wording import describe
 class Fit(Estimates):
     """The chain fitted to load curves, with what it predicts and what the curves leave open.
 
-    It is made by `fit`; its values are documented at `Estimates`, from which they come.
+    It is made by `fit`.
+
+    Attributes
+    ----------
+    chain : Chain
+        The chain with the best parameters; its frictions are forces.
+    noise : Array
+        (level,) best noise of each level, as `simulate` takes it.
+    value : dict of str to float
+        Best value of each parameter, by its name: "stiffness", "friction_right", "friction_left",
+        "noise 0", and so on. If the stiffness is free, the others are in units of it.
+    interval : dict of str to tuple of float
+        Ends of each parameter's interval; 0 and infinity where the curves set no bound.
+    identified : dict of str to bool
+        Whether the curves bound each free parameter from both sides.
+    level : float
+        Confidence level of the intervals.
+    loads : Array
+        (level, spring) mean loads of the fitted chain, a length.
+    chi_square : float
+        Squared distance of the curves from `loads`, in units of their errors.
+    dof : int
+        Number of independent numbers observed, less free parameters.
+    p_value : float
+        Chance of so large a `chi_square` if the model is right; NaN if that cannot be said.
+    status : Status
+        How the fit ended: "converged", "poor fit" or "not converged".
     """
 
     def words(self) -> str:
