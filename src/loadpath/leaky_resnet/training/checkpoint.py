@@ -14,9 +14,14 @@ FORMAT = "loadpath-checkpoint-1"
 
 
 def write(path: Path, tree: dict[str, Any]) -> None:
-    """Replace the file at `path` by `tree` in one atomic step.
+    """Write a tree to a file, in place of what was there, in one atomic step.
 
-    `tree`: dicts, lists, tuples (read back as lists), tensors, and JSON's plain values.
+    Parameters
+    ----------
+    path : Path
+        The file.
+    tree : dict
+        Dicts, lists, tuples (read back as lists), tensors, and the plain values of JSON.
     """
     tensors: dict[str, torch.Tensor] = {}
     metadata = {"format": FORMAT, "tree": json.dumps(_pack(tree, tensors))}
@@ -26,7 +31,22 @@ def write(path: Path, tree: dict[str, Any]) -> None:
 def read(path: Path) -> dict[str, Any]:
     """Read the tree that `write` wrote.
 
-    Raises: FileNotFoundError; ValueError for a file cut short, of another kind or version.
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dict
+        The tree.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is cut short, or of another kind or version.
     """
     tensors, metadata = load_tensors(path, format=FORMAT, what="checkpoint")
     tree: dict[str, Any] = _unpack(json.loads(metadata["tree"]), tensors)
@@ -34,6 +54,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _pack(tree: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    """Return a tree as JSON has it, with its tensors moved to `tensors`."""
     if isinstance(tree, torch.Tensor):
         name = str(len(tensors))
         tensors[name] = tree.detach().cpu().contiguous().clone()
@@ -46,6 +67,7 @@ def _pack(tree: Any, tensors: dict[str, torch.Tensor]) -> Any:
 
 
 def _unpack(tree: Any, tensors: dict[str, torch.Tensor]) -> Any:
+    """Undo `_pack`."""
     if isinstance(tree, list):
         return [_unpack(value, tensors) for value in tree]
     if isinstance(tree, dict):

@@ -16,23 +16,50 @@ from loadpath.leaky_resnet.products import multiply_stacks
 from loadpath.threads import torch_threads
 
 SAMPLES, PROBES = 4096, 2
-"""How many samples and random directions the curvature is estimated on: enough, for it only
-scales the steps, and what is found does not depend on it."""
+"""The most samples, and the number of random directions, that the curvature is estimated on.
+
+An estimate is enough, because it only scales the steps: where the descent ends does not depend on
+it."""
 
 
 class Coordinates:
-    r"""Weights $W_l = U_l (V_l \circ D_l) Q_l^\top$ with V the coordinates.
+    r"""Coordinates of a net's weights in which the Hessian of the objective is about the identity.
 
-    The Gauss-Newton Hessian of layer l is about $g_l^2\, \Gamma_l \otimes G_l + \eta_l I$:
+    Parameters
+    ----------
+    model : LeakyResNet
+        The net, where it stands.
+    x : Tensor
+        (sample, in): inputs, of the net's dtype and on its device.
+    weight_decay : float
+        The $\lambda$ of the objective.
+    loss : {"mse", "cross-entropy"}
+        The data term.
+    generator : torch.Generator
+        Where the random directions come from; on the CPU.
+
+    Attributes
+    ----------
+    V : torch.nn.Parameter
+        The coordinates, of the shape of the net's weights.
+
+    Notes
+    -----
+    The weights are $W_l = U_l (V_l \circ D_l) Q_l^\top$. The Gauss-Newton Hessian of layer l is
+    about $g_l^2\, \Gamma_l \otimes G_l + \eta_l I$. Here
     $G_l = \frac1N S_{l-1}^\top S_{l-1} = Q \mathrm{diag}(q) Q^\top$ is the second moment of what
     enters the layer, $\Gamma_l = \frac1N \sum_i J_i^\top H_i J_i = U \mathrm{diag}(u) U^\top$ the
-    curvature of the data term by what leaves it (J the derivative of the outputs by A_l, H the
-    second derivative of the loss by the outputs), and $\eta_l = \lambda \rho_l / c$ the
-    regularizer's. With $D_{ij} = (g_l^2 u_i q_j + \eta_l)^{-1/2}$ it is about the identity in V.
-    $\Gamma$ is estimated by sending random vectors of covariance H back through the net.
+    curvature of the data term by what leaves it (J is the derivative of the outputs by $A_l$, H the
+    second derivative of the loss by the outputs), and $\eta_l = \lambda \rho_l / c$ the curvature
+    of the regularizer. With $D_{ij} = (g_l^2 u_i q_j + \eta_l)^{-1/2}$ the Hessian is about the
+    identity in V. $\Gamma$ is estimated by sending random vectors of covariance H back through the
+    net.
 
-    Cost: one forward, `PROBES` backward passes on at most `SAMPLES` samples, O(L w^3).
-    Source: Kronecker-factored curvature, Martens and Grosse, arXiv:1503.05671; that its use as
+    The cost is one forward and `PROBES` backward passes on at most `SAMPLES` samples, and O(L w^3).
+
+    References
+    ----------
+    Martens and Grosse, arXiv:1503.05671, for Kronecker-factored curvature. That its use as
     coordinates for L-BFGS suits Leaky ResNets is found here (docs/training.md).
     """
 
@@ -45,7 +72,7 @@ class Coordinates:
         loss: Loss,
         generator: torch.Generator,
     ) -> None:
-        """Find the coordinates of `model` where it stands; `generator` is on the CPU."""
+        """Find the coordinates of the net where it stands."""
         self.model = model
         x = x[:: math.ceil(len(x) / SAMPLES)]
         A0 = (x @ model.input_map).detach().requires_grad_()
@@ -67,7 +94,7 @@ class Coordinates:
             q, Q = torch.linalg.eigh(G)
         gain = model.coefficients()[1].to(x.device)
         eta = weight_decay / model.coupling * model.layer_steps.double()
-        # Rounding leaves eigenvalues that are 0 a little below.
+        # Rounding leaves eigenvalues of 0 a little below it.
         curvature = u.clamp_min(0)[:, :, None] * q.clamp_min(0)[:, None, :]
         curvature *= gain.square()[:, None, None]
         D = (curvature + eta[:, None, None]).rsqrt()
@@ -77,14 +104,29 @@ class Coordinates:
             self.V = nn.Parameter(self.U.mT @ model.weights @ self.Q / self.D)
 
     def parameters(self) -> list[nn.Parameter]:
-        """Return V in place of the weights, and the model's other parameters as they are."""
+        """Return what is to be optimized.
+
+        Returns
+        -------
+        list of torch.nn.Parameter
+            V in place of the weights, and the net's other parameters as they are.
+        """
         others = [p for p in self.model.parameters() if p is not self.model.weights]
         return [self.V, *others]
 
     def seen(self, share: float) -> NDArray[np.bool_]:
-        """Tell the entries of V, flat, in whose column q_j the data's curvature reaches `share`.
+        """Tell which entries of V the data have a say in.
 
-        In the others, whatever their row, S sees next to nothing: there is only the regularizer.
+        Parameters
+        ----------
+        share : float
+            Least curvature by the data, as a share of that by the regularizer.
+
+        Returns
+        -------
+        numpy.ndarray
+            Flat, bool: true in the columns in which some row has more than that. In the other
+            columns the activations are next to nothing, and only the regularizer acts.
         """
         columns = (self.share > share).expand_as(self.V)
         entries: NDArray[np.bool_] = columns.numpy(force=True).ravel()
@@ -92,13 +134,13 @@ class Coordinates:
 
     @torch.no_grad()
     def write_weights(self) -> None:
-        """Set the model's weights to what V says."""
+        """Set the weights of the net to what V says."""
         weights = self.model.weights.detach()
         multiply_stacks(self.U, self.V.detach() * self.D, self.Q.mT, weights)
 
     @torch.no_grad()
     def read_gradient(self) -> None:
-        """Set V's gradient from that of the model's weights."""
+        """Set the gradient of V from that of the net's weights."""
         assert self.model.weights.grad is not None
         self.V.grad = torch.empty_like(self.V)
         multiply_stacks(self.U.mT, self.model.weights.grad, self.Q, self.V.grad)

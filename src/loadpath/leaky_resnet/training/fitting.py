@@ -1,4 +1,4 @@
-"""`fit`: train a LeakyResNet, and keep a record of how near to a stationary point it came."""
+"""`fit`: train a LeakyResNet, and keep a record of how near to a stationary point it comes."""
 
 from __future__ import annotations
 
@@ -19,33 +19,46 @@ from loadpath.leaky_resnet.objective import Loss, check_loss
 from loadpath.leaky_resnet.training import checkpoint as checkpoints
 from loadpath.leaky_resnet.training.stages import Stage, default_stages
 from loadpath.leaky_resnet.training.trainer import Trainer
+from loadpath.results import Status
 from loadpath.threads import torch_threads
 
 
 @dataclass(frozen=True)
 class Run:
-    """What `fit` gives back."""
+    """A trained net, and how its training went."""
 
     model: LeakyResNet
-    """The model that was passed in, trained in place."""
+    """The net that was passed in, trained in place."""
     history: xr.Dataset
     """Objective, data term, regularizer, errors, stationarity, Hamiltonian spread, weight decay,
-    learning rate, seconds and mesh, over `record` with coordinates `iteration` and `stage`."""
-    status: str
+    learning rate, seconds and layer steps, over `record` with coordinates `iteration` and
+    `stage`."""
+    status: Status
     """How it ended: "converged", "finished all steps", "stalled" (the line search finds nothing
     lower at this precision), "trivial minimum", "out of time" or "diverged"."""
     weight_decay: float
-    """The lambda of the objective."""
+    """The weight decay, lambda, of the objective."""
     loss: Loss
     """The data term."""
     seconds: float
-    """Time spent training, over all the sittings of a resumed run."""
+    """Time spent training, in all sittings of a resumed run together."""
 
 
 def default_weight_decay(model: LeakyResNet, loss: Loss) -> float:
-    """The lambda that `fit` takes where none is given; docs/training.md says what it rests on.
+    """Return the weight decay that `fit` takes where none is given.
 
-    0.01 for each of the outputs of "mse" (of unit variance), 0.01 in all for "cross-entropy".
+    Parameters
+    ----------
+    model : LeakyResNet
+        The net.
+    loss : {"mse", "cross-entropy"}
+        The data term.
+
+    Returns
+    -------
+    float
+        0.01 for each output for "mse" (outputs of unit variance), 0.01 in all for "cross-entropy";
+        docs/training.md says what it rests on.
     """
     return 0.01 * (model.out_features if loss == "mse" else 1)
 
@@ -69,35 +82,78 @@ def fit(
     threads: int | None = None,
     progress: bool | None = None,
 ) -> Run:
-    r"""Minimize data term + `weight_decay` * `model.regularizer()`, in place.
+    r"""Train a LeakyResNet to a stationary point of its objective, in place.
 
-    The data term is $\frac1N\sum_i\|y_i - f(x_i)\|^2$ (a sum over outputs) for regression, and the
-    mean cross-entropy for classification.
+    The objective is the data term plus `weight_decay` times `model.regularizer()`. The data term is
+    $\frac1N\sum_i\|y_i - f(x_i)\|^2$, a sum over outputs, for regression, and the mean
+    cross-entropy for classification.
 
     Parameters
     ----------
-    model: trained in its own dtype and on its own device; the data are moved there.
-    weight_decay: lambda > 0; None takes `default_weight_decay`.
-    loss: "mse" or "cross-entropy"; None takes what the task of `data` asks for.
-    stages: run one after another; None is annealed Adam, then L-BFGS.
-    batch_size: mini-batches of this size in the first-order stages, reshuffled every epoch from
-        `seed`; None is the full batch. L-BFGS always sees the full batch.
-    mesh: an adaptive mesh of this model. During L-BFGS it moves between chunks, and not before
-        the last one.
-    tolerance: stop as "converged" once every layer's residual ||W - c B^T S|| / ||W|| is below.
-    max_seconds: stop as "out of time" after this much training in this sitting.
-    record_every: iterations between two records of the history in the first-order stages.
-    checkpoint: a file that holds everything an exact resume needs, replaced atomically every
+    model : LeakyResNet
+        The net, which is trained in its own dtype and on its own device; the data are moved there.
+    data : Data
+        Samples for training and for testing, as `lp.data` gives them.
+    weight_decay : float, optional
+        The $\lambda$ of the objective, above 0; `default_weight_decay` if left out.
+    loss : {"mse", "cross-entropy"}, optional
+        The data term; what the task of `data` asks for if left out.
+    stages : sequence of Stage, optional
+        Run one after another; annealed Adam, then L-BFGS, if left out.
+    batch_size : int, optional
+        Size of mini-batches in the first-order stages, reshuffled every epoch from `seed`; the
+        full batch if left out. L-BFGS always sees the full batch.
+    mesh : Adaptive, optional
+        An adaptive mesh of this net. During L-BFGS it moves between chunks, and not before the
+        last one.
+    tolerance : float
+        The run is "converged" once the residual $\|W - c B^\top S\| / \|W\|$ of every layer is no
+        more than this.
+    max_seconds : float, optional
+        The run is "out of time" after this much training in this sitting.
+    record_every : int
+        Iterations between two records of the history in the first-order stages.
+    checkpoint : str or Path, optional
+        A file that holds everything an exact resume needs. It is replaced atomically every
         `checkpoint_seconds` and at the end.
-    resume: go on from `checkpoint` if it is there (a run that was out of time goes on too);
-        without it an existing file is an error, for it would be lost.
-    threads: CPU threads; None is torch's own number. The last bits of a run depend on it.
-    progress: a bar on stderr; None shows it on a terminal only.
+    checkpoint_seconds : float
+        Seconds between two checkpoints.
+    resume : bool
+        Whether to go on from `checkpoint` if it is there; a run that was out of time goes on too.
+        Without it an existing file is an error, because it would be lost.
+    seed : int
+        Seed of the mini-batches.
+    threads : int, optional
+        CPU threads; torch's own number if left out. The last bits of a run depend on it.
+    progress : bool, optional
+        Whether to show a bar on stderr; only on a terminal if left out.
 
-    A non-finite objective ends the run as "diverged", at the weights of the last finite record.
+    Returns
+    -------
+    Run
+        The net, its history, and how the run ended. A run whose objective becomes infinite or NaN
+        ends as "diverged", at the weights of the last finite record.
 
-    Raises: ValueError that names the argument for values out of range, data that do not fit the
-    model, or a checkpoint of another run; FileExistsError for a checkpoint that would be lost.
+    Raises
+    ------
+    ValueError
+        If a value is out of range, the data do not fit the net, or the checkpoint is of another
+        run; the message names the argument.
+    FileExistsError
+        If a checkpoint would be lost.
+
+    Examples
+    --------
+    >>> import loadpath as lp
+    >>> data = lp.data.teacher(dims=(4, 1, 4), n_train=50, n_test=20, seed=0)
+    >>> net = lp.LeakyResNet(4, 4, width=8, depth=4, effective_depth=2.0)
+    >>> stages = [lp.training.Adam(50), lp.training.LBFGS(20)]
+    >>> run = lp.fit(net, data, stages=stages, threads=1, progress=False)
+    >>> print(run.status)
+    finished all steps
+    >>> objective = run.history["objective"]
+    >>> bool(objective[-1] < objective[0])
+    True
     """
     if loss is None:
         loss = "mse" if data.task == "regression" else "cross-entropy"
@@ -141,7 +197,7 @@ def fit(
     limit = trainer.seconds + (max_seconds or math.inf)
     last_saved = time.monotonic()
     with (
-        torch_threads(1),  # `Adjoint` has threads of its own, which torch's would disturb
+        torch_threads(1),  # `Adjoint` has its own threads, which torch's would disturb
         tqdm(
             total=sum(stage.steps for stage in stages),
             initial=trainer.iteration,
@@ -152,8 +208,8 @@ def fit(
         for done in trainer.run(record_every, tolerance):
             bar.update(done)
             bar.set_postfix_str(trainer.history.line(), refresh=False)
-            if trainer.status == "running" and trainer.seconds > limit:
-                trainer.status = "out of time"
+            if trainer.status is Status.RUNNING and trainer.seconds > limit:
+                trainer.status = Status.OUT_OF_TIME
             if path is not None and time.monotonic() - last_saved > checkpoint_seconds:
                 checkpoints.write(path, trainer.state())
                 last_saved = time.monotonic()
@@ -176,7 +232,7 @@ def fit(
 def _check(
     model: LeakyResNet, data: Data, loss: Loss, stages: tuple[Stage, ...], mesh: Adaptive | None
 ) -> None:
-    """Say in one sentence what does not fit together, before any work."""
+    """Refuse what does not fit together, before any work."""
     check_loss(loss)
     if (loss == "mse") != (data.task == "regression"):
         raise ValueError(f"loss {loss!r} does not fit data of task {data.task!r}.")

@@ -1,4 +1,4 @@
-"""The history of a run: one row now and then, each with its certificate."""
+"""The history of a run: a row of numbers now and then, each with its residuals."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from torch import Tensor
 
 from loadpath import results
 from loadpath.data import Data
-from loadpath.leaky_resnet import mechanics, objective
+from loadpath.leaky_resnet import mechanics
 from loadpath.leaky_resnet.adjoint import Adjoint
 from loadpath.leaky_resnet.model import LeakyResNet
+from loadpath.leaky_resnet.objective import Loss, data_term, momenta
+from loadpath.results import Status
 
 TRIVIAL = 0.99
-"""A run whose data term is above this much of what takes no weights has learned nothing."""
+"""A run has learned nothing if its data term is above this share of what takes no weights."""
 COLUMNS = {
     "objective": ("objective at the full weight decay", "{loss}"),
     "data_term": ("data term", "{loss}"),
@@ -31,44 +33,88 @@ COLUMNS = {
     "learning_rate": ("learning rate", "1"),
     "seconds": ("time spent training", "s"),
 }
+"""Long name and unit of every column."""
 UNITS = {
     "mse": {"loss": "squared output, summed over outputs", "error": "same as the data term"},
     "cross-entropy": {"loss": "nat", "error": "fraction misclassified"},
 }
+"""Units of losses and errors, by the name of the data term."""
 
 
-def error(model: LeakyResNet, x: Tensor, y: Tensor, loss: objective.Loss) -> float:
-    """Mean squared error summed over outputs for "mse", fraction misclassified otherwise."""
+def error(model: LeakyResNet, x: Tensor, y: Tensor, loss: Loss) -> float:
+    """Return the error of a net.
+
+    Parameters
+    ----------
+    model : LeakyResNet
+        The net.
+    x : Tensor
+        (sample, in): inputs.
+    y : Tensor
+        (sample, out) for "mse", (sample,) class numbers for "cross-entropy".
+    loss : {"mse", "cross-entropy"}
+        The data term that the net was trained with.
+
+    Returns
+    -------
+    float
+        The squared error summed over outputs, as a mean over samples, for "mse"; the fraction
+        misclassified for "cross-entropy".
+    """
     with torch.no_grad():
         outputs = model(x)
         if loss == "mse":
-            return float(objective.data_term(outputs, y, loss))
+            return float(data_term(outputs, y, loss))
         return float((outputs.argmax(1) != y).double().mean())
 
 
-def trivial_loss(model: LeakyResNet, x: Tensor, y: Tensor, loss: objective.Loss) -> float:
-    """Data term that takes no weights: of the best constant or of `model` with all weights 0.
+def trivial_loss(model: LeakyResNet, x: Tensor, y: Tensor, loss: Loss) -> float:
+    """Return the data term that takes no weights.
 
-    A net without weights lets its input leak away, so at small L~ it still computes a linear map,
-    which may well be better than a constant.
+    Parameters
+    ----------
+    model : LeakyResNet
+        The net.
+    x, y : Tensor
+        Inputs and targets.
+    loss : {"mse", "cross-entropy"}
+        The data term.
+
+    Returns
+    -------
+    float
+        That of the best constant, or of the net with all weights 0 if that is lower. A net without
+        weights lets its input leak away; at small effective depth it still computes a linear map,
+        which may well be better than a constant.
     """
     decay, _ = model.coefficients()
     with torch.no_grad():
         outputs = float(decay.prod()) * (x @ model.input_map @ model.output_map)
-    return min(constant_loss(y, loss), float(objective.data_term(outputs, y, loss)))
+    return min(constant_loss(y, loss), float(data_term(outputs, y, loss)))
 
 
 def is_trivial(data_term: float, penalty: float, trivial: float) -> bool:
-    """Whether a net has learned nothing, and not for want of training.
+    """Tell whether a net has learned nothing, and not for want of training.
 
-    `penalty` is lambda times the regularizer, which is large in a net that is not trained yet;
-    `trivial` is the `trivial_loss`.
+    Parameters
+    ----------
+    data_term : float
+        Its data term.
+    penalty : float
+        Weight decay times its regularizer, which is large in a net that is not trained yet.
+    trivial : float
+        Its `trivial_loss`.
+
+    Returns
+    -------
+    bool
+        Whether it stands at the trivial minimum.
     """
     return data_term > TRIVIAL * trivial and penalty < (1 - TRIVIAL) * trivial
 
 
-def constant_loss(y: Tensor, loss: objective.Loss) -> float:
-    """Data term of the best constant output: the variance of y, or its entropy."""
+def constant_loss(y: Tensor, loss: Loss) -> float:
+    """Return the data term of the best constant output: the variance of y, or its entropy."""
     if loss == "mse":
         return float((y - y.mean(0)).double().square().sum(1).mean())
     frequency = torch.bincount(y).double() / len(y)
@@ -76,9 +122,23 @@ def constant_loss(y: Tensor, loss: objective.Loss) -> float:
 
 
 def layer_residuals(model: LeakyResNet, weight_decay: float) -> Tensor:
-    """Residual ||W_l - c (g_l / rho_l) B_l^T S_{l-1}|| / ||W_l|| of every layer, from `.grad`.
+    r"""Return the stationarity residual of every layer, from the gradient that the net holds.
 
-    The gradient of the objective is (lambda rho_l / c) times what is inside the norm.
+    Parameters
+    ----------
+    model : LeakyResNet
+        The net, with the gradient of the objective in `weights.grad`.
+    weight_decay : float
+        The $\lambda$ of that objective.
+
+    Returns
+    -------
+    Tensor
+        (depth,): $\|W_l - c (g_l / \rho_l) B_l^\top S_{l-1}\| / \|W_l\|$; float64.
+
+    Notes
+    -----
+    The gradient of the objective is $\lambda \rho_l / c$ times what is inside the norm.
     """
     assert model.weights.grad is not None
     gradient = torch.linalg.vector_norm(model.weights.grad, dim=(1, 2), dtype=torch.float64)
@@ -88,24 +148,24 @@ def layer_residuals(model: LeakyResNet, weight_decay: float) -> Tensor:
 
 
 class History:
-    """Rows of numbers about a model in training, and their Dataset."""
+    """Rows of numbers about a net in training, and their Dataset."""
 
     def __init__(
         self,
         model: LeakyResNet,
         data: Data,
-        loss: objective.Loss,
+        loss: Loss,
         weight_decay: float,
         full: Adjoint,
     ) -> None:
-        """Rows about `model` on `data`; `full` has the whole training set loaded."""
+        """Start with no rows; `full` is the adjoint of the net with all training samples loaded."""
         self.model, self.loss, self.weight_decay, self.full = model, loss, weight_decay, full
         self.x, self.y = data.x_train.to(model.weights), targets(data.y_train, model, loss)
         self.x_test, self.y_test = data.x_test.to(model.weights), targets(data.y_test, model, loss)
         self.rows: list[dict[str, Any]] = []
 
     def add(self, **where: Any) -> dict[str, Any]:
-        """Measure the model as it is, and add the row; `where` has what only the trainer knows."""
+        """Measure the net as it is; add a row with that and with what the trainer says of it."""
         data_term, regularizer = self.full.evaluate(self.weight_decay)
         residuals = layer_residuals(self.model, self.weight_decay)
         finite = math.isfinite(data_term) and bool(torch.isfinite(residuals).all())
@@ -126,10 +186,9 @@ class History:
         return self.rows[-1]
 
     def _spread(self) -> float:
+        """Return the spread of the symmetric Hamiltonian over the layers."""
         model = self.model
-        path, B = objective.momenta(
-            model, self.x, self.y, weight_decay=self.weight_decay, loss=self.loss
-        )
+        path, B = momenta(model, self.x, self.y, weight_decay=self.weight_decay, loss=self.loss)
         H = mechanics.symmetric_hamiltonian(
             path,
             B,
@@ -140,15 +199,15 @@ class History:
         return float(mechanics.hamiltonian_spread(H))
 
     def line(self) -> str:
-        """The last row in a few words, for a progress bar."""
+        """Return the last row in a few words, for a progress bar."""
         row = self.rows[-1]
         return (
             f"{row['stage']}: objective {row['objective']:.4g}, test error "
             f"{row['test_error']:.4g}, residual {row['stationarity']:.2g}"
         )
 
-    def dataset(self, status: str, **parameters: object) -> xr.Dataset:
-        """All rows over `record`, with coordinates `iteration` and `stage`."""
+    def dataset(self, status: Status, **parameters: object) -> xr.Dataset:
+        """Return all rows over `record`, with coordinates `iteration` and `stage`."""
         units = UNITS[self.loss]
         variables: dict[str, Any] = {
             name: (
@@ -169,12 +228,12 @@ class History:
         }
         return results.stamp(
             xr.Dataset(variables, coords=coords),
-            status=status,
+            status=status.value,
             **self.model.settings(),
             **parameters,
         )
 
 
-def targets(y: Tensor, model: LeakyResNet, loss: objective.Loss) -> Tensor:
+def targets(y: Tensor, model: LeakyResNet, loss: Loss) -> Tensor:
     """Return y where the model is, in its dtype where y is outputs."""
     return y.to(model.weights) if loss == "mse" else y.to(model.weights.device)

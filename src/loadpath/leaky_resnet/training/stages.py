@@ -1,4 +1,4 @@
-"""Stages of training as small values: which optimizer, for how long, on what schedule."""
+"""Stages of training as small values: which optimizer, for how long, and on what schedule."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from loadpath.checks import check_above_zero, check_count
 
 
 def _check_fraction(name: str, value: float) -> None:
+    """Refuse what is not a number from 0 to below 1."""
     if not 0 <= value < 1:
         raise ValueError(f"{name} must lie in [0, 1), got {value}.")
 
@@ -21,17 +22,29 @@ def _check_fraction(name: str, value: float) -> None:
 class Adam:
     r"""Adam with a cosine rate, and a weight decay that rises to its value during the stage.
 
-    For the fraction `ramp` of the stage the weight decay grows geometrically from `ramp_start`
-    times its final value: a net that starts under the whole of it can fall into the trivial
-    minimum, where all weights are zero.
+    For the part `ramp` of the stage, the weight decay grows geometrically from `ramp_start` times
+    its final value. A net that starts under the whole of it can fall into the trivial minimum,
+    where all weights are zero.
 
     Parameters
     ----------
-    steps: iterations.
-    learning_rate: at the start, falling to 0 as a cosine; None is 0.002 max(1, L~), since the
-        weights of a Leaky ResNet are of order L~.
-    betas: decay rates of the two moments.
-    ramp, ramp_start: as above; ramp 0 has the full weight decay from the start.
+    steps : int
+        Number of iterations.
+    learning_rate : float, optional
+        The rate at the start, which falls to 0 as a cosine. If left out it is
+        $0.002 \max(1, \tilde L)$, because the weights of a Leaky ResNet are of order $\tilde L$.
+    betas : tuple of float
+        Decay rates of the two moments, each in [0, 1).
+    ramp : float
+        Part of the stage in which the weight decay rises, in [0, 1]; 0 has all of it from the
+        start.
+    ramp_start : float
+        Weight decay at the start as a share of the final one, in (0, 1].
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range.
     """
 
     steps: int = 600
@@ -41,7 +54,7 @@ class Adam:
     ramp_start: float = 0.014
 
     def __post_init__(self) -> None:
-        """Check the values."""
+        """Refuse values that are out of range."""
         check_count("steps", self.steps, 1)
         check_above_zero("learning_rate", self.learning_rate)
         for beta in self.betas:
@@ -52,16 +65,53 @@ class Adam:
             raise ValueError(f"ramp_start must lie in (0, 1], got {self.ramp_start}.")
 
     def optimizer(self, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:
-        """A fresh torch optimizer; its rate is set before every iteration."""
+        """Return a fresh torch optimizer, whose rate is to be set before every iteration.
+
+        Parameters
+        ----------
+        parameters : iterable of torch.nn.Parameter
+            What is optimized.
+
+        Returns
+        -------
+        torch.optim.Optimizer
+            The optimizer.
+        """
         return torch.optim.Adam(parameters, betas=self.betas, fused=True)
 
     def rate(self, done: float, effective_depth: float) -> float:
-        """Learning rate when the fraction `done` of the stage is over."""
+        """Return the learning rate.
+
+        Parameters
+        ----------
+        done : float
+            Part of the stage that is over, from 0 to 1.
+        effective_depth : float
+            The leakage of the net.
+
+        Returns
+        -------
+        float
+            The rate.
+        """
         base = self.learning_rate or 0.002 * max(1.0, effective_depth)
         return base * 0.5 * (1 + math.cos(math.pi * done))
 
     def weight_decay(self, done: float, final: float) -> float:
-        """Weight decay when the fraction `done` of the stage is over."""
+        """Return the weight decay.
+
+        Parameters
+        ----------
+        done : float
+            Part of the stage that is over, from 0 to 1.
+        final : float
+            The weight decay of the objective.
+
+        Returns
+        -------
+        float
+            What it is at this point of the ramp.
+        """
         if done >= self.ramp:
             return final
         return final * self.ramp_start ** (1 - done / self.ramp)
@@ -69,9 +119,22 @@ class Adam:
 
 @dataclass(frozen=True)
 class SGD:
-    """Gradient descent (stochastic with mini-batches) with momentum and a cosine rate.
+    """Gradient descent with momentum and a cosine rate; stochastic with mini-batches.
 
-    The rate suits L~ from 0 to 10 after Adam; six times that makes the objective rise at L~ = 10.
+    Parameters
+    ----------
+    steps : int
+        Number of iterations.
+    learning_rate : float
+        The rate at the start, which falls to 0 as a cosine. The default suits effective depths from
+        0 to 10 after Adam; six times as much makes the objective rise at 10.
+    momentum : float
+        Share of the last step that is kept, in [0, 1).
+
+    Raises
+    ------
+    ValueError
+        If a value is out of range.
     """
 
     steps: int = 1000
@@ -79,21 +142,58 @@ class SGD:
     momentum: float = 0.9
 
     def __post_init__(self) -> None:
-        """Check the values."""
+        """Refuse values that are out of range."""
         check_count("steps", self.steps, 1)
         check_above_zero("learning_rate", self.learning_rate)
         _check_fraction("momentum", self.momentum)
 
     def optimizer(self, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:
-        """A fresh torch optimizer; its rate is set before every iteration."""
+        """Return a fresh torch optimizer, whose rate is to be set before every iteration.
+
+        Parameters
+        ----------
+        parameters : iterable of torch.nn.Parameter
+            What is optimized.
+
+        Returns
+        -------
+        torch.optim.Optimizer
+            The optimizer.
+        """
         return torch.optim.SGD(parameters, momentum=self.momentum)
 
     def rate(self, done: float, effective_depth: float) -> float:
-        """Learning rate when the fraction `done` of the stage is over."""
+        """Return the learning rate.
+
+        Parameters
+        ----------
+        done : float
+            Part of the stage that is over, from 0 to 1.
+        effective_depth : float
+            The leakage of the net.
+
+        Returns
+        -------
+        float
+            The rate.
+        """
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
     def weight_decay(self, done: float, final: float) -> float:
-        """Weight decay: its final value throughout."""
+        """Return the weight decay.
+
+        Parameters
+        ----------
+        done : float
+            Part of the stage that is over, from 0 to 1.
+        final : float
+            The weight decay of the objective.
+
+        Returns
+        -------
+        float
+            `final`, throughout.
+        """
         return final
 
 
@@ -101,15 +201,22 @@ class SGD:
 class LBFGS:
     """L-BFGS with a strong Wolfe line search, on the full batch, in curvature coordinates.
 
-    Every `chunk` iterations it starts afresh in the `Coordinates` of
-    where it stands.
+    Every `chunk` iterations it starts afresh, in the `Coordinates` of where the net then stands.
 
     Parameters
     ----------
-    steps: iterations; each takes one to two evaluations of the objective.
-    history: pairs of vectors kept.
-    chunk: iterations in one set of coordinates, and between two looks at the clock, the residual
-        and the checkpoint.
+    steps : int
+        Number of iterations; each takes one to two evaluations of the objective.
+    history : int
+        Number of pairs of vectors that are kept.
+    chunk : int
+        Iterations in one set of coordinates. Between two chunks `fit` looks at the clock, records
+        the residual, and writes its checkpoint.
+
+    Raises
+    ------
+    ValueError
+        If a count is too small.
     """
 
     steps: int = 1500
@@ -117,13 +224,26 @@ class LBFGS:
     chunk: int = 100
 
     def __post_init__(self) -> None:
-        """Check the values."""
+        """Refuse values that are out of range."""
         check_count("steps", self.steps, 1)
         check_count("history", self.history, 1)
         check_count("chunk", self.chunk, 2)
 
     def optimizer(self, parameters: Iterable[Parameter], iterations: int) -> torch.optim.LBFGS:
-        """A fresh torch optimizer that stops on nothing but the number of iterations."""
+        """Return a fresh torch optimizer that stops on nothing but the number of iterations.
+
+        Parameters
+        ----------
+        parameters : iterable of torch.nn.Parameter
+            What is optimized.
+        iterations : int
+            How many it takes in one call of its `step`.
+
+        Returns
+        -------
+        torch.optim.LBFGS
+            The optimizer.
+        """
         return torch.optim.LBFGS(
             parameters,
             max_iter=iterations,
@@ -135,22 +255,65 @@ class LBFGS:
         )
 
     def rate(self, done: float, effective_depth: float) -> float:
-        """Learning rate: 1, the full step that the line search scales."""
+        """Return the learning rate.
+
+        Parameters
+        ----------
+        done : float
+            Part of the stage that is over, from 0 to 1.
+        effective_depth : float
+            The leakage of the net.
+
+        Returns
+        -------
+        float
+            1, the full step, which the line search scales.
+        """
         return 1.0
 
     def weight_decay(self, done: float, final: float) -> float:
-        """Weight decay: its final value throughout."""
+        """Return the weight decay.
+
+        Parameters
+        ----------
+        done : float
+            Part of the stage that is over, from 0 to 1.
+        final : float
+            The weight decay of the objective.
+
+        Returns
+        -------
+        float
+            `final`, throughout.
+        """
         return final
 
 
 Stage = Adam | SGD | LBFGS
+"""What `fit` takes as a stage."""
 
 
 def default_stages() -> tuple[Stage, ...]:
-    """Annealed Adam, then L-BFGS: what reaches a stationary point; see docs/training.md."""
+    """Return the stages that reach a stationary point: annealed Adam, then L-BFGS.
+
+    Returns
+    -------
+    tuple of Stage
+        Adam for 600 iterations and L-BFGS for 1,500; docs/training.md says what they rest on.
+    """
     return (Adam(600), LBFGS(1500))
 
 
 def paper_stages() -> tuple[Stage, ...]:
-    """Adam for 5000 epochs, then SGD for 1000 at a smaller rate, as in arXiv:2405.17573."""
+    """Return the stages of the paper: Adam for 5,000 epochs, then SGD for 1,000.
+
+    Returns
+    -------
+    tuple of Stage
+        Both at a rate that falls as a cosine.
+
+    References
+    ----------
+    Jacot and Kaiser, arXiv:2405.17573, section on experiments.
+    """
     return (Adam(5000, betas=(0.9, 0.999), ramp=0.0, ramp_start=1.0), SGD(1000))

@@ -18,6 +18,7 @@ from loadpath.leaky_resnet.objective import Loss
 from loadpath.leaky_resnet.training.curvature import Coordinates
 from loadpath.leaky_resnet.training.history import History, is_trivial, trivial_loss
 from loadpath.leaky_resnet.training.stages import LBFGS, Stage
+from loadpath.results import Status
 
 KIND = (
     "in_features",
@@ -29,11 +30,11 @@ KIND = (
     "activation",
     "bias",
 )
-"""What makes two models the same but for their numbers."""
+"""What two nets must share for a checkpoint of one to fit the other."""
 
 
 class Trainer:
-    """All that a checkpoint holds, and the iterations."""
+    """A training run: all that a checkpoint holds, and the iterations that change it."""
 
     def __init__(
         self,
@@ -48,7 +49,7 @@ class Trainer:
         seed: int,
         threads: int | None,
     ) -> None:
-        """Stand before the first iteration."""
+        """Get ready for the first iteration."""
         self.model, self.loss, self.weight_decay, self.stages = model, loss, weight_decay, stages
         self.mesh, self.seed = mesh, seed
         n = len(data.x_train)
@@ -73,16 +74,16 @@ class Trainer:
         self.stage_index = self.stage_iteration = self.iteration = 0
         self.optimizer = self._optimizer()
         self.seconds = 0.0
-        self.status = "running"
+        self.status = Status.RUNNING
         self.last_finite = model.state_dict()
 
     def run(self, record_every: int, tolerance: float) -> Iterator[int]:
-        """Train, and yield the number of iterations after each one or each chunk of L-BFGS."""
-        if self.status == "out of time":
-            self.status = "running"
-        if self.status == "running" and not self.history.rows:
+        """Train; yield the number of iterations done, after each one or each chunk of L-BFGS."""
+        if self.status is Status.OUT_OF_TIME:
+            self.status = Status.RUNNING
+        if self.status is Status.RUNNING and not self.history.rows:
             self._record(tolerance)
-        while self.status == "running":
+        while self.status is Status.RUNNING:
             started = time.monotonic()
             stage = self.stages[self.stage_index]
             moved = False
@@ -100,26 +101,26 @@ class Trainer:
             if isinstance(stage, LBFGS) or ended or self.stage_iteration % record_every == 0:
                 before = self.history.rows[-1]["objective"]
                 gain = before - self._record(tolerance)
-                # Where the mesh moved, the objective is not the one of before.
-                settled = gain <= self._precision() * abs(before) and not moved
-                stalled = isinstance(stage, LBFGS) and settled
-            if self.status == "running" and (ended or stalled):
-                self._next_stage("stalled" if stalled else "finished all steps")
+                # Where the mesh has moved, the objective is another function than before.
+                no_gain = gain <= self._precision() * abs(before) and not moved
+                stalled = isinstance(stage, LBFGS) and no_gain
+            if self.status is Status.RUNNING and (ended or stalled):
+                self._next_stage(Status.STALLED if stalled else Status.FINISHED)
             self.seconds += time.monotonic() - started
             yield done
 
     def finish(self) -> None:
-        """Leave a diverged model at its last finite weights, and tell a trivial minimum."""
-        if self.status == "diverged":
+        """Put a diverged net back to its last finite weights, and recognize a trivial minimum."""
+        if self.status is Status.DIVERGED:
             self.model.load_state_dict(self.last_finite)
             return
         row = self.history.rows[-1]
         trivial = trivial_loss(self.model, self.x, self.y, self.loss)
         if is_trivial(row["data_term"], self.weight_decay * row["regularizer"], trivial):
-            self.status = "trivial minimum"
+            self.status = Status.TRIVIAL_MINIMUM
 
     def state(self) -> dict[str, Any]:
-        """Everything that an exact resume needs."""
+        """Return everything that an exact resume needs."""
         return {
             "identity": self.identity,
             "model": dict(self.model.state_dict()),
@@ -129,11 +130,11 @@ class Trainer:
             "history": self.history.rows,
             "place": [self.stage_index, self.stage_iteration, self.iteration],
             "seconds": self.seconds,
-            "status": self.status,
+            "status": self.status.value,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a run where `state` left it; ValueError if it was another run."""
+        """Take up a run where `state` left it; refuse the state of another run."""
         for name, value in self.identity.items():
             if state["identity"].get(name) != value:
                 raise ValueError(
@@ -149,10 +150,11 @@ class Trainer:
         if self.mesh is not None:
             self.mesh.load_state_dict(state["mesh"])
         self.history.rows = state["history"]
-        self.seconds, self.status = state["seconds"], state["status"]
+        self.seconds, self.status = state["seconds"], Status(state["status"])
         self.full.load(self.x, self.y)
 
     def _first_order(self, stage: Stage) -> int:
+        """Take one step of Adam or SGD."""
         assert not isinstance(stage, LBFGS) and self.optimizer is not None
         done = self.stage_iteration / stage.steps
         self._batch().evaluate(stage.weight_decay(done, self.weight_decay))
@@ -164,11 +166,12 @@ class Trainer:
         return 1
 
     def _batch(self) -> Adjoint:
+        """Return the adjoint with the samples of this iteration loaded."""
         n = len(self.x)
         if self.batch_size == n:
             return self.full
         epoch, place = divmod(self.iteration, math.ceil(n / self.batch_size))
-        # The order is a function of seed and epoch alone, so a resumed run sees the same batches.
+        # The order depends on seed and epoch alone, so a resumed run sees the same batches.
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
         order = torch.randperm(n, generator=generator).to(self.x.device)
         chosen = order[place * self.batch_size : (place + 1) * self.batch_size]
@@ -181,12 +184,13 @@ class Trainer:
         return self.batches[size]
 
     def _move_mesh(self, stage: LBFGS) -> bool:
-        """Move the mesh before a chunk of L-BFGS, but the last, which ends on a mesh that rests."""
+        """Move the mesh before every chunk of L-BFGS but the last, so that it ends at rest."""
         if self.mesh is None or stage.steps - self.stage_iteration <= stage.chunk:
             return False
         return self.mesh.step(self.x, calls=stage.chunk)
 
     def _chunk(self, stage: LBFGS) -> int:
+        """Take the iterations of L-BFGS that share one set of coordinates."""
         coordinates = Coordinates(
             self.model,
             self.x,
@@ -202,13 +206,14 @@ class Trainer:
             return value + self.weight_decay * regularizer
 
         iterations = min(stage.chunk, stage.steps - self.stage_iteration)
-        # torch's annotation asks for a tensor; its code takes float(closure()).
+        # Torch's annotation asks for a tensor, but its code takes float(closure()).
         stage.optimizer(coordinates.parameters(), iterations).step(closure)
         coordinates.write_weights()
-        # Iterations that torch gave up on count as done: the record will tell if it stalled.
+        # Iterations that torch gave up on count as done; the next record tells whether it stalled.
         return iterations
 
-    def _next_stage(self, status: str) -> None:
+    def _next_stage(self, status: Status) -> None:
+        """Begin the next stage, or end the run with a status if there is none."""
         if self.stage_index + 1 == len(self.stages):
             self.status = status
             return
@@ -217,11 +222,12 @@ class Trainer:
         self.optimizer = self._optimizer()
 
     def _optimizer(self) -> torch.optim.Optimizer | None:
-        """Return a fresh optimizer of this stage; L-BFGS has a new one for every chunk."""
+        """Return a fresh optimizer of this stage, or None for L-BFGS, which has one a chunk."""
         stage = self.stages[self.stage_index]
         return None if isinstance(stage, LBFGS) else stage.optimizer(self.model.parameters())
 
     def _record(self, tolerance: float) -> float:
+        """Add a row to the history, note what it means for the run, and return the objective."""
         stage = self.stages[self.stage_index]
         done = self.stage_iteration / stage.steps
         row = self.history.add(
@@ -232,16 +238,18 @@ class Trainer:
             seconds=self.seconds,
         )
         if not math.isfinite(row["objective"]):
-            self.status = "diverged"
+            self.status = Status.DIVERGED
         else:
             self.last_finite = {k: v.clone() for k, v in self.model.state_dict().items()}
             if row["stationarity_worst"] <= tolerance:
-                self.status = "converged"
+                self.status = Status.CONVERGED
         return float(row["objective"])
 
     def _precision(self) -> float:
+        """Return the relative rounding error of the net's dtype."""
         return torch.finfo(self.model.weights.dtype).eps
 
 
 def _digest(tensor: torch.Tensor) -> str:
+    """Return a short hash of all numbers of a tensor."""
     return hashlib.sha256(tensor.detach().cpu().contiguous().numpy().tobytes()).hexdigest()[:16]
