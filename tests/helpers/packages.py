@@ -121,7 +121,8 @@ def main():
     with tempfile.TemporaryDirectory() as place:
         place = Path(place)
         sdist, wheel = build(place / "dist")
-        print(f"{sdist.name}: strays {strays_in(sdist)}; {wheel.name}: missing {missing_from(wheel)}")
+        print(f"{sdist.name}: strays {strays_in(sdist)}")
+        print(f"{wheel.name}: missing {missing_from(wheel)}")
         for python in named or [sys.executable]:
             if shutil.which(python) is None:
                 print(f"{python}: not found")
