@@ -1,20 +1,21 @@
 """What a pass of `lp.diagnose` costs over the bare forward pass, beside torchlens, and its memory.
 
-Run `pip install torchlens`, then `python benchmarks/diagnose.py`: a quarter of an hour on 2 cores.
+Run `pip install torchlens`, then `python benchmarks/diagnose.py`; it takes a quarter of an hour on
+2 cores.
 
-Speed: nets of random weights on random images or tokens, with labels, in batches of 64. In turns,
-so that a busy moment hits all of them, the same batches go through the net alone (in evaluation
-mode, without gradients), through `lp.diagnose` with its default measures and blocks found by
-itself, and through `torchlens.trace`, with the outputs of the same blocks saved or of all
-operations. Of `diagnose` it is the pass that is timed, `seconds_of_pass`: what comes after, the
-measures from sums and kept samples, does not grow with the data and is printed apart. The pass must
-be long enough to factorize: rows wait until a layer has as many as columns (3 w + 1), so there
-are 48 batches, twice as many rows as the widest layer has columns. torchlens, to which every batch
-costs the same, is given every eighth. `--nets` has more: images of 224x224, which take half an
-hour, and a transformer that runs fused where nothing is hooked to it.
+Speed is measured on nets of random weights with random images or tokens and labels, in batches of
+64. The same batches go through the net alone (in evaluation mode, without gradients), through
+`lp.diagnose` with its default measures and blocks that it finds, and through `torchlens.trace`,
+which saves the outputs of the same blocks or of all operations. They take turns, so that a busy
+moment hits all of them. The time of `diagnose` is that of its pass, `seconds_of_pass`: what comes
+after, the measures from sums and kept samples, does not grow with the data and is printed apart.
+The pass must be long enough to factorize: rows wait until a layer has as many as columns (3 w + 1),
+so there are 48 batches, twice as many rows as the widest layer has columns. torchlens, to which
+every batch costs the same, is given every eighth. `--nets` has more nets: one for images of
+224x224, which take half an hour, and a transformer that runs fused where nothing is hooked to it.
 
-Memory: a small transformer on 1e3, 1e4 and 1e5 samples that are drawn batch by batch, each number
-in a process of its own.
+Memory is measured on a small transformer with 1e3, 1e4 and 1e5 samples that are drawn batch by
+batch, each number in a process of its own.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ Batches = list[tuple[Tensor, Tensor]]
 
 
 def resnet(small: bool) -> nn.Module:
-    """ResNet-18: of 32x32 images with a stem of stride 1, or of 224x224 with its own."""
+    """Return a ResNet-18 for 32x32 images, with a stem of stride 1, or for images of 224x224."""
     blocks, before = [], 64
     for width in (64, 128, 256, 512):
         blocks += [Block(before, width, 1 if width == 64 else 2), Block(width, width, 1)]
@@ -65,12 +66,12 @@ class Encoder(nn.Module):
         self.head = nn.Linear(384, CLASSES)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Whole numbers (sample, token) to logits."""
+        """Return logits for whole numbers (sample, token)."""
         return self.head(self.bert(input_ids=tokens).last_hidden_state.mean(1))
 
 
 class Transformer(nn.Module):
-    """The same of torch.nn, whose layers run in one fused operation each, without hooks."""
+    """The same net from torch.nn, each layer of which runs as one fused operation without hooks."""
 
     def __init__(self, width: int = 384, heads: int = 12, depth: int = 6) -> None:
         super().__init__()
@@ -79,7 +80,7 @@ class Transformer(nn.Module):
         self.head = nn.Linear(width, CLASSES)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(sample, token, width) to logits."""
+        """Return logits for inputs (sample, token, width)."""
         return self.head(self.encoder(x).mean(1))
 
 
@@ -89,11 +90,11 @@ NETS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "BERT, 6 layers of width 384, 64 tokens": (Encoder, (64,)),
     "torch.nn transformer, likewise": (Transformer, (64, 384)),
 }
-"""Net, and the shape of a sample; of whole numbers, where it has one axis."""
+"""Each net by its words, and the shape of a sample; one axis means whole numbers."""
 
 
 def bare(net: nn.Module, batches: Batches) -> float:
-    """Seconds of the forward pass alone."""
+    """Return the seconds of the forward pass alone."""
     began = time.perf_counter()
     with torch.no_grad():
         for x, _ in batches:
@@ -102,7 +103,7 @@ def bare(net: nn.Module, batches: Batches) -> float:
 
 
 def hooks(net: nn.Module, batches: Batches) -> float:
-    """Seconds of the pass that records rows and keeps nothing of them."""
+    """Return the seconds of a pass that records rows and keeps none of them."""
     began = time.perf_counter()
     for _ in stream(net, batches):
         pass
@@ -110,7 +111,7 @@ def hooks(net: nn.Module, batches: Batches) -> float:
 
 
 def traced(net: nn.Module, batches: Batches, save: list[str] | str) -> float:
-    """Seconds of the pass inside torchlens."""
+    """Return the seconds of the pass inside torchlens."""
     import torchlens
 
     # Torch's functions stay wrapped unless told otherwise, and would slow down the others' turns.
@@ -181,13 +182,13 @@ class Drawn:
 
 
 def peak_megabytes() -> float:
-    """Of this process, so far."""
+    """Return the peak memory of this process so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kB on Linux, bytes on macOS
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def memory(n: int) -> str:
-    """Diagnose `n` samples here; one line of the table."""
+    """Diagnose `n` samples in this process, and return one line of the table."""
     torch.manual_seed(0)
     net, shape = Transformer(64, 4).eval(), (16, 64)
     bare(net, list(Drawn(500, shape)))

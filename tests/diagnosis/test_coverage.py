@@ -1,6 +1,6 @@
 """How often intervals of `lp.diagnose` hold what other samples give, or very many samples.
 
-`python -m pytest -m slow -s tests/test_diagnosis_coverage.py` prints the table of
+`python -m pytest -m slow -s tests/diagnosis/test_coverage.py` prints the table of
 docs/diagnose.md.
 """
 
@@ -28,7 +28,7 @@ MEASURES = (
 )
 OF_KINDS = ("log_separation", "load", "concavity")
 ERROR = math.sqrt(0.95 * 0.05 / DRAWS)
-"""Of a coverage of 0.95 measured on so many draws: 0.015."""
+"""Standard error of a coverage of 0.95 that is measured on so many draws: 0.015."""
 
 
 class Residual(nn.Module):

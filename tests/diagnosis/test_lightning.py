@@ -71,7 +71,7 @@ def trainer(*callbacks, base=lightning.pytorch, **options):
 
 
 def batches(n=48):
-    """Of 8 samples each."""
+    """Return a loader of batches of 8 samples each."""
     x = random(n, 6, seed=1).float()
     data = TensorDataset(x, torch.arange(n) % 4)
     return DataLoader(data, batch_size=8, shuffle=True, generator=torch.Generator().manual_seed(0))

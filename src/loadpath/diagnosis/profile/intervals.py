@@ -12,7 +12,7 @@ from torch import Tensor
 
 from loadpath.diagnosis.profile.entries import ColumnEntry, entry_without_interval
 from loadpath.diagnosis.profile.numbers import Numbers
-from loadpath.statistics import Estimate, jackknife_of
+from loadpath.statistics import Estimate, jackknife_from_values
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def narrowed_entry(
     theta, without = kept
     if not math.isfinite(theta):
         return entry_without_interval(value)
-    estimate: Estimate = jackknife_of(theta, without, sizes, level=level)
+    estimate: Estimate = jackknife_from_values(theta, without, sizes, level=level)
     if math.isnan(estimate.low):
         return entry_without_interval(value)
     reach = (estimate.high - estimate.low) / 2 * math.sqrt(min(1.0, estimate.n / n))

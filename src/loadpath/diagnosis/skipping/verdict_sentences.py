@@ -187,7 +187,7 @@ def _ranking_sentences(verdict: Verdict) -> list[str]:
             if l and column.low[l] <= column.high[0] and column.low[0] <= column.high[l]
         ]
         if peers:
-            found.append(f"In {what} the interval of {first} overlaps that of {listed(peers)}.")
+            found.append(f"The interval of the {what} of {first} overlaps that of {listed(peers)}.")
     if agreement.n_layers >= FEWEST:
         found.append(_hits_sentence(verdict, agreement))
     return found
@@ -201,10 +201,10 @@ def _hits_sentence(verdict: Verdict, agreement: Agreement) -> str:
             f"{verdict.ranking[0]} is {'' if hits else 'not '}the least harmful layer as measured; "
             f"by chance it would be that with probability {chance}."
         )
-    are = "none is" if hits == 0 else "1 is" if hits == 1 else f"{hits} are"
+    some, are = ("None", "is") if hits == 0 else (str(hits), "is" if hits == 1 else "are")
     return (
-        f"Of the {k} least moving layers ({listed(verdict.ranking[:k])}) {are} among the {k} least "
-        f"harmful as measured; by chance {chance} would be on average."
+        f"{some} of the {k} layers that move least ({listed(verdict.ranking[:k])}) {are} among the "
+        f"{k} least harmful as measured; by chance {chance} of them would be, on average."
     )
 
 
