@@ -7,7 +7,7 @@ other object. `style.svg` turns either into text.
 """
 
 from .along_training import curves_along_training, figure_along_training
-from .animation import Film, chain_gif, scene_data
+from .animation import Film, scene_data
 from .beside_chain import (
     curves_beside_chain,
     figure_beside_chain,
@@ -15,6 +15,8 @@ from .beside_chain import (
     noise_of_levels,
 )
 from .certificate import descent, hamiltonians, residuals
+from .chain_diagram import chain_phase_diagram
+from .chain_fit import figure_chain_fit
 from .diagnosis import (
     layer_alignment,
     layer_collapse,
@@ -58,12 +60,7 @@ from .phase_diagram import (
     figure_phase_diagrams,
     network_phase_diagram,
 )
-from .spring_block import (
-    chain_load_curves,
-    chain_phase_diagram,
-    chain_trajectories,
-    figure_chain_fit,
-)
+from .spring_block import chain_load_curves, chain_trajectories
 from .style import STYLE, png, svg
 from .training import convergence, learning_curves, mesh_history
 
@@ -71,7 +68,6 @@ __all__ = [
     "STYLE",
     "Film",
     "accuracy_against_concavity",
-    "chain_gif",
     "chain_load_curves",
     "chain_phase_diagram",
     "chain_trajectories",

@@ -71,6 +71,14 @@ def axes_or_new(ax: Axes | None) -> Axes:
     return Figure().subplots() if ax is None else ax
 
 
+def plain_numbers(ax: Axes) -> None:
+    """Write 0.1 and not a power of ten where an axis is logarithmic."""
+    for axis in (ax.xaxis, ax.yaxis):
+        if axis.get_scale() == "log":
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
+
+
 def need(ds: xr.Dataset, *names: str) -> None:
     """Raise ValueError, in one sentence, if `ds` lacks one of the variables."""
     missing = [name for name in names if name not in ds]
