@@ -9,7 +9,7 @@ import torch
 from scipy import stats
 
 from loadpath.measures import PairSums
-from loadpath.statistics import Estimate, Grouped, groups_of, jackknife, jackknife_of
+from loadpath.statistics import Estimate, Grouped, groups_of, jackknife, jackknife_from_values
 from loadpath.statistics.estimate import unknown
 
 
@@ -208,13 +208,15 @@ def test_a_statistic_that_is_known_without_each_group_gives_the_same():
         return part.scatter_x / part.count
 
     without = np.array([float(x[groups != g].var(correction=0)) for g in range(6)])
-    known = jackknife_of(float(x.var(correction=0)), without, np.full(6, 10), correct_bias=True)
+    known = jackknife_from_values(
+        float(x.var(correction=0)), without, np.full(6, 10), correct_bias=True
+    )
     streamed = jackknife(sums.parts, variance, correct_bias=True)
     # One variance from samples, the other from merged sums.
     np.testing.assert_allclose(
         [known.value, known.low, known.high], [streamed.value, streamed.low, streamed.high]
     )
-    lost = jackknife_of(1.0, np.array([1.0, np.nan]), np.array([5, 5]))
+    lost = jackknife_from_values(1.0, np.array([1.0, np.nan]), np.array([5, 5]))
     assert (lost.value, lost.status) == (1.0, "no interval")
     with pytest.raises(ValueError, match="statistic must be finite for all samples, got nan"):
-        jackknife_of(math.nan, without, np.full(6, 10))
+        jackknife_from_values(math.nan, without, np.full(6, 10))

@@ -67,12 +67,14 @@ class StepSums:
         Raises: ValueError if they are not finite and of one shape.
         """
         everything = torch.zeros(len(before), dtype=torch.int64)
-        (more,) = self.of_groups(everything, 1, before, after)
+        (more,) = self.split_by_group(everything, 1, before, after)
         self.__dict__.update(self.merge(more).__dict__)
 
     @classmethod
     @torch.no_grad()
-    def of_groups(cls, groups: Tensor, n_groups: int, before: Any, after: Any) -> list[StepSums]:
+    def split_by_group(
+        cls, groups: Tensor, n_groups: int, before: Any, after: Any
+    ) -> list[StepSums]:
         """Sums of each group of samples, from one pass over all of them.
 
         Raises: ValueError as `update`.

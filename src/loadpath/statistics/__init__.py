@@ -6,7 +6,7 @@ from loadpath.statistics.jackknife import (
     Grouped,
     groups_of,
     jackknife,
-    jackknife_of,
+    jackknife_from_values,
     merged,
 )
 from loadpath.statistics.rank_agreement import FEWEST, Agreement, Column, rank_agreement, spearman
@@ -26,7 +26,7 @@ __all__ = [
     "groups_of",
     "hashes",
     "jackknife",
-    "jackknife_of",
+    "jackknife_from_values",
     "merged",
     "rank_agreement",
     "spearman",

@@ -8,28 +8,38 @@ from typing import Literal, get_args
 
 Status = Literal["estimated", "no interval", "not enough samples", "constant features"]
 STATUSES: tuple[Status, ...] = get_args(Status)
+"""All words of a status."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """One measure of one layer.
+    """A number with an interval, or the reason why there is none.
 
-    Its value is NaN exactly where the status is "not enough samples" or "constant features": a
-    word instead of a number that would mislead.
+    Raises
+    ------
+    ValueError
+        For another status, and for a value that does not suit its status: it is NaN exactly where
+        the status is "not enough samples" or "constant features".
 
-    Raises: ValueError for another status, and for a value that does not suit its status.
+    Examples
+    --------
+    >>> Estimate(2.0, 1.5, 2.5, 100, "estimated").known
+    True
+    >>> unknown(3, "not enough samples")
+    Estimate(value=nan, low=nan, high=nan, n=3, status='not enough samples')
     """
 
     value: float
-    """The number itself."""
+    """The number itself; NaN where any number would mislead."""
     low: float
-    """Lower end of the interval, NaN if there is none."""
+    """Lower end of the interval; NaN if there is none."""
     high: float
-    """Upper end of the interval."""
+    """Upper end of the interval; NaN if there is none."""
     n: int
     """Samples that the number rests on."""
     status: Status
-    """"estimated"; "no interval" (a number alone); or the reason why there is no number."""
+    """Word for what there is: "estimated", "no interval" (a number alone), or the reason why there
+    is no number."""
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
@@ -47,10 +57,46 @@ class Estimate:
 
 
 def unknown(n: int, status: Status) -> Estimate:
-    """No number, for the reason `status`."""
+    """Return an estimate without a number.
+
+    Parameters
+    ----------
+    n : int
+        How many samples there were.
+    status : {"not enough samples", "constant features"}
+        Why there is no number.
+
+    Returns
+    -------
+    Estimate
+        Value and interval are NaN.
+
+    Raises
+    ------
+    ValueError
+        If `status` is not such a reason.
+    """
     return Estimate(math.nan, math.nan, math.nan, n, status)
 
 
 def alone(value: float, n: int) -> Estimate:
-    """A number without an interval."""
+    """Return an estimate without an interval.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+    n : int
+        How many samples it rests on.
+
+    Returns
+    -------
+    Estimate
+        Its ends are NaN, and its status is "no interval".
+
+    Raises
+    ------
+    ValueError
+        If `value` is NaN.
+    """
     return Estimate(value, math.nan, math.nan, n, "no interval")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import permutations
 from typing import Literal
 
 import numpy as np
@@ -17,41 +16,41 @@ Array = NDArray[np.float64]
 Trust = Literal["agrees", "the other way round", "not shown", "too few layers"]
 
 FEWEST = 4
-"""Layers that a correlation takes: any order of 3 comes about by chance in 1 of 6."""
+"""Layers that a correlation needs: any order of 3 comes about by chance in 1 of 6."""
 EXACT = 8
 """Layers up to which all orders are tried; 8 have 40,320."""
 N_ORDERS = 20_000
-"""Orders that are drawn beyond."""
+"""Orders that the p-value of more layers rests on, the one that was found among them."""
 N_REDRAWN = 2_000
-"""Draws of both columns within their intervals."""
+"""How many times both columns are drawn anew within their intervals."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One number a layer, with an interval."""
+    """One number for each layer, with an interval."""
 
     value: Array
-    """(layer,)."""
+    """The numbers, (layer,)."""
     low: Array
-    """Lower ends, NaN where there is no interval."""
+    """Lower ends of the intervals, (layer,); NaN where there is none."""
     high: Array
-    """Upper ends."""
+    """Upper ends of the intervals, (layer,)."""
     level: float = 0.95
-    """Of the intervals."""
+    """Confidence level of the intervals."""
 
     def __getitem__(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> Column:
         return Column(self.value[which], self.low[which], self.high[which], self.level)
 
     @property
     def deviation(self) -> Array:
-        """Standard deviation that the intervals stand for; 0 where there is none."""
+        """Standard deviation that the intervals stand for, (layer,); 0 where there is none."""
         z = special.ndtri((1 + self.level) / 2)
         return np.nan_to_num((self.high - self.low) / (2 * z))
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of the ranking by movement with the truth, over layers."""
+    """How far the ranking of layers by movement agrees with that by harm."""
 
     n_layers: int
     """Layers that have both numbers."""
@@ -59,37 +58,76 @@ class Agreement:
     """Rank correlation, 1 if the least moving is the least harmful and so on; NaN with fewer than 4
     layers, or where all move or harm alike."""
     low: float
-    """Lower end of its interval: of correlations when both columns are drawn anew within theirs,
-    independently. They are of the same layers: nothing is said of other models."""
+    """Lower end of its interval: that of the correlations when both columns are drawn anew within
+    theirs, independently. It is for these layers and says nothing of other models."""
     high: float
-    """Upper end."""
+    """Upper end of its interval."""
     p_value: float
     """Share of the orders of layers that have at least as large a correlation, of either sign."""
     exact: bool
     """Whether all orders were tried, and not a sample of them."""
     least: int
-    """The k of the next two."""
+    """How many layers are looked at for `hits`: k."""
     hits: int
     """How many of the k least moving layers are among the k least harmful."""
     hits_by_chance: float
-    """How many would be on average, were the order random: k^2 / n_layers."""
+    """How many hits there would be on average if the order were random: k^2 / n_layers."""
     rank_of_least_moving: int
     """1 + how many layers are less harmful than the one that moves least."""
     trust: Trust
-    """"agrees": the p-value is at most 1 - level and the interval above 0; "the other way round":
-    the same below 0; "not shown": neither; "too few layers"."""
+    """Word for the agreement. "agrees": the p-value is at most 1 - level and the interval above 0;
+    "the other way round": the same below 0; "not shown": neither; or "too few layers"."""
 
 
 def rank_agreement(
     moving: Column, harm: Column, *, least: int | None = None, level: float = 0.95, seed: int = 0
 ) -> Agreement:
-    """Agreement of two columns over the same layers, both small for what should go first.
+    """Return how far two columns over the same layers agree in their order.
 
-    `least`: k, a quarter of the layers (rounded up) if None. Up to 8 layers the p-value is exact,
-    beyond it is of 20,000 random orders, itself among them. Equal numbers share a rank.
+    Parameters
+    ----------
+    moving : Column
+        How much each layer moves what it is given: small for what should go first.
+    harm : Column
+        What taking the layer away costs: small for what should go first.
+    least : int, optional
+        k, how many layers at the small end are compared; a quarter of the layers (rounded up) if
+        left out.
+    level : float
+        Confidence level of the interval, and of what `trust` says, between 0 and 1.
+    seed : int
+        Seed of what is drawn at random.
 
-    Raises: ValueError without layers, for values that are not finite, `least` not between 1 and
-    the number of layers, or `level` not between 0 and 1.
+    Returns
+    -------
+    Agreement
+        The rank correlation with its interval and p-value, and how many of the least agree.
+
+    Raises
+    ------
+    ValueError
+        Without layers, for values that are not finite, `least` not between 1 and the number of
+        layers, or `level` not between 0 and 1.
+
+    Notes
+    -----
+    The p-value is that of `scipy.stats.permutation_test`. Up to 8 layers it is exact. Beyond, it
+    is that of 20,000 random orders, the one that was found among them, so that none is 0. Equal
+    numbers share a rank.
+
+    Examples
+    --------
+    Six layers in the same order but for two neighbours:
+
+    >>> values = np.arange(6.0)
+    >>> moving = Column(values, values - 0.1, values + 0.1)
+    >>> swapped = np.array([0.0, 2.0, 1.0, 3.0, 4.0, 5.0])
+    >>> harm = Column(swapped, swapped - 0.1, swapped + 0.1)
+    >>> found = rank_agreement(moving, harm)
+    >>> round(found.spearman, 4), round(found.p_value, 4), found.trust
+    (0.9429, 0.0167, 'agrees')
+    >>> found.least, found.hits
+    (2, 1)
     """
     check_level(level)
     n = len(moving.value)
@@ -128,7 +166,7 @@ def rank_agreement(
 def _trust(n: int, p_value: float, low: float, high: float, level: float) -> Trust:
     if n < FEWEST:
         return "too few layers"
-    if not p_value <= 1 - level:  # NaN neither
+    if not p_value <= 1 - level:  # NaN is not shown either
         return "not shown"
     if low > 0:
         return "agrees"
@@ -136,7 +174,30 @@ def _trust(n: int, p_value: float, low: float, high: float, level: float) -> Tru
 
 
 def spearman(x: Array, y: Array) -> Array:
-    """Spearman's rank correlation along the last axis; NaN where one of the two is constant."""
+    """Return Spearman's rank correlation along the last axis.
+
+    Parameters
+    ----------
+    x, y : Array
+        (..., layer) of one shape.
+
+    Returns
+    -------
+    Array
+        (...) between -1 and 1; NaN where one of the two is constant.
+
+    Notes
+    -----
+    `scipy.stats.spearmanr` takes one pair of columns at a time, or every column with every other.
+    For 2,000 pairs of 12 layers this takes 11 ms, a loop over it 1.5 s, and its matrix form 16 s.
+    Its last digit differs in half of the cases, by 2.2e-16, while here equal sums of products
+    always give equal correlations, which a permutation test counts on.
+
+    Examples
+    --------
+    >>> float(spearman(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 3.0])))
+    0.5
+    """
     a, b = (stats.rankdata(v, axis=-1) - (v.shape[-1] + 1) / 2 for v in (x, y))
     norm = np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
     with np.errstate(invalid="ignore"):
@@ -146,6 +207,7 @@ def spearman(x: Array, y: Array) -> Array:
 def _redrawn(
     moving: Column, harm: Column, level: float, rng: np.random.Generator
 ) -> tuple[float, float]:
+    """Return the interval of correlations of columns drawn anew within their intervals."""
     drawn = [
         column.value + column.deviation * rng.standard_normal((N_REDRAWN, len(column.value)))
         for column in (moving, harm)
@@ -156,12 +218,20 @@ def _redrawn(
 
 
 def _p_value(x: Array, y: Array, rng: np.random.Generator) -> float:
-    n = len(x)
-    if n <= EXACT:
-        orders = np.array(list(permutations(range(n))))
-    else:
-        orders = rng.permuted(np.tile(np.arange(n), (N_ORDERS - 1, 1)), axis=1)
-        orders = np.vstack([np.arange(n), orders])  # the order that is: no p-value is 0
-    found = spearman(np.broadcast_to(x, orders.shape), y[orders])
-    # Orders that only rounding tells apart are as good as one another.
-    return float((abs(found) >= abs(found[0]) - 1e-9).mean())
+    """Return the share of orders with a correlation as large as that found, of either sign."""
+
+    def size(order: Array, axis: int) -> Array:
+        return np.abs(spearman(np.broadcast_to(x, order.shape), order))
+
+    # Of the absolute value and not SciPy's "two-sided", which doubles the smaller tail. Orders
+    # that are as good differ in nothing, as ranks are halves and their sums of products exact.
+    found = stats.permutation_test(
+        (y,),
+        size,
+        permutation_type="pairings",
+        alternative="greater",
+        vectorized=True,
+        n_resamples=np.inf if len(x) <= EXACT else N_ORDERS - 1,  # and the one that was found
+        random_state=rng,  # SciPy 1.12 has it by this name, and later ones take it
+    )
+    return float(found.pvalue)

@@ -1,7 +1,7 @@
 r"""A fixed number of samples drawn from a stream: the same ones whatever the batches.
 
-What needs samples rather than sums (neighbours, probes) works on these. A sample is chosen by a
-hash of its index in the data, so that neither the order of the data nor batches nor the number of
+What needs samples and not sums (neighbours, probes) works on these. A sample is chosen by a hash
+of its index in the data, so that neither the order of the data nor batches nor the number of
 processes matter, and every layer keeps the same samples.
 """
 
@@ -22,9 +22,28 @@ _MIX = ((30, np.uint64(0xBF58476D1CE4E5B9)), (27, np.uint64(0x94D049BB133111EB))
 
 
 def hashes(indices: Int[Tensor, " sample"], seed: int) -> NDArray[np.uint64]:
-    """A random-looking 64-bit number for every index; no two indices share one.
+    """Return a random-looking 64-bit number for every index; no two indices share one.
 
-    Raises: ValueError if `indices` are not whole numbers from 0 or `seed` is negative.
+    Parameters
+    ----------
+    indices : Tensor
+        (sample,) whole numbers from 0.
+    seed : int
+        Another seed gives other numbers; at least 0.
+
+    Returns
+    -------
+    array
+        (sample,) uint64.
+
+    Raises
+    ------
+    ValueError
+        If `indices` are not whole numbers from 0 or `seed` is negative.
+
+    References
+    ----------
+    .. [1] Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
     """
     check_count("seed", seed, 0)
     if indices.ndim != 1 or indices.is_floating_point() or indices.dtype == torch.bool:
@@ -46,24 +65,46 @@ def _mixed(z: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 class Reservoir:
-    """At most `size` samples of a stream, mergeable; each as likely as any other.
+    """At most `size` samples of a stream, each as likely as any other; mergeable.
 
-    >>> kept = Reservoir(2000, seed=0)
-    >>> for indices, H in batches:                # where each sample stands in the data, its row
-    ...     kept.update(indices, H)
-    >>> kept.rows()
+    Parameters
+    ----------
+    size : int
+        The most samples that are kept.
+    seed : int
+        Another seed keeps other samples; at least 0.
 
-    It keeps the samples of the smallest hashes (a bottom-k sample): uniform without replacement
-    over distinct indices. An index seen twice, as from a sampler that pads the last batch, is kept
-    once, the first time. Rows keep their dtype and device; memory is that of `size` rows and of
-    one batch.
+    Raises
+    ------
+    ValueError
+        For a size below 1 or a negative seed.
 
-    Raises: ValueError for a size below 1 or a negative seed; see `update` and `merge`.
-    Source: Cohen and Kaplan, "Summarizing data using bottom-k sketches", PODC 2007.
+    Notes
+    -----
+    It keeps the samples of the smallest hashes (a bottom-k sample [1]_): uniform without
+    replacement over distinct indices. An index that is seen twice, as from a sampler that pads the
+    last batch, is kept once, the first time. Rows keep their type and device. Memory is that of
+    `size` rows and of one batch.
+
+    References
+    ----------
+    .. [1] Cohen and Kaplan, "Summarizing data using bottom-k sketches", PODC 2007.
+
+    Examples
+    --------
+    >>> X = torch.arange(1000.0)[:, None]
+    >>> kept = Reservoir(3)
+    >>> for indices in torch.arange(1000).split(64):
+    ...     kept.update(indices, X[indices])
+    >>> kept.count, torch.equal(kept.rows(), X[kept.indices()])
+    (3, True)
+    >>> backwards = Reservoir(3)
+    >>> backwards.update(torch.arange(1000).flip(0), X.flip(0))
+    >>> torch.equal(backwards.rows(), kept.rows())
+    True
     """
 
     def __init__(self, size: int, *, seed: int = 0) -> None:
-        """Start with no samples."""
         check_count("size", size, 1)
         check_count("seed", seed, 0)
         self.size, self.seed = size, seed
@@ -78,10 +119,20 @@ class Reservoir:
 
     @torch.no_grad()
     def update(self, indices: Int[Tensor, " sample"], rows: Shaped[Tensor, "sample ..."]) -> None:
-        """Take in more samples: where each stands in the data, and its row of any shape.
+        """Add more samples.
 
-        Raises: ValueError if the two differ in length, rows are not of the shape and dtype of those
-        before, or `indices` are not whole numbers from 0.
+        Parameters
+        ----------
+        indices : Tensor
+            (sample,) whole numbers from 0: where each sample stands in the data.
+        rows : Tensor
+            (sample, ...) its row, of any shape.
+
+        Raises
+        ------
+        ValueError
+            If the two differ in length, rows are not of the shape and type of those before, or
+            `indices` are not whole numbers from 0.
         """
         if rows.ndim < 1 or len(rows) != len(indices):
             raise ValueError(
@@ -106,9 +157,22 @@ class Reservoir:
         self._absorb(new[near], indices.cpu()[chosen].long(), rows[chosen.to(rows.device)].detach())
 
     def merge(self, other: Reservoir) -> Reservoir:
-        """What one reservoir would keep of both streams, as a new object.
+        """Return what one reservoir would keep of both streams, as a new object.
 
-        Raises: ValueError if the two differ in size, seed or the kind of their rows.
+        Parameters
+        ----------
+        other : Reservoir
+            A reservoir of the same size and seed.
+
+        Returns
+        -------
+        Reservoir
+            The samples of the smallest hashes of both.
+
+        Raises
+        ------
+        ValueError
+            If the two differ in size, seed or the kind of their rows.
         """
         for name in ("size", "seed"):
             mine, its = getattr(self, name), getattr(other, name)
@@ -121,13 +185,27 @@ class Reservoir:
         return both
 
     def indices(self) -> Int[Tensor, " sample"]:
-        """Where the kept samples stand in the data, in the order of `rows`."""
+        """Return where the kept samples stand in the data, in the order of `rows`.
+
+        Returns
+        -------
+        Tensor
+            (sample,), int64.
+        """
         return self._indices.clone()
 
     def rows(self) -> Shaped[Tensor, "sample ..."]:
-        """The kept rows, in an order at random that depends on the seed and the indices alone.
+        """Return the kept rows, in a random order that depends on the seed and the indices alone.
 
-        Raises: ValueError before any update.
+        Returns
+        -------
+        Tensor
+            (sample, ...), in the type that they came in.
+
+        Raises
+        ------
+        ValueError
+            Before any update.
         """
         if self._rows is None:
             raise ValueError("reservoir must have seen at least one sample, got 0.")
