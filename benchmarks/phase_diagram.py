@@ -37,9 +37,10 @@ from loadpath.spring_block.networks import (
 )
 from loadpath.spring_block.networks.compiled import Compiled
 from loadpath.spring_block.networks.draws import Draws
-from loadpath.spring_block.networks.kernel import CHUNK, FEW, adam
+from loadpath.spring_block.networks.engines import Plain, one_thread
+from loadpath.spring_block.networks.kernel import CHUNK, FEWEST_TO_TRANSPOSE, adam_step
 from loadpath.spring_block.networks.trained import accuracy
-from loadpath.spring_block.networks.training import Plain, one_thread, reason_to_stop
+from loadpath.spring_block.networks.training import reason_to_stop
 from loadpath.threads import cores, torch_threads
 
 MNIST = Path(__file__).parents[2] / "shared" / "data" / "mnist10k.npz"
@@ -229,8 +230,8 @@ def products(rows: int, turn: bool, repeats: int, rounds: int) -> float:
 
 def step_of_adam(rounds: int) -> float:
     theta, grad, m, v = (torch.full((83_740,), 1e-3).numpy() for _ in range(4))
-    adam(theta, grad, m, v, 1e-3, 1)
-    return fastest(lambda: adam(theta, grad, m, v, 1e-3, 1), 100 * rounds)
+    adam_step(theta, grad, m, v, 1e-3, 1)
+    return fastest(lambda: adam_step(theta, grad, m, v, 1e-3, 1), 100 * rounds)
 
 
 def binds(data: Data) -> None:
@@ -243,7 +244,7 @@ def binds(data: Data) -> None:
         rows, rounds = min(size, CHUNK), 20 if size > 100 else 5
         repeats = 7 * -(-n // rows)
         with one_thread():
-            multiplying = products(rows, size < FEW, repeats, rounds)
+            multiplying = products(rows, size < FEWEST_TO_TRANSPOSE, repeats, rounds)
             adding = -(-n // size) * step_of_adam(rounds)
             seconds = []
             for engine in (Plain, Compiled):

@@ -20,8 +20,8 @@ from loadpath.data import from_arrays
 from loadpath.spring_block.networks import MLP, Recipe, train
 from loadpath.spring_block.networks.compiled import Compiled
 from loadpath.spring_block.networks.draws import Draws
-from loadpath.spring_block.networks.kernel import CHUNK, FEW, adam
-from loadpath.spring_block.networks.training import Plain, one_thread
+from loadpath.spring_block.networks.engines import Plain, one_thread
+from loadpath.spring_block.networks.kernel import CHUNK, FEWEST_TO_TRANSPOSE, adam_step
 
 CLASSES, INPUTS, WIDTH, DEPTH = 3, 12, 16, 4
 
@@ -100,7 +100,7 @@ def assert_gradients_agree(stepper, net, expected):
             assert error < 1e-5, (name, float(error))
 
 
-@pytest.mark.parametrize("n", [7, FEW - 1, FEW, CHUNK + 1, 250])
+@pytest.mark.parametrize("n", [7, FEWEST_TO_TRANSPOSE - 1, FEWEST_TO_TRANSPOSE, CHUNK + 1, 250])
 @pytest.mark.parametrize("batch_norm", [True, False])
 @pytest.mark.parametrize("slope", [0.0, 0.4, 1.0])
 def test_the_gradient_of_a_step_is_that_of_autograd(slope, batch_norm, n):
@@ -128,7 +128,7 @@ def test_the_gradient_under_dropout_is_that_of_autograd_under_its_masks(batch_no
     compiled, _, net, _ = steppers(Recipe(dropout=p), of=of, batch_norm=batch_norm)
     with one_thread():
         loss = compiled.epoch()
-    kept = torch.from_numpy(compiled._rows.kept).double()
+    kept = torch.from_numpy(compiled._room.kept).double()
     # The rate is p to 1 / 131072, and so is what is kept scaled.
     expected_loss, expected = autograd(net, of.x_train, of.y_train, kept / (1 - p))
     assert loss == pytest.approx(expected_loss, rel=1e-4)
@@ -146,7 +146,7 @@ def test_masks_drop_their_share_at_random(p):
     with one_thread():
         for _ in range(2):
             compiled.epoch()
-            masks.append(compiled._rows.kept.astype(float).copy())
+            masks.append(compiled._room.kept.astype(float).copy())
     kept = np.stack(masks)  # (epoch, layer, sample, feature): 300,000 draws
     deviation = np.sqrt(p * (1 - p))
     assert abs(kept.mean() - (1 - p)) < 4 * deviation / np.sqrt(kept.size)
@@ -172,7 +172,7 @@ def test_adam_takes_the_steps_of_torch():
         grad = (draw.normal(size=1000) * np.geomspace(1e-12, 1e3, 1000)).astype(np.float32)
         parameter.grad = torch.from_numpy(grad)
         optimizer.step()
-        adam(theta, grad, m, v, 0.01, step)
+        adam_step(theta, grad, m, v, 0.01, step)
     # 30 steps of at most 0.01, each to a few times 1e-7 of itself, added to numbers of order 1.
     np.testing.assert_allclose(theta, parameter.detach().numpy(), rtol=1e-6, atol=1e-6)
 

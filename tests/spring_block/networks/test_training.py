@@ -10,7 +10,7 @@ from torch import nn
 
 from loadpath.data import from_arrays
 from loadpath.measures.separation import log_separation
-from loadpath.spring_block.networks import CNN, MLP, Recipe, train, training
+from loadpath.spring_block.networks import CNN, MLP, Recipe, engines, train
 from loadpath.spring_block.networks.draws import Draws
 from loadpath.spring_block.networks.training import reason_to_stop
 from tests.spring_block.networks.test_classifiers import copied, sequential_mlp
@@ -191,7 +191,7 @@ def test_progress_is_told_of_every_epoch():
 
 def test_without_numba_the_plain_engine_trains(monkeypatch):
     plain = train(mlp(), DATA, Recipe(epochs=2), engine="plain")
-    monkeypatch.setattr(training, "compiled", None)
+    monkeypatch.setattr(engines, "compiled", None)
     assert train(mlp(), DATA, Recipe(epochs=2)).losses.tolist() == plain.losses.tolist()
     with pytest.raises(ValueError, match=r"without numba: pip install loadpath\[fast\]"):
         train(mlp(), DATA, engine="compiled")

@@ -9,7 +9,7 @@ from loadpath import spring_block
 from loadpath.measures.separation import LoadCurve
 from loadpath.spring_block import phase_diagram
 from loadpath.spring_block.phase_diagram import baselines, shared_chain
-from loadpath.spring_block.phase_diagram.beside_chain import as_if_chains
+from loadpath.spring_block.phase_diagram.beside_chain import draw_from_chain
 
 RIGHT = np.array([0.12, 0.09, 0.06, 0.03, 0.01])
 LEFT = np.array([0.16, 0.15, 0.14, 0.12, 0.1])
@@ -89,7 +89,7 @@ def test_seeds_apart_leave_no_more_than_their_own_error(beside):
 
 
 def test_a_diagram_as_if_of_chains_has_their_curves_and_the_errors_of_the_seeds(beside):
-    fake = as_if_chains(beside, seed=3)
+    fake = draw_from_chain(beside, seed=3)
     D = (
         fake["log_separation"]
         .transpose("slope", "noise", "seed", "kind", "layer")
@@ -159,7 +159,7 @@ def test_noise_that_curves_say_nothing_about_stays_near_the_middle():
     found = shared_chain.fit_shared(loads, np.ones((2, 3), dtype=bool), **SHORT)
     # Three noises e^4 below the middle would fit exactly, at a tie's cost each.
     assert ((found.loads - loads) ** 2).sum() < 3.2 * shared_chain.TIE**2
-    middle = 0.1 * np.sqrt(shared_chain.NOISES[0] * shared_chain.NOISES[-1])
+    middle = 0.1 * np.sqrt(shared_chain.NOISE_TABLE[0] * shared_chain.NOISE_TABLE[-1])
     assert (np.abs(np.log(found.noise / middle)) < 4 * np.sqrt(3.2 / 3)).all()
 
 
@@ -214,7 +214,7 @@ def test_the_inverse_convention_rises(beside):
 
 def test_shares_of_a_whole_grid_are_its_row_and_column_means():
     loads = of_chains()
-    fitted, parameters = baselines.additive(loads, np.ones((5, 6), dtype=bool))
+    fitted, parameters = baselines.fit_additive(loads, np.ones((5, 6), dtype=bool))
     expected = loads.mean(1, keepdims=True) + loads.mean(0, keepdims=True) - loads.mean((0, 1))
     np.testing.assert_allclose(fitted, expected, atol=1e-12)
     assert parameters == (5 + 6 - 1) * (SPRINGS - 1)
@@ -225,8 +225,8 @@ def test_shares_and_one_bend_find_cells_that_were_left_out():
     score = rng.normal(size=(6, 1)) + rng.normal(size=(1, 9))
     shape = np.array([0.03, 0.01, 0.0, -0.01, -0.01, -0.02])
     loads = 1 / 6 + score[..., None] * shape
-    for half in baselines.halves(6, 9):
-        for model in (baselines.additive, baselines.one_bend):
+    for half in baselines.split_in_halves(6, 9):
+        for model in (baselines.fit_additive, baselines.fit_one_bend):
             fitted, parameters = model(loads, half)
             np.testing.assert_allclose(fitted, loads, atol=1e-6)
         assert parameters == 5 + (6 + 9 - 2) + 4
@@ -234,13 +234,13 @@ def test_shares_and_one_bend_find_cells_that_were_left_out():
 
 @pytest.mark.parametrize("slopes, levels", [(6, 9), (6, 8), (6, 10), (4, 5)])
 def test_each_cell_is_predicted_by_two_halves_that_hang_together(slopes, levels):
-    chosen = baselines.halves(slopes, levels)
+    chosen = baselines.split_in_halves(slopes, levels)
     np.testing.assert_array_equal(chosen.sum(0), 2)
     for half in chosen:
-        assert baselines.together(half).all()
+        assert baselines.linked_cells(half).all()
         assert 0.35 < half.mean() < 0.65
     even = np.add(*np.indices((slopes, levels))) % 2 == 0
-    np.testing.assert_array_equal(baselines.together(even), even)  # why not a checkerboard
+    np.testing.assert_array_equal(baselines.linked_cells(even), even)  # why not a checkerboard
 
 
 # --- refusals ---
@@ -253,7 +253,7 @@ def test_each_cell_is_predicted_by_two_halves_that_hang_together(slopes, levels)
         (dict(backward=-0.1), "backward must be finite and at least 0, got -0.1"),
         (dict(dt=0.0), "dt must be finite and above 0, got 0.0"),
         (dict(n_steps=0), "n_steps must be a whole number of at least 1, not 0"),
-        (dict(confidence=1.0), "confidence must be above 0 and below 1, got 1.0"),
+        (dict(level=1.0), "level must be between 0 and 1, got 1.0"),
     ],
 )
 def test_bad_options_are_refused(options, reason):

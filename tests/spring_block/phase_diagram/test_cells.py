@@ -11,6 +11,7 @@ from loadpath.measures.separation import LoadCurve
 from loadpath.spring_block import phase_diagram
 from loadpath.spring_block.networks import CNN, MLP, PANELS, BatchSize, Recipe, train
 from loadpath.spring_block.phase_diagram import Setting
+from loadpath.spring_block.phase_diagram.panels import make_noise
 
 SMALL = dict(n_train=200, epochs=3)
 
@@ -56,7 +57,7 @@ def test_panels_are_those_of_the_paper(panel, level, recipe):
 
 def test_batches_are_at_most_as_large_as_the_data():
     assert phase_diagram.axes(setting("batch size"))["noise"] == [200, 160, 80, 40, 20, 10, 5]
-    assert Setting("batch size").make_noise(40) == BatchSize(40)
+    assert make_noise("batch size", 40) == BatchSize(40)
 
 
 def test_the_cnn_has_a_training_and_levels_of_its_own():

@@ -125,7 +125,7 @@ def test_the_same_seed_draws_the_same_and_dimensions_may_stand_in_any_order():
         (dict(kind="other"), "kind must be one of"),
         (dict(method="kendall"), "method must be one of spearman, pearson, got 'kendall'."),
         (dict(over="cells"), "over must be one of seeds, seeds and cells, got 'cells'."),
-        (dict(confidence=1.0), "confidence must be between 0 and 1, got 1.0."),
+        (dict(level=1.0), "level must be between 0 and 1, got 1.0."),
         (dict(n_bootstrap=39), "n_bootstrap must be a whole number of at least 40, not 39."),
     ],
 )

@@ -1,6 +1,7 @@
 """Classifiers of [SB], the noises that shake their training, and engines that train many."""
 
 from loadpath.spring_block.networks.classifiers import CNN, MLP, Classifier, build_classifier
+from loadpath.spring_block.networks.engines import Engine, choose_engine
 from loadpath.spring_block.networks.jobs import TrainingJob, train_all
 from loadpath.spring_block.networks.recipe import (
     PANELS,
@@ -14,7 +15,7 @@ from loadpath.spring_block.networks.recipe import (
 )
 from loadpath.spring_block.networks.shapes import CNNShape, MLPShape, Shape
 from loadpath.spring_block.networks.trained import Trained, separation
-from loadpath.spring_block.networks.training import Engine, check_job, choose_engine, train
+from loadpath.spring_block.networks.training import check_job, train
 
 __all__ = [
     "BatchSize",

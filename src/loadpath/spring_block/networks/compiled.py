@@ -1,4 +1,4 @@
-"""The compiled way to train an MLP: the plain way's numbers to rounding, several times sooner."""
+"""The compiled way to train an MLP: the numbers of the plain way to rounding, in less time."""
 
 from __future__ import annotations
 
@@ -15,8 +15,19 @@ from loadpath.spring_block.networks.recipe import Recipe
 class Compiled:
     """Stepper on flat arrays, in memory of its own until `finish`.
 
-    Shifts that the next BatchNorm takes away again, such as the bias before it, are not trained:
-    their gradient is 0, of which autograd leaves rounding that Adam takes for a direction.
+    Parameters
+    ----------
+    network : MLP
+        The net; its weights are copied.
+    draws : Draws
+        What every epoch trains on.
+    recipe : Recipe
+        How it is trained; only the learning rate is read here.
+
+    Notes
+    -----
+    Shifts that the next BatchNorm subtracts again, such as the bias before it, are not trained.
+    Their gradient is 0, of which autograd leaves rounding that Adam takes for a direction.
     """
 
     def __init__(self, network: MLP, draws: Draws, recipe: Recipe) -> None:
@@ -33,15 +44,21 @@ class Compiled:
             min(round(kernel.LEVELS * network.dropout), kernel.LEVELS - 1),
         )
         theta = nn.utils.parameters_to_vector(network.parameters()).detach().float()
-        self._weights, self._norms = memory.weights(theta), memory.norms(self._net)
+        self._weights, self._norms = memory.new_weights(theta), memory.new_norms(self._net)
         chunk = min(draws.batch_size, kernel.CHUNK)
-        self._rows = memory.rows(self._net, draws.batch_size, chunk, draws.dropout_seed)
+        self._room = memory.new_room(self._net, draws.batch_size, chunk, draws.dropout_seed)
         for norm, running in self._statistics():
             running[0] = norm.running_mean
             running[1] = norm.running_var
 
     def epoch(self) -> float:
-        """Train on one more epoch and return its loss, the mean over its samples."""
+        """Train on one more epoch.
+
+        Returns
+        -------
+        float
+            Loss of the epoch, as a mean over its samples; nats.
+        """
         x, labels = self._draws.epoch()
         total = kernel.train_epoch(
             x.contiguous().numpy(),
@@ -50,7 +67,7 @@ class Compiled:
             self._net,
             self._weights,
             self._norms,
-            self._rows,
+            self._room,
             self._rate,
             self._steps,
         )
@@ -70,7 +87,7 @@ class Compiled:
             norm.get_buffer("num_batches_tracked").fill_(self._steps)
 
     def _statistics(self) -> list[tuple[nn.BatchNorm1d, memory.Floats]]:
-        """Every BatchNorm with its statistics here, (2, feature)."""
+        """Return every BatchNorm with its running statistics here, (2, feature)."""
         norms = (self._network.input_norm, *self._network.norms)
         return [
             (norm, self._norms.running[l, :, : norm.num_features])

@@ -1,7 +1,7 @@
-"""Everything random in the training of one classifier, from streams of its own.
+"""Everything random in the training of one classifier, drawn from streams of its own.
 
-A cell of a sweep draws the same numbers whatever is trained beside it, and whoever trains it: the
-plain way and the compiled one take order and data noise from here. Only their dropout differs.
+A net draws the same numbers whatever is trained beside it, and whichever engine trains it: both
+engines take order and data noise from here. Only their dropout differs.
 """
 
 from __future__ import annotations
@@ -19,22 +19,37 @@ class Epoch(NamedTuple):
     """What one epoch trains on, batch after batch."""
 
     x: Tensor
-    """(sample, inputs) float32."""
+    """Inputs, (sample, inputs) float32."""
     labels: Tensor
-    """(sample,) int64."""
+    """Classes, (sample,) int64."""
 
 
 class Draws:
-    """Order, label noise and input noise of every epoch of one cell.
+    """Order, label noise and input noise of every epoch of one net.
 
-    `x` (sample, inputs) float32 and `labels` (sample,) are the clean training set; `seed` and
-    `recipe` fix all that is drawn. `dropout_seed` is for whoever draws the masks.
+    Parameters
+    ----------
+    x : Tensor
+        Inputs of the clean training set, (sample, inputs) float32.
+    labels : Tensor
+        Classes of the clean training set, (sample,) int64.
+    n_classes : int
+        Number of classes, from which labels are drawn anew.
+    recipe : Recipe
+        Batch size and data noise.
+    seed : int
+        Seed of all that is drawn; it may be that of the weights, which no stream repeats.
     """
+
+    dropout_seed: int
+    """Seed for whatever draws the masks of Dropout."""
+    batch_size: int
+    """Number of samples of a batch."""
 
     def __init__(
         self, x: Tensor, labels: Tensor, *, n_classes: int, recipe: Recipe, seed: int
     ) -> None:
-        """Set up the streams; `seed` may be that of the weights, which no stream repeats."""
+        """Set up the streams."""
         order, noise, dropout = np.random.SeedSequence(seed).generate_state(3, np.uint64)
         # Torch's generators use 32 bits of their seed.
         self._order = torch.Generator().manual_seed(int(order >> np.uint64(32)))
@@ -46,12 +61,19 @@ class Draws:
 
     @property
     def bounds(self) -> list[int]:
-        """Where batches start and end: sample numbers, from 0 to the number of samples."""
+        """Sample numbers at which batches start and end, from 0 to the number of samples."""
         n = len(self._x)
         return [*range(0, n, self.batch_size), n]
 
     def epoch(self) -> Epoch:
-        """Draw the next epoch; without noise, on the full batch, it is always the same tensors."""
+        """Draw the next epoch.
+
+        Returns
+        -------
+        Epoch
+            Inputs and labels in the order of the batches. Without noise, on the full batch, they
+            are always the same tensors.
+        """
         x, labels = self._x, self._labels
         if self.batch_size < len(x):
             order = torch.randperm(len(x), generator=self._order)
@@ -65,5 +87,6 @@ class Draws:
         return Epoch(x, labels)
 
     def _relabel(self, batch: Tensor) -> None:
+        """Draw a share of the labels of one batch anew, in place."""
         chosen = torch.randperm(len(batch), generator=self._noise)[: int(self._q * len(batch))]
         batch[chosen] = torch.randint(self._n_classes, (len(chosen),), generator=self._noise)

@@ -9,16 +9,11 @@ from dataclasses import asdict, dataclass
 from loadpath.data import Data
 from loadpath.measures.separation import KINDS, SeparationKind
 from loadpath.spring_block.networks.classifiers import MLP
+from loadpath.spring_block.networks.engines import Engine, choose_engine, one_thread
 from loadpath.spring_block.networks.recipe import Recipe
 from loadpath.spring_block.networks.shapes import MLPShape
 from loadpath.spring_block.networks.trained import Trained
-from loadpath.spring_block.networks.training import (
-    Engine,
-    check_job,
-    choose_engine,
-    one_thread,
-    train,
-)
+from loadpath.spring_block.networks.training import check_job, train
 from loadpath.threads import cores
 
 

@@ -1,12 +1,12 @@
 r"""Steps of training the MLP of [SB], compiled by numba: forward, backward and Adam by hand.
 
-A batch is cut into chunks of samples that stay in the cache from one matrix product to the next:
-all that stands between two products, BatchNorm, LeakyReLU, Dropout and the ways back through them,
-is done while a chunk is there. Only matrix products leave compiled code, for BLAS. What is kept of
-a layer is its product z = W h alone, and which features were dropped; h is made from it again on
-the way back.
+A batch is cut into chunks of samples that stay in the cache from one matrix product to the next.
+All that stands between two products (BatchNorm, LeakyReLU, Dropout, and their gradients) is done
+while a chunk is there. Only matrix products leave compiled code, for BLAS. What is kept of a layer
+is its product z = W h alone, and which features were dropped; h is made from it again on the way
+back.
 
-All of it is in one file: numba's cache on disk does not see what changes in another.
+All of it is in one file, since numba's cache on disk does not see what changes in another.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ from loadpath.spring_block.networks.memory import (
     Net,
     Norms,
     Quarters,
-    Rows,
+    Room,
     Weights,
     Words,
 )
@@ -33,24 +33,28 @@ jit: Any = numba.njit(
 )
 
 CHUNK = 96
-"""Most samples in a chunk: OpenBLAS multiplies up to a million pairs of numbers, here of 100 by 100
-weights, without copying them first, and then half as fast again."""
-FEW = 64
-"""Samples below which turning the weights, so that their product is fast, takes too long."""
+"""Most samples in a chunk. OpenBLAS multiplies up to a million pairs of numbers, here 96 samples by
+100 by 100 weights, without copying them first, and is then half as fast again."""
+FEWEST_TO_TRANSPOSE = 64
+"""Fewest samples of a batch for which weights are transposed. The product with transposed weights
+is faster, but for fewer samples transposing takes longer than that saves."""
 EPSILON = 1e-5
+"""What PyTorch's BatchNorm adds to a variance."""
 MOMENTUM = np.float32(0.1)
-"""Of PyTorch's BatchNorm."""
+"""Weight of a new batch in the running statistics of PyTorch's BatchNorm."""
 BETA1, BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8
-"""Of PyTorch's Adam."""
+"""Defaults of PyTorch's Adam."""
 LEVELS = 1 << 16
-"""Dropout compares 16 random bits with its rate: exact to 1/131072, four masks for one hash."""
+"""Number of rates that Dropout can have: it compares 16 random bits with its rate. That is exact
+to 1/131072, and one 64-bit word serves four features."""
 ZERO, ONE = np.float32(0), np.float32(1)
 WEYL = np.uint64(0x9E3779B97F4A7C15)
+"""Step of SplitMix64 from one word to the next: 2^64 over the golden ratio, made odd."""
 
 
 @jit
 def draw_bits(bits: Words, seed: np.uint64, first: np.uint64) -> None:
-    """Words first, first + 1, ... of stream `seed`: SplitMix64, whose words need no state."""
+    """Fill `bits` with words first, first + 1, ... of stream `seed`, by SplitMix64."""
     start = seed + first * WEYL
     for i in range(len(bits)):
         z = start + np.uint64(i + 1) * WEYL
@@ -60,8 +64,8 @@ def draw_bits(bits: Words, seed: np.uint64, first: np.uint64) -> None:
 
 
 @jit
-def take_in(Z: Floats, seen: int, moments: Doubles, work: Floats) -> None:
-    """Mean and squares of `seen` samples and those of a chunk together, by Chan's formula."""
+def add_to_moments(Z: Floats, seen: int, moments: Doubles, work: Floats) -> None:
+    """Add a chunk to the mean and squares of the `seen` samples before it, by Chan's formula."""
     n, w = Z.shape
     mean, squares = work[0, :w], work[1, :w]
     mean[:] = ZERO
@@ -83,14 +87,14 @@ def take_in(Z: Floats, seen: int, moments: Doubles, work: Floats) -> None:
 
 
 @jit
-def settle(n: int, l: int, scale: Floats, bias: Floats, norms: Norms) -> None:
-    """Statistics of a batch of n samples from their moments, which start anew."""
+def update_statistics(n: int, l: int, scale: Floats, bias: Floats, norms: Norms) -> None:
+    """Set a layer's statistics by the moments of a batch of n samples, and clear the moments."""
     moments, running = norms.moments, norms.running[l]
     for i in range(len(scale)):
         mean, variance = moments[0, i], moments[1, i] / n
         norms.center[l, i], norms.inverse[l, i] = mean, 1 / np.sqrt(variance + EPSILON)
         norms.factor[l, i] = scale[i] * norms.inverse[l, i]
-        # BatchNorm takes the bias of Linear away again: only its running mean sees it.
+        # BatchNorm subtracts the bias of Linear again, so that only its running mean sees it.
         running[0, i] += (mean + bias[i] - running[0, i]) * MOMENTUM
         running[1, i] += (variance * n / (n - 1) - running[1, i]) * MOMENTUM
         moments[0, i] = moments[1, i] = 0
@@ -100,7 +104,7 @@ def settle(n: int, l: int, scale: Floats, bias: Floats, norms: Norms) -> None:
 def activate(
     Z: Floats, center: Floats, factor: Floats, shift: Floats, slope: np.float32, H: Floats
 ) -> None:
-    """BatchNorm, or the bias of Linear, and LeakyReLU of a chunk, into H."""
+    """Apply BatchNorm, or the bias of Linear, and LeakyReLU to a chunk, into H."""
     for j in range(len(Z)):
         z, h = Z[j], H[j]
         for i in range(len(z)):
@@ -109,7 +113,7 @@ def activate(
 
 
 @jit
-def back_through(
+def activation_gradient(
     G: Floats,
     Z: Floats,
     center: Floats,
@@ -120,7 +124,7 @@ def back_through(
     total: Floats,
     product: Floats,
 ) -> None:
-    """The way back through `activate`, into T; sums of T, and of T times centred z."""
+    """Take the gradient G back through `activate`, into T, and sum T and T times centred z."""
     for j in range(len(Z)):
         g, z, t = G[j], Z[j], T[j]
         for i in range(len(z)):
@@ -132,8 +136,8 @@ def back_through(
 
 
 @jit
-def back_through_norm(T: Floats, Z: Floats, l: int, n: int, norms: Norms) -> None:
-    """Gradient at the output of BatchNorm of a chunk to that at its input, in place."""
+def norm_gradient(T: Floats, Z: Floats, l: int, n: int, norms: Norms) -> None:
+    """Take the gradient T of a chunk from the output of BatchNorm to its input, in place."""
     w = Z.shape[1]
     center, factor, sums = norms.center[l], norms.factor[l], norms.sums[l % 2]
     mean, slant = norms.work[0], norms.work[1]
@@ -146,8 +150,8 @@ def back_through_norm(T: Floats, Z: Floats, l: int, n: int, norms: Norms) -> Non
 
 
 @jit
-def draw(kept: Masks, below: int, bits: Words, quarters: Quarters, random: Words) -> None:
-    """Masks of a chunk: 1 but for a share `below` / LEVELS."""
+def draw_masks(kept: Masks, below: int, bits: Words, quarters: Quarters, random: Words) -> None:
+    """Draw the masks of a chunk, which are 0 for a share `below` / LEVELS and 1 else."""
     mask = kept.reshape(-1)
     words = (len(mask) + 3) // 4
     draw_bits(bits[:words], random[0], random[1])
@@ -157,8 +161,8 @@ def draw(kept: Masks, below: int, bits: Words, quarters: Quarters, random: Words
 
 
 @jit
-def drop(H: Floats, kept: Masks, below: int) -> None:
-    """Dropout by masks: what is kept grows to match."""
+def apply_dropout(H: Floats, kept: Masks, below: int) -> None:
+    """Set dropped features to 0 and scale the others up, in place."""
     keep, h, mask = np.float32(LEVELS / (LEVELS - below)), H.reshape(-1), kept.reshape(-1)
     for j in range(len(h)):
         h[j] = h[j] * keep if mask[j] else ZERO
@@ -168,9 +172,9 @@ def drop(H: Floats, kept: Masks, below: int) -> None:
 def cross_entropy(
     E: Floats, shift: Floats, shift_grad: Floats, labels: NDArray[np.int64], n: int
 ) -> float:
-    """Sum of the losses of a chunk with logits E + shift; E becomes the gradient of the mean of n.
+    """Return the sum of a chunk's losses, for logits E + shift.
 
-    Adds to the gradient of the shift.
+    E becomes the gradient of the mean over n samples, and the shift's gradient is added to.
     """
     total = 0.0
     for j in range(len(E)):
@@ -189,8 +193,8 @@ def cross_entropy(
 
 
 @jit
-def adam(theta: Floats, grad: Floats, m: Floats, v: Floats, rate: float, step: int) -> None:
-    """Step number `step`, from 1, of torch.optim.Adam, with one division in place of two."""
+def adam_step(theta: Floats, grad: Floats, m: Floats, v: Floats, rate: float, step: int) -> None:
+    """Take step number `step`, from 1, of torch.optim.Adam, with one division in place of two."""
     size = np.float32(rate / (1 - BETA1**step))
     root = np.float32(1 / np.sqrt(1 - BETA2**step))
     b1, b2 = np.float32(1 - BETA1), np.float32(BETA2)
@@ -203,61 +207,61 @@ def adam(theta: Floats, grad: Floats, m: Floats, v: Floats, rate: float, step: i
 
 
 @jit
-def matrix(flat: Any, start: int, rows: int, columns: int) -> Any:
-    """Part of a flat array as a matrix."""
+def as_matrix(flat: Any, start: int, rows: int, columns: int) -> Any:
+    """Return a part of a flat array as a matrix."""
     return flat[start : start + rows * columns].reshape(rows, columns)
 
 
 @jit
-def place(net: Net, l: int) -> int:
-    """Where the weights of layer l > 0 start in the parameters, and after the last's the norms."""
+def weights_start(net: Net, l: int) -> int:
+    """Return where the weights of layer l > 0 start in the parameters; for l = depth, the norms."""
     first = 2 * net.inputs if net.norm else 0
     return first + (0 if l == 1 else net.width * (net.inputs + 1 + (l - 2) * (net.width + 1)))
 
 
 @jit
-def affine(flat: Floats, net: Net, l: int) -> tuple[Floats, Floats]:
-    """Scale and shift of layer l's output, in parameters or gradients: of BatchNorm, or a bias."""
+def scale_and_shift(flat: Floats, net: Net, l: int) -> tuple[Floats, Floats]:
+    """Return scale and shift of layer l, in parameters or gradients: BatchNorm's, or a bias."""
     if not net.norm:
-        return flat[:0], flat[place(net, l + 1) - net.width : place(net, l + 1)]
+        return flat[:0], flat[weights_start(net, l + 1) - net.width : weights_start(net, l + 1)]
     if l == 0:
         return flat[: net.inputs], flat[net.inputs : 2 * net.inputs]
-    at = place(net, net.depth) + 2 * net.width * (l - 1)
+    at = weights_start(net, net.depth) + 2 * net.width * (l - 1)
     return flat[at : at + net.width], flat[at + net.width : at + 2 * net.width]
 
 
 @jit
-def features(
-    l: int, a: int, b: int, x: Floats, net: Net, theta: Floats, norms: Norms, rows: Rows
+def layer_output(
+    l: int, a: int, b: int, x: Floats, net: Net, theta: Floats, norms: Norms, room: Room
 ) -> Floats:
-    """Output of layer l for samples a to b, made from its product; that of layer 0 is x."""
+    """Make the output of layer l for samples a to b from its product; layer 0 has x for it."""
     if l == 0 and not net.norm:
         return x[a:b]
-    Z = x[a:b] if l == 0 else rows.Z[l - 1, a:b]
-    H = matrix(rows.H, 0, b - a, Z.shape[1])
+    Z = x[a:b] if l == 0 else room.Z[l - 1, a:b]
+    H = as_matrix(room.H, 0, b - a, Z.shape[1])
     slope = ONE if l == 0 else net.slope
-    activate(Z, norms.center[l], norms.factor[l], affine(theta, net, l)[1], slope, H)
-    if l > 0 and net.below > 0:
-        drop(H, rows.kept[l - 1, a:b], net.below)
+    activate(Z, norms.center[l], norms.factor[l], scale_and_shift(theta, net, l)[1], slope, H)
+    if l > 0 and net.drop_below > 0:
+        apply_dropout(H, room.kept[l - 1, a:b], net.drop_below)
     return H
 
 
 @jit
-def gradients(
-    l: int, a: int, b: int, x: Floats, net: Net, theta: Floats, norms: Norms, rows: Rows
+def layer_gradient(
+    l: int, a: int, b: int, x: Floats, net: Net, theta: Floats, norms: Norms, room: Room
 ) -> None:
-    """Take the gradient G at the output of layer l back to T; only to its sums for layer 0."""
-    Z = x[a:b] if l == 0 else rows.Z[l - 1, a:b]
+    """Take the gradient G at the output of layer l back to T; for layer 0 only its sums count."""
+    Z = x[a:b] if l == 0 else room.Z[l - 1, a:b]
     w = Z.shape[1]
-    G = matrix(rows.G, 0, b - a, w)
+    G = as_matrix(room.G, 0, b - a, w)
     # The features of layer 0 have been used by now, and their place is free.
-    T = matrix(rows.H, 0, b - a, w) if l == 0 else rows.T[a:b]
-    if l > 0 and net.below > 0:
-        drop(G, rows.kept[l - 1, a:b], net.below)
-    slope, shift = ONE if l == 0 else net.slope, affine(theta, net, l)[1]
+    T = as_matrix(room.H, 0, b - a, w) if l == 0 else room.T[a:b]
+    if l > 0 and net.drop_below > 0:
+        apply_dropout(G, room.kept[l - 1, a:b], net.drop_below)
+    slope, shift = ONE if l == 0 else net.slope, scale_and_shift(theta, net, l)[1]
     total, product = norms.work[0, :w], norms.work[1, :w]
     total[:] = product[:] = ZERO
-    back_through(G, Z, norms.center[l], norms.factor[l], shift, slope, T, total, product)
+    activation_gradient(G, Z, norms.center[l], norms.factor[l], shift, slope, T, total, product)
     for i in range(w):
         norms.sums[l % 2, 0, i] += total[i]
         norms.sums[l % 2, 1, i] += product[i] * norms.inverse[l, i]
@@ -269,102 +273,107 @@ def add_product(A: Floats, B: Floats, first: bool, part: Floats, out: Floats) ->
     if first:
         np.dot(A.T, B, out)
         return
-    whole = matrix(part, 0, out.shape[0], out.shape[1])
+    whole = as_matrix(part, 0, out.shape[0], out.shape[1])
     np.dot(A.T, B, whole)
     out += whole
 
 
 @jit
-def forward(x: Floats, net: Net, theta: Floats, norms: Norms, rows: Rows) -> None:
-    """Products of all layers but the logits, and the statistics of BatchNorm."""
+def forward(x: Floats, net: Net, theta: Floats, norms: Norms, room: Room) -> None:
+    """Make the products of all layers but the logits, and the statistics of BatchNorm."""
     n, none = len(x), np.zeros(net.inputs, dtype=np.float32)
     chunks = (n + CHUNK - 1) // CHUNK
     for l in range(net.depth):
         w, fan_in = net.inputs if l == 0 else net.width, net.inputs if l < 2 else net.width
         if l > 0:
-            W, turned = matrix(theta, place(net, l), w, fan_in), matrix(rows.turned, 0, fan_in, w)
-            if n >= FEW:
+            W = as_matrix(theta, weights_start(net, l), w, fan_in)
+            transposed = as_matrix(room.transposed, 0, fan_in, w)
+            if n >= FEWEST_TO_TRANSPOSE:
                 for i in range(fan_in):
                     for j in range(w):
-                        turned[i, j] = W[j, i]
+                        transposed[i, j] = W[j, i]
         for c in range(chunks):
             a, b = n * c // chunks, n * (c + 1) // chunks
-            Z = x[a:b] if l == 0 else rows.Z[l - 1, a:b]
+            Z = x[a:b] if l == 0 else room.Z[l - 1, a:b]
             if l > 0:
-                H = features(l - 1, a, b, x, net, theta, norms, rows)
-                if n >= FEW:
-                    np.dot(H, turned, Z)
+                H = layer_output(l - 1, a, b, x, net, theta, norms, room)
+                if n >= FEWEST_TO_TRANSPOSE:
+                    np.dot(H, transposed, Z)
                 else:
                     np.dot(H, W.T, Z)
-                if net.below > 0:
-                    draw(rows.kept[l - 1, a:b], net.below, rows.bits, rows.quarters, rows.random)
+                if net.drop_below > 0:
+                    draw_masks(
+                        room.kept[l - 1, a:b], net.drop_below, room.bits, room.quarters, room.random
+                    )
             if net.norm:
-                take_in(Z, a, norms.moments, norms.work)
+                add_to_moments(Z, a, norms.moments, norms.work)
         if net.norm:
-            bias = none if l == 0 else theta[place(net, l + 1) - w : place(net, l + 1)]
-            settle(n, l, affine(theta, net, l)[0], bias, norms)
+            bias = (
+                none if l == 0 else theta[weights_start(net, l + 1) - w : weights_start(net, l + 1)]
+            )
+            update_statistics(n, l, scale_and_shift(theta, net, l)[0], bias, norms)
 
 
 @jit
-def turn(
-    x: Floats, labels: NDArray[np.int64], net: Net, weights: Weights, norms: Norms, rows: Rows
+def loss_and_gradient(
+    x: Floats, labels: NDArray[np.int64], net: Net, weights: Weights, norms: Norms, room: Room
 ) -> float:
-    """From the last features to the loss of a batch, and back to them; the sum of the losses."""
+    """Go from the last features to the loss of a batch and back; return the sum of the losses."""
     n, last, total = len(labels), net.depth - 1, 0.0
-    # After the weights of all other layers, and the norms.
-    at = place(net, net.depth) + (2 * net.width * last if net.norm else 0)
+    # The logits stand after the weights of all other layers and the norms.
+    at = weights_start(net, net.depth) + (2 * net.width * last if net.norm else 0)
     end = at + net.classes * net.width
-    W = matrix(weights.theta, at, net.classes, net.width)
-    grad = matrix(weights.grad, at, net.classes, net.width)
+    W = as_matrix(weights.theta, at, net.classes, net.width)
+    grad = as_matrix(weights.grad, at, net.classes, net.width)
     shift, shift_grad = weights.theta[end:], weights.grad[end:]
     shift_grad[:] = ZERO
     norms.sums[last % 2] = 0
     chunks = (n + CHUNK - 1) // CHUNK
     for c in range(chunks):
         a, b = n * c // chunks, n * (c + 1) // chunks
-        H = features(last, a, b, x, net, weights.theta, norms, rows)
-        E = matrix(rows.turned, 0, b - a, net.classes)
+        H = layer_output(last, a, b, x, net, weights.theta, norms, room)
+        E = as_matrix(room.transposed, 0, b - a, net.classes)
         np.dot(H, W.T, E)
         total += cross_entropy(E, shift, shift_grad, labels[a:b], n)
-        add_product(E, H, c == 0, rows.part, grad)
-        np.dot(E, W, matrix(rows.G, 0, b - a, net.width))
-        gradients(last, a, b, x, net, weights.theta, norms, rows)
+        add_product(E, H, c == 0, room.part, grad)
+        np.dot(E, W, as_matrix(room.G, 0, b - a, net.width))
+        layer_gradient(last, a, b, x, net, weights.theta, norms, room)
     return total
 
 
 @jit
-def backward(x: Floats, net: Net, weights: Weights, norms: Norms, rows: Rows) -> None:
-    """Gradients of all parameters but the logits'."""
+def backward(x: Floats, net: Net, weights: Weights, norms: Norms, room: Room) -> None:
+    """Make the gradients of all parameters but the logits'."""
     n, theta = len(x), weights.theta
     chunks = (n + CHUNK - 1) // CHUNK
     for l in range(net.depth - 1, -1, -1):
         if l > 0 or net.norm:
-            scale_grad, shift_grad = affine(weights.grad, net, l)
-            linear = l == 0 or (net.slope == ONE and net.below == 0 and l < net.depth - 1)
+            scale_grad, shift_grad = scale_and_shift(weights.grad, net, l)
+            linear = l == 0 or (net.slope == ONE and net.drop_below == 0 and l < net.depth - 1)
             for i in range(len(shift_grad)):
-                # The next BatchNorm takes a shift away again, if only a matrix stands between.
+                # The next BatchNorm subtracts a shift again, if only a matrix stands between.
                 shift_grad[i] = ZERO if net.norm and linear else norms.sums[l % 2, 0, i]
             for i in range(len(scale_grad)):
                 scale_grad[i] = norms.sums[l % 2, 1, i]
         if l == 0:
             break
         if net.norm:
-            # So it does with the bias of Linear.
-            weights.grad[place(net, l + 1) - net.width : place(net, l + 1)] = ZERO
+            # This layer's own BatchNorm subtracts the bias of Linear.
+            weights.grad[weights_start(net, l + 1) - net.width : weights_start(net, l + 1)] = ZERO
         norms.sums[(l - 1) % 2] = 0
         fan_in = net.inputs if l == 1 else net.width
-        W = matrix(theta, place(net, l), net.width, fan_in)
-        grad = matrix(weights.grad, place(net, l), net.width, fan_in)
+        W = as_matrix(theta, weights_start(net, l), net.width, fan_in)
+        grad = as_matrix(weights.grad, weights_start(net, l), net.width, fan_in)
         for c in range(chunks):
             a, b = n * c // chunks, n * (c + 1) // chunks
-            T = rows.T[a:b]
+            T = room.T[a:b]
             if net.norm:
-                back_through_norm(T, rows.Z[l - 1, a:b], l, n, norms)
-            H = features(l - 1, a, b, x, net, theta, norms, rows)
-            add_product(T, H, c == 0, rows.part, grad)
+                norm_gradient(T, room.Z[l - 1, a:b], l, n, norms)
+            H = layer_output(l - 1, a, b, x, net, theta, norms, room)
+            add_product(T, H, c == 0, room.part, grad)
             if l > 1 or net.norm:
-                np.dot(T, W, matrix(rows.G, 0, b - a, fan_in))
-                gradients(l - 1, a, b, x, net, theta, norms, rows)
+                np.dot(T, W, as_matrix(room.G, 0, b - a, fan_in))
+                layer_gradient(l - 1, a, b, x, net, theta, norms, room)
 
 
 @jit
@@ -375,16 +384,16 @@ def train_epoch(
     net: Net,
     weights: Weights,
     norms: Norms,
-    rows: Rows,
+    room: Room,
     rate: float,
     done: int,  # steps before this epoch
 ) -> float:
-    """Train on every batch; the sum of the losses of all samples."""
+    """Train on every batch of an epoch; return the sum of the losses of all samples."""
     total = 0.0
     for batch in range(len(bounds) - 1):
         a, b = bounds[batch], bounds[batch + 1]
-        forward(x[a:b], net, weights.theta, norms, rows)
-        total += turn(x[a:b], labels[a:b], net, weights, norms, rows)
-        backward(x[a:b], net, weights, norms, rows)
-        adam(weights.theta, weights.grad, weights.m, weights.v, rate, done + batch + 1)
+        forward(x[a:b], net, weights.theta, norms, room)
+        total += loss_and_gradient(x[a:b], labels[a:b], net, weights, norms, room)
+        backward(x[a:b], net, weights, norms, room)
+        adam_step(weights.theta, weights.grad, weights.m, weights.v, rate, done + batch + 1)
     return total

@@ -1,4 +1,4 @@
-"""All that the compiled engine works on: what an MLP is, its parameters, and room for one batch."""
+"""What the compiled engine works on: an MLP's sizes, its parameters, and room for one batch."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Masks = NDArray[np.uint8]
 
 
 class Net(NamedTuple):
-    """Sizes and settings of an MLP."""
+    """Sizes and settings of an MLP, as compiled code takes them."""
 
     inputs: int
     width: int
     depth: int
     classes: int
     norm: bool
-    """Whether it has BatchNorm."""
+    """Whether the net has BatchNorm."""
     slope: np.float32
-    below: int
-    """Dropout in 1 / `kernel.LEVELS`."""
+    drop_below: int
+    """Random 16-bit numbers below this drop a feature: the rate times `kernel.LEVELS`."""
 
 
 class Weights(NamedTuple):
@@ -35,63 +35,67 @@ class Weights(NamedTuple):
     theta: Floats
     """Parameters in the order of `MLP.parameters()`."""
     grad: Floats
+    """Gradient of the loss."""
     m: Floats
+    """Running mean of the gradient."""
     v: Floats
+    """Running mean of the squared gradient."""
 
 
 class Norms(NamedTuple):
     """What stands between the product z of a layer and its output, but for the slope.
 
-    By (layer, feature), as many features as the widest layer has.
+    Arrays are (layer, feature), with as many features as the widest layer has.
     """
 
     running: Floats
-    """(layer, 2, feature): mean and variance of BatchNorm for evaluation."""
+    """Mean and variance of BatchNorm for evaluation, (layer, 2, feature)."""
     center: Floats
     """Mean of z in this batch; 0 without BatchNorm."""
     inverse: Floats
-    """1 / deviation of z in this batch; 1 without BatchNorm."""
+    """1 / standard deviation of z in this batch; 1 without BatchNorm."""
     factor: Floats
-    """BatchNorm's scale times that; 1 without."""
+    """Scale of BatchNorm times `inverse`; 1 without BatchNorm."""
     moments: Doubles
-    """(2, feature): mean, and squares about it, of the samples of a batch so far."""
+    """Mean of the samples of a batch so far, and sum of squares about it, (2, feature)."""
     sums: Doubles
-    """(2, 2, feature): for even and odd layers, the gradients of BatchNorm's shift and scale."""
+    """Gradients of BatchNorm's shift and scale, for even and odd layers, (2, 2, feature)."""
     work: Floats
-    """(2, feature)."""
+    """Sums over one chunk, (2, feature)."""
 
 
-class Rows(NamedTuple):
+class Room(NamedTuple):
     """Room for one batch, samples as rows, and for one chunk of it."""
 
     Z: Floats
-    """(layer - 1, sample, width): products of layers 1 to depth - 1."""
+    """Products of layers 1 to depth - 1, (layer - 1, sample, width)."""
     kept: Masks
-    """Which features Dropout left, of the same shape; empty without."""
+    """Which features Dropout has left, of the same shape; empty without Dropout."""
     T: Floats
-    """(sample, width): gradient at the output of BatchNorm of one layer."""
+    """Gradient at the output of BatchNorm of one layer, (sample, width)."""
     H: Floats
-    """Flat: features of one chunk."""
+    """Features of one chunk, flat."""
     G: Floats
-    """Flat: gradient of one chunk."""
+    """Gradient of one chunk, flat."""
     part: Floats
-    """Flat: gradient of a weight matrix over one chunk."""
-    turned: Floats
-    """Flat: a weight matrix with inputs as rows, or logits of one chunk."""
+    """Gradient of a weight matrix over one chunk, flat."""
+    transposed: Floats
+    """A weight matrix with inputs as rows, or the logits of one chunk, flat."""
     bits: Words
+    """Random words of one chunk."""
     quarters: Quarters
-    """The same memory, 16 bits at a time."""
+    """The memory of `bits`, 16 bits at a time."""
     random: Words
-    """Seed of the masks, and words drawn so far."""
+    """Seed of the masks, and number of words drawn so far."""
 
 
-def weights(theta: torch.Tensor) -> Weights:
-    """These parameters, copied, before Adam's first step."""
+def new_weights(theta: torch.Tensor) -> Weights:
+    """Copy these parameters, for Adam's first step."""
     return Weights(zeros(theta.shape) + theta.numpy(), *(zeros(theta.shape) for _ in "gmv"))
 
 
-def norms(net: Net) -> Norms:
-    """Statistics of no sample."""
+def new_norms(net: Net) -> Norms:
+    """Make the statistics of no sample."""
     by_layer = net.depth, max(net.inputs, net.width)
     return Norms(
         running=zeros((by_layer[0], 2, by_layer[1])),
@@ -104,18 +108,18 @@ def norms(net: Net) -> Norms:
     )
 
 
-def rows(net: Net, size: int, chunk: int, seed: int) -> Rows:
-    """Room for batches of `size` samples; `seed` is that of the masks."""
+def new_room(net: Net, size: int, chunk: int, seed: int) -> Room:
+    """Make room for batches of `size` samples; `seed` is that of the masks."""
     bits = np.zeros((net.width * chunk + 3) // 4, dtype=np.uint64)
     widest, batch = max(net.inputs, net.width), (net.depth - 1, size, net.width)
-    return Rows(
+    return Room(
         Z=zeros(batch),
-        kept=np.zeros(batch if net.below else (0, 0, 0), dtype=np.uint8),
+        kept=np.zeros(batch if net.drop_below else (0, 0, 0), dtype=np.uint8),
         T=zeros(batch[1:]),
         H=zeros(widest * chunk),
         G=zeros(widest * chunk),
         part=zeros(max(widest, net.classes) * net.width),
-        turned=zeros(max(widest * net.width, net.classes * chunk)),
+        transposed=zeros(max(widest * net.width, net.classes * chunk)),
         bits=bits,
         quarters=bits.view(np.uint16),
         random=np.array([seed, 0], dtype=np.uint64),
@@ -123,6 +127,6 @@ def rows(net: Net, size: int, chunk: int, seed: int) -> Rows:
 
 
 def zeros(shape: int | tuple[int, ...]) -> Floats:
-    """Zeros that start at a cache line, as torch's do and NumPy's need not."""
+    """Make zeros that start at a cache line, as torch's do and NumPy's need not."""
     array: Floats = torch.zeros(shape).numpy()
     return array

@@ -18,26 +18,36 @@ SLOPES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 class Recipe:
     r"""Training by Adam on the cross-entropy, without weight decay [SB].
 
-    It stops after an epoch whose loss, the mean over the samples it was trained on, is below
+    Training stops after an epoch whose loss, the mean over the samples it was trained on, is below
     `stop_below` or differs from that of the epoch before by less than `stop_change`.
 
-    Raises: ValueError that names the field and its value.
+    Raises
+    ------
+    ValueError
+        If a field is out of its range; the sentence names the field and its value.
+
+    Examples
+    --------
+    >>> recipe = Recipe(epochs=50).under(Dropout(0.1)).under(BatchSize(64))
+    >>> recipe.epochs, recipe.dropout, recipe.batch_size
+    (50, 0.1, 64)
     """
 
     epochs: int = 100
-    """The most there are."""
+    """Largest number of epochs."""
     rate: float = 1e-3
     """Learning rate of Adam, whose other settings are PyTorch's."""
     batch_size: int | None = None
-    """Samples in a batch, as many as there are at most; None is all of them."""
+    """Number of samples in a batch; None is all of them."""
     dropout: float = 0.0
     """Share of the features that Dropout sets to 0."""
     data_noise: float = 0.0
-    """Share q of labels that are drawn anew in every batch, and size of the noise on inputs."""
+    """Share q of labels that are drawn anew in every batch, and size of the noise on inputs, in
+    units of their standard deviation."""
     stop_below: float = 1e-4
-    """Loss at which training stops; 0 for never."""
+    """Loss below which training stops, in nats; 0 for never."""
     stop_change: float = 1e-10
-    """Change of the loss at which training stops; 0 for never."""
+    """Change of the loss below which training stops, in nats; 0 for never."""
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -54,7 +64,23 @@ class Recipe:
                 raise ValueError(f"{name} must be finite and at least 0, got {value}.")
 
     def under(self, noise: Noise) -> Recipe:
-        """Return the same training under one more noise."""
+        """Return the same training under one more noise.
+
+        Parameters
+        ----------
+        noise : Noise
+            A `DataNoise`, `LearningRate`, `Dropout` or `BatchSize`.
+
+        Returns
+        -------
+        Recipe
+            A new recipe.
+
+        Raises
+        ------
+        ValueError
+            If the noise is out of its range.
+        """
         return noise.applied_to(self)
 
 
@@ -62,69 +88,76 @@ class Noise(Protocol):
     """Something that shakes training, as a small frozen value."""
 
     def applied_to(self, recipe: Recipe) -> Recipe:
-        """Return the recipe with this noise in it."""
+        """Return the recipe with this noise in it; ValueError if it is out of its range."""
 
 
 @dataclass(frozen=True)
 class DataNoise:
-    r"""In every batch, int(q b) of the b labels are drawn anew, uniformly from all classes, and
-    Gaussian noise of standard deviation q std(X) is added to all inputs. std(X) is that of all
-    entries of the training inputs together.
+    r"""Noise on labels and inputs, drawn anew for every batch.
+
+    In a batch of b samples, int(q b) labels are drawn uniformly from all classes, and Gaussian
+    noise of standard deviation q std(X) is added to all inputs. std(X) is that of all entries of
+    the training inputs together.
     """
 
     q: float
+    """Share of the labels, and size of the noise on inputs."""
 
     def applied_to(self, recipe: Recipe) -> Recipe:
-        """Return the recipe with this noise in it."""
+        """Return the recipe with this noise in it; ValueError if it is out of its range."""
         return replace(recipe, data_noise=self.q)
 
 
 @dataclass(frozen=True)
 class LearningRate:
-    """Adam takes steps of this rate."""
+    """The learning rate of Adam as a noise: large steps shake the training."""
 
     rate: float
+    """Learning rate."""
 
     def applied_to(self, recipe: Recipe) -> Recipe:
-        """Return the recipe with this noise in it."""
+        """Return the recipe with this noise in it; ValueError if it is out of its range."""
         return replace(recipe, rate=self.rate)
 
 
 @dataclass(frozen=True)
 class Dropout:
-    """After every activation each feature is set to 0 with probability p, others grow to match."""
+    """Dropout after every activation; features that are kept are scaled up by 1 / (1 - p)."""
 
     p: float
+    """Probability with which a feature is set to 0."""
 
     def applied_to(self, recipe: Recipe) -> Recipe:
-        """Return the recipe with this noise in it."""
+        """Return the recipe with this noise in it; ValueError if it is out of its range."""
         return replace(recipe, dropout=self.p)
 
 
 @dataclass(frozen=True)
 class BatchSize:
-    """A step sees only `size` of the samples, in an order drawn anew in every epoch."""
+    """The size of a batch as a noise: samples are in an order drawn anew in every epoch."""
 
     size: int
+    """Number of samples that a step sees."""
 
     def applied_to(self, recipe: Recipe) -> Recipe:
-        """Return the recipe with this noise in it."""
+        """Return the recipe with this noise in it; ValueError if it is out of its range."""
         return replace(recipe, batch_size=self.size)
 
 
 @dataclass(frozen=True)
 class PaperPanel:
-    """One phase diagram of [SB]: a kind of noise, its levels, and what else is fixed."""
+    """One phase diagram of [SB]: noises of one kind, and what else is fixed."""
 
     noises: tuple[Noise, ...]
-    """From calm to noisy."""
+    """Noises from calm to noisy."""
     recipe: Recipe
-    """Training without them."""
+    """Training without these noises."""
     slopes: tuple[float, ...] = SLOPES
-    """Of the activations."""
+    """Slopes of the activations below 0."""
 
 
 def _panel(noises: Iterable[Noise], **options: int) -> PaperPanel:
+    """Make a panel from its noises and the fields of its recipe."""
     return PaperPanel(tuple(noises), Recipe(**options))
 
 
@@ -137,4 +170,4 @@ PANELS = {
     "dropout": _panel(map(Dropout, (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3))),
     "batch size": _panel(map(BatchSize, (2560, 1280, 640, 320, 160, 80, 40, 20, 10, 5))),
 }
-"""The four of [SB], for 2,560 training samples."""
+"""The four panels of [SB], for 2,560 training samples."""

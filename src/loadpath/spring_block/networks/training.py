@@ -1,98 +1,27 @@
-"""Train a classifier: the plain way, with PyTorch's own parts, or by the compiled engine."""
+"""Train a classifier by either engine, and measure it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from functools import cache
-from typing import Literal, Protocol
 
 import numpy as np
-import scipy.linalg  # noqa: F401 (its BLAS is what compiled code calls, and `blas_libraries` must find it)
-import torch
-from threadpoolctl import ThreadpoolController
-from torch import nn
 
 from loadpath.checks import check_count
 from loadpath.data import Data
 from loadpath.measures.separation import KINDS, SeparationKind, check_kind
 from loadpath.results import Status
-from loadpath.spring_block.networks.classifiers import MLP, Classifier
+from loadpath.spring_block.networks.classifiers import Classifier
 from loadpath.spring_block.networks.draws import Draws
+from loadpath.spring_block.networks.engines import Engine, choose_engine, make_stepper, one_thread
 from loadpath.spring_block.networks.recipe import Recipe
-from loadpath.spring_block.networks.shapes import MLPShape, Shape
+from loadpath.spring_block.networks.shapes import Shape
 from loadpath.spring_block.networks.trained import Trained, accuracy, separation
-from loadpath.threads import torch_threads
-
-try:
-    from loadpath.spring_block.networks import compiled
-except ImportError:  # numba is an extra
-    compiled = None  # type: ignore[assignment]
-
-Engine = Literal["compiled", "plain"]
-"""What trains: the compiled engine, or PyTorch's own parts."""
 
 LARGEST = 1e18
 """Largest input that a net takes. The square of a larger one overflows in float32, and BatchNorm,
 which divides by the standard deviation, would make 0 of all inputs."""
-
-
-class Stepper(Protocol):
-    """Something that trains one net, an epoch at a time."""
-
-    def epoch(self) -> float:
-        """Train on one more epoch and return its loss, the mean over its samples."""
-
-    def finish(self) -> None:
-        """Bring the net that was passed up to date, running statistics included."""
-
-
-class Plain:
-    """Stepper made of PyTorch's own parts: autograd, nn.Dropout, torch.optim.Adam.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        The net, which is trained in place.
-    draws : Draws
-        What every epoch trains on.
-    recipe : Recipe
-        How it is trained; only the learning rate is read here.
-    """
-
-    def __init__(self, network: nn.Module, draws: Draws, recipe: Recipe) -> None:
-        """Start Adam afresh."""
-        self._network, self._draws = network, draws
-        self._optimizer = torch.optim.Adam(network.parameters(), lr=recipe.rate)
-        # nn.Dropout draws from torch's global stream: this one takes its place during an epoch.
-        self._masks = torch.Generator().manual_seed(draws.dropout_seed % 2**32).get_state()
-
-    def epoch(self) -> float:
-        """Train on one more epoch.
-
-        Returns
-        -------
-        float
-            Loss of the epoch, as a mean over its samples; nats.
-        """
-        x, labels = self._draws.epoch()
-        bounds, total = self._draws.bounds, 0.0
-        self._network.train()
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(self._masks)
-            for a, b in zip(bounds, bounds[1:], strict=False):
-                loss = nn.functional.cross_entropy(self._network(x[a:b]), labels[a:b])
-                self._optimizer.zero_grad()
-                loss.backward()
-                self._optimizer.step()
-                total += loss.item() * (b - a)
-            self._masks = torch.get_rng_state()
-        return total / len(x)
-
-    def finish(self) -> None:
-        """Change nothing: the net that was passed is the one that is trained."""
 
 
 def train(
@@ -154,6 +83,7 @@ def train(
     Examples
     --------
     >>> from loadpath.data import digits
+    >>> from loadpath.spring_block.networks import MLP
     >>> net = MLP(64, 10, width=20, depth=4, slope=0.2, seed=3)
     >>> run = train(net, digits(n_train=200), Recipe(epochs=2), seed=3)
     >>> str(run.status), run.log_separation["trace_ratio"].shape
@@ -193,19 +123,6 @@ def train(
         )
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Run torch and BLAS on one thread within the block."""
-    with torch_threads(1), blas_libraries().limit(limits=1, user_api="blas"):
-        yield
-
-
-@cache
-def blas_libraries() -> ThreadpoolController:
-    """Return the BLAS libraries of this process; finding them takes longer than a training step."""
-    return ThreadpoolController()
-
-
 def reason_to_stop(losses: Sequence[float], recipe: Recipe) -> Status | None:
     """Return why training ends after these epochs, or None if it goes on.
 
@@ -229,45 +146,6 @@ def reason_to_stop(losses: Sequence[float], recipe: Recipe) -> Status | None:
     if abs(before - loss) < recipe.stop_change:
         return Status.STOPPED_AT_CHANGE
     return Status.ALL_EPOCHS if len(losses) == recipe.epochs else None
-
-
-def choose_engine(shape: Shape, engine: Engine | None) -> Engine:
-    """Return the engine that trains a net of this shape here.
-
-    Parameters
-    ----------
-    shape : MLPShape or CNNShape
-        The net's sizes and settings.
-    engine : {"compiled", "plain"}, optional
-        What was asked for; the compiled one if left out, where it can.
-
-    Returns
-    -------
-    str
-        "compiled" or "plain".
-
-    Raises
-    ------
-    ValueError
-        If the engine is unknown, or cannot train this net here.
-    """
-    if engine not in (None, "compiled", "plain"):
-        raise ValueError(f"engine must be 'compiled', 'plain' or None, got {engine!r}.")
-    if engine == "compiled" and compiled is None:
-        raise ValueError("engine must not be 'compiled' without numba: pip install loadpath[fast].")
-    if engine == "compiled" and not isinstance(shape, MLPShape):
-        name = shape.settings()["network"]
-        raise ValueError(f"engine must be 'plain' for a net that is not an MLP, got a {name}.")
-    if engine == "plain" or compiled is None or not isinstance(shape, MLPShape):
-        return "plain"
-    return "compiled"
-
-
-def make_stepper(network: Classifier, draws: Draws, recipe: Recipe, engine: Engine) -> Stepper:
-    """Return the stepper of an engine that `choose_engine` has allowed."""
-    if engine == "compiled" and isinstance(network, MLP):
-        return compiled.Compiled(network, draws, recipe)
-    return Plain(network, draws, recipe)
 
 
 def check_job(

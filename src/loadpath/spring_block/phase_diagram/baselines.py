@@ -1,4 +1,4 @@
-"""What a diagram's curves are compared with that knows no physics, and halves to predict."""
+"""Models that know no physics, for a diagram's curves, and halves of its cells to predict."""
 
 from __future__ import annotations
 
@@ -13,34 +13,78 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 ROUNDS = 500
-"""Of alternating least squares, at most."""
+"""Most rounds of alternating least squares."""
 
 
-def mean_curve(loads: Array, counted: Mask) -> tuple[Array, int]:
-    """The same curve everywhere: loads (slope, level, spring), and how many parameters."""
+def fit_mean_curve(loads: Array, counted: Mask) -> tuple[Array, int]:
+    """Fit the same curve to all cells that count.
+
+    Parameters
+    ----------
+    loads : ndarray
+        Loads of the cells, (slope, noise, spring), as shares of their sum.
+    counted : ndarray of bool
+        The cells that are fitted, (slope, noise).
+
+    Returns
+    -------
+    fitted : ndarray
+        Loads of all cells, (slope, noise, spring).
+    parameters : int
+        How many numbers were fitted.
+    """
     return np.broadcast_to(loads[counted].mean(0), loads.shape), loads.shape[-1] - 1
 
 
-def additive(loads: Array, counted: Mask) -> tuple[Array, int]:
-    """Of each load a share of the slope plus a share of the level of noise, by least squares.
+def fit_additive(loads: Array, counted: Mask) -> tuple[Array, int]:
+    """Fit each load by a share of the slope plus a share of the noise, by least squares.
 
-    Means nothing in cells that do not hang together with those counted (`together`).
+    Parameters
+    ----------
+    loads : ndarray
+        Loads of the cells, (slope, noise, spring), as shares of their sum.
+    counted : ndarray of bool
+        The cells that are fitted, (slope, noise).
+
+    Returns
+    -------
+    fitted : ndarray
+        Loads of all cells, (slope, noise, spring). They mean nothing in cells that are not linked
+        to those counted (`linked_cells`).
+    parameters : int
+        How many numbers were fitted.
     """
     design = _design(counted.shape)
     shares, _, rank, _ = np.linalg.lstsq(design[counted.ravel()], loads[counted], rcond=None)
     return (design @ shares).reshape(loads.shape), int(rank) * (loads.shape[-1] - 1)
 
 
-def one_bend(loads: Array, counted: Mask) -> tuple[Array, int]:
-    """The additive model with one shape for all changes: as few parameters as chains have.
+def fit_one_bend(loads: Array, counted: Mask) -> tuple[Array, int]:
+    """Fit the additive model with one shape for all changes, which has few parameters.
 
-    A mean curve plus (share of the slope + share of the level) times one other curve, by
+    Parameters
+    ----------
+    loads : ndarray
+        Loads of the cells, (slope, noise, spring), as shares of their sum.
+    counted : ndarray of bool
+        The cells that are fitted, (slope, noise).
+
+    Returns
+    -------
+    fitted : ndarray
+        Loads of all cells, (slope, noise, spring).
+    parameters : int
+        How many numbers were fitted: about as many as a chain has.
+
+    Notes
+    -----
+    A mean curve plus (share of the slope + share of the noise) times one other curve, by
     alternating least squares from the main component of the additive model.
     """
     design = _design(counted.shape)
     use = design[counted.ravel()]
     y = loads[counted]
-    first = additive(loads, counted)[0][counted]
+    first = fit_additive(loads, counted)[0][counted]
     shape = np.linalg.svd(first - first.mean(0), full_matrices=False)[2][0]
     mean, cost = y.mean(0), np.inf
     for _ in range(ROUNDS):
@@ -57,27 +101,51 @@ def one_bend(loads: Array, counted: Mask) -> tuple[Array, int]:
     return fitted.reshape(loads.shape), free + scores + free - 1
 
 
-def halves(slopes: int, levels: int) -> Mask:
-    """Cells to fit (half, slope, level); what is left of each is to be predicted.
+def split_in_halves(slopes: int, noises: int) -> Mask:
+    """Return which cells are fitted in each of four halves; the others are to be predicted.
 
-    Diagonals two cells wide, in their four places, so that each cell is predicted twice. Not a
-    checkerboard: its cells of even and of odd slopes share no level, so that no sum of shares
-    could be predicted.
+    Parameters
+    ----------
+    slopes, noises : int
+        Size of the grid.
+
+    Returns
+    -------
+    ndarray of bool
+        (half, slope, noise).
+
+    Notes
+    -----
+    The halves are diagonals two cells wide, in their four places, so that each cell is predicted
+    twice. They are not a checkerboard: its cells of even and of odd slopes share no noise, so that
+    no sum of shares could be predicted.
     """
-    i, j = np.indices((slopes, levels))
+    i, j = np.indices((slopes, noises))
     return np.asarray([(i + j + place) % 4 < 2 for place in range(4)])
 
 
-def together(counted: Mask) -> Mask:
-    """Cells (slope, level) whose slope and level are tied by cells that count."""
-    slopes, levels = counted.shape
+def linked_cells(counted: Mask) -> Mask:
+    """Return the cells whose slope and noise are linked by a path of cells that count.
+
+    Parameters
+    ----------
+    counted : ndarray of bool
+        The cells that are fitted, (slope, noise).
+
+    Returns
+    -------
+    ndarray of bool
+        (slope, noise).
+    """
+    slopes, noises = counted.shape
     i, j = counted.nonzero()
-    ties: Any = csr_array((np.ones(len(i)), (i, slopes + j)), shape=(slopes + levels,) * 2)
+    # A graph with a node for each slope and each noise: a counted cell joins its two nodes.
+    ties: Any = csr_array((np.ones(len(i)), (i, slopes + j)), shape=(slopes + noises,) * 2)
     group = connected_components(ties, directed=False)[1]
     return np.asarray(group[:slopes, None] == group[slopes:])
 
 
 def _design(shape: tuple[int, ...]) -> Array:
-    """Which share each cell takes, (cell, slope and level)."""
+    """Return which share each cell takes, (cell, slope and noise)."""
     i, j = np.indices(shape).reshape(2, -1)
     return np.hstack([np.eye(shape[0])[i], np.eye(shape[1])[j]])

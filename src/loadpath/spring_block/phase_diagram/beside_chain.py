@@ -1,4 +1,4 @@
-"""A network's phase diagram beside the chain's: does friction and noise describe its curves?"""
+"""The chain fitted to a network's phase diagram, beside models that know no physics."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from loadpath import results
-from loadpath.checks import check_count, check_number
+from loadpath.checks import check_count, check_level, check_number
 from loadpath.measures.separation import SeparationKind, check_kind
 from loadpath.spring_block.phase_diagram.baselines import (
-    additive,
-    halves,
-    mean_curve,
-    one_bend,
-    together,
+    fit_additive,
+    fit_mean_curve,
+    fit_one_bend,
+    linked_cells,
+    split_in_halves,
 )
 from loadpath.spring_block.phase_diagram.curves import (
     curve_from_loads,
@@ -30,8 +30,8 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 MODELS = ("chain for each slope", "chain", "additive", "one bend", "mean curve")
-"""What is fitted: see `beside_chain`."""
-BASELINES = {"additive": additive, "one bend": one_bend, "mean curve": mean_curve}
+"""Models that are fitted, which `beside_chain` describes."""
+BASELINES = {"additive": fit_additive, "one bend": fit_one_bend, "mean curve": fit_mean_curve}
 PARAMETERS = ("friction_right", "friction_left", "noise")
 GRID = ("slope", "noise")
 
@@ -43,104 +43,111 @@ def beside_chain(
     backward: float = 0.1,
     dt: float = 0.01,
     n_steps: int = 10_000,
-    confidence: float = 0.95,
+    level: float = 0.95,
 ) -> xr.Dataset:
     r"""Fit spring-block chains to a network's diagram, whole and in halves, and score them.
 
-    Loads of every net are divided by their sum and averaged over seeds; 7 loads of a net of depth
-    8 are the springs of a chain with 6 blocks. To these means are fitted, every cell and load
-    counting alike,
+    The loads of every net are divided by their sum and averaged over seeds; the 7 loads of a net
+    of depth 8 are the springs of a chain with 6 blocks. Five models are fitted to these means,
+    every cell and load counting alike:
 
     - "chain for each slope": two frictions for each slope, and noises of its own;
-    - "chain": two frictions for each slope, and one noise for each level, the same at all slopes;
-    - "additive": of each load a share of the slope plus one of the level, without physics and with
-      more parameters than the chain;
+    - "chain": two frictions for each slope, and one noise of the chain for each noise of training,
+      the same at all slopes;
+    - "additive": for each load a share of the slope plus one of the noise, without physics and
+      with more parameters than the chain;
     - "one bend": the same with one shape for all changes, with about as many parameters;
     - "mean curve": the same curve in every cell.
 
     All but the first, which has no noise for cells that it has not seen, are also fitted to half
-    of the cells and predict the other half, by four halves (`baselines.halves`).
+    of the cells and predict the other half, by four halves (`baselines.split_in_halves`).
 
     Parameters
     ----------
-    ds: log_separation (slope, noise, seed, kind, layer), as `collect` returns it.
-    kind: convention of the separation.
-    backward: a curve counts if its negative loads sum to at most this share of its total, which
-        is positive; chains have no other. A cell counts if two seeds and more than half do.
-    dt, n_steps: the chain's, at stiffness 1 and target 1; `loadpath.spring_block.fit` has them
-        too. Noise and time are one axis: with more time less noise does the same.
-    confidence: of intervals, which are linearized, with errors from what the fit leaves.
+    ds : xarray.Dataset
+        log_separation (slope, noise, seed, kind, layer), as `collect` returns it.
+    kind : {"fuzziness", "trace_ratio", "inverse"}
+        Convention of the log separation.
+    backward : float
+        A curve counts if its negative loads sum to at most this share of its total, which is
+        positive; chains have no other curves. A cell counts if two seeds and more than half do.
+    dt : float
+        Time step of the chain, at stiffness 1 and target 1, as of `loadpath.spring_block.fit`.
+    n_steps : int
+        Number of steps of the chain. Noise and time are one axis: with more time, less noise does
+        the same.
+    level : float
+        Level of the intervals, which are linearized, with errors from what the fit leaves.
 
-    Returns a Dataset: load (slope, noise, spring) and the curve (slope, noise, layer) that falls by
-    it from 1 to 0, with standard errors over seeds; fitted_load (model, ...) and predicted_load
-    (model, half, ...), NaN where not predicted; frictions (slope), chain_noise (noise) and those
-    of each slope's own chain, row_..., with ends _low and _high.
-    For each model its parameters; misfit and held_out_error, root mean squares over loads;
-    chi_square_per_dof, by the seeds' errors pooled over cells; the same errors of the concavity;
-    and nearer, the share of predictions in which the chain is nearer than that model. What means
-    over seeds leave to chance is seed_error and concavity_seed_error.
+    Returns
+    -------
+    xarray.Dataset
+        Measured: load (slope, noise, spring) and the curve (slope, noise, layer) that falls by it
+        from 1 to 0, its concavity (slope, noise), each with a standard error over seeds, ..._error.
+        Fitted: fitted_load (model, slope, noise, spring) and predicted_load (model, half, slope,
+        noise, spring), NaN where not predicted; frictions (slope), chain_noise (noise) and those
+        of each slope's own chain, row_..., each with the ends of its interval, ..._low and
+        ..._high, in units of stiffness times target.
+        Scores (model,): parameters; misfit and held_out_error, root mean squares over loads;
+        chi_square_per_dof, by the seeds' errors pooled over cells; concavity_misfit and
+        held_out_concavity_error; and nearer, the share of predictions in which the chain is nearer
+        than that model. What means over seeds leave to chance is seed_error and
+        concavity_seed_error.
 
-    Raises: ValueError if less than 2 slopes or levels have cells that count, or values are out of
-    range.
-    Source: Shi, Pan and Dokmanic, arXiv:2407.19353.
+    Raises
+    ------
+    ValueError
+        If fewer than 2 slopes or noises have cells that count, or an argument is out of its range.
+
+    Notes
+    -----
+    Costs about ten seconds for a diagram of 6 slopes and 9 noises.
+
+    References
+    ----------
+    .. [1] Shi, Pan and Dokmanic, arXiv:2407.19353.
     """
     check_kind(kind)
     check_number("backward", backward, least=0.0)
     check_number("dt", dt, above=0.0)
     check_count("n_steps", n_steps, 1)
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must be above 0 and below 1, got {confidence}.")
+    check_level(level)
     D = ds["log_separation"].sel(kind=kind).transpose(*GRID, "seed", "layer").to_numpy()
     if D.shape[-1] < 4:
         raise ValueError(f"ds must have at least 4 layers, got {D.shape[-1]}.")
-    curves = normalized_loads(falling_curves(D, kind), backward)
-    seeds = np.isfinite(curves).all(-1).sum(-1)
+    by_seed = normalized_loads(falling_curves(D, kind), backward)
+    seeds = np.isfinite(by_seed).all(-1).sum(-1)
     counted: Mask = np.asarray((seeds >= 2) & (2 * seeds > D.shape[2]))
-    slopes, levels = int(counted.any(1).sum()), int(counted.any(0).sum())
-    if min(slopes, levels) < 2:
+    slopes, noises = int(counted.any(1).sum()), int(counted.any(0).sum())
+    if min(slopes, noises) < 2:
         raise ValueError(
             "ds must have cells that count, with two seeds and more whose curves fall, at 2 slopes "
-            f"and 2 levels of noise at least, got {slopes} and {levels}."
+            f"and 2 levels of noise at least, got {slopes} and {noises}."
         )
-    load, load_error = _mean(curves, counted)
-    curve, curve_error = _mean(curve_from_loads(curves), counted)
-    bend, bend_error = _mean(finite_concavity(curve_from_loads(curves))[..., None], counted)
-    options: dict[str, Any] = dict(dt=dt, n_steps=n_steps, confidence=confidence)
+    load, load_error = _mean_over_seeds(by_seed, counted)
+    curve, curve_error = _mean_over_seeds(curve_from_loads(by_seed), counted)
+    bend, bend_error = (
+        part[..., 0] for part in _mean_over_seeds(_concavity(by_seed)[..., None], counted)
+    )
+    options: dict[str, Any] = dict(dt=dt, n_steps=n_steps, level=level)
     joint = fit_shared(load, counted, **options)
     rows = [
         fit_shared(load[[s]], counted[[s]], **options) if counted[s].any() else None
         for s in range(len(load))
     ]
-    fitted = np.full((len(MODELS), *load.shape), np.nan)
-    fitted[1] = joint.loads
-    for s, row in enumerate(rows):
-        if row is not None:
-            fitted[0, s] = row.loads[0]
-    parameters = [sum(row.parameters for row in rows if row is not None), joint.parameters]
-    for m, baseline in enumerate(BASELINES.values(), start=2):
-        fitted[m], count = baseline(load, counted)
-        parameters.append(count)
-    fitted[:, ~counted] = np.nan
-    predicted = _predictions(load, counted, options)
-    numbers = int(counted.sum()) * (load.shape[-1] - 1)
+    fitted, parameters = _fitted_loads(load, counted, joint, rows)
+    predicted = _predicted_loads(load, counted, options)
     seed_error = _rms(load_error)
     misfit = _rms(fitted - load, keep=1)
-    dof = numbers - np.array(parameters)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        chi_square = np.where(dof > 0, (misfit / seed_error) ** 2 * numbers / dof, np.nan)
-    off = ((predicted - load) ** 2).sum(-1)  # (model, half, slope, noise)
-    told = np.isfinite(off[1])
-    nearer = [float((off[1] < one)[told].mean()) if told.any() else np.nan for one in off]
-    of_model: dict[str, Any] = {
+    numbers = int(counted.sum()) * (load.shape[-1] - 1)
+    scores: dict[str, Any] = {
         "parameters": parameters,
         "misfit": misfit,
-        "chi_square_per_dof": chi_square,
-        "concavity_misfit": _rms(finite_concavity(curve_from_loads(fitted)) - bend[..., 0], keep=1),
+        "chi_square_per_dof": _chi_square_per_dof(misfit / seed_error, numbers, parameters),
+        "concavity_misfit": _rms(_concavity(fitted) - bend, keep=1),
         "held_out_error": _rms(predicted - load, keep=1),
-        "held_out_concavity_error": _rms(
-            finite_concavity(curve_from_loads(predicted)) - bend[..., 0], keep=1
-        ),
-        "nearer": np.where([False, False, True, True, True], nearer, np.nan),
+        "held_out_concavity_error": _rms(_concavity(predicted) - bend, keep=1),
+        "nearer": _share_nearer(predicted, load),
     }
     share = {"units": "1"}
     cells = (*GRID, "spring")
@@ -150,16 +157,16 @@ def beside_chain(
             "load_error": (cells, load_error, share),
             "curve": ((*GRID, "layer"), curve, share),
             "curve_error": ((*GRID, "layer"), curve_error, share),
-            "concavity": (GRID, bend[..., 0], share),
-            "concavity_error": (GRID, bend_error[..., 0], share),
+            "concavity": (GRID, bend, share),
+            "concavity_error": (GRID, bend_error, share),
             "seeds_counted": (GRID, seeds, share),
             "counted": (GRID, counted),
             "fitted_load": (("model", *cells), fitted, share),
             "predicted_load": (("model", "half", *cells), predicted, share),
-            **{name: ("model", values, share) for name, values in of_model.items()},
+            **{name: ("model", values, share) for name, values in scores.items()},
             "seed_error": ((), seed_error, share),
             "concavity_seed_error": ((), _rms(bend_error), share),
-            **_parameters(joint, rows),
+            **_frictions_and_noises(joint, rows),
         },
         coords={
             **{name: ds[name] for name in GRID},
@@ -172,11 +179,22 @@ def beside_chain(
     return results.stamp(out, **about, kind=kind, seeds=D.shape[2], backward=backward, **options)
 
 
-def as_if_chains(beside: xr.Dataset, *, seed: int = 0) -> xr.Dataset:
-    """A diagram of chains alone, for `beside_chain`: what it would say were the chain right.
+def draw_from_chain(beside: xr.Dataset, *, seed: int = 0) -> xr.Dataset:
+    """Draw the diagram that a network would have were its fitted chain right.
 
-    The curves of `beside`'s "chain" with normal errors for each of as many seeds, that have its
-    standard errors; cells that do not count there are NaN.
+    Parameters
+    ----------
+    beside : xarray.Dataset
+        What `beside_chain` returns.
+    seed : int
+        Seed of the errors that are drawn.
+
+    Returns
+    -------
+    xarray.Dataset
+        log_separation (slope, noise, seed, kind, layer), for `beside_chain` again: the curves of
+        the model "chain" with normal errors for each of as many seeds, of the measured standard
+        errors. Cells that do not count in `beside` are NaN.
     """
     load = beside["fitted_load"].sel(model="chain").transpose(*GRID, "spring").to_numpy()
     seeds = int(beside.attrs["seeds"])
@@ -194,8 +212,13 @@ def as_if_chains(beside: xr.Dataset, *, seed: int = 0) -> xr.Dataset:
     )
 
 
-def _mean(values: Array, counted: Mask) -> tuple[Array, Array]:
-    """Means over seeds of (slope, noise, seed, ...) and their standard errors; NaN elsewhere."""
+def _concavity(loads: Array) -> Array:
+    """Return the concavity (...) of the curves that fall by `loads` (..., spring)."""
+    return finite_concavity(curve_from_loads(loads))
+
+
+def _mean_over_seeds(values: Array, counted: Mask) -> tuple[Array, Array]:
+    """Return means of (slope, noise, seed, ...) and their standard errors; NaN elsewhere."""
     mean, error = (np.full((*values.shape[:2], values.shape[-1]), np.nan) for _ in range(2))
     for cell in zip(*counted.nonzero(), strict=True):
         own = values[cell]
@@ -204,26 +227,61 @@ def _mean(values: Array, counted: Mask) -> tuple[Array, Array]:
     return mean, error
 
 
-def _predictions(load: Array, counted: Mask, options: dict[str, Any]) -> Array:
-    """What each model says (model, half, slope, noise, spring) of cells that it was not fitted to.
+def _fitted_loads(
+    load: Array, counted: Mask, joint: SharedChain, rows: list[SharedChain | None]
+) -> tuple[Array, list[int]]:
+    """Return what each model says of the cells that count, and how many parameters it has."""
+    fitted = np.full((len(MODELS), *load.shape), np.nan)
+    fitted[1] = joint.loads
+    for s, row in enumerate(rows):
+        if row is not None:
+            fitted[0, s] = row.loads[0]
+    parameters = [sum(row.parameters for row in rows if row is not None), joint.parameters]
+    for m, fit_baseline in enumerate(BASELINES.values(), start=2):
+        fitted[m], count = fit_baseline(load, counted)
+        parameters.append(count)
+    fitted[:, ~counted] = np.nan
+    return fitted, parameters
+
+
+def _predicted_loads(load: Array, counted: Mask, options: dict[str, Any]) -> Array:
+    """Return what each model says (model, half, slope, noise, spring) of cells not fitted.
 
     Only where all models can tell.
     """
-    chosen = halves(*counted.shape)
-    out = np.full((len(MODELS), len(chosen), *load.shape), np.nan)
-    for half, cells in enumerate(chosen):
+    halves = split_in_halves(*counted.shape)
+    out = np.full((len(MODELS), len(halves), *load.shape), np.nan)
+    for half, cells in enumerate(halves):
         use = counted & cells
-        left = counted & ~cells & together(use)
+        left = counted & ~cells & linked_cells(use)
         if not left.any():
             continue
         out[1, half, left] = fit_shared(load, use, **options).loads[left]
-        for m, baseline in enumerate(BASELINES.values(), start=2):
-            out[m, half, left] = baseline(load, use)[0][left]
+        for m, fit_baseline in enumerate(BASELINES.values(), start=2):
+            out[m, half, left] = fit_baseline(load, use)[0][left]
     return out
 
 
-def _parameters(joint: SharedChain, rows: list[SharedChain | None]) -> dict[str, Any]:
-    """Frictions and noises with the ends of their intervals, of the diagram and of each slope."""
+def _chi_square_per_dof(ratio: Array, numbers: int, parameters: list[int]) -> Array:
+    """Return chi-square (model,) per degree of freedom from misfits in units of the seeds' error.
+
+    NaN for a model with as many parameters as there are numbers.
+    """
+    dof = numbers - np.array(parameters)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(dof > 0, ratio**2 * numbers / dof, np.nan)
+
+
+def _share_nearer(predicted: Array, load: Array) -> Array:
+    """Return the share (model,) of predictions in which the chain is nearer; NaN for chains."""
+    off = ((predicted - load) ** 2).sum(-1)  # (model, half, slope, noise)
+    told = np.isfinite(off[1])
+    nearer = [float((off[1] < one)[told].mean()) if told.any() else np.nan for one in off]
+    return np.where([False, False, True, True, True], nearer, np.nan)
+
+
+def _frictions_and_noises(joint: SharedChain, rows: list[SharedChain | None]) -> dict[str, Any]:
+    """Return parameters with the ends of their intervals, of the diagram and of each slope."""
     units = {"units": "stiffness * target"}
     out: dict[str, Any] = {}
     nothing = np.full((1, len(joint.noise)), np.nan)
@@ -246,7 +304,7 @@ def _parameters(joint: SharedChain, rows: list[SharedChain | None]) -> dict[str,
 
 
 def _rms(values: Array, keep: int = 0) -> Any:
-    """Root mean square of the finite values, over all axes but the first `keep`."""
+    """Return the root mean square of finite values, over all axes but the first `keep`."""
     flat = values.reshape(*values.shape[:keep], -1)
     known = np.isfinite(flat)
     with np.errstate(invalid="ignore"):

@@ -15,6 +15,7 @@ from loadpath.measures.separation import KINDS
 from loadpath.results import Status
 from loadpath.spring_block.networks import SLOPES, Trained, build_classifier, train
 from loadpath.spring_block.phase_diagram.curves import falling_curves, finite_concavity
+from loadpath.spring_block.phase_diagram.panels import axis_value
 from loadpath.spring_block.phase_diagram.setting import Setting
 
 
@@ -94,7 +95,7 @@ def axes(
     found: dict[str, list[Any]] = {
         "seed": list(seeds),
         "noise": [
-            setting.axis_value(value)
+            axis_value(setting.panel, value)
             for value in (setting.paper_noises() if noises is None else noises)
         ],
         "slope": list(SLOPES if slopes is None else slopes),
@@ -207,7 +208,7 @@ def collect(
 
 
 def _dataset(run: Trained) -> xr.Dataset:
-    """What is kept of a cell: numbers of the end, so that thousands of files stay small."""
+    """Return what is kept of a cell: numbers of the end, so that thousands of files stay small."""
     lost = np.nan if run.status == Status.DIVERGED else 1.0
     D = np.array([run.log_separation[kind] for kind in KINDS]) * lost
     nats = {"units": "nats", "long_name": "log separation of the training set"}
@@ -225,7 +226,7 @@ def _dataset(run: Trained) -> xr.Dataset:
 
 
 def _along(run: Trained, epochs: int, every: int) -> xr.Dataset:
-    """Records over the epochs that all cells could have, so that cells fit together."""
+    """Return records over the epochs that all cells could have, so that cells fit together."""
     at = np.arange(0, epochs, every)
     layers = len(run.log_separation[KINDS[0]])
     D = np.full((len(KINDS), len(at), layers), np.nan)

@@ -11,24 +11,24 @@ from loadpath.checks import check_count
 from loadpath.data import Data, check_options, load
 from loadpath.measures.separation import KINDS
 from loadpath.spring_block.networks import (
-    PANELS,
-    BatchSize,
     CNNShape,
-    DataNoise,
-    Dropout,
     Engine,
-    LearningRate,
     MLPShape,
-    Noise,
     Recipe,
     Shape,
     check_job,
     choose_engine,
 )
+from loadpath.spring_block.phase_diagram.panels import (
+    NOISES,
+    Network,
+    Panel,
+    make_noise,
+    paper_recipe,
+    paper_values,
+)
 
-Panel = Literal["data noise", "learning rate", "dropout", "batch size"]
 Source = Literal["digits", "mnist", "fashion-mnist", "cifar10", "npz"]
-Network = Literal["MLP", "CNN"]
 
 SOURCES: tuple[Source, ...] = ("digits", "mnist", "fashion-mnist", "cifar10", "npz")
 """Sources of `loadpath.data` that have classes."""
@@ -36,17 +36,6 @@ PAPER_SAMPLES = {"image_size": 10, "n_train": 2560, "n_test": 5000}
 """Pixels a side and training samples of [SB]; test samples as many as half of mnist10k leaves."""
 WIDTHS: dict[Network, int] = {"MLP": 100, "CNN": 20}
 """Features of an MLP's layer and channels of a CNN's in [SB]."""
-CNN_RECIPE = Recipe(epochs=2000, rate=1e-4)
-"""How [SB] trains the CNN."""
-CNN_DROPOUTS = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
-"""Rates of dropout at which [SB] trains the CNN."""
-NOISES: dict[Panel, type[DataNoise | LearningRate | Dropout | BatchSize]] = {
-    "data noise": DataNoise,
-    "learning rate": LearningRate,
-    "dropout": Dropout,
-    "batch size": BatchSize,
-}
-"""The kind of noise of each panel."""
 
 
 @dataclass(frozen=True)
@@ -200,51 +189,10 @@ class Setting:
         ValueError
             If the noise is out of its range.
         """
-        base = CNN_RECIPE if self.network == "CNN" else PANELS[self.panel].recipe
+        base = paper_recipe(self.panel, self.network)
         if self.epochs is not None:
             base = replace(base, epochs=self.epochs)
-        return base.under(self.make_noise(noise))
-
-    def make_noise(self, value: float) -> Noise:
-        """Return the noise at a place of the panel's axis.
-
-        Parameters
-        ----------
-        value : float
-            The share, rate or size that the panel varies.
-
-        Returns
-        -------
-        Noise
-            A small frozen value that changes a recipe.
-
-        Raises
-        ------
-        ValueError
-            If the size of a batch is not a whole number.
-        """
-        make: Any = NOISES[self.panel]
-        if make is BatchSize:
-            if value != int(value):
-                raise ValueError(f"noise must be a whole number for batch size, got {value}.")
-            return BatchSize(int(value))
-        noise: Noise = make(float(value))
-        return noise
-
-    def axis_value(self, value: float) -> float:
-        """Return a noise as files name it: sizes of batches are whole.
-
-        Parameters
-        ----------
-        value : float
-            The share, rate or size that the panel varies.
-
-        Returns
-        -------
-        float
-            The same number, as an int for a whole size of a batch.
-        """
-        return int(value) if self.panel == "batch size" and value == int(value) else value
+        return base.under(make_noise(self.panel, noise))
 
     def paper_noises(self) -> list[float]:
         """Return the noises of [SB], from calm to noisy.
@@ -254,9 +202,7 @@ class Setting:
         list of float
             Values of the panel's axis. Batches are at most as large as the data.
         """
-        if self.network == "CNN" and self.panel == "dropout":
-            return list(CNN_DROPOUTS)
-        values = [value for noise in PANELS[self.panel].noises for value in vars(noise).values()]
+        values = paper_values(self.panel, self.network)
         if self.panel == "batch size":
             n_train = len(self.samples().x_train)
             values = list(dict.fromkeys(min(size, n_train) for size in values))

@@ -1,8 +1,9 @@
-r"""One chain for every slope, one noise for every level: least squares over a grid of load curves.
+r"""One chain for each slope, one noise of the chain for each noise of training, by least squares.
 
-Cell (s, m) is the mean field of a chain with the frictions of slope s under the noise of level m:
-2 S + M parameters for S M curves. A table of chains, gone through by turns for the frictions and
-for the noises, gives starts; least squares over logarithms does the rest. Every cell counts alike.
+Cell (s, m) of the grid of load curves is the mean field of a chain with the frictions of slope s
+under the noise of column m: 2 S + M parameters for S M curves. A table of chains, gone through by
+turns for the frictions and for the noises, gives starts; least squares over logarithms does the
+rest. Every cell counts alike.
 """
 
 from __future__ import annotations
@@ -23,41 +24,44 @@ from loadpath.spring_block.fitting import CHUNK, FORCE_NOISE, FRICTION, NUDGE, O
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-FRICTIONS = np.geomspace(1e-3, 2.0, 24)
+FRICTION_TABLE = np.geomspace(1e-3, 2.0, 24)
 """Frictions of the table, in units of stiffness times target."""
-NOISES = np.geomspace(1e-3, 3.0, 32)
-"""Its force noises, likewise."""
+NOISE_TABLE = np.geomspace(1e-3, 3.0, 32)
+"""Noises of the table, as forces, in units of stiffness times target."""
 STARTS = 3
-"""Points of the table that least squares starts from."""
+"""Number of points of the table that least squares starts from."""
 TIE = 0.01
 """What a parameter costs that is a factor e^4 off the middle of the table, as an error of one load.
 About what a few seeds leave to chance: only parameters of which curves say nothing notice, which
 would otherwise run off to where other cells are predicted anyhow."""
 FIRST = 8
-"""Evaluations from each of them; the best one goes on."""
+"""Evaluations from each start; the best one goes on."""
 EVALUATIONS = 100
-"""From there, at most."""
+"""Most evaluations from there."""
 
 
 @dataclass(frozen=True, eq=False)
 class SharedChain:
-    """Frictions and noise fitted to a grid of curves; NaN where a slope or level has no curve.
+    """Frictions and noises fitted to a grid of curves; NaN where a slope or noise has no curve.
 
-    In units of stiffness 1 and target 1, noise as `simulate` takes it. Intervals are (2, ...): the
-    lower and the upper ends, 0 and infinity where they leave the range searched.
+    In units of stiffness 1 and target 1, the noise as `simulate` takes it. Intervals are (2, ...):
+    the lower and the upper ends, 0 and infinity where they leave the range that is searched.
     """
 
     friction_right: Array
-    """(slope,)"""
+    """Friction of blocks that move to the right, (slope,)."""
     friction_left: Array
-    """(slope,)"""
+    """Friction of blocks that move to the left, (slope,)."""
     noise: Array
-    """(level,)"""
+    """Noise of the chain, (noise,)."""
     friction_right_interval: Array
+    """Interval of the friction to the right, (2, slope)."""
     friction_left_interval: Array
+    """Interval of the friction to the left, (2, slope)."""
     noise_interval: Array
+    """Interval of the noise, (2, noise)."""
     loads: Array
-    """(slope, level, spring) of all cells, whether they were fitted or not."""
+    """Loads of all cells, fitted or not, (slope, noise, spring), as shares of their sum."""
     parameters: int
     """How many numbers were fitted."""
 
@@ -68,24 +72,44 @@ def fit_shared(
     *,
     dt: float = 0.01,
     n_steps: int = 10_000,
-    confidence: float = 0.95,
+    level: float = 0.95,
 ) -> SharedChain:
-    r"""Fit frictions (slope,) and noises (level,) to `loads` (slope, level, spring) that sum to 1.
+    r"""Fit frictions (slope,) and noises (noise,) to a grid of load curves.
 
-    Only cells that are `counted` (slope, level). Intervals are linearized, in logarithms, with the
-    errors that the residuals have: a chain that is not quite right widens them. A parameter that
-    curves leave open is taken as known to a factor of about 50 either way, as in `Fit`.
+    Parameters
+    ----------
+    loads : ndarray
+        Loads of the cells, (slope, noise, spring), as shares of their sum.
+    counted : ndarray of bool
+        The cells that are fitted, (slope, noise).
+    dt : float
+        Time step of the chain.
+    n_steps : int
+        Number of steps of the chain.
+    level : float
+        Level of the intervals.
+
+    Returns
+    -------
+    SharedChain
+        The parameters, their intervals, and the loads of all cells.
+
+    Notes
+    -----
+    Intervals are linearized, in logarithms, with the errors that the residuals have: a chain that
+    is not quite right widens them. A parameter that curves leave open is taken as known to a
+    factor of about 50 either way, as in `Fit`.
     """
     rows, columns = np.any(counted, axis=1), np.any(counted, axis=0)
     y, known = loads[rows][:, columns], counted[rows][:, columns]
     S, M = known.shape
-    of = _Cells(y, known, dt, n_steps)
+    cells = _Cells(y, known, dt, n_steps)
     low = np.log([FRICTION[0]] * 2 * S + [FORCE_NOISE[0]] * M)
     high = np.log([FRICTION[1]] * 2 * S + [FORCE_NOISE[1]] * M)
 
     def descend(start: Array, evaluations: int) -> Any:
         return least_squares(
-            of.residuals, start, of.slopes, (low, high), ftol=1e-7, max_nfev=evaluations
+            cells.residuals, start, cells.slopes, (low, high), ftol=1e-7, max_nfev=evaluations
         )
 
     found = [descend(start, FIRST) for start in _starts(y, known, dt, n_steps)]
@@ -98,15 +122,13 @@ def fit_shared(
         J, off = best.jac[:numbers], best.fun[:numbers]
         spread = max(float(off @ off) / dof, 1e-12)
         C = np.linalg.inv(J.T @ J / spread + np.eye(len(theta)) / OPEN**2)
-        ends = theta + np.outer(
-            [-1, 1], stats.t.ppf((1 + confidence) / 2, dof) * np.sqrt(C.diagonal())
-        )
+        ends = theta + np.outer([-1, 1], stats.t.ppf((1 + level) / 2, dof) * np.sqrt(C.diagonal()))
     else:
         ends = theta + np.outer([-np.inf, np.inf], np.ones(len(theta)))
     ends = np.exp(np.where(ends < low, -np.inf, np.where(ends > high, np.inf, ends)))
     values = np.vstack([np.exp(theta), ends])  # (best and ends, parameter)
-    right, left = (_spread(values[:, part], rows) for part in (slice(S), slice(S, 2 * S)))
-    noise = _spread(values[:, 2 * S :] * math.sqrt(dt), columns)
+    right, left = (_put_back(values[:, part], rows) for part in (slice(S), slice(S, 2 * S)))
+    noise = _put_back(values[:, 2 * S :] * math.sqrt(dt), columns)
     fitted = np.full(loads.shape, np.nan)
     everywhere = _Cells(y, np.ones_like(known), dt, n_steps)
     fitted[np.ix_(rows, columns)] = everywhere.loads(theta).reshape(y.shape)
@@ -119,7 +141,7 @@ def fit_shared(
 
 @dataclass(frozen=True, eq=False)
 class _Cells:
-    """Curves y (slope, level, spring), those that count, and the chains' time."""
+    """Curves y (slope, noise, spring), those that count, and the time of the chains."""
 
     y: Array
     known: Mask
@@ -127,21 +149,24 @@ class _Cells:
     n_steps: int
 
     def loads(self, theta: Array) -> Array:
-        """Mean loads (..., cell, spring) of the cells that count; `theta` (..., parameter)."""
+        """Return mean loads (..., cell, spring) of the cells that count; theta (..., parameter)."""
         S = len(self.known)
         i, j = self.known.nonzero()
         chains = np.exp(np.stack([theta[..., at] for at in (i, S + i, 2 * S + j)]))
         return _mean_field(chains, self.y.shape[-1], self.dt, self.n_steps)
 
     def residuals(self, theta: Array) -> Array:
-        """Differences from the curves, one after the other, and how far parameters are out."""
+        """Return differences from the curves, one after the other, then what ties cost."""
         S, M = self.known.shape
-        middle = np.repeat([np.log(FRICTIONS).mean(), np.log(NOISES).mean()], [2 * S, M])
+        middle = np.repeat([np.log(FRICTION_TABLE).mean(), np.log(NOISE_TABLE).mean()], [2 * S, M])
         off = (self.loads(theta) - self.y[self.known]).ravel()
         return np.concatenate([off, TIE / OPEN * (theta - middle)])
 
     def slopes(self, theta: Array) -> Array:
-        """Their derivatives (number, parameter); a cell hangs on three parameters only."""
+        """Return derivatives (number, parameter) of the residuals.
+
+        A cell hangs on three parameters only, so that three nudges of all cells at once do.
+        """
         S, M = self.known.shape
         parts = np.repeat(np.eye(3), [S, S, M], axis=1)
         loads = self.loads(theta + NUDGE * np.vstack([np.zeros(len(theta)), parts]))
@@ -154,24 +179,24 @@ class _Cells:
 
 
 def _starts(y: Array, known: Mask, dt: float, n_steps: int) -> list[Array]:
-    """Parameters of the table's best chains: by turns frictions for noises and noises for them."""
+    """Return parameters of the table's best chains, found by turns for frictions and noises."""
     chains, table = _table(y.shape[-1], dt, n_steps)  # (3, pair, noise), (pair, noise, spring)
     distance = (table**2).sum(-1) - 2 * np.einsum("smn,pkn->smpk", y, table)
-    distance = np.where(known[..., None, None], distance, 0.0)  # (slope, level, pair, noise)
+    distance = np.where(known[..., None, None], distance, 0.0)  # (slope, column, pair, noise)
     alone = distance.min(-1).sum(1).argmin(-1)  # each slope's pair if noises were its own
     own = np.stack([d[:, p].argmin(-1) for d, p in zip(distance, alone, strict=True)])
     middle = np.array([np.median(own[on, m]) for m, on in enumerate(known.T)]).astype(int)
-    levels = np.arange(known.shape[1])
+    columns = np.arange(known.shape[1])
     ends: dict[tuple[int, ...], float] = {}
     for noise in [middle, *np.where(known, own, middle)]:
         for _ in range(100):
-            pair = distance[:, levels, :, noise].sum(0).argmin(-1)
+            pair = distance[:, columns, :, noise].sum(0).argmin(-1)
             better = distance[np.arange(len(pair)), :, pair].sum(0).argmin(-1)
             if (better == noise).all():
                 break
             noise = better
         ends[*pair, *noise] = float(
-            distance[np.arange(len(pair))[:, None], levels, pair[:, None], noise].sum()
+            distance[np.arange(len(pair))[:, None], columns, pair[:, None], noise].sum()
         )
     S = len(known)
     best = [np.array(end) for end in sorted(ends, key=ends.__getitem__)[:STARTS]]
@@ -182,14 +207,14 @@ def _starts(y: Array, known: Mask, dt: float, n_steps: int) -> list[Array]:
 
 @cache
 def _table(springs: int, dt: float, n_steps: int) -> tuple[Array, Array]:
-    """Chains (3, pair of frictions, noise) and their mean loads (pair, noise, spring)."""
-    right, left, sigma = np.meshgrid(FRICTIONS, FRICTIONS, NOISES, indexing="ij")
-    chains = np.stack([right, left, sigma]).reshape(3, -1, len(NOISES))
+    """Return chains (3, pair of frictions, noise) and their mean loads (pair, noise, spring)."""
+    right, left, sigma = np.meshgrid(FRICTION_TABLE, FRICTION_TABLE, NOISE_TABLE, indexing="ij")
+    chains = np.stack([right, left, sigma]).reshape(3, -1, len(NOISE_TABLE))
     return chains, _mean_field(chains, springs, dt, n_steps)
 
 
 def _mean_field(chains: Array, springs: int, dt: float, n_steps: int) -> Array:
-    """Mean loads (..., spring) of chains (3, ...): both frictions and the noise in a force."""
+    """Return mean loads (..., spring) of chains (3, ...): both frictions and the force noise."""
     flat = chains.reshape(3, -1)
     out = np.empty((flat.shape[1], springs))
     for a in range(0, len(out), CHUNK):
@@ -199,8 +224,8 @@ def _mean_field(chains: Array, springs: int, dt: float, n_steps: int) -> Array:
     return out.reshape(*chains.shape[1:], springs)
 
 
-def _spread(values: Array, where: Mask) -> Array:
-    """Values (..., kept) back at their places, NaN elsewhere."""
+def _put_back(values: Array, where: Mask) -> Array:
+    """Return values (..., kept) at their places among all, NaN elsewhere."""
     out = np.full((*values.shape[:-1], len(where)), np.nan)
     out[..., where] = values
     return out
