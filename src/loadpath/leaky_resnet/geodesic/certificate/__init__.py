@@ -1,7 +1,6 @@
 """The certificate: how near a net is to a geodesic, and how that is known."""
 
 from loadpath.leaky_resnet.geodesic.certificate.certificate import STABLE, Certificate, certify
-from loadpath.leaky_resnet.geodesic.certificate.kinks import Array
 from loadpath.leaky_resnet.geodesic.certificate.measured import NOT_CONVERGED
 from loadpath.leaky_resnet.geodesic.certificate.momenta import momenta_on_kinks
 from loadpath.leaky_resnet.geodesic.certificate.refinement import with_refinement
@@ -10,7 +9,6 @@ from loadpath.leaky_resnet.geodesic.certificate.subgradient import ITERATIONS, b
 
 __all__ = [
     "STABLE",
-    "Array",
     "Certificate",
     "ITERATIONS",
     "LeastNorm",

@@ -12,13 +12,15 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from torch import Tensor, nn
 
 from loadpath.leaky_resnet.adjoint import smooth_relu
-from loadpath.leaky_resnet.geodesic.certificate import Array
 from loadpath.leaky_resnet.geodesic.descent.quasi_newton import Evaluate
 from loadpath.leaky_resnet.model import LeakyResNet
+
+Array = NDArray[np.float64]
 
 GOOD, POOR = 0.75, 0.25
 """Shares of the promised decrease above which the next shift is smaller, and below which larger."""
