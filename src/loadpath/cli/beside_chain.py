@@ -12,7 +12,7 @@ from loadpath import plots, results
 from loadpath.cli.run_folder import save_picture
 from loadpath.measures.separation import SeparationKind
 from loadpath.spring_block import phase_diagram
-from loadpath.spring_block.phase_diagram import as_if_chains
+from loadpath.spring_block.phase_diagram import draw_from_chain
 
 COLUMNS = {
     "parameters": "parameters",
@@ -49,7 +49,7 @@ def draw_one(ds: xr.Dataset, out: Path, name: str, *, kind: SeparationKind) -> N
     beside = phase_diagram.beside_chain(ds, kind=kind)
     results.save(beside, out / f"{name}-beside-chain.nc", overwrite=True)
     print(f"{ds.attrs['panel']} beside the chain, {kind}\n{summary(beside)}")
-    right = phase_diagram.beside_chain(as_if_chains(beside), backward=EVERYTHING)
+    right = phase_diagram.beside_chain(draw_from_chain(beside), backward=EVERYTHING)
     print(f"the same of curves drawn from the fitted chain\n{table(right)}")
     picture = plots.png(plots.figure_beside_chain(beside))
     print(f"picture: {save_picture(picture, out / f'{name}-beside-chain.png')}")
