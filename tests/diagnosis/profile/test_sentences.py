@@ -62,7 +62,11 @@ def test_a_layer_is_first_only_where_its_interval_lies_apart():
 def test_layers_that_mix_the_classes_and_those_that_may_do_either_are_named():
     said = sentences(with_loads([(2.0, 0.1), (-0.5, 0.1), (0.05, 0.1)], STRAIGHT))
     assert "The step to block.1 mixes the classes again" in said
-    assert "Whether the step to block.2 separates or mixes them cannot be told." in said
+    assert "It cannot be told whether the step to block.2 separates or mixes them." in said
+    said = sentences(with_loads([(-0.2, 0.1), (-0.5, 0.1), (2.0, 0.1)], STRAIGHT))
+    assert "The steps to block.0 and block.1 mix the classes again: their loads are" in said
+    said = sentences(with_loads([(0.05, 0.1), (-0.05, 0.1), (2.0, 0.1)], STRAIGHT))
+    assert "whether the steps to block.0 and block.1 separate or mix them." in said
     said = sentences(with_loads([(-2.0, 0.1), (0.5, 0.1), (0.4, 0.1)], STRAIGHT))
     assert "From first to last the classes do not come apart" in said
 

@@ -101,10 +101,18 @@ def _load_sentences(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
     low, high = part["load_low"].values, part["load_high"].values
     undone = [str(name) for name in names[high < 0]]
     if undone:
-        yield f"The step to {listed(undone)} mixes the classes again: its load is below 0."
+        steps, mix, are = (
+            ("step", "mixes", "its load is")
+            if len(undone) == 1
+            else ("steps", "mix", "their loads are")
+        )
+        yield f"The {steps} to {listed(undone)} {mix} the classes again: {are} below 0."
     idle = [str(name) for name in names[(low <= 0) & (high >= 0)]]
     if idle:
-        yield f"Whether the step to {listed(idle)} separates or mixes them cannot be told."
+        steps, separate, mix = (
+            ("step", "separates", "mixes") if len(idle) == 1 else ("steps", "separate", "mix")
+        )
+        yield f"It cannot be told whether the {steps} to {listed(idle)} {separate} or {mix} them."
     yield from _shape_sentences(ds, kind)
 
 

@@ -63,7 +63,7 @@ def verdict(
     ...     _ = layer.weight.data.copy_(scale * torch.eye(4))
     >>> x = torch.randn(100, 4, generator=torch.Generator().manual_seed(0))
     >>> profile = lp.diagnose(model, [x], layers="?", measures=["steps"])
-    >>> skipped = lp.diagnosis.skip_layer_names(model, [x], layers="?")
+    >>> skipped = lp.diagnosis.skip_layers(model, [x], layers="?")
     >>> found = lp.diagnosis.verdict(profile, skipped)
     >>> found.ranking
     ('0', '2', '4', '3', '1')
