@@ -55,15 +55,15 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Measured:
-    """What both ways have of one cell."""
+    """Numbers of one cell that both ways have."""
 
     test_accuracy: float
     log_separation: Array
     epochs: int
 
     @classmethod
-    def of(cls, run: Trained) -> Measured:
-        """Of a run of `train_all`."""
+    def from_run(cls, run: Trained) -> Measured:
+        """Take the numbers from a run of `train_all`."""
         return cls(run.test_accuracy, run.log_separation[KIND], run.epochs)
 
     @property
@@ -77,15 +77,15 @@ class Measured:
 NUMBERS = ("test accuracy", "concavity", "last log separation")
 
 
-def steppers(cell: TrainingJob, data: Data) -> tuple[MLP, Draws]:
+def build(cell: TrainingJob, data: Data) -> tuple[MLP, Draws]:
     net = cell.network(data)
     x = data.x_train.float()
     return net, Draws(x, data.y_train, n_classes=net.classes, recipe=cell.recipe, seed=cell.seed)
 
 
-def plainly(cell: TrainingJob, data: Data) -> Measured:
-    """One cell from start to end, with torch's threads as they are."""
-    net, draws = steppers(cell, data)
+def train_plainly(cell: TrainingJob, data: Data) -> Measured:
+    """Train one cell from start to end, with torch's threads as they are."""
+    net, draws = build(cell, data)
     plain, losses, status = Plain(net, draws, cell.recipe), [], None
     while status is None:
         losses.append(plain.epoch())
@@ -97,10 +97,10 @@ def plainly(cell: TrainingJob, data: Data) -> Measured:
 
 
 def faster_threads(cell: TrainingJob, data: Data) -> int:
-    """1 or all cores, by the fastest of a few epochs."""
+    """Return whichever of one thread and all cores has the faster epoch."""
     seconds = {}
     for threads in (1, cores(None)):
-        net, draws = steppers(cell, data)
+        net, draws = build(cell, data)
         plain = Plain(net, draws, cell.recipe)
         with torch_threads(threads):
             seconds[threads] = fastest(plain.epoch, 2 if len(draws.bounds) > 50 else 6)
@@ -117,7 +117,7 @@ def fastest(work: Callable[[], object], rounds: int) -> float:
 
 
 def sample(panel: str, epochs: int | None) -> list[TrainingJob]:
-    """Every level with slopes in turn; one cell more if two workers could not share them evenly."""
+    """Return a cell for every noise, with slopes in turn, and one more if their number is odd."""
     chosen = PANELS[panel]
     calm = chosen.recipe if epochs is None else replace(chosen.recipe, epochs=epochs)
     recipes = [calm.under(noise) for noise in chosen.noises]
@@ -127,14 +127,14 @@ def sample(panel: str, epochs: int | None) -> list[TrainingJob]:
 
 
 def race(panel: str, data: Data, epochs: int | None) -> bool:
-    """Time one panel in both ways and say what came out; whether all was as wanted."""
+    """Time one panel in both ways, say what came out, and return whether all was as wanted."""
     cells = sample(panel, epochs)
     plain, seconds, threads = [], 0.0, []
     for cell in cells:
         threads.append(faster_threads(cell, data))
         with torch_threads(threads[-1]):
             started = time.perf_counter()
-            plain.append(plainly(cell, data))
+            plain.append(train_plainly(cell, data))
             seconds += time.perf_counter() - started
     ours = {}
     for workers in (1, 2):
@@ -155,12 +155,12 @@ def race(panel: str, data: Data, epochs: int | None) -> bool:
         f"{efficiency:.2f}; 10 seeds would take {10 * count / len(cells) * ours[2] / 60:.1f} min"
     )
     print(f"  ratio    {ratio:7.1f} (wanted: {WANTED[panel]})", flush=True)
-    same = agree(cells, plain, [Measured.of(run) for run in runs], data, threads)
+    same = agree(cells, plain, [Measured.from_run(run) for run in runs], data, threads)
     return ratio >= WANTED[panel] and efficiency >= EFFICIENCY and same
 
 
-def again(cell: TrainingJob) -> list[TrainingJob]:
-    """The cell by other seeds."""
+def with_other_seeds(cell: TrainingJob) -> list[TrainingJob]:
+    """Return the cell by other seeds."""
     return [replace(cell, seed=seed) for seed in OTHER_SEEDS]
 
 
@@ -171,23 +171,23 @@ def agree(
     data: Data,
     threads: list[int],
 ) -> bool:
-    """Whether both ways differ by no more than seeds do; the spread is over other seeds.
+    """Return whether both ways differ by no more than seeds do; the spread is over other seeds.
 
     Rounding decides what becomes of a net at the largest rates, and three seeds may not show how
     much that can be: cells whose two results are further apart than seeds were are trained plainly
     by the other seeds too, and compared by their means.
     """
     shape = len(cells), len(OTHER_SEEDS), len(NUMBERS)
-    others = [again(cell) for cell in cells]
+    others = [with_other_seeds(cell) for cell in cells]
     runs = train_all([one for cell in others for one in cell], data)
-    seeds = np.array([Measured.of(run).numbers for run in runs]).reshape(shape)
+    seeds = np.array([Measured.from_run(run).numbers for run in runs]).reshape(shape)
     mine, its = (np.array([m.numbers for m in way]) for way in (ours, plain))
     variance = 2 * seeds.var(1, ddof=1)  # of the difference of two seeds, cell by cell
     with np.errstate(invalid="ignore"):
         apart = (abs(mine - its) > FAR * np.sqrt(variance)).any(1).nonzero()[0]
     for i in apart:
         with torch_threads(threads[i]):
-            more = [plainly(cell, data).numbers for cell in others[i]]
+            more = [train_plainly(cell, data).numbers for cell in others[i]]
         ways = np.array([[mine[i], *seeds[i]], [its[i], *more]])
         mine[i], its[i] = ways.mean(1)
         variance[i] = ways.var(1, ddof=1).sum(0) / ways.shape[1]
@@ -212,7 +212,7 @@ def agree(
 
 @numba.njit(nogil=True)
 def multiply(H: Array, W: Array, Z: Array, D: Array, turn: bool, n: int) -> None:
-    """The three products of a layer and a chunk, n times: forward, weight gradient, backward."""
+    """Make the products of a layer and a chunk, n times: forward, weight gradient, backward."""
     for _ in range(n):
         if turn:
             np.dot(H, W.T, Z)
@@ -234,8 +234,8 @@ def step_of_adam(rounds: int) -> float:
     return fastest(lambda: adam_step(theta, grad, m, v, 1e-3, 1), 100 * rounds)
 
 
-def binds(data: Data) -> None:
-    """Where an epoch of the compiled engine goes, on one thread."""
+def print_what_binds(data: Data) -> None:
+    """Print where the time of an epoch of the compiled engine goes, on one thread."""
     print("an epoch on one thread, ms (fastest of several):")
     print("  batch  dropout   plain  compiled = products + Adam + rest   products at GFLOP/s")
     n = len(data.x_train)
@@ -248,7 +248,7 @@ def binds(data: Data) -> None:
             adding = -(-n // size) * step_of_adam(rounds)
             seconds = []
             for engine in (Plain, Compiled):
-                net, draws = steppers(cell, data)
+                net, draws = build(cell, data)
                 stepper = engine(net, draws, cell.recipe)
                 stepper.epoch()
                 seconds.append(fastest(stepper.epoch, rounds if engine is Compiled else 3))
@@ -263,7 +263,7 @@ def binds(data: Data) -> None:
 
 
 def samples(path: Path) -> Data:
-    """MNIST as the paper has it; where it is not, Gaussian classes of the same sizes."""
+    """Return MNIST as the paper has it, or Gaussian classes of the same sizes."""
     if path.exists():
         return mnist(path, n_train=2560, n_test=5000, image_size=10)
     print(f"there is no MNIST at {path}: Gaussian classes stand in")
@@ -291,7 +291,7 @@ def main() -> int:
     train_all(
         [TrainingJob(0.2, 0, Recipe(epochs=1, dropout=0.1))], data, engine="compiled"
     )  # compiles
-    binds(data)
+    print_what_binds(data)
     fine = [race(panel, data, options.epochs) for panel in options.panel or PANELS]
     print("all as wanted" if all(fine) else "NOT all as wanted")
     return 0 if all(fine) else 1

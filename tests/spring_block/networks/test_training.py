@@ -1,6 +1,5 @@
 """`train`: the plain engine against a loop written out; stopping, records, divergence."""
 
-import copy
 import math
 
 import numpy as np
@@ -10,7 +9,7 @@ from torch import nn
 
 from loadpath.data import from_arrays
 from loadpath.measures.separation import log_separation
-from loadpath.spring_block.networks import CNN, MLP, Recipe, engines, train
+from loadpath.spring_block.networks import CNN, MLP, Recipe, train
 from loadpath.spring_block.networks.draws import Draws
 from loadpath.spring_block.networks.training import reason_to_stop
 from tests.spring_block.networks.test_classifiers import copied, sequential_mlp
@@ -85,20 +84,6 @@ def test_the_same_seed_gives_the_same_numbers_and_another_does_not(engine, recip
     for mine, its in zip(a.network.parameters(), b.network.parameters(), strict=True):
         assert torch.equal(mine, its)
     assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_the_plain_engine_drops_by_masks_of_its_own_stream():
-    net = mlp(dropout=0.4, batch_norm=False)
-    start = copy.deepcopy(net)
-    recipe = Recipe(epochs=2, dropout=0.4)
-    torch.manual_seed(0)
-    a = train(net, DATA, recipe, seed=2, engine="plain")
-    torch.manual_seed(1)
-    b = train(copy.deepcopy(start), DATA, recipe, seed=2, engine="plain")
-    assert a.losses.tolist() == b.losses.tolist()
-    # Masks differ from epoch to epoch: at a rate of 0, losses would be alike without them.
-    still = train(start, DATA, Recipe(epochs=3, dropout=0.4, rate=1e-30), seed=2, engine="plain")
-    assert len(set(still.losses.tolist())) == 3
 
 
 @pytest.mark.parametrize(
@@ -189,14 +174,6 @@ def test_progress_is_told_of_every_epoch():
     assert told == list(zip((1, 2, 3), run.losses, strict=True))
 
 
-def test_without_numba_the_plain_engine_trains(monkeypatch):
-    plain = train(mlp(), DATA, Recipe(epochs=2), engine="plain")
-    monkeypatch.setattr(engines, "compiled", None)
-    assert train(mlp(), DATA, Recipe(epochs=2)).losses.tolist() == plain.losses.tolist()
-    with pytest.raises(ValueError, match=r"without numba: pip install loadpath\[fast\]"):
-        train(mlp(), DATA, engine="compiled")
-
-
 REGRESSION = from_arrays(np.eye(8), np.eye(8)[:, :3], np.eye(8), np.eye(8)[:, :3])
 HUGE = from_arrays(1e19 * np.eye(4), [0, 0, 1, 1], np.eye(4), [0, 0, 1, 1], normalize=False)
 WIDER = MLP(INPUTS + 1, CLASSES, slope=0.0)
@@ -213,8 +190,6 @@ WIDER = MLP(INPUTS + 1, CLASSES, slope=0.0)
         (lambda: train(mlp(), DATA, record_every=0), "record_every must be .* not 0"),
         (lambda: train(mlp(), DATA, kinds=()), "kinds must hold at least one convention"),
         (lambda: train(mlp(), DATA, kinds=("ratio",)), "kind must be one of .* got 'ratio'"),
-        (lambda: train(mlp(), DATA, engine="fast"), "engine must be .* got 'fast'"),
-        (lambda: train(cnn(), DATA, engine="compiled"), "'plain' for .* not an MLP, got a CNN"),
         (lambda: train(mlp(), REGRESSION), "data must be of a classification task, got 'regress"),
         (
             lambda: train(MLP(4, 2, slope=0), HUGE),
