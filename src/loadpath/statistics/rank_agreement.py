@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from loadpath.checks import check_level
+from loadpath.checks import check_count, check_level
 
 Array = NDArray[np.float64]
 Trust = Literal["agrees", "the other way round", "not shown", "too few layers"]
@@ -107,7 +107,7 @@ def rank_agreement(
     ------
     ValueError
         Without layers, for values that are not finite, `least` not between 1 and the number of
-        layers, or `level` not between 0 and 1.
+        layers, `level` not between 0 and 1, or a negative `seed`.
 
     Notes
     -----
@@ -130,6 +130,7 @@ def rank_agreement(
     (2, 1)
     """
     check_level(level)
+    check_count("seed", seed, 0)
     n = len(moving.value)
     if n == 0 or len(harm.value) != n:
         raise ValueError(f"both columns must have the same layers, got {n} and {len(harm.value)}.")

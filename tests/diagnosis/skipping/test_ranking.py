@@ -1,6 +1,5 @@
-"""Rankings whose agreement is known, and sentences that say no more than the intervals."""
+"""Verdicts on rankings: what they sort, and sentences that say no more than the intervals."""
 
-import math
 
 import numpy as np
 import pytest
