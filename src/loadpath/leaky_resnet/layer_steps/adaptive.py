@@ -25,11 +25,28 @@ class Meshed(Protocol):
         ...
 
     def path(self, x: Tensor) -> list[Tensor]:
-        """Return the representations A_0, ..., A_L of x."""
+        """Return the representations of x along the path.
+
+        Parameters
+        ----------
+        x : Tensor
+            (sample, in): inputs.
+
+        Returns
+        -------
+        list of Tensor
+            A_0, ..., A_L, each (sample, width).
+        """
         ...
 
     def set_layer_steps(self, layer_steps: Tensor) -> None:
-        """Give the net other steps."""
+        """Give the net other layer steps.
+
+        Parameters
+        ----------
+        layer_steps : Tensor
+            (depth,): positive numbers of sum 1.
+        """
         ...
 
 

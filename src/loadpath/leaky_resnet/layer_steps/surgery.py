@@ -33,7 +33,22 @@ class Layered(Protocol):
     def with_layers(
         self: Net, layer_steps: Tensor, weights: Tensor, *, effective_depth: float | None = None
     ) -> Net:
-        """Return a copy of the net with other layers."""
+        """Return a copy of the net with other layers.
+
+        Parameters
+        ----------
+        layer_steps : Tensor
+            (depth,): positive numbers of sum 1, one for each new layer.
+        weights : Tensor
+            (depth, width, feature): the new layers.
+        effective_depth : float, optional
+            Another leakage; that of the net if left out.
+
+        Returns
+        -------
+        Net
+            The copy.
+        """
         ...
 
 
