@@ -4,7 +4,8 @@ Run `python benchmarks/local_workers.py` with pebble and distributed installed: 
 turns, each measures the same tiny cells on two spawned processes. It prints
 
 - seconds from the call to the first cell, and from the last cell to the end;
-- milliseconds a cell in the second half, and CPU milliseconds a cell of the driver alone;
+- milliseconds a cell in the second half, CPU milliseconds a cell of the driver alone, and CPU
+  seconds of driver and processes in all, which do not depend on how busy the machine is;
 - memory that the driver gained and that its processes hold by themselves (unique set size);
 - what a SIGKILL in the middle of one cell costs: cells lost, and cells measured more than once.
 
@@ -20,6 +21,7 @@ import multiprocessing
 import os
 import platform
 import signal
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -32,6 +34,7 @@ import psutil
 import xarray as xr
 
 from loadpath import sweep
+from loadpath.sweep.cluster import _OnWorker
 from loadpath.sweep.job import Job
 from loadpath.sweep.processes import on_processes
 
@@ -68,11 +71,15 @@ def by_local_cluster(job: Job, cells: list[sweep.Cell], workers: int) -> Iterato
 
     with (
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=None
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=0,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
         ) as local,
         Client(local, set_as_default=False) as client,
     ):
-        for future in as_completed(client.map(job, cells, pure=False), loop=client.loop):
+        for future in as_completed(client.map(_OnWorker(job), cells, pure=False), loop=client.loop):
             yield future.exception() or future.result()
 
 
@@ -82,12 +89,14 @@ POOLS: dict[str, Pool] = {
     "LocalCluster": by_local_cluster,
 }
 
+COLUMNS = "first s,last s,ms/cell,CPU ms,CPU s,driver MB,its MB,lost,twice".split(",")
+
 
 def turn(pool: Pool, cells: list[sweep.Cell], workers: int, log: Path, deadly: int) -> np.ndarray:
     """Measure the cells once, and return a line of the table."""
     gc.collect()
     driver = psutil.Process()
-    before, cpu = driver.memory_full_info().uss, sum(driver.cpu_times()[:2])
+    before, cpu = driver.memory_full_info().uss, np.array(driver.cpu_times()[:4])
     started, came, lost, gained, held = time.perf_counter(), [], 0, 0.0, 0.0
     for result in pool(Job(tiny, {"log": str(log), "deadly": deadly}), cells, workers):
         came.append(time.perf_counter())
@@ -97,6 +106,7 @@ def turn(pool: Pool, cells: list[sweep.Cell], workers: int, log: Path, deadly: i
             children = driver.children(recursive=True)
             held = sum(child.memory_full_info().uss for child in children)
     ended = time.perf_counter()
+    spent = np.array(driver.cpu_times()[:4]) - cpu  # its own, then that of children that ended
     counts = Counter(log.read_text().split())
     half = len(cells) // 2
     return np.array(
@@ -104,7 +114,8 @@ def turn(pool: Pool, cells: list[sweep.Cell], workers: int, log: Path, deadly: i
             came[0] - started,
             ended - came[-1],
             1e3 * (came[-1] - came[half]) / (len(cells) - half - 1),
-            1e3 * (sum(driver.cpu_times()[:2]) - cpu) / len(cells),
+            1e3 * spent[:2].sum() / len(cells),
+            spent.sum(),
             gained / 2**20,
             held / 2**20,
             lost,
@@ -129,7 +140,7 @@ def main() -> None:
     logging.disable(logging.WARNING)  # of Dask, when a worker dies
     packages = ", ".join(version_of(name) for name in ("pebble", "distributed"))
     print(f"Python {platform.python_version()}, {packages}, {os.cpu_count()} cores")
-    print("                first s   last s  ms/cell   CPU ms driver MB  its MB    lost   twice")
+    print("              " + " ".join(f"{name:>9}" for name in COLUMNS))
     cells = sweep.product({"index": range(options.cells)})
     found: dict[tuple[str, bool], list[np.ndarray]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -140,9 +151,10 @@ def main() -> None:
                     deadly = options.cells // 3 if killed else -1
                     line = turn(pool, cells, options.workers, log, deadly)
                     found.setdefault((name, killed), []).append(line)
+                    print(end=".", file=sys.stderr, flush=True)
     for (name, killed), lines in found.items():
-        numbers = " ".join(f"{value:8.2f}" for value in np.median(lines, axis=0))
-        print(f"{name:<13}{numbers}{'  (a SIGKILL)' if killed else ''}")
+        numbers = " ".join(f"{value:9.2f}" for value in np.median(lines, axis=0))
+        print(f"{name:<13} {numbers}{'  (a SIGKILL)' if killed else ''}")
 
 
 if __name__ == "__main__":

@@ -8,5 +8,5 @@ from loadpath.sweep.cells import cell_name
 def keep(ds, out, experiment, cell):
     """Save `ds` as the result of a cell of the figures in `out`."""
     folder = out / "data" / experiment.name
-    folders.claim(folder, folders.of(experiment.measure, list(cell), {}))
+    folders.open_folder(folder, folders.describe_sweep(experiment.measure, list(cell), {}))
     return results.save(ds, folder / cell_name(cell), overwrite=True)

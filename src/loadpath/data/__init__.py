@@ -4,9 +4,10 @@ Every source gives one `Data`: float64 inputs, demeaned and normalized by traini
 regression targets or class labels. Nothing is downloaded, and nothing read from a file is executed.
 """
 
-from loadpath.data.arrays import Data, from_archive, from_arrays, from_npz
+from loadpath.data.arrays import from_archive, from_arrays, from_npz
 from loadpath.data.files import read_archive
 from loadpath.data.images import cifar10, digits, fashion_mnist, mnist
+from loadpath.data.samples import Data
 from loadpath.data.sources import READERS, check_options, load
 from loadpath.data.teachers import teacher
 

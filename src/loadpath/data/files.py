@@ -18,10 +18,28 @@ _CIFAR_RECORD = 1 + 3 * 32 * 32
 
 
 def read_idx_or_npz(folder: str | Path, *, wanted: str) -> tuple[Pair, Pair | None]:
-    """Training and test pairs from a folder of four IDX files, or from one .npz; test may be None.
+    """Read training and test pairs from a folder of four IDX files, or from one .npz archive.
 
-    `folder` may be the .npz itself, or a folder that holds one. `wanted` ends the sentence of the
-    FileNotFoundError: which files, from where.
+    Parameters
+    ----------
+    folder : str or Path
+        The archive itself, or a folder that holds it or the IDX files.
+    wanted : str
+        The end of the sentence of the FileNotFoundError: which files are wanted, and from where.
+
+    Returns
+    -------
+    train : Pair
+        Training images and labels, or all there are.
+    test : Pair or None
+        Test images and labels; None where an archive holds one set.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the files are not there.
+    ValueError
+        If a file is damaged or not what it should be.
     """
     path = Path(folder)
     if path.is_file():
@@ -39,9 +57,24 @@ def read_idx_or_npz(folder: str | Path, *, wanted: str) -> tuple[Pair, Pair | No
 
 
 def read_archive(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a NumPy archive by their names.
+    """Read the arrays of a NumPy archive.
 
-    Raises: FileNotFoundError if there is none; ValueError if it is damaged or holds objects.
+    Parameters
+    ----------
+    path : Path
+        The .npz file.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The arrays by their names.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is damaged or holds objects.
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {str(path)!r}.")
@@ -56,7 +89,27 @@ def read_archive(path: Path) -> dict[str, np.ndarray]:
 
 
 def read_npz(path: Path) -> tuple[Pair, Pair | None]:
-    """One set under the keys images, labels, or two under x_train, y_train, x_test, y_test."""
+    """Read one image set (images, labels) or two (x_train, ..., y_test) from an archive.
+
+    Parameters
+    ----------
+    path : Path
+        The .npz file.
+
+    Returns
+    -------
+    train : Pair
+        Training images and labels, or all there are.
+    test : Pair or None
+        Test images and labels; None where the archive holds one set.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is damaged, or holds other arrays.
+    """
     arrays = read_archive(path)
     if {"images", "labels"} <= arrays.keys():
         return _checked(path, arrays["images"], arrays["labels"]), None
@@ -72,10 +125,27 @@ def read_npz(path: Path) -> tuple[Pair, Pair | None]:
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """The unsigned bytes of one IDX file, gzip or not.
+    """Read the unsigned bytes of one IDX file, gzip or not.
 
-    Format: two zero bytes, the type (8: unsigned byte), the number of dimensions, every dimension
-    as a big-endian 32-bit integer, then the entries, last dimension fastest.
+    Parameters
+    ----------
+    path : Path
+        The file; its name ends with .gz if it is compressed.
+
+    Returns
+    -------
+    ndarray
+        Its bytes, in the shape that its header tells.
+
+    Raises
+    ------
+    ValueError
+        If it is cut short, or no IDX file of unsigned bytes.
+
+    Notes
+    -----
+    The format: two zero bytes, the type (8: unsigned byte), the number of dimensions, every
+    dimension as a big-endian 32-bit integer, then the entries, last dimension fastest.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
@@ -103,8 +173,29 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def read_cifar10(folder: str | Path, *, wanted: str) -> tuple[Pair, Pair]:
-    """Training and test pairs from the five data_batch files and test_batch of the binary version.
+    """Read training and test pairs from the six files of the binary version.
 
+    Parameters
+    ----------
+    folder : str or Path
+        The folder of the files.
+    wanted : str
+        The end of the sentence of the FileNotFoundError: which files are wanted, and from where.
+
+    Returns
+    -------
+    train, test : Pair
+        Images and labels.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a file is not there.
+    ValueError
+        If a file is cut short, or of another version.
+
+    Notes
+    -----
     A record is one label byte, then 1024 red, 1024 green and 1024 blue bytes, rows first.
     """
     path = Path(folder)
@@ -119,6 +210,7 @@ def read_cifar10(folder: str | Path, *, wanted: str) -> tuple[Pair, Pair]:
 
 
 def _cifar_batch(path: Path) -> Pair:
+    """Read one file of the binary version."""
     content = np.frombuffer(path.read_bytes(), dtype=np.uint8)
     if len(content) == 0 or len(content) % _CIFAR_RECORD:
         raise ValueError(
@@ -136,7 +228,7 @@ def _cifar_batch(path: Path) -> Pair:
 
 
 def _find_idx(folder: Path, part: str) -> tuple[Path, Path] | None:
-    """The images and labels file of "train" or "t10k", under any of their usual names."""
+    """Return the images and labels files of "train" or "t10k", under any of their usual names."""
     found = [
         file
         for stem in (f"{part}-images{{}}idx3-ubyte", f"{part}-labels{{}}idx1-ubyte")
@@ -150,13 +242,14 @@ def _find_idx(folder: Path, part: str) -> tuple[Path, Path] | None:
 
 
 def _idx_pair(images: Path, labels: Path) -> Pair:
+    """Read an image and a label file, and check that they belong together."""
     return _checked(images, read_idx(images), read_idx(labels), labels_from=labels)
 
 
 def _checked(
     path: Path, images: np.ndarray, labels: np.ndarray, *, labels_from: Path | None = None
 ) -> Pair:
-    """The pair with a channel axis, if it is grey images and as many integer labels."""
+    """Return the pair with a channel axis, once it is known to be grey images and their labels."""
     if images.ndim != 3 or images.size == 0 or images.dtype.kind not in "uif":
         raise ValueError(
             f"the file {str(path)!r} must hold images (sample, height, width), and it holds "
@@ -178,5 +271,6 @@ def _checked(
 
 
 def _check_folder(path: Path, wanted: str) -> None:
+    """Refuse a folder that is not there."""
     if not path.is_dir():
         raise FileNotFoundError(f"there is no folder {str(path)!r}: {wanted}.")

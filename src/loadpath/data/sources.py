@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from loadpath.data.arrays import Data, from_archive
+from loadpath.data.arrays import from_archive
 from loadpath.data.images import cifar10, digits, fashion_mnist, mnist
+from loadpath.data.samples import Data
 from loadpath.data.teachers import teacher
 
 READERS: dict[str, Callable[..., Data]] = {

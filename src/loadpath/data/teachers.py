@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from loadpath.checks import check_count
-from loadpath.data.arrays import Data, mean_and_scale, normalized
+from loadpath.data.normalization import mean_and_scale, normalized
+from loadpath.data.samples import Data
 
 TeacherKind = Literal["fully-connected", "leaky-resnet"]
 Function = Callable[[Tensor], Tensor]
@@ -32,21 +33,55 @@ def teacher(
     noise: float = 0.0,
     seed: int = 0,
 ) -> Data:
-    r"""Gaussian inputs, and their outputs under a random function of known bottleneck rank.
+    r"""Draw Gaussian inputs, and their outputs under a random function of known bottleneck rank.
 
-    $y = g_n \circ \dots \circ g_1(x)$, $x \sim N(0, I)$, $g_i$ a random net from `dims[i-1]` to
-    `dims[i]` dimensions: the bottleneck rank is min(dims). `kind` says which nets:
-    "fully-connected" ones have `hidden_layers` (1 unless given) relu layers of `hidden_width`;
-    "leaky-resnet" ones have that width, 20 layers and `effective_depth` (1 unless given).
-    Between the parts every coordinate is standardized, so that each carries signal. Inputs and
-    outputs are demeaned and normalized by training statistics; `noise` is the standard deviation of
-    Gaussian noise on the training outputs, in units of each output's own: test outputs stay clean.
-    `seed` fixes the function and the test inputs, whatever `n_train` is.
+    The function is $y = g_n \circ \dots \circ g_1(x)$ with $x \sim N(0, I)$ and random nets $g_i$
+    from `dims[i-1]` to `dims[i]` dimensions: its bottleneck rank is min(dims). Between the parts
+    every coordinate is standardized, so that each carries signal. Inputs and outputs are demeaned
+    and normalized by training statistics.
 
-    Raises: ValueError for an argument out of its range, named with its value.
-    Source: [LR] Jacot and Kaiser, arXiv:2405.17573, experimental set-up: 30-3-30 (Figure 1,
-    fully-connected) and 30-6-3-30 (Figure 2, ResNets), width 100; depth, biases and weight scales
+    Parameters
+    ----------
+    dims : sequence of int, optional
+        The dimensions that the function goes through, input and output included.
+    kind : {"fully-connected", "leaky-resnet"}, optional
+        The nets that the parts are: relu nets, or Leaky ResNets of 20 layers.
+    n_train, n_test : int, optional
+        Numbers of samples.
+    hidden_width : int, optional
+        Width of the nets.
+    hidden_layers : int, optional
+        Hidden layers of a fully-connected net; 1 if left out.
+    effective_depth : float, optional
+        Leakage L~ of a Leaky ResNet; 1 if left out.
+    noise : float, optional
+        Standard deviation of Gaussian noise on the training outputs, in units of each output's own.
+        Test outputs stay clean.
+    seed : int, optional
+        The seed. It fixes the function and the test inputs, whatever `n_train` is.
+
+    Returns
+    -------
+    Data
+        A regression task.
+
+    Raises
+    ------
+    ValueError
+        For an argument out of its range, named with its value.
+
+    References
+    ----------
+    [LR] Jacot and Kaiser, arXiv:2405.17573, experimental set-up: 30-3-30 (Figure 1,
+    fully-connected) and 30-6-3-30 (Figure 2, ResNets), width 100. Depth, biases and weight scales
     of the teacher are ours.
+
+    Examples
+    --------
+    >>> import loadpath as lp
+    >>> data = lp.data.teacher((30, 3, 30), n_train=100, n_test=50, seed=1)
+    >>> data.x_train.shape, data.y_test.shape, data.provenance["bottleneck_rank"]
+    (torch.Size([100, 30]), torch.Size([50, 30]), 3)
     """
     if len(dims) < 2:
         raise ValueError(f"dims must list at least an input and an output dimension, not {dims!r}.")
@@ -96,9 +131,30 @@ def teacher(
 def part_of_kind(
     kind: TeacherKind, hidden_width: int, hidden_layers: int | None, effective_depth: float | None
 ) -> tuple[Part, dict[str, int | float]]:
-    """What draws one part of the teacher, and the setting it uses, defaults filled in.
+    """Return what draws one part of a teacher, and its setting with the defaults filled in.
 
-    Raises: ValueError for an unknown kind, or a setting that is out of range or another kind's.
+    Parameters
+    ----------
+    kind : {"fully-connected", "leaky-resnet"}
+        The nets that the parts are.
+    hidden_width : int
+        Their width.
+    hidden_layers : int or None
+        Hidden layers of a fully-connected net.
+    effective_depth : float or None
+        Leakage of a Leaky ResNet.
+
+    Returns
+    -------
+    part : callable
+        A function of two dimensions and a generator that draws a function between them.
+    setting : dict
+        What the provenance says of it.
+
+    Raises
+    ------
+    ValueError
+        For an unknown kind, or a setting that is out of range or belongs to the other kind.
     """
     if kind == "fully-connected":
         if effective_depth is not None:
@@ -126,10 +182,25 @@ def part_of_kind(
 
 
 def random_function(dims: Sequence[int], part: Part, generator: Generator) -> Function:
-    """Compose random parts through `dims`, every coordinate standardized between them.
+    """Compose random parts through `dims`, with every coordinate standardized between them.
 
-    Gives a function of (sample, dims[0]) or (dims[0],) tensors; its Jacobian has rank min(dims) at
-    most. Standardized on Gaussian inputs of its own, so that it does not hang on the data's size.
+    The statistics are those of Gaussian inputs of its own, so that the function does not depend on
+    how many samples there are.
+
+    Parameters
+    ----------
+    dims : sequence of int
+        The dimensions.
+    part : callable
+        What draws one part.
+    generator : Generator
+        What it is drawn by.
+
+    Returns
+    -------
+    callable
+        A function of (sample, dims[0]) or (dims[0],) tensors. Its Jacobian has rank min(dims) at
+        most.
     """
     parts: list[Function] = []
     probe = _normal(_PROBE, dims[0], generator=generator)
@@ -147,6 +218,7 @@ def random_function(dims: Sequence[int], part: Part, generator: Generator) -> Fu
 
 
 def _standardized(net: Function, probe: Tensor) -> Function:
+    """Return a net whose outputs on `probe` have mean 0 and deviation 1."""
     mean, scale = mean_and_scale(net(probe))
     return lambda x: (net(x) - mean) / scale
 
@@ -154,7 +226,7 @@ def _standardized(net: Function, probe: Tensor) -> Function:
 def _fully_connected(
     width: int, layers: int, d_in: int, d_out: int, generator: Generator
 ) -> Function:
-    """Relu net with He-scaled Gaussian weights: activations of order one at every layer."""
+    """Draw a relu net with He-scaled weights: activations of order one at every layer."""
     widths = [d_in, *[width] * layers, d_out]
     weights = [
         _normal(n_in, n_out, generator=generator) * (2 / n_in) ** 0.5
@@ -174,10 +246,10 @@ def _fully_connected(
 def _leaky_resnet(
     width: int, effective_depth: float, d_in: int, d_out: int, generator: Generator
 ) -> Function:
-    r"""Leaky ResNet with independent random layers, between orthonormal maps.
+    r"""Draw a Leaky ResNet with independent random layers, between orthonormal maps.
 
-    $A_l = (1 - r) A_{l-1} + s\, [\mathrm{relu}(A_{l-1}), 1] W_l^T$, r = L~/L the leak of one step.
-    Each layer adds something independent of all before it, so $s^2 = 1 - (1 - r)^2$ holds the
+    $A_l = (1 - r) A_{l-1} + s\, [\mathrm{relu}(A_{l-1}), 1] W_l^T$, with r = L~/L the leak of one
+    step. Each layer adds something independent of all before it, so $s^2 = 1 - (1 - r)^2$ holds the
     representations' norm, and the function forgets its linear part as $e^{-L~}$.
     """
     decay = 1 - effective_depth / _RESNET_STEPS
@@ -198,8 +270,10 @@ def _leaky_resnet(
 
 
 def _orthonormal(rows: int, columns: int, generator: Generator) -> Float[Tensor, "rows columns"]:
+    """Draw a matrix with orthonormal columns."""
     return torch.linalg.qr(_normal(rows, columns, generator=generator)).Q
 
 
 def _normal(*shape: int, generator: Generator) -> Tensor:
+    """Draw standard normal numbers in float64."""
     return torch.randn(*shape, dtype=torch.float64, generator=generator)

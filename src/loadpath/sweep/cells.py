@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 Cell = Mapping[str, str | int | float]
-"""The settings of one run."""
+"""The settings of one run, by name."""
 Key = tuple[str | int | float, ...]
 """A cell's values in the order of its axes, as its file's name has them: 1 and 1.0 are equal."""
 
@@ -21,9 +21,28 @@ _DECIMAL = re.compile(r"-?\d+(\.\d+)?(e[+-]\d+)?")
 
 
 def product(axes: Mapping[str, Sequence[str | int | float]]) -> list[Cell]:
-    """Every combination of the axes' values, the last axis fastest.
+    """Return every combination of the axes' values as a cell, the last axis fastest.
 
-    Raises: ValueError if there is no axis, or an axis is empty or names a value twice.
+    Parameters
+    ----------
+    axes : mapping of str to sequence
+        The values of every axis, by its name: text or finite numbers.
+
+    Returns
+    -------
+    list of Cell
+        The cells.
+
+    Raises
+    ------
+    ValueError
+        If there is no axis, or an axis is empty or names a value twice.
+
+    Examples
+    --------
+    >>> import loadpath as lp
+    >>> lp.sweep.product({"noise": [0.1, 0.2], "seed": range(2)})[:2]
+    [{'noise': 0.1, 'seed': 0}, {'noise': 0.1, 'seed': 1}]
     """
     if not axes:
         raise ValueError("axes must name at least one axis, got none.")
@@ -33,36 +52,49 @@ def product(axes: Mapping[str, Sequence[str | int | float]]) -> list[Cell]:
         if len({_plain(value) for value in values}) < len(values):
             raise ValueError(f"axes must not give {name!r} a value twice, got {list(values)}.")
     combinations = itertools.product(*axes.values())
-    return [native(dict(zip(axes, values, strict=True))) for values in combinations]
+    return [with_plain_numbers(dict(zip(axes, values, strict=True))) for values in combinations]
 
 
-def native(cell: Cell) -> Cell:
-    """The cell with NumPy's numbers as Python's."""
+def with_plain_numbers(cell: Cell) -> Cell:
+    """Return the cell with Python's numbers in place of NumPy's."""
     return {k: v.item() if isinstance(v, np.generic) else v for k, v in cell.items()}
 
 
 def cell_name(cell: Cell) -> str:
-    """File name of a cell's result: its settings."""
+    """Return the file name of a cell's result, which says its settings."""
     return ",".join(f"{name}={value}" for name, value in cell.items()) + ".nc"
 
 
-def key(cell: Cell, axes: Sequence[str]) -> Key:
-    """What tells a cell from the others of its sweep."""
+def key_of_cell(cell: Cell, axes: Sequence[str]) -> Key:
+    """Return what tells a cell from the others of its sweep."""
     return tuple(_plain(cell[name]) for name in axes)
 
 
 def key_of_name(name: str, axes: Sequence[str]) -> Key | None:
-    """Key of the cell whose file has this name; None if it is no cell over these axes."""
+    """Return the key of the cell whose file has this name; None if it is no cell over `axes`."""
     pattern = ",".join(f"{re.escape(axis)}=(.*)" for axis in axes) + r"\.nc"
     match = re.fullmatch(pattern, name)
     return tuple(_plain(text) for text in match.groups()) if match else None
 
 
 def check_cells(cells: Sequence[Cell]) -> tuple[str, ...]:
-    """Return the axes of `cells`, in order.
+    """Return the axes of `cells`, in order, once it is known that files can be named after them.
 
-    Raises: ValueError if there are no cells, they differ in their axes, or a value cannot stand in
-    a file name.
+    Parameters
+    ----------
+    cells : sequence of Cell
+        The cells of one sweep.
+
+    Returns
+    -------
+    tuple of str
+        The names of their settings.
+
+    Raises
+    ------
+    ValueError
+        If there are no cells, if they differ in their axes, or if a value cannot stand in a file
+        name.
     """
     if not cells:
         raise ValueError("cells must hold at least one cell, got none.")
@@ -75,7 +107,7 @@ def check_cells(cells: Sequence[Cell]) -> tuple[str, ...]:
         for name, value in cell.items():
             _check_value(name, value)
         name = cell_name(cell)
-        if key_of_name(name, tuple(cell)) != key(cell, tuple(cell)):
+        if key_of_name(name, tuple(cell)) != key_of_cell(cell, tuple(cell)):
             raise ValueError(f"cells must not have names of settings in their text, got {name!r}.")
         if len(name.encode()) > LONGEST_NAME:
             raise ValueError(f"cells must have shorter settings, got the file name {name!r}.")
@@ -83,6 +115,7 @@ def check_cells(cells: Sequence[Cell]) -> tuple[str, ...]:
 
 
 def _check_value(name: str, value: object) -> None:
+    """Refuse a setting that is no argument's name, or a value that no file name can hold."""
     if not name.isidentifier():
         raise ValueError(f"cells must have settings with the names of arguments, got {name!r}.")
     if not isinstance(value, str | int | float) or value != value or value in (math.inf, -math.inf):
@@ -92,8 +125,9 @@ def _check_value(name: str, value: object) -> None:
 
 
 def _plain(value: object) -> str | int | float:
-    """The number that a value is, whether given or written, exactly; otherwise its text."""
+    """Return the number that a value is, given or written, exactly; its text if it is none."""
     text = str(value)
+    # Whole numbers stay whole: a float would take 2**53 and 2**53 + 1 for the same seed.
     if re.fullmatch(r"-?\d+", text):
         return int(text)
     return float(text) if _DECIMAL.fullmatch(text) else text

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from loadpath.sweep.job import Done, Job, Measured
 from loadpath.sweep.cells import Cell
-from loadpath.sweep.folder import say
+from loadpath.sweep.folder import print_line
+from loadpath.sweep.job import Done, Job, Measured
 
 CONNECT_SECONDS = 5
 """How long a scheduler may take to answer."""
@@ -25,10 +25,23 @@ threads, two cells at once would change each other's numbers."""
 
 @contextmanager
 def connected(address: str) -> Iterator[Any]:
-    """A Dask client of the scheduler at `address`, closed at the end.
+    """Yield a Dask client of the scheduler at `address`, which is closed at the end.
 
-    Raises: ValueError if Dask distributed is not installed, `address` is malformed or the scheduler
-    does not answer.
+    Parameters
+    ----------
+    address : str
+        The scheduler's address, such as tcp://host:8786.
+
+    Yields
+    ------
+    distributed.Client
+        The client.
+
+    Raises
+    ------
+    ValueError
+        If Dask distributed is not installed, if `address` is malformed, or if the scheduler does
+        not answer.
     """
     try:
         from distributed import Client, Security
@@ -63,7 +76,7 @@ def connected(address: str) -> Iterator[Any]:
 
 @contextmanager
 def _quiet(*names: str) -> Iterator[None]:
-    """Loggers that hold their tongues: what goes wrong is said by the sweep, in one sentence."""
+    """Silence loggers within the block: the sweep says what goes wrong, in one sentence."""
     logs = [logging.getLogger(name) for name in names]
     levels = [log.level for log in logs]
     for log in logs:
@@ -77,7 +90,7 @@ def _quiet(*names: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _OnWorker:
-    """A job as a Dask worker does it."""
+    """A job as a Dask worker does it: one cell at a time in a process."""
 
     job: Job
 
@@ -92,17 +105,36 @@ class _OnWorker:
 def on_cluster(job: Job, cells: Sequence[Cell], client: Any) -> Generator[Done]:
     """Measure cells on the workers of a scheduler, and yield those that are done.
 
-    Cells whose worker goes away are begun again by the scheduler, on another.
+    When a worker goes away, the scheduler begins its cells again on another one.
 
-    Raises: ConnectionError if the scheduler goes away; ValueError if workers cannot begin a cell.
+    Parameters
+    ----------
+    job : Job
+        What is done for each cell.
+    cells : sequence of Cell
+        The cells.
+    client : distributed.Client
+        A client of the scheduler.
+
+    Yields
+    ------
+    Done
+        Cells that came together.
+
+    Raises
+    ------
+    ConnectionError
+        If the scheduler goes away.
+    ValueError
+        If workers cannot begin a cell.
     """
     from distributed import KilledWorker, as_completed
 
     address, threads = client.scheduler.address, client.nthreads().values()
     if not threads:
-        say(f"no workers at {address} yet: waiting for them.")
+        print_line(f"no workers at {address} yet: waiting for them.")
     elif max(threads) > 1:
-        say(
+        print_line(
             f"workers of {address} have {max(threads)} threads, but cells take turns in a process: "
             "start them with --nthreads 1."
         )
@@ -137,5 +169,5 @@ def on_cluster(job: Job, cells: Sequence[Cell], client: Any) -> Generator[Done]:
 
 
 def _root(error: BaseException) -> BaseException:
-    """The first of the errors that led to one."""
+    """Return the first of the errors that led to one."""
     return _root(error.__cause__) if error.__cause__ else error

@@ -12,37 +12,68 @@ import xarray as xr
 
 from loadpath import results
 from loadpath.sweep import folder as folders
-from loadpath.sweep.cells import Cell, cell_name, key, product
+from loadpath.sweep.cells import Cell, cell_name, key_of_cell, product
 from loadpath.sweep.contents import Contents, Reader
 
 Index = tuple[int, ...]
 """Where a cell stands on the axes."""
 PROVENANCE = ("loadpath_version", "torch_version", "numpy_version")
-"""What the attrs of cells say of the programs that measured them."""
+"""Attrs of cells that say which programs measured them."""
 
 
 def collect(folder: Path, axes: Mapping[str, Sequence[str | int | float]]) -> xr.Dataset:
-    """Lay the cells in `folder` out over `axes`, which may name only some of their values.
+    """Lay the cells in `folder` out over `axes`, as one Dataset.
 
-    Variables are over the axes and the dimensions of the cells' own: NaN, or "" for text, where a
-    cell is missing or shorter than others. Dimensions with a coordinate are joined by its labels,
-    others by position. `finished` says which cells are there. 5,000 cells take seconds.
+    Parameters
+    ----------
+    folder : Path
+        The folder of a sweep.
+    axes : mapping of str to sequence
+        The values of every axis of the sweep, or some of them.
 
-    Raises: FileNotFoundError if `folder` is not a sweep's; ValueError if its cells are over other
-    axes, one is damaged, or they cannot stand in one Dataset.
+    Returns
+    -------
+    Dataset
+        Its variables are over the axes and the cells' own dimensions: NaN, or "" for text, where a
+        cell is missing or shorter than others. Dimensions with a coordinate are joined by its
+        labels, others by position. `finished` says which cells are there.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `folder` is not a sweep's.
+    ValueError
+        If its cells are over other axes, if one is damaged, or if they cannot stand in one Dataset.
+
+    Notes
+    -----
+    5,000 cells take seconds.
+
+    Examples
+    --------
+    A folder of two cells, as `run` leaves it, over three values:
+
+    >>> import tempfile
+    >>> import loadpath as lp
+    >>> place = Path(tempfile.mkdtemp())
+    >>> _ = (place / "sweep.yaml").write_text("{format: 1, measure: m.f, axes: [x], common: {}}")
+    >>> for x in (1, 2):
+    ...     _ = lp.results.save(xr.Dataset({"y": x**2}), place / f"x={x}.nc")
+    >>> lp.sweep.collect(place, {"x": [1, 2, 3]})["y"].values
+    array([ 1.,  4., nan])
     """
     folder = Path(folder)
-    sweep, cells, reader = folders.read(folder), product(axes), Reader()
+    sweep, cells, reader = folders.read_settings(folder), product(axes), Reader()
     if set(axes) != set(sweep.axes):
         raise ValueError(
             f"axes must be those of {str(folder)!r}, {', '.join(sweep.axes)}, got "
             f"{', '.join(axes)}."
         )
-    there = folders.finished(folder, sweep.axes)
+    there = folders.finished_cells(folder, sweep.axes)
     finished = np.zeros([len(values) for values in axes.values()], dtype=bool)
     found: dict[Index, Contents] = {}
     for index, cell in zip(np.ndindex(finished.shape), cells, strict=True):
-        path = there.get(key(cell, sweep.axes))
+        path = there.get(key_of_cell(cell, sweep.axes))
         if path is not None:
             found[index] = reader.read(path)
             finished[index] = True
@@ -57,20 +88,37 @@ def collect(folder: Path, axes: Mapping[str, Sequence[str | int | float]]) -> xr
 def load(folder: Path, cell: Cell) -> xr.Dataset:
     """Return the result of one cell.
 
-    Raises: FileNotFoundError if `folder` is not a sweep's or the cell is not in it; ValueError if
-    the cell has other settings than those in `folder`, or its file is damaged.
+    Parameters
+    ----------
+    folder : Path
+        The folder of a sweep.
+    cell : Cell
+        The settings of the cell.
+
+    Returns
+    -------
+    Dataset
+        What was measured, stamped with the settings.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `folder` is not a sweep's, or if the cell is not in it.
+    ValueError
+        If the cell has other settings than those in `folder`, or if its file is damaged.
     """
     folder = Path(folder)
-    axes = folders.read(folder).axes
+    axes = folders.read_settings(folder).axes
     if set(cell) != set(axes):
         raise ValueError(f"cell must have the settings {', '.join(axes)}, got {dict(cell)}.")
     path = folder / cell_name({name: cell[name] for name in axes})
     if not path.exists():  # under its own name, or under that of equal numbers written otherwise
-        path = folders.finished(folder, axes).get(key(cell, axes), path)
+        path = folders.finished_cells(folder, axes).get(key_of_cell(cell, axes), path)
     return results.load(path)
 
 
 def _laid_out(found: Mapping[Index, Contents], axes: tuple[str, ...], shape: Index) -> xr.Dataset:
+    """Return one Dataset of all cells, each at its place on the axes."""
     first: dict[str, Contents] = {}
     for contents in found.values():
         first |= {name: contents for name in contents.values if name not in first}
@@ -105,7 +153,10 @@ def _laid_out(found: Mapping[Index, Contents], axes: tuple[str, ...], shape: Ind
 
 
 def _labels(dim: str, cells: Collection[Contents]) -> list[Any]:
-    """Labels of a dimension in any cell: numbers ascending, text in the order of appearance."""
+    """Return the labels of a dimension in any cell.
+
+    Numbers ascend; text keeps the order of appearance.
+    """
     each = dict.fromkeys(c.labels(dim) for c in cells if dim in c.frame.sizes)
     for labels in each:
         if len(set(labels)) < len(labels):
@@ -124,7 +175,7 @@ def _with_holes(full: np.ndarray, filled: np.ndarray) -> np.ndarray:
 
 
 def _provenance(cells: Collection[Contents]) -> dict[str, str]:
-    """When and with what the cells were measured."""
+    """Return attrs that say when and with what the cells were measured."""
     said = {}
     for name in PROVENANCE:
         versions = sorted({str(c.attrs[name]) for c in cells if name in c.attrs})

@@ -15,28 +15,28 @@ import xarray as xr
 from loadpath import results
 
 _FAULTS = (OSError, ValueError, KeyError, RuntimeError)
-"""What HDF5 raises for a damaged file; `results.load` says it in a sentence."""
+"""Errors that HDF5 raises for a damaged file; `results.load` says it in a sentence."""
 _TRANSLATED = {"scale_factor", "add_offset", "calendar"}
-"""Encodings by which a file's numbers are not those that were saved."""
+"""Encodings under which the numbers in a file are not those that were saved."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """One result, its values apart from what it shares with others."""
+    """One result, with its values apart from what it shares with others."""
 
     values: dict[str, np.ndarray]
-    """Of every variable and coordinate."""
+    """Values of every variable and coordinate."""
     frame: xr.Dataset
-    """A result that has the same dimensions, attrs of variables and roles of names."""
+    """A result with the same dimensions, attrs of variables and roles of names."""
     attrs: dict[str, Any]
-    """Of the result itself."""
+    """Attrs of the result itself."""
 
     def dims(self, name: str) -> tuple[str, ...]:
-        """Dimensions of a variable."""
+        """Return the dimensions of a variable."""
         return tuple(map(str, self.frame.variables[name].dims))
 
     def labels(self, dim: str) -> tuple[Any, ...]:
-        """Labels of a dimension; positions where it has no coordinate."""
+        """Return the labels of a dimension, or positions where it has no coordinate."""
         if dim in self.values:
             return tuple(self.values[dim].tolist())
         name, axis = next(
@@ -48,7 +48,7 @@ class Contents:
 
 
 class Reader:
-    """Reads results, and remembers how those that it has read were built.
+    """A reader of results that remembers how those that it has read were built.
 
     xarray takes ten times as long as HDF5 to open a small file, most of it to find out what stands
     in it; the cells of a sweep are mostly built alike.
@@ -60,7 +60,22 @@ class Reader:
     def read(self, path: Path) -> Contents:
         """Return what is in a file.
 
-        Raises: as `results.load`.
+        Parameters
+        ----------
+        path : Path
+            A result.
+
+        Returns
+        -------
+        Contents
+            Its values, and how it is built.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            For what `results.load` refuses.
         """
         try:
             with h5py.File(path, "r") as file:
@@ -79,14 +94,14 @@ class Reader:
 
 
 def _build(item: tuple[str, h5py.Dataset]) -> tuple[object, ...]:
-    """What a variable must share with another file's to be read alike: all but size and values."""
+    """Return all of a variable but size and values: what files must share to be read alike."""
     name, variable = item
     dims, dim = (variable.attrs.get(f"_Netcdf4{kind}") for kind in ("Coordinates", "Dimid"))
     return name, variable.dtype.str, variable.ndim, np.array(dims).tobytes(), dim
 
 
 def _values(variables: Mapping[str, h5py.Dataset], frame: xr.Dataset) -> dict[str, np.ndarray]:
-    """Values of every variable of `frame` as they stand in a file."""
+    """Return the values of every variable of `frame` as they stand in a file."""
     values = {}
     for name, variable in frame.variables.items():
         raw, kind = variables[str(name)][()], variable.dtype.kind
@@ -100,13 +115,13 @@ def _values(variables: Mapping[str, h5py.Dataset], frame: xr.Dataset) -> dict[st
 
 
 def _attrs(file: h5py.File) -> dict[str, Any]:
-    """Attrs of the result, numbers as Python's; HDF5 keeps them as arrays of one."""
+    """Return the attrs of a result with plain numbers, which HDF5 keeps as arrays of one."""
     found = {name: value for name, value in file.attrs.items() if not name.startswith("_")}
     return {k: v.item() if hasattr(v, "item") and v.size == 1 else v for k, v in found.items()}
 
 
 def _reads_as(variables: Mapping[str, h5py.Dataset], ds: xr.Dataset) -> bool:
-    """Whether HDF5 alone reads the variables of a file as xarray did."""
+    """Return whether HDF5 alone reads the variables of a file as xarray did."""
     for variable in ds.variables.values():
         filler = variable.encoding.get("_FillValue", np.nan)
         if not _TRANSLATED.isdisjoint(variable.encoding) or filler == filler:

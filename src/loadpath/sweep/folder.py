@@ -19,13 +19,13 @@ from loadpath import results
 from loadpath.sweep.cells import Key, key_of_name
 
 FORMAT = 1
-"""Raised when sweep.yaml or the names of cells change their meaning."""
+"""A number that is raised when sweep.yaml or the names of cells change their meaning."""
 SETTINGS = "sweep.yaml"
 FORMER = {
     "loadpath.experiments.": "loadpath.papers.",
     "loadpath.phase_diagram.cells.": "loadpath.spring_block.phase_diagram.cells.",
 }
-"""Where functions stood in 0.1.0, and where they stand now: the cells of both are the same."""
+"""Where functions stood in 0.1.0, and where they stand now; the cells of both are the same."""
 
 
 @dataclass(frozen=True)
@@ -40,25 +40,58 @@ class Sweep:
     """Settings of all cells, as JSON has them."""
 
 
-def of(measure: Callable[..., xr.Dataset], axes: Sequence[str], common: Mapping[str, Any]) -> Sweep:
-    """Describe the sweep of `measure` over `axes`.
+def describe_sweep(
+    measure: Callable[..., xr.Dataset], axes: Sequence[str], common: Mapping[str, Any]
+) -> Sweep:
+    """Return the description of the sweep of `measure` over `axes`.
 
-    Raises: ValueError if `measure` cannot be imported by its name, or a name among the settings
-    stands twice, is taken by provenance or has a value that JSON cannot hold.
+    Parameters
+    ----------
+    measure : callable
+        The function that measures a cell.
+    axes : sequence of str
+        Names of the settings that cells differ in.
+    common : mapping
+        Settings of all cells.
+
+    Returns
+    -------
+    Sweep
+        What stands in `sweep.yaml`.
+
+    Raises
+    ------
+    ValueError
+        If `measure` cannot be imported by its name, or if a name among the settings stands twice,
+        is taken by provenance, or has a value that JSON cannot hold.
     """
     twice = sorted(set(axes) & set(common))
     if twice:
         raise ValueError(f"common must not hold settings of the cells, got {', '.join(twice)}.")
-    # What a result is stamped with: refused here, not when the first cell is done.
+    # Results are stamped with these settings: what a stamp refuses is refused here, and not when
+    # the first cell is done.
     plain = results.stamp(xr.Dataset(), **common, **dict.fromkeys(axes, 0)).attrs["parameters"]
     held = {name: value for name, value in json.loads(plain).items() if name in common}
     return Sweep(importable_name(measure), tuple(axes), held)
 
 
 def importable_name(measure: Callable[..., xr.Dataset]) -> str:
-    """Module and name of `measure`.
+    """Return module and name of `measure`, by which other processes import it.
 
-    Raises: ValueError if that does not lead to `measure`: other processes import it by its name.
+    Parameters
+    ----------
+    measure : callable
+        The function that measures a cell.
+
+    Returns
+    -------
+    str
+        Such as "package.module.function".
+
+    Raises
+    ------
+    ValueError
+        If that name does not lead to `measure`.
     """
     module, name = getattr(measure, "__module__", ""), getattr(measure, "__qualname__", "")
     home = sys.modules.get(module)
@@ -74,10 +107,27 @@ def importable_name(measure: Callable[..., xr.Dataset]) -> str:
     return f"{Path(script).stem if script else module}.{name}"
 
 
-def claim(folder: Path, wanted: Sweep) -> Sweep:
-    """Make `folder` the one of this sweep, and return the sweep with the axes in its order.
+def open_folder(folder: Path, wanted: Sweep) -> Sweep:
+    """Make the folder of a sweep, or see that a folder is that of this sweep.
 
-    Raises: NotADirectoryError if `folder` is a file; ValueError if it holds another sweep's cells.
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    wanted : Sweep
+        The sweep that is about to run.
+
+    Returns
+    -------
+    Sweep
+        The sweep, with its axes in the folder's order.
+
+    Raises
+    ------
+    NotADirectoryError
+        If `folder` is a file.
+    ValueError
+        If it holds the cells of another sweep, or results of any other kind.
     """
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"folder must be a folder, but {str(folder)!r} is a file.")
@@ -93,9 +143,9 @@ def claim(folder: Path, wanted: Sweep) -> Sweep:
             "common": wanted.common,
         }
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-        write(folder / SETTINGS, text.encode())
+        write_file(folder / SETTINGS, text.encode())
         return wanted
-    held = read(folder)
+    held = read_settings(folder)
     for name, mine, theirs in (
         ("measure", wanted.measure, held.measure),
         ("axes", sorted(wanted.axes), sorted(held.axes)),
@@ -112,11 +162,25 @@ def claim(folder: Path, wanted: Sweep) -> Sweep:
     return held
 
 
-def read(folder: Path) -> Sweep:
+def read_settings(folder: Path) -> Sweep:
     """Return what the cells of `folder` have in common.
 
-    Raises: FileNotFoundError if it is not a sweep's folder; ValueError if its sweep.yaml is damaged
-    or was written in another format.
+    Parameters
+    ----------
+    folder : Path
+        The folder of a sweep.
+
+    Returns
+    -------
+    Sweep
+        What its `sweep.yaml` says.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not a sweep's folder.
+    ValueError
+        If its `sweep.yaml` is damaged or was written in another format.
     """
     path = folder / SETTINGS
     if not path.is_file():
@@ -135,15 +199,15 @@ def read(folder: Path) -> Sweep:
 
 
 def _present_name(measure: str) -> str:
-    """The name by which a function is imported now, from that in a folder written by 0.1.0."""
+    """Return the name by which a function is imported now, given that in a folder of 0.1.0."""
     for former, present in FORMER.items():
         if measure.startswith(former):
             return present + measure.removeprefix(former)
     return measure
 
 
-def finished(folder: Path, axes: Sequence[str]) -> dict[Key, Path]:
-    """The files of the cells that are in `folder`."""
+def finished_cells(folder: Path, axes: Sequence[str]) -> dict[Key, Path]:
+    """Return the files of the cells that are in `folder`, by the cells' keys."""
     found = {}
     for name in sorted(os.listdir(folder)) if folder.is_dir() else []:
         key = key_of_name(name, axes)
@@ -153,9 +217,22 @@ def finished(folder: Path, axes: Sequence[str]) -> dict[Key, Path]:
 
 
 def set_aside_if_damaged(path: Path) -> bool:
-    """Rename a cell's file, and say so, if HDF5 finds it cut short or no file of its own.
+    """Rename the file of a cell, and print that, if HDF5 finds it cut short or not HDF5 at all.
 
-    Raises: OSError if it cannot be read for other reasons.
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    bool
+        Whether it was damaged.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read for other reasons.
     """
     try:
         h5py.File(path, "r").close()
@@ -165,15 +242,27 @@ def set_aside_if_damaged(path: Path) -> bool:
             raise OSError(f"{str(path)!r} cannot be read ({reason}).") from error
         aside = path.with_name(f"{path.name}.damaged")
         os.replace(path, aside)
-        say(f"{str(path)!r} was damaged: it is {aside.name!r} now, and its cell is run again.")
+        print_line(
+            f"{str(path)!r} was damaged: it is {aside.name!r} now, and its cell is run again."
+        )
         return True
     return False
 
 
-def write(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Write a file of the sweep, whole or not at all, in place of an earlier one.
 
-    Raises: OSError, in one sentence.
+    Parameters
+    ----------
+    path : Path
+        The file.
+    content : bytes
+        What it is to hold.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; one sentence says why.
     """
     try:
         with results.atomic_path(path, overwrite=True) as temporary:
@@ -186,6 +275,6 @@ def write(path: Path, content: bytes) -> None:
         ) from error
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     """Print a line to stderr, above a progress bar if there is one."""
     tqdm.write(line, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""One cell, measured on one thread: its result, or what went wrong."""
+"""What is done for each cell of a sweep: measured on one thread, and its file or its fault."""
 
 from __future__ import annotations
 
@@ -15,29 +15,34 @@ from loadpath.threads import torch_threads
 Measured = bytes | str
 """The netCDF file of a cell, or one line about what it raised."""
 Done = list[tuple[Cell, Measured]]
-"""Cells that have been measured, as an engine hands them over: those that came together."""
+"""Cells that were measured and came together, each with what came of it."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is done for each cell; travels to the workers."""
+    """What is done for each cell; it travels to the workers."""
 
     measure: Callable[..., xr.Dataset]
+    """The function that measures a cell."""
     common: Mapping[str, Any]
+    """Settings of all cells."""
 
     def __call__(self, cell: Cell) -> Measured:
-        """Measure a cell. What it raises is said in one line: the driver may not know the class."""
+        """Measure a cell, and return its file or one line about what it raised.
+
+        An error comes back as text because the driver may not be able to import its class.
+        """
         try:
             with torch_threads(1):
                 ds = self.measure(**self.common, **cell)
-            return _file(ds, {**self.common, **cell}, cell)
+            return _encode(ds, {**self.common, **cell}, cell)
         except Exception as error:
             lines = str(error).strip().splitlines()
             return ": ".join([type(error).__name__, *lines[:1]])
 
 
-def _file(ds: xr.Dataset, settings: Mapping[str, Any], cell: Cell) -> bytes:
-    """The bytes of a netCDF file: what `results.save` would write."""
+def _encode(ds: xr.Dataset, settings: Mapping[str, Any], cell: Cell) -> bytes:
+    """Return the bytes of the netCDF file that `results.save` would write."""
     if not isinstance(ds, xr.Dataset):
         raise TypeError(f"measure must return a Dataset, got {type(ds).__name__}.")
     clash = sorted(set(cell) & {*ds.variables, *ds.dims})

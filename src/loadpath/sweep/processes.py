@@ -12,15 +12,15 @@ from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 
-from loadpath.sweep.job import Done, Job, Measured
 from loadpath.sweep.cells import Cell
+from loadpath.sweep.job import Done, Job, Measured
 
 DEATHS = 3
 """How many processes may die at a cell before it is given up."""
 
 
 def in_this_process(job: Job, cells: Sequence[Cell]) -> Generator[Done]:
-    """Measure one cell after another."""
+    """Measure one cell after another in this process, and yield each as it is done."""
     for cell in cells:
         yield [(cell, job(cell))]
 
@@ -28,10 +28,28 @@ def in_this_process(job: Job, cells: Sequence[Cell]) -> Generator[Done]:
 def on_processes(job: Job, cells: Sequence[Cell], workers: int) -> Generator[Done]:
     """Measure cells on `workers` processes, and yield each as it is done.
 
-    A process that dies (killed, out of memory) is replaced and its cell begun again, the others go
-    on. The standard library's pool cannot do that: it breaks as a whole, and does not say where.
+    A process that dies (killed, out of memory) is replaced and its cell begun again, while the
+    others go on. The standard library's pool cannot do that: it breaks as a whole, and does not
+    say where. How pebble's pool and Dask's compare stands in `docs/sweeps.md`.
 
-    Raises: ChildProcessError if processes die before they begin.
+    Parameters
+    ----------
+    job : Job
+        What is done for each cell.
+    cells : sequence of Cell
+        The cells.
+    workers : int
+        Number of processes.
+
+    Yields
+    ------
+    Done
+        One cell at a time.
+
+    Raises
+    ------
+    ChildProcessError
+        If processes die before they begin.
     """
     waiting, deaths = deque(cells), Counter[int]()
     busy: dict[Connection, _Worker] = {}
@@ -72,8 +90,9 @@ def on_processes(job: Job, cells: Sequence[Cell], workers: int) -> Generator[Don
 
 
 def _verdict(cell: Cell | None, deaths: int, code: int | None) -> str | None:
-    """What is said when another process has died at a cell, or before any; None to try again."""
-    if cell is None and code is not None and code > 0:  # not killed: it would not help to try again
+    """Return what is said of a cell at which another process died; None to try it again."""
+    # A process that ended by itself before it began a cell would do so again; a killed one may not.
+    if cell is None and code is not None and code > 0:
         deaths = DEATHS
     if deaths < DEATHS:
         return None
@@ -86,14 +105,14 @@ def _verdict(cell: Cell | None, deaths: int, code: int | None) -> str | None:
 
 
 class _Worker:
-    """A process that measures the cells it is sent."""
+    """A process that measures the cells that it is sent."""
 
     def __init__(self, job: Job) -> None:
         # Spawned, not forked: a forked child inherits torch's thread pools in a broken state.
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.cell: Cell | None = None
-        """What it is at; None until it has said that it is ready."""
+        """The cell that it is at; None until it has said that it is ready."""
         self._process = context.Process(target=_serve, args=(job, theirs))
         with _deaf():
             self._process.start()
@@ -115,8 +134,10 @@ class _Worker:
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """Processes started within ignore Ctrl-C, which reaches every process of a terminal: they are
-    ended by their driver, and have nothing to say.
+    """Make processes that are started within the block ignore Ctrl-C.
+
+    It reaches every process of a terminal, but these are ended by their driver and have nothing to
+    say.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield

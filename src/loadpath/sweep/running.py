@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from loadpath.sweep import cluster
 from loadpath.sweep import folder as folders
+from loadpath.sweep.cells import Cell, Key, cell_name, check_cells, key_of_cell, with_plain_numbers
 from loadpath.sweep.job import Done, Job
-from loadpath.sweep.cells import Cell, Key, cell_name, check_cells, key, native
 from loadpath.sweep.processes import in_this_process, on_processes
 
 SAVERS = 8
@@ -27,6 +27,7 @@ class Failure:
     """A cell that could not be measured."""
 
     cell: Cell
+    """The settings of the cell."""
     message: str
     """What it raised, or how its process ended, in one line."""
 
@@ -36,9 +37,9 @@ class Outcome:
     """What a run of a sweep came to."""
 
     ran: int
-    """Cells measured and saved now."""
+    """Number of cells that were measured and saved now."""
     kept: int
-    """Cells that were on disk already."""
+    """Number of cells that were on disk already."""
     failed: tuple[Failure, ...]
     """Cells that raised; they are tried again when the sweep is run again."""
 
@@ -53,16 +54,71 @@ def run(
     scheduler: str | None = None,
     progress: bool | None = None,
 ) -> Outcome:
-    """Measure every cell that is not in `folder` yet: `measure(**common, **cell)`.
+    """Measure every cell that is not in `folder` yet, by `measure(**common, **cell)`.
 
-    A cell is measured on one thread, so the numbers are the same wherever it is: in this process,
-    on `workers` processes, or on the Dask workers of `scheduler`, an address. Its Dataset is saved
-    by this process, atomically, when it is done; a run that is killed loses only the cells it was
-    at. A cell that raises is printed and the others go on. `common` are settings of all cells.
+    A cell is measured on one thread, so the numbers are the same wherever it is measured. Its
+    Dataset is saved by this process, atomically, when it is done: a run that is killed loses only
+    the cells that it was at. A cell that raises is printed, and the others go on.
 
-    Raises: ValueError if `workers` is below 1 or given beside a scheduler, a cell or setting is
-    malformed, `folder` holds another sweep's cells or the scheduler does not answer, all before
-    any work; OSError if a result cannot be written, ConnectionError if the scheduler goes away.
+    Parameters
+    ----------
+    measure : callable
+        A function of a cell's settings that returns a Dataset. Other processes import it by its
+        name, so it is defined in a module.
+    cells : sequence of Cell
+        The cells, as `product` makes them.
+    folder : Path
+        Where the files of the cells are; it is made if it is not there.
+    common : mapping, optional
+        Settings of all cells.
+    workers : int, optional
+        Number of processes on this machine; 1 measures in this process.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers then measure.
+    progress : bool, optional
+        Whether a progress bar is shown; by default on a terminal.
+
+    Returns
+    -------
+    Outcome
+        How many cells ran and were there already, and which failed.
+
+    Raises
+    ------
+    ValueError
+        Before any work, if `workers` is below 1 or given beside a scheduler, if a cell or setting
+        is malformed, if `folder` holds another sweep's cells, or if the scheduler does not answer.
+    OSError
+        If a result cannot be written.
+    ConnectionError
+        If the scheduler goes away.
+    ChildProcessError
+        If processes end before they can begin.
+
+    Examples
+    --------
+    The function stands in a module of its own, here one that is written on the spot:
+
+    >>> import sys, tempfile
+    >>> from pathlib import Path
+    >>> import loadpath as lp
+    >>> place = Path(tempfile.mkdtemp())
+    >>> content = '''
+    ... import xarray as xr
+    ... def power(*, x, n):
+    ...     return xr.Dataset({"y": float(x) ** n})
+    ... '''
+    >>> _ = (place / "powers.py").write_text(content)
+    >>> sys.path.insert(0, str(place))
+    >>> from powers import power
+    >>> cells = lp.sweep.product({"x": [1, 2, 3]})
+    >>> lp.sweep.run(power, cells, place / "sweep", common={"n": 2}, progress=False)
+    Outcome(ran=3, kept=0, failed=())
+    >>> lp.sweep.run(power, cells, place / "sweep", common={"n": 2}, progress=False)
+    Outcome(ran=0, kept=3, failed=())
+    >>> lp.sweep.collect(place / "sweep", {"x": [1, 2, 3, 4]})["y"].values
+    array([ 1.,  4.,  9., nan])
+    >>> sys.path.remove(str(place))
     """
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}.")
@@ -70,12 +126,13 @@ def run(
         raise ValueError(
             f"workers must not be given beside a scheduler, which has its own, got {workers}."
         )
-    folder, cells, common = Path(folder), [native(cell) for cell in cells], dict(common or {})
-    wanted = folders.of(measure, check_cells(cells), common)
+    folder, common = Path(folder), dict(common or {})
+    cells = [with_plain_numbers(cell) for cell in cells]
+    wanted = folders.describe_sweep(measure, check_cells(cells), common)
     with _engine(Job(measure, common), workers, scheduler) as engine:
-        axes = folders.claim(folder, wanted).axes
-        asked = {key(cell, axes): {name: cell[name] for name in axes} for cell in cells}
-        there = folders.finished(folder, axes)
+        axes = folders.open_folder(folder, wanted).axes
+        asked = {key_of_cell(cell, axes): {name: cell[name] for name in axes} for cell in cells}
+        there = folders.finished_cells(folder, axes)
         todo = {
             its_key: cell
             for its_key, cell in asked.items()
@@ -91,11 +148,11 @@ def run(
         ):
             for done in come:
                 files = {folder / cell_name(c): m for c, m in done if isinstance(m, bytes)}
-                list(savers.map(folders.write, files.keys(), files.values()))
+                list(savers.map(folders.write_file, files.keys(), files.values()))
                 for cell, message in done:
                     if isinstance(message, str):
-                        failed[key(cell, axes)] = Failure(cell, message)
-                        folders.say(f"failed: {_words(cell)}: {message}")
+                        failed[key_of_cell(cell, axes)] = Failure(cell, message)
+                        folders.print_line(f"failed: {_words(cell)}: {message}")
                 bar.update(len(done))
     in_order = tuple(failed[its_key] for its_key in todo if its_key in failed)
     return Outcome(len(todo) - len(failed), len(asked) - len(todo), in_order)
@@ -105,7 +162,7 @@ def run(
 def _engine(
     job: Job, workers: int, scheduler: str | None
 ) -> Iterator[Callable[[Sequence[Cell]], Generator[Done]]]:
-    """What measures cells and yields those that are done."""
+    """Yield a function that measures cells and yields those that are done."""
     if scheduler is not None:
         with cluster.connected(scheduler) as client:
             yield lambda cells: cluster.on_cluster(job, cells, client)
@@ -116,4 +173,5 @@ def _engine(
 
 
 def _words(cell: Cell) -> str:
+    """Return the settings of a cell as they stand in messages."""
     return ", ".join(f"{name}={value}" for name, value in cell.items())
