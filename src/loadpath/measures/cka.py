@@ -1,11 +1,12 @@
 r"""Centred kernel alignment of two layers, debiased: how alike two representations are.
 
 $\mathrm{CKA} = \|\mathrm{Cov}(x, y)\|_F^2 / (\|\mathrm{Cov}(x)\|_F \|\mathrm{Cov}(y)\|_F)$ for
-linear kernels: 1 if the two are the same up to rotation, scale and offset, 0 if uncorrelated.
+linear kernels. It is 1 if the two are the same up to rotation, scale and offset, and 0 if they are
+uncorrelated.
 
 The plug-in estimate is biased toward 1, the more the wider the layers: independent Gaussians of
-width w have about 1 / (1 + n / w). The debiased one estimates numerator and denominators without
-bias, each by HSIC_1 (see `PairSums.hsic`).
+width w and n samples have about 1 / (1 + n / w). The debiased one estimates numerator and
+denominators without bias, each by HSIC_1 (see `PairSums.hsic`).
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ LEAST = 4
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """The sums that the alignment of X and Y needs; mergeable."""
+    """The sums that the alignment of X and Y needs: streamed, mergeable."""
 
     xy: PairSums
-    """Of X with Y."""
+    """Sums of X with Y."""
     xx: PairSums
-    """Of X with itself: other pairs with X may share it."""
+    """Sums of X with itself; other pairs with X may share them."""
     yy: PairSums
-    """Of Y with itself."""
+    """Sums of Y with itself."""
 
     @property
     def count(self) -> int:
@@ -44,13 +45,40 @@ class Alignment:
         return self.xy.count
 
     def update(self, X: Any, Y: Any) -> None:
-        """Take in more samples, X (sample, width_x) and Y (sample, width_y)."""
+        """Add more samples.
+
+        Parameters
+        ----------
+        X, Y : Tensor or array_like
+            (sample, width_x) and (sample, width_y) features of the same samples.
+
+        Raises
+        ------
+        ValueError
+            If they are not finite, of other widths, or differ in length.
+        """
         self.xy.update(X, Y)
         self.xx.update(X)
         self.yy.update(Y)
 
     def merge(self, other: Alignment) -> Alignment:
-        """Sums of both sets of samples, as a new object."""
+        """Return the sums of both sets of samples, as a new object.
+
+        Parameters
+        ----------
+        other : Alignment
+            Sums of the same widths over other samples.
+
+        Returns
+        -------
+        Alignment
+            The sums over all samples.
+
+        Raises
+        ------
+        ValueError
+            If the two differ in width.
+        """
         return Alignment(self.xy.merge(other.xy), self.xx.merge(other.xx), self.yy.merge(other.yy))
 
     @property
@@ -59,41 +87,103 @@ class Alignment:
         return self.xx.constant or self.yy.constant
 
     def cka(self) -> float:
-        r"""Debiased CKA; NaN where fewer than 4 samples, or features too alike, leave 0 / 0.
+        r"""Return the debiased CKA of all samples.
 
-        Outside of [0, 1] by its error at times: cut off there, it would be biased again.
+        Returns
+        -------
+        float
+            Dimensionless. Its error may take it out of [0, 1]: cut off there, it would be biased
+            again. NaN where fewer than 4 samples, or features too alike, leave 0 / 0.
         """
         if self.count < LEAST or self.constant:
             return math.nan
         return _ratio(self.xy.hsic(), self.xx.hsic(), self.yy.hsic())
 
     def biased_cka(self) -> float:
-        """Plug-in CKA, for comparison; NaN where `cka` is for want of variation."""
+        """Return the plug-in CKA, for comparison.
+
+        Returns
+        -------
+        float
+            Dimensionless, in [0, 1]; NaN with fewer than 2 samples, or features too alike.
+        """
         if self.count < 2 or self.constant:
             return math.nan
         return _ratio(self.xy.biased_hsic(), self.xx.biased_hsic(), self.yy.biased_hsic())
 
 
 def alignment(width_x: int, width_y: int) -> Alignment:
-    """Sums of no samples yet."""
+    """Return an alignment that has seen no samples yet.
+
+    Parameters
+    ----------
+    width_x, width_y : int
+        Widths of the two layers, at least 1.
+
+    Returns
+    -------
+    Alignment
+        Empty sums.
+
+    Raises
+    ------
+    ValueError
+        For a width below 1.
+    """
     return Alignment(PairSums(width_x, width_y), PairSums(width_x), PairSums(width_y))
 
 
 def debiased_cka(parts: Sequence[Alignment], *, level: float = 0.95) -> Estimate:
-    r"""Debiased linear CKA from the sums of every group of samples, with a jackknife interval.
+    r"""Return the debiased linear CKA of two layers, with a jackknife interval.
 
-    $\mathrm{HSIC}_1(x, y) / \sqrt{\mathrm{HSIC}_1(x, x)\, \mathrm{HSIC}_1(y, y)}$ of all samples.
+    Parameters
+    ----------
+    parts : sequence of Alignment
+        The sums of every group of samples, as `Grouped` has them.
+    level : float
+        Confidence level of the interval, between 0 and 1.
 
-    >>> sums = Grouped(lambda: alignment(100, 50))
-    >>> for X, Y, indices in batches:
-    ...     sums.update(groups_of(indices), X, Y)
-    >>> debiased_cka(sums.parts)
+    Returns
+    -------
+    Estimate
+        Dimensionless: 1 for layers that are the same up to rotation, scale and offset, and 0 for
+        uncorrelated ones. The status is "not enough samples" with fewer than 4, or where no two of
+        them are more alike than any other two, as with one-hot features of distinct samples. It is
+        "constant features" where X or Y varies by no more than the rounding of its type.
 
-    "not enough samples": fewer than 4, or no two of them more alike than any other two, as with
-    one-hot features of distinct samples. "constant features": X or Y, up to rounding of its dtype.
+    Raises
+    ------
+    ValueError
+        If the parts do not fit each other, or `level` is not between 0 and 1.
 
-    Source: Kornblith, Norouzi, Lee and Hinton, ICML 2019, arXiv:1905.00414; debiased: Nguyen, Raghu
-    and Kornblith, ICLR 2021, arXiv:2010.15327.
+    See Also
+    --------
+    linear_cka : The same in one call, for features that are at hand.
+
+    Notes
+    -----
+    The value of all samples is
+    $\mathrm{HSIC}_1(x, y) / \sqrt{\mathrm{HSIC}_1(x, x)\, \mathrm{HSIC}_1(y, y)}$.
+
+    References
+    ----------
+    .. [1] Kornblith, Norouzi, Lee and Hinton, ICML 2019, arXiv:1905.00414.
+    .. [2] Nguyen, Raghu and Kornblith, ICLR 2021, arXiv:2010.15327, for the debiased form.
+
+    Examples
+    --------
+    Unrelated layers, wide for their 100 samples, so that the plug-in value is far from 0:
+
+    >>> X = torch.randn(100, 20, generator=torch.Generator().manual_seed(0))
+    >>> Y = torch.randn(100, 30, generator=torch.Generator().manual_seed(1))
+    >>> sums = Grouped(lambda: alignment(20, 30))
+    >>> for indices in torch.arange(100).split(25):
+    ...     sums.update(groups_of(indices), X[indices], Y[indices])
+    >>> found = debiased_cka(sums.parts)
+    >>> found.low < 0 < found.high
+    True
+    >>> round(merged(sums.parts).biased_cka(), 2)
+    0.19
     """
     whole = merged(parts)
     if whole.count < LEAST:
@@ -113,12 +203,39 @@ def linear_cka(
     seed: int = 0,
     level: float = 0.95,
 ) -> Estimate:
-    """`debiased_cka` of features at hand, their samples dealt into groups by `seed`.
+    """Return the `debiased_cka` of features that are at hand.
 
-    Cost O(N v (w_x + w_y)), v the larger of the widths or N if that is less, and memory O(v^2) for
-    each group: layers of any width will do for the samples of a `Reservoir`.
+    Parameters
+    ----------
+    X, Y : Tensor or array_like
+        (sample, width_x) and (sample, width_y) features of the same samples.
+    n_groups : int
+        Into how many groups the samples are dealt for the interval, at least 2.
+    seed : int
+        Seed of the dealing.
+    level : float
+        Confidence level of the interval, between 0 and 1.
 
-    Raises: ValueError if X or Y is not finite and 2-D, or they differ in length.
+    Returns
+    -------
+    Estimate
+        As `debiased_cka`.
+
+    Raises
+    ------
+    ValueError
+        If X or Y is not finite and 2-D, or they differ in length.
+
+    Notes
+    -----
+    The cost is O(N v (w_x + w_y)), with v the larger of the widths or N if that is less, and memory
+    is O(v^2) for each group: layers of any width will do for the samples of a `Reservoir`.
+
+    Examples
+    --------
+    >>> X = torch.randn(300, 20, generator=torch.Generator().manual_seed(0))
+    >>> round(linear_cka(X, 3 * X.flip(1) + 5).value, 6)  # turned, scaled and moved
+    1.0
     """
     rows, constant = [], False
     for name, features in (("X", X), ("Y", Y)):

@@ -1,7 +1,8 @@
 r"""Intrinsic dimension of a cloud of samples from the ratio of its two nearest distances (TwoNN).
 
 Where the density hardly changes over the nearest two neighbours of a sample, at distances
-$r_1 \le r_2$, $\mu = r_2 / r_1$ has $P(\mu > t) = t^{-d}$, d the dimension and nothing else.
+$r_1 \le r_2$, their ratio $\mu = r_2 / r_1$ has $P(\mu > t) = t^{-d}$. This depends on the
+dimension d and on nothing else.
 """
 
 from __future__ import annotations
@@ -20,32 +21,52 @@ from loadpath.statistics import Estimate, unknown
 from loadpath.threads import torch_threads
 
 DISCARDED = 0.1
-"""Share of the largest ratios that only count as larger than the rest: that of Facco et al."""
+"""Share of the ratios, the largest, that only count as larger than the rest; as in Facco et al."""
 LEAST = 50
 """Distinct samples below which there is no number: d would be known to a third at best."""
 CANDIDATES = 6
-"""Neighbours looked at once more by differences, which cancel nothing."""
+"""Neighbours whose distances are taken once more from differences, which cancel nothing."""
 CHUNK = 1 << 19
-"""Distances held at a time: 4 MB of them."""
+"""Distances that are held at a time: 4 MB of them."""
 
 
 class Neighbours(NamedTuple):
-    """The nearest two of every distinct sample."""
+    """The nearest two neighbours of every sample."""
 
     distances: Float[Tensor, "sample 2"]
-    """Their distances, the nearest first; units of the features."""
+    """Their distances (sample, 2), the nearest first; units of the features."""
     indices: Int[Tensor, "sample 2"]
-    """Which samples they are."""
+    """Which samples they are, (sample, 2)."""
 
 
 @torch_threads(1)
 def nearest_two(X: Float[Tensor, "sample width"]) -> Neighbours:
-    r"""Nearest two neighbours of every row of X, by Euclidean distance.
+    r"""Return the nearest two neighbours of every row, by Euclidean distance.
 
+    Parameters
+    ----------
+    X : Tensor
+        (sample, width) at least 3 rows.
+
+    Returns
+    -------
+    Neighbours
+        Their `distances` and `indices`, (sample, 2) each.
+
+    Raises
+    ------
+    ValueError
+        If X is not finite and 2-D, or has fewer than 3 rows.
+
+    Notes
+    -----
     Candidates come from $|x|^2 + |y|^2 - 2 x^\top y$ about the mean, in chunks of rows; their
-    distances are taken from the differences. Memory O(N w) and some 4 MB, cost O(N^2 w).
+    distances are taken from the differences. Memory is O(N w) and some 4 MB, the cost O(N^2 w).
 
-    Raises: ValueError if X is not finite and 2-D, or has fewer than 3 rows.
+    Examples
+    --------
+    >>> nearest_two(torch.tensor([[0.0], [1.0], [3.0]])).distances.tolist()
+    [[1.0, 3.0], [1.0, 2.0], [2.0, 3.0]]
     """
     rows = as_rows("X", X)
     n = len(rows)
@@ -70,36 +91,69 @@ def nearest_two(X: Float[Tensor, "sample width"]) -> Neighbours:
 def two_nn(
     X: Float[Tensor, "sample width"], *, discarded: float = DISCARDED, level: float = 0.95
 ) -> Estimate:
-    r"""Intrinsic dimension of the rows of X, by maximum likelihood, with an interval.
+    r"""Return the intrinsic dimension of the rows, by maximum likelihood, with an interval.
 
-    $\log \mu$ is exponential of rate d. Of N samples the k = N (1 - `discarded`) smallest ratios
-    count as they are, and the rest, which the density's changes spoil first, only as larger than
-    the k-th (censored). With $T = \sum_{i \le k} \log \mu_i + (N - k) \log \mu_k$,
+    Parameters
+    ----------
+    X : Tensor
+        (sample, width) features of one layer.
+    discarded : float
+        Share of the ratios, the largest, that only count as larger than the rest; in [0, 1).
+    level : float
+        Confidence level of the interval, between 0 and 1.
+
+    Returns
+    -------
+    Estimate
+        The dimension. Copies of a sample are left out but for one, so that no distance is zero; `n`
+        counts what is left. The status is "constant features" where all samples are copies of one,
+        and "not enough samples" with fewer than 50 distinct ones, or where neighbours are all
+        equally far, as on a lattice.
+
+    Raises
+    ------
+    ValueError
+        If X is not finite and 2-D, `discarded` is not in [0, 1), or `level` not between 0 and 1.
+
+    Notes
+    -----
+    The logarithm of $\mu$ is exponential of rate d. With N samples, the k = N (1 - `discarded`)
+    smallest ratios count as they are. The rest, which the density's changes spoil first, count only
+    as larger than the k-th (censored [3]_). With
+    $T = \sum_{i \le k} \log \mu_i + (N - k) \log \mu_k$,
 
     $$\hat d = (k - 1) / T,$$
 
     which is unbiased if the ratios are independent: T is then Gamma of shape k and rate d. (The
-    source fits a line to the empirical distribution of the same k ratios: also consistent, but
-    with a variance larger by 2 to 20 %, and without an interval.)
+    paper [1]_ fits a line to the empirical distribution of the same k ratios, which is consistent
+    too, but has a variance larger by 2 to 20 % and no interval.)
 
     Ratios of neighbours share distances and are not independent. The interval is that of the
     Gamma law with its shape divided by the inflation $\sum_{ij} z_i z_j / \sum_i z_i^2$, the sum
     over all pairs of which one is among the other's nearest two, $i = j$ among them, and
-    $z_i = \min(\log \mu_i, \log \mu_k) - [i \le k] / \hat d$ the score of sample i; it is not let
+    $z_i = \min(\log \mu_i, \log \mu_k) - [i \le k] / \hat d$ the score of sample i. It is not let
     below 1. The interval is for the dimension that N samples show: that of a curved, noisy or
     high-dimensional cloud depends on N, see `two_nn_by_scale`.
 
-    Copies of a sample are left out but for one, so that no distance is zero; `n` counts what is
-    left. "constant features": all samples are copies of one. "not enough samples": fewer than 50
-    distinct ones, or neighbours all equally far, as on a lattice.
+    Memory is O(N w) and the cost O(N^2 w): for more than some thousand samples, pass those of a
+    `Reservoir`.
 
-    Memory O(N w), cost O(N^2 w): for more than some thousand samples, those of a `Reservoir`.
+    References
+    ----------
+    .. [1] Facco, d'Errico, Rodriguez and Laio, "Estimating the intrinsic dimension of datasets by a
+       minimal neighborhood information", Scientific Reports 7, 2017.
+    .. [2] Denti, Doimo, Laio and Mira, Scientific Reports 12, 2022, for the likelihood.
+    .. [3] Epstein and Sobel, "Life testing", JASA 48, 1953, for the censoring.
 
-    Raises: ValueError if X is not finite and 2-D, `discarded` not in [0, 1), `level` not in (0, 1).
-    Source: Facco, d'Errico, Rodriguez and Laio, "Estimating the intrinsic dimension of datasets by
-    a minimal neighborhood information", Scientific Reports 7, 2017; the likelihood: Denti, Doimo,
-    Laio and Mira, Scientific Reports 12, 2022; the censoring: Epstein and Sobel, "Life testing",
-    JASA 48, 1953.
+    Examples
+    --------
+    A square in a space of ten dimensions has two:
+
+    >>> square = torch.rand(1000, 2, generator=torch.Generator().manual_seed(0))
+    >>> X = torch.cat([square, torch.zeros(1000, 8)], dim=1)
+    >>> found = two_nn(X)
+    >>> print(f"{found.value:.1f} ({found.low:.1f} to {found.high:.1f})")
+    2.1 (1.9 to 2.2)
     """
     if not 0 <= discarded < 1:
         raise ValueError(f"discarded must be at least 0 and below 1, got {discarded}.")
@@ -133,14 +187,34 @@ def two_nn(
 def two_nn_by_scale(
     X: Float[Tensor, "sample width"], *, n_scales: int = 4, **options: float
 ) -> list[Estimate]:
-    """`two_nn` of X, and of its first half, quarter, ...: larger and larger neighbourhoods.
+    """Return `two_nn` of X, of its first half, its first quarter, and so on.
 
-    Rows must be in random order, as a `Reservoir` gives them. A dimension that holds over a factor
-    of samples is a property of the data; one that falls as samples get fewer is noise about
-    something of fewer dimensions, and one that rises with N is limited by N.
+    Fewer samples have larger neighbourhoods. A dimension that holds over a factor of samples is a
+    property of the data. One that falls as samples get fewer is noise about something of fewer
+    dimensions, and one that rises with N is limited by N.
 
-    Raises: ValueError as `two_nn`, or for fewer than 1 scale.
-    Source: Facco et al. 2017, "block analysis".
+    Parameters
+    ----------
+    X : Tensor
+        (sample, width) features, their rows in random order, as a `Reservoir` gives them.
+    n_scales : int
+        How many sizes, at least 1.
+    **options : float
+        `discarded` and `level` of `two_nn`.
+
+    Returns
+    -------
+    list of Estimate
+        That of all rows first.
+
+    Raises
+    ------
+    ValueError
+        As `two_nn`, or for fewer than 1 scale.
+
+    References
+    ----------
+    .. [1] Facco, d'Errico, Rodriguez and Laio, Scientific Reports 7, 2017, "block analysis".
     """
     return [two_nn(part, **options) for part in _halves(X, n_scales)]
 
@@ -153,7 +227,7 @@ def _halves(X: Tensor, n_scales: int) -> Iterator[Tensor]:
 
 
 def _inflation(score: Tensor, indices: Tensor) -> float:
-    """How many times the variance of the scores' sum is that of independent ones; at least 1."""
+    """Return how many times as large as for independent ratios the variance is; at least 1."""
     n = len(score)
     first = torch.arange(n).repeat_interleave(2)
     pairs = torch.stack([first, indices.cpu().flatten()], dim=1).sort(dim=1).values

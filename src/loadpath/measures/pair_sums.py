@@ -1,9 +1,9 @@
 r"""Streamed sums of pairs of features up to fourth order, for what needs no sample twice.
 
-For samples $x_i, y_i$ of n, all about their means, $a_i = |x_i|^2$ and $b_i = |y_i|^2$:
+For n samples $x_i, y_i$ about their means, write $a_i = |x_i|^2$ and $b_i = |y_i|^2$. The sums are
 $C = \sum x_i y_i^\top$, $\sum a$, $\sum b$, $\sum ab$, $\sum a y$ and $\sum b x$. The last two are
-there so that the means may move: two sets of samples merge exactly, and every set is centred at
-its own mean before anything is squared, so that an offset of the features costs no digits.
+there so that the means may move: two sets of samples merge exactly, and every set is centred at its
+own mean before anything is squared, so that an offset of the features costs no digits.
 """
 
 from __future__ import annotations
@@ -20,21 +20,39 @@ from loadpath.threads import torch_threads
 
 
 class PairSums:
-    r"""Streamed, mergeable sums of the features X and Y of the same samples, in float64.
+    r"""Sums of the features X and Y of the same samples: streamed, mergeable, in float64.
 
-    >>> sums = PairSums(width_x=100, width_y=50)
-    >>> for X, Y in batches:                      # (sample, width) each, any float type
-    ...     sums.update(X, Y)
-    >>> sums.hsic()
+    Parameters
+    ----------
+    width_x : int
+        Width of X.
+    width_y : int, optional
+        Width of Y. If it is left out, X is paired with itself, and `update` takes X alone.
 
-    `PairSums(width_x)` pairs X with itself, and its `update` takes X alone. Memory
-    O(width_x width_y) whatever the number of samples, cost 2 b width_x width_y for b rows.
+    Raises
+    ------
+    ValueError
+        For a width below 1.
 
-    Raises: ValueError for a width below 1; see `update` and `merge`.
+    Notes
+    -----
+    Memory is O(width_x width_y) whatever the number of samples, and the cost is
+    2 b width_x width_y operations for b rows.
+
+    Examples
+    --------
+    >>> X = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
+    >>> sums = PairSums(width_x=3, width_y=3)
+    >>> for rows in X.split(50):
+    ...     sums.update(rows, 2 * rows)
+    >>> sums.count
+    200
+    >>> exact = float((2 * torch.cov(X.T)).square().sum())
+    >>> round(sums.biased_hsic() / exact, 6)
+    1.0
     """
 
     def __init__(self, width_x: int, width_y: int | None = None) -> None:
-        """Start with no samples; `width_y` None pairs X with itself."""
         check_count("width_x", width_x, 1)
         self.itself = width_y is None
         """Whether Y is X."""
@@ -43,27 +61,29 @@ class PairSums:
         self.count = 0
         """Number of samples seen."""
         self.epsilon = 0.0
-        """Coarsest rounding of the features seen: the epsilon of their dtype."""
+        """Coarsest rounding of the features seen: the epsilon of their type."""
         self.mean_x = torch.zeros(width_x, dtype=torch.float64)
+        """Mean of X, (width_x,)."""
         self.mean_y = torch.zeros(width_y, dtype=torch.float64)
+        """Mean of Y, (width_y,)."""
         self.cross = self.mean_x.new_zeros(width_x, width_y)
-        r"""$C = \sum x y^\top$ about the means, (width_x, width_y)."""
+        r"""Products $C = \sum x y^\top$ about the means, (width_x, width_y)."""
         self._a, self._b, self._ab = 0.0, 0.0, 0.0
         self._ay, self._bx = torch.zeros_like(self.mean_y), torch.zeros_like(self.mean_x)
 
     @property
     def scatter_x(self) -> float:
-        r"""$\sum |x|^2$ about the mean."""
+        r"""Sum $\sum |x|^2$ about the mean."""
         return self._a
 
     @property
     def scatter_y(self) -> float:
-        r"""$\sum |y|^2$ about the mean."""
+        r"""Sum $\sum |y|^2$ about the mean."""
         return self._b
 
     @property
     def constant(self) -> bool:
-        """Whether X or Y varies between samples by no more than rounding of its dtype can."""
+        """Whether X or Y varies between samples by no more than rounding of its type can."""
         for mean, total in ((self.mean_x, self._a), (self.mean_y, self._b)):
             size = (float(mean.square().sum()) + total / max(self.count, 1)) ** 0.5
             if (total / max(self.count, 1)) ** 0.5 <= noise_floor(self.epsilon, size):
@@ -72,10 +92,20 @@ class PairSums:
 
     @torch.no_grad()
     def update(self, X: Any, Y: Any = None) -> None:
-        """Take in more samples: X (sample, width_x) and Y (sample, width_y).
+        """Add more samples.
 
-        Raises: ValueError if they are not finite, not of these widths, or differ in length, and if
-        Y is given to a pair of X with itself, or not given to another.
+        Parameters
+        ----------
+        X : Tensor or array_like
+            (sample, width_x) features.
+        Y : Tensor or array_like, optional
+            (sample, width_y) features of the same samples, unless X is paired with itself.
+
+        Raises
+        ------
+        ValueError
+            If they are not finite, not of these widths, or differ in length, and if Y is given to a
+            pair of X with itself, or not given to another.
         """
         if (Y is None) != self.itself:
             state = "missing" if Y is None else "given"
@@ -95,12 +125,25 @@ class PairSums:
         batch.cross = x.T @ y
         batch._a, batch._b, batch._ab = float(a.sum()), float(b.sum()), float(a @ b)
         batch._ay, batch._bx = a @ y, b @ x
-        self.__dict__.update(self._and(batch).__dict__)
+        self.__dict__.update(self._joined(batch).__dict__)
 
     def merge(self, other: PairSums) -> PairSums:
-        """Sums of both sets of samples, as a new object; associative up to rounding.
+        """Return the sums of both sets of samples, as a new object.
 
-        Raises: ValueError if the two differ in width, or one alone pairs X with itself.
+        Parameters
+        ----------
+        other : PairSums
+            Sums of the same widths over other samples.
+
+        Returns
+        -------
+        PairSums
+            The sums over all samples. Merging is associative up to rounding.
+
+        Raises
+        ------
+        ValueError
+            If the two differ in width, or one alone pairs X with itself.
         """
         if self.cross.shape != other.cross.shape or self.itself != other.itself:
             mine, its = (
@@ -108,11 +151,24 @@ class PairSums:
                 for sums in (self, other)
             )
             raise ValueError(f"other must have {mine}, got {its}.")
-        return self._and(other)
+        return self._joined(other)
 
     def hsic(self) -> float:
-        r"""HSIC_1 of linear kernels, the unbiased estimate of $\|\mathrm{Cov}(x, y)\|_F^2$.
+        r"""Return HSIC_1 of linear kernels, the unbiased estimate of $\|\mathrm{Cov}(x, y)\|_F^2$.
 
+        Returns
+        -------
+        float
+            Units of $x^2 y^2$. It may be negative where x and y have little in common; of X with
+            itself it never is.
+
+        Raises
+        ------
+        ValueError
+            With fewer than 4 samples.
+
+        Notes
+        -----
         With $\tilde K$ the kernel $x_i^\top x_j$ without its diagonal and $\tilde L$ that of y,
 
         $$\mathrm{HSIC}_1 = \frac{1}{n(n-3)} \Big[ \mathrm{Tr}\, \tilde K \tilde L
@@ -131,49 +187,73 @@ class PairSums:
         $$\mathrm{HSIC}_1 = \frac{1}{n(n-3)} \Big[ \|C\|_F^2 - \frac{n}{n-2} \sum ab
         + \frac{\sum a \sum b}{(n-1)(n-2)} \Big].$$
 
-        Units of $x^2 y^2$; may be negative where x and y have little in common, and of X with
-        itself never. No matrix of N x N is formed.
+        No matrix of N x N is formed.
 
-        Raises: ValueError with fewer than 4 samples.
-        Source: Song, Smola, Gretton, Bedo and Borgwardt, "Feature selection via dependence
-        maximization", JMLR 13, 2012, equation 5.
+        References
+        ----------
+        .. [1] Song, Smola, Gretton, Bedo and Borgwardt, "Feature selection via dependence
+           maximization", JMLR 13, 2012, equation 5.
         """
         n = self._at_least_4()
         products = self._ab * n / (n - 2) - self._a * self._b / ((n - 1) * (n - 2))
         return (float(self.cross.square().sum()) - products) / (n * (n - 3))
 
     def biased_hsic(self) -> float:
-        r"""$\|C\|_F^2 / (n-1)^2$, the plug-in estimate, too large by order 1/n.
+        r"""Return $\|C\|_F^2 / (n-1)^2$, the plug-in estimate, too large by order 1/n.
 
-        Raises: ValueError with fewer than 2 samples.
-        Source: Gretton, Bousquet, Smola and Schoelkopf, ALT 2005.
+        Returns
+        -------
+        float
+            Units of $x^2 y^2$.
+
+        Raises
+        ------
+        ValueError
+            With fewer than 2 samples.
+
+        References
+        ----------
+        .. [1] Gretton, Bousquet, Smola and Schoelkopf, ALT 2005.
         """
         if self.count < 2:
             raise ValueError(f"sums must have seen at least 2 samples, got {self.count}.")
         return float(self.cross.square().sum()) / (self.count - 1) ** 2
 
     def trace_product(self) -> float:
-        r"""Unbiased estimate of $\mathrm{Tr}\, \Sigma_x\, \mathrm{Tr}\, \Sigma_y$.
+        r"""Return the unbiased estimate of $\mathrm{Tr}\, \Sigma_x\, \mathrm{Tr}\, \Sigma_y$.
 
-        The mean of $\frac14 |x_i - x_j|^2 |y_k - y_l|^2$ over four different samples, written in
-        sums, all about the means:
+        Returns
+        -------
+        float
+            Units of $x^2 y^2$.
+
+        Raises
+        ------
+        ValueError
+            With fewer than 4 samples.
+
+        Notes
+        -----
+        It is the mean of $\frac14 |x_i - x_j|^2 |y_k - y_l|^2$ over four different samples, written
+        in sums, all about the means:
 
         $$\frac{1}{n(n-3)} \Big[ \frac{n^2 - 3n + 1}{(n-1)(n-2)} \sum a \sum b
         + \frac{2}{(n-1)(n-2)} \|C\|_F^2 - \frac{n}{n-2} \sum ab \Big].$$
 
-        (Over ordered pairs $\sum_{i \ne j} \frac12 |x_i - x_j|^2 = n \sum a$. Of the product
-        $n^2 \sum a \sum b$ of two such sums, the terms that share a sample are subtracted: with
+        Over ordered pairs $\sum_{i \ne j} \frac12 |x_i - x_j|^2 = n \sum a$. From the product
+        $n^2 \sum a \sum b$ of two such sums, the terms that share a sample are subtracted. With
         $\sum_j \frac12 |x_i - x_j|^2 = \frac12 (n a_i + \sum a)$, those that share one or two
         samples amount to $4 \sum_i \frac14 (n a_i + \sum a)(n b_i + \sum b)
-        = n^2 \sum ab + 3 n \sum a \sum b$, counting pairs equal in both twice; these are
+        = n^2 \sum ab + 3 n \sum a \sum b$, which counts pairs equal in both twice. These are
         $2 \sum_{ij} \frac14 |x_i - x_j|^2 |y_i - y_j|^2
         = n \sum ab + \sum a \sum b + 2 \|C\|_F^2$. What is left, divided by
-        n (n-1) (n-2) (n-3), is the above.) For X with itself it is the estimator of Himeno and
-        Yamada, and `hsic` that of $\mathrm{Tr}\, \Sigma^2$ beside it.
+        n (n-1) (n-2) (n-3), is the above. For X with itself it is the estimator of Himeno and
+        Yamada [1]_, and `hsic` that of $\mathrm{Tr}\, \Sigma^2$ beside it.
 
-        Raises: ValueError with fewer than 4 samples.
-        Source: Himeno and Yamada, "Estimations for some functions of covariance matrix in high
-        dimension under non-normality and its applications", J. Multivariate Analysis 130, 2014.
+        References
+        ----------
+        .. [1] Himeno and Yamada, "Estimations for some functions of covariance matrix in high
+           dimension under non-normality and its applications", J. Multivariate Analysis 130, 2014.
         """
         n = self._at_least_4()
         squares = float(self.cross.square().sum())
@@ -182,11 +262,22 @@ class PairSums:
 
     @torch_threads(1)
     def singular_values(self) -> Float[Tensor, " mode"]:
-        """Singular values of X about its mean, falling, min(n - 1, width) of them at most.
+        """Return the singular values of X about its mean.
 
-        From C of X with itself, so that what is below about 1e-7 of the largest is 0. Cost O(w^3).
+        Returns
+        -------
+        Tensor
+            (mode,) the largest first, min(n - 1, width) of them at most; units of X.
 
-        Raises: ValueError if X was not paired with itself, or without samples.
+        Raises
+        ------
+        ValueError
+            If X was not paired with itself, or without samples.
+
+        Notes
+        -----
+        They come from C of X with itself, so that what is below about 1e-7 of the largest is 0.
+        The cost is O(w^3).
         """
         if self.count == 0:
             raise ValueError("sums must have seen at least one sample, got 0.")
@@ -202,11 +293,11 @@ class PairSums:
             raise ValueError(f"sums must have seen at least 4 samples, got {self.count}.")
         return self.count
 
-    def _and(self, other: PairSums) -> PairSums:
-        r"""Both sets about their common means.
+    def _joined(self, other: PairSums) -> PairSums:
+        r"""Return the sums of both sets, about their common means.
 
-        Of one set, with x', y' about its own means, so that $\sum x' = \sum y' = 0$, and
-        $x = x' + \delta$, $y = y' + \epsilon$ about the common ones: $C$ grows by
+        Within one set, x' and y' are about its own means, so that $\sum x' = \sum y' = 0$, and
+        $x = x' + \delta$, $y = y' + \epsilon$ about the common ones. Then $C$ grows by
         $n \delta \epsilon^\top$, $a = a' + 2 \delta^\top x' + |\delta|^2$ and b likewise, and the
         sums of products follow by expanding them (`_moved`).
         """
@@ -221,6 +312,7 @@ class PairSums:
         device = self.cross.device
         gap_x = other.mean_x.to(device) - self.mean_x
         gap_y = other.mean_y.to(device) - self.mean_y
+        # By the gap and not as a weighted mean: means that agree stay as they are.
         both.mean_x = self.mean_x + gap_x * (other.count / n)
         both.mean_y = self.mean_y + gap_y * (other.count / n)
         C, a, b, ab, ay, bx = self._moved(gap_x * (-other.count / n), gap_y * (-other.count / n))
@@ -230,7 +322,7 @@ class PairSums:
         return both
 
     def _moved(self, d: Tensor, e: Tensor) -> tuple[Tensor, float, float, float, Tensor, Tensor]:
-        """C, sums of a, b, ab, ay and bx with d added to every x and e to every y."""
+        """Return C and the sums of a, b, ab, ay, bx with d added to every x and e to every y."""
         n, device = self.count, d.device
         C, ay, bx = self.cross.to(device), self._ay.to(device), self._bx.to(device)
         dd, ee, Ce, Cd = float(d @ d), float(e @ e), C @ e, C.T @ d
@@ -247,7 +339,18 @@ class PairSums:
 
 @torch_threads(1)
 def narrow(rows: Float[Tensor, "sample width"]) -> Float[Tensor, "sample feature"]:
-    """Features no wider than they are many, with the same inner products between samples."""
+    """Return features no wider than they are many, with the same inner products between samples.
+
+    Parameters
+    ----------
+    rows : Tensor
+        (sample, width) features of any width.
+
+    Returns
+    -------
+    Tensor
+        (sample, feature) in their type; themselves where they are narrow.
+    """
     if rows.shape[1] <= len(rows):
         return rows
     return torch.linalg.qr(rows.double().T, mode="r").R.T.to(rows.dtype)

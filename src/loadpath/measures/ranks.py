@@ -1,13 +1,14 @@
 r"""Effective dimensions of a layer's covariance, corrected for the number of samples.
 
-Of the eigenvalues $\lambda_k$ of the covariance of the features, and their roots $\sigma_k$:
+The covariance of the features has eigenvalues $\lambda_k$, with roots $\sigma_k$:
 
-- participation ratio $(\sum \lambda_k)^2 / \sum \lambda_k^2$: directions of much variance;
-- effective rank $\exp(-\sum p_k \log p_k)$, $p_k = \sigma_k / \sum \sigma_k$: a long weak tail
-  counts for more.
+- the participation ratio $(\sum \lambda_k)^2 / \sum \lambda_k^2$ counts directions of much
+  variance;
+- the effective rank $\exp(-\sum p_k \log p_k)$, $p_k = \sigma_k / \sum \sigma_k$, gives more
+  weight to a long weak tail.
 
 Both are 1 for one direction and r for r equal ones. From N samples of a wide layer both plug-in
-values are too small, for N samples span at most N - 1 directions.
+values are too small, because N samples span at most N - 1 directions.
 """
 
 from __future__ import annotations
@@ -26,21 +27,37 @@ from loadpath.statistics import N_GROUPS, Estimate, Grouped, groups_of, jackknif
 LEAST = 20
 """Samples below which neither has a number."""
 SAMPLES_PER_RANK = 6.0
-"""Samples that an effective rank of 1 takes: fewer, and there is no number."""
+"""Samples needed for each of the effective rank; with fewer there is no number."""
 LARGEST_CORRECTION = 0.1
 """Share of an effective rank that its correction may be; a larger one is not trusted."""
 LEFT_OVER = 1 / 6
-"""Share of the correction that is taken to be left of the bias, at most."""
+"""The most that is taken to be left of the bias, as a share of the correction."""
 
 
 def self_sums(
     X: Float[Tensor, "sample width"], *, n_groups: int = N_GROUPS, seed: int = 0
 ) -> list[PairSums]:
-    """Sums of X with itself, its samples dealt into groups by `seed`: what both ranks take.
+    """Return the sums that both ranks need, of features that are at hand.
 
-    Of X wider than it has samples, those of its samples in as many coordinates.
+    Parameters
+    ----------
+    X : Tensor
+        (sample, width) features of one layer.
+    n_groups : int
+        Into how many groups the samples are dealt for the interval, at least 2.
+    seed : int
+        Seed of the dealing.
 
-    Raises: ValueError if X is not finite and 2-D.
+    Returns
+    -------
+    list of PairSums
+        Those of each group, of X with itself. If X is wider than it has samples, they are in as
+        many coordinates as there are samples, which changes neither rank.
+
+    Raises
+    ------
+    ValueError
+        If X is not finite and 2-D.
     """
     rows = narrow(X) if X.ndim == 2 else X
     groups = Grouped(lambda: PairSums(rows.shape[-1]), n_groups)
@@ -49,36 +66,99 @@ def self_sums(
 
 
 def participation_ratio(parts: Sequence[PairSums], *, level: float = 0.95) -> Estimate:
-    r"""Participation ratio from the sums of every group, with a jackknife interval.
+    r"""Return the participation ratio of a layer, with a jackknife interval.
 
-    $(\mathrm{Tr}\,\Sigma)^2 / \mathrm{Tr}\,\Sigma^2$, both estimated without bias by
-    `PairSums.trace_product` and `PairSums.hsic`. What bias is left is that of a ratio, of order
-    1/n and independent of the width, and the jackknife takes it off: fewer samples than directions
-    will do. (Of r equal directions the plug-in value is near $r / (1 + r / n)$.)
+    Parameters
+    ----------
+    parts : sequence of PairSums
+        The sums of every group of samples, of the layer with itself.
+    level : float
+        Confidence level of the interval, between 0 and 1.
 
-    "not enough samples": fewer than 20. "constant features": up to rounding of their dtype.
+    Returns
+    -------
+    Estimate
+        Between 1 and the width, but for its error; dimensionless. The status is "not enough
+        samples" with fewer than 20, and "constant features" where they vary by no more than the
+        rounding of their type.
 
-    Raises: ValueError if the sums are not of X with itself.
-    Source: Himeno and Yamada, J. Multivariate Analysis 130, 2014 for the traces.
+    Raises
+    ------
+    ValueError
+        If the sums are not of X with itself, or `level` is not between 0 and 1.
+
+    Notes
+    -----
+    In $(\mathrm{Tr}\,\Sigma)^2 / \mathrm{Tr}\,\Sigma^2$ both are estimated without bias [1]_, by
+    `PairSums.trace_product` and `PairSums.hsic`. What bias is left is that of a ratio, of order 1/n
+    and independent of the width, and the jackknife takes it off: fewer samples than directions will
+    do. (Of r equal directions the plug-in value is near $r / (1 + r / n)$.)
+
+    References
+    ----------
+    .. [1] Himeno and Yamada, J. Multivariate Analysis 130, 2014.
+
+    Examples
+    --------
+    >>> X = torch.randn(200, 10, generator=torch.Generator().manual_seed(0))
+    >>> found = participation_ratio(self_sums(X))
+    >>> print(f"{found.value:.1f} ({found.low:.1f} to {found.high:.1f})")
+    10.0 (9.6 to 10.4)
     """
     blocked = _blocked(parts)
     return blocked or jackknife(parts, _ratio, level=level, correct_bias=True)
 
 
 def effective_rank(parts: Sequence[PairSums], *, level: float = 0.95) -> Estimate:
-    r"""Effective rank from the sums of every group: jackknife value and interval.
+    r"""Return the effective rank of a layer, with an interval.
 
-    The bias of order 1/n is taken off by the jackknife; the interval is wider than the jackknife's
-    by a sixth of that correction on either side, more than what was seen to be left of it.
-    "not enough samples": fewer than 20, or than 6 for each of the corrected rank, or a correction
-    of more than a tenth; "constant features": up to rounding of their dtype.
+    Parameters
+    ----------
+    parts : sequence of PairSums
+        The sums of every group of samples, of the layer with itself.
+    level : float
+        Confidence level of the interval, between 0 and 1.
 
-    No rule can see directions so weak that N samples do not show them at all: see
-    `docs/measures.md` for a spectrum whose rank is missed by more than the interval.
+    Returns
+    -------
+    Estimate
+        Between 1 and the width, but for its error; dimensionless. The status is "not enough
+        samples" with fewer than 20, with fewer than 6 for each of the corrected rank, or where the
+        correction is more than a tenth. It is "constant features" where they vary by no more than
+        the rounding of their type.
 
-    Raises: ValueError if the sums are not of X with itself.
-    Source: Roy and Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO
-    2007; the correction and the rule are ours.
+    Raises
+    ------
+    ValueError
+        If the sums are not of X with itself, or `level` is not between 0 and 1.
+
+    Notes
+    -----
+    With $\sigma_k$ the singular values of the centred features, and
+    $p_k = \sigma_k / \sum \sigma_k$, the effective rank is $\exp(-\sum p_k \log p_k)$ [1]_. The
+    correction and the rules are this project's: the jackknife takes off the bias of order 1/n, and
+    the interval is wider than the jackknife's by a sixth of that correction on either side, more
+    than what was seen to be left of it.
+
+    No rule can see directions so weak that N samples do not show them at all; `docs/measures.md`
+    has a spectrum whose rank is missed by more than the interval.
+
+    References
+    ----------
+    .. [1] Roy and Vetterli, "The effective rank: a measure of effective dimensionality", EUSIPCO
+       2007.
+
+    Examples
+    --------
+    Five directions of one size, and five of a tenth of it, have an effective rank of 6.78:
+
+    >>> scale = torch.tensor([1.0] * 5 + [0.1] * 5)
+    >>> X = scale * torch.randn(500, 10, generator=torch.Generator().manual_seed(0))
+    >>> found = effective_rank(self_sums(X))
+    >>> print(f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})")
+    6.78 (6.72 to 6.85)
+    >>> effective_rank(self_sums(X[:10])).status
+    'not enough samples'
     """
     blocked = _blocked(parts)
     if blocked:
@@ -93,18 +173,54 @@ def effective_rank(parts: Sequence[PairSums], *, level: float = 0.95) -> Estimat
 
 
 def effective_rank_of_spectrum(s: Float[Tensor, " mode"]) -> float:
-    """Effective rank of singular values as they are; 0 if all are 0.
+    """Return the effective rank of singular values as they are.
 
-    Raises: ValueError if `s` is not finite, nonnegative and 1-D.
+    Parameters
+    ----------
+    s : Tensor
+        (mode,) singular values.
+
+    Returns
+    -------
+    float
+        Dimensionless; 0 if all are 0.
+
+    Raises
+    ------
+    ValueError
+        If `s` is not finite, nonnegative and 1-D.
+
+    Examples
+    --------
+    >>> round(effective_rank_of_spectrum(torch.ones(3)), 6)
+    3.0
     """
     p = _shares(s)
     return math.exp(float(torch.special.entr(p).sum())) if len(p) else 0.0
 
 
 def participation_ratio_of_spectrum(s: Float[Tensor, " mode"]) -> float:
-    """Participation ratio of singular values (not their squares) as they are; 0 if all are 0.
+    """Return the participation ratio of singular values as they are.
 
-    Raises: ValueError if `s` is not finite, nonnegative and 1-D.
+    Parameters
+    ----------
+    s : Tensor
+        (mode,) singular values, and not their squares.
+
+    Returns
+    -------
+    float
+        Dimensionless; 0 if all are 0.
+
+    Raises
+    ------
+    ValueError
+        If `s` is not finite, nonnegative and 1-D.
+
+    Examples
+    --------
+    >>> participation_ratio_of_spectrum(torch.tensor([2.0, 2.0, 0.0]))
+    2.0
     """
     p = _shares(s)
     return float(p.square().sum().square() / p.pow(4).sum()) if len(p) else 0.0

@@ -1,7 +1,7 @@
 r"""Ridge regression in two ways: one keeps small singular values, the other costs less.
 
-Both minimize $\|H B - y\|_F^2 + \alpha \|B\|_F^2$ over B, for rows that are centred already, so that
-the constant is not penalized. Their answers agree to rounding and not to the last digit: for 200
+Both minimize $\|H B - y\|_F^2 + \alpha \|B\|_F^2$ over B. Rows are centred already, so that the
+constant is not penalized. Their answers agree to rounding and not to the last digit: for 200
 random samples of 10 features they differ by 2.5e-16 in 29 of 30 coefficients.
 """
 

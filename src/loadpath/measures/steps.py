@@ -7,7 +7,8 @@ $c = \tilde L$ the leakage is gone: $\hat A$ is a plain residual stream,
 $\partial_p \hat A = \phi(\hat A) W^\top$. So leakage and growth are two descriptions of one path
 of directions, and what does not depend on the description is
 $\tilde L + \log(|A_1| / |A_0|) = \log(|\hat A_1| / |\hat A_0|)$: the growth of the plain stream. It
-is the leakage of that description in which the representation keeps its size.
+is the leakage of that description in which the representation keeps its size. [LR] is Jacot and
+Kaiser, arXiv:2405.17573.
 
 In a residual net whose blocks normalize what they read (pre-norm: transformers),
 $A_l = A_{l-1} + f_l(A_{l-1} / |A_{l-1}|)$, blocks see directions only, whatever $f_l$ is, and the
@@ -15,8 +16,8 @@ same holds sample by sample and exactly: the direction $u = A / |A|$ obeys
 $\partial u = -(\partial \log |A|)\, u + f / |A|$, a leaky flow whose leakage is the growth rate.
 What an early layer wrote is diluted by the factor $e^{-\text{depth}}$ at the end.
 
-So the effective depth of layer l is $\log(|A_l| / |A_{l-1}|)$, and of several layers the sum. It
-is not the number of layers, nor how much is computed: see `effective_depth`.
+So the effective depth of layer l is $\log(|A_l| / |A_{l-1}|)$, and that of several layers is the
+sum. It is neither the number of layers nor how much is computed: see `effective_depth`.
 """
 
 from __future__ import annotations
@@ -37,34 +38,47 @@ StepKind = Literal["sample", "rms"]
 
 @dataclass
 class StepSums:
-    r"""Streamed, mergeable sums over samples of a step from A_{l-1} to A_l, in float64.
+    r"""Sums over samples of a step from A_{l-1} to A_l: streamed, mergeable, in float64.
 
+    The two may be any two layers of one shape, such as the first and the last. Memory is that of
+    six numbers.
+
+    Examples
+    --------
     >>> sums = StepSums()
-    >>> for before, after in batches:             # (sample, width) each, of one shape
-    ...     sums.update(before, after)
-    >>> sums.relative_step()
-
-    The two may be any two layers of one shape, as first and last. Memory: seven numbers.
+    >>> A = torch.randn(100, 5, generator=torch.Generator().manual_seed(0))
+    >>> for rows in A.split(30):
+    ...     sums.update(rows, 2 * rows)
+    >>> round(sums.relative_step(), 6), round(sums.turn(), 6), round(sums.growth(), 6)
+    (0.5, 0.0, 0.693147)
     """
 
     count: int = 0
     """Number of samples seen."""
     before: float = 0.0
-    r"""$\sum |A_{l-1}|^2$."""
+    r"""Sum $\sum |A_{l-1}|^2$."""
     after: float = 0.0
-    r"""$\sum |A_l|^2$."""
+    r"""Sum $\sum |A_l|^2$."""
     moved: float = 0.0
-    r"""$\sum |A_l - A_{l-1}|^2$."""
+    r"""Sum $\sum |A_l - A_{l-1}|^2$."""
     growing: int = 0
     """Samples that are zero neither before nor after."""
     log_growth: float = 0.0
-    r"""$\sum \log(|A_l| / |A_{l-1}|)$ over these."""
+    r"""Sum $\sum \log(|A_l| / |A_{l-1}|)$ over these samples."""
 
     @torch.no_grad()
     def update(self, before: Any, after: Any) -> None:
-        """Take in more samples: A_{l-1} and A_l, (sample, width) each.
+        """Add more samples.
 
-        Raises: ValueError if they are not finite and of one shape.
+        Parameters
+        ----------
+        before, after : Tensor
+            (sample, width) A_{l-1} and A_l of the same samples.
+
+        Raises
+        ------
+        ValueError
+            If they are not finite and of one shape.
         """
         everything = torch.zeros(len(before), dtype=torch.int64)
         (more,) = self.split_by_group(everything, 1, before, after)
@@ -75,9 +89,26 @@ class StepSums:
     def split_by_group(
         cls, groups: Tensor, n_groups: int, before: Any, after: Any
     ) -> list[StepSums]:
-        """Sums of each group of samples, from one pass over all of them.
+        """Return the sums of each group of samples, from one pass over all of them.
 
-        Raises: ValueError as `update`.
+        Parameters
+        ----------
+        groups : Tensor
+            (sample,) group numbers from 0 to `n_groups` - 1.
+        n_groups : int
+            How many groups there are.
+        before, after : Tensor
+            (sample, width) A_{l-1} and A_l of the same samples.
+
+        Returns
+        -------
+        list of StepSums
+            Those of every group, also where it has no samples.
+
+        Raises
+        ------
+        ValueError
+            If the two are not finite and of one shape.
         """
         start = as_rows("before", before)
         end = as_rows("after", after, shape=tuple(start.shape)).to(start.device)
@@ -94,7 +125,18 @@ class StepSums:
         ]
 
     def merge(self, other: StepSums) -> StepSums:
-        """Sums of both sets of samples, as a new object."""
+        """Return the sums of both sets of samples, as a new object.
+
+        Parameters
+        ----------
+        other : StepSums
+            Sums over other samples.
+
+        Returns
+        -------
+        StepSums
+            The sums over all samples.
+        """
         return StepSums(
             self.count + other.count,
             self.before + other.before,
@@ -105,18 +147,29 @@ class StepSums:
         )
 
     def relative_step(self) -> float:
-        r"""$\|A_l - A_{l-1}\|_F / \|A_l\|_F$; NaN where A_l is 0.
+        r"""Return the step relative to where it ends, $\|A_l - A_{l-1}\|_F / \|A_l\|_F$.
 
-        [LR]'s c_l, the `speed` of `loadpath.mechanics.profile`, times the layer step rho_l.
+        Returns
+        -------
+        float
+            $c_l$ of [LR]: the `speed` of `loadpath.mechanics.profile` times the layer step rho_l.
+            Dimensionless; NaN where A_l is 0.
         """
         return math.sqrt(self.moved / self.after) if self.after > 0 else math.nan
 
     def turn(self) -> float:
-        r"""Angle between A_{l-1} and A_l over all samples, in radians, 0 to pi; NaN if one is 0.
+        r"""Return the angle between A_{l-1} and A_l over all samples.
 
+        Returns
+        -------
+        float
+            Radians, from 0 to pi; NaN if one of the two is 0.
+
+        Notes
+        -----
+        It is what is left of the step without growth, and scaling either changes nothing:
         $4 \sin^2(\theta / 2) = (\|A_l - A_{l-1}\|^2 - (\|A_l\| - \|A_{l-1}\|)^2) /
-        \|A_l\| \|A_{l-1}\|$: what is left of the step without growth. Scaling either changes
-        nothing.
+        \|A_l\| \|A_{l-1}\|$.
         """
         if self.before == 0 or self.after == 0:
             return math.nan
@@ -125,13 +178,24 @@ class StepSums:
         return 2 * math.asin(min(1.0, math.sqrt(sideways / (4 * a * b))))
 
     def growth(self, kind: StepKind = "sample") -> float:
-        r"""Logarithm of how many times larger A_l is than A_{l-1}; NaN where one is 0.
+        r"""Return the logarithm of how many times larger A_l is than A_{l-1}.
 
-        "sample": the mean over samples of $\log(|A_l| / |A_{l-1}|)$, which is what a block that
-        normalizes every sample sees; samples that are 0 before or after are left out. "rms":
-        $\log(\|A_l\|_F / \|A_{l-1}\|_F)$, which the largest samples decide.
+        Parameters
+        ----------
+        kind : {"sample", "rms"}
+            "sample" is the mean over samples of $\log(|A_l| / |A_{l-1}|)$, which is what a block
+            that normalizes every sample sees; samples that are 0 before or after are left out.
+            "rms" is $\log(\|A_l\|_F / \|A_{l-1}\|_F)$, which the largest samples decide.
 
-        Raises: ValueError for another `kind`.
+        Returns
+        -------
+        float
+            Dimensionless; NaN where one of the two is 0.
+
+        Raises
+        ------
+        ValueError
+            For another `kind`.
         """
         check_kind(kind)
         if kind == "sample":
@@ -142,36 +206,99 @@ class StepSums:
 
 
 def relative_step(parts: Sequence[StepSums], *, level: float = 0.95) -> Estimate:
-    r"""$c_l = \|A_l - A_{l-1}\|_F / \|A_l\|_F$ from the sums of every group, with an interval.
+    r"""Return the relative step of a layer, with an interval.
 
-    "constant features": A_l is 0 for every sample. Misleads where a layer mostly rescales: a step
-    of its own size along A counts as one across it (`turn` leaves that out), and where the steps of
-    several layers cancel.
+    Parameters
+    ----------
+    parts : sequence of StepSums
+        The sums of every group of samples.
+    level : float
+        Confidence level of the interval, between 0 and 1.
 
-    Source: Jacot and Kaiser, arXiv:2405.17573, section on discretization; there divided by rho_l.
+    Returns
+    -------
+    Estimate
+        $c_l = \|A_l - A_{l-1}\|_F / \|A_l\|_F$, dimensionless. The status is "constant features"
+        where A_l is 0 for every sample.
+
+    Raises
+    ------
+    ValueError
+        If `level` is not between 0 and 1.
+
+    Notes
+    -----
+    It misleads where a layer mostly rescales, since a step along A counts as one of the same size
+    across it (`turn` leaves that out), and where the steps of several layers cancel.
+
+    References
+    ----------
+    .. [1] Jacot and Kaiser, arXiv:2405.17573, section on discretization; there divided by rho_l.
     """
-    return _of_steps(parts, StepSums.relative_step, level)
+    return _estimated(parts, StepSums.relative_step, level)
 
 
 def turn(parts: Sequence[StepSums], *, level: float = 0.95) -> Estimate:
-    """Angle in radians between A_{l-1} and A_l from the sums of every group, with an interval."""
-    return _of_steps(parts, StepSums.turn, level)
+    """Return the angle between A_{l-1} and A_l, with an interval.
+
+    Parameters
+    ----------
+    parts : sequence of StepSums
+        The sums of every group of samples.
+    level : float
+        Confidence level of the interval, between 0 and 1.
+
+    Returns
+    -------
+    Estimate
+        Radians, from 0 to pi. The status is "constant features" where one of the two is 0 for every
+        sample.
+
+    Raises
+    ------
+    ValueError
+        If `level` is not between 0 and 1.
+    """
+    return _estimated(parts, StepSums.turn, level)
 
 
 def effective_depth(
     parts: Sequence[StepSums], *, decay: float = 1.0, kind: StepKind = "sample", level: float = 0.95
 ) -> Estimate:
-    r"""Effective depth of a step from its growth, from the sums of every group, with an interval.
+    r"""Return the effective depth of a step, read off its growth, with an interval.
 
-    $\log(|A_l| / |A_{l-1}|) - \log d$, with d = `decay` the factor that the layer itself puts on
-    the stream: 1 in a plain residual net, $d_l = 1 - \rho_l \tilde L$ or
-    $e^{-\rho_l \tilde L}$ in a Leaky ResNet (`LeakyResNet.coefficients`), and the product of
-    factors over several layers. Dimensionless, the units of $\tilde L$; adds up over layers. Of an
-    exponential-step Leaky ResNet the whole is $\tilde L + \log(|A_L| / |A_0|)$, with biases too; of
-    an Euler-step one $-\sum_l \log(1 - \rho_l \tilde L)$ takes the place of $\tilde L$.
+    Parameters
+    ----------
+    parts : sequence of StepSums
+        The sums of every group of samples.
+    decay : float
+        The factor d that the layer itself puts on the stream, positive: 1 in a plain residual net,
+        $d_l = 1 - \rho_l \tilde L$ or $e^{-\rho_l \tilde L}$ in a Leaky ResNet
+        (`LeakyResNet.coefficients`), and the product of factors over several layers.
+    kind : {"sample", "rms"}
+        How growth is averaged over samples; see `StepSums.growth`.
+    level : float
+        Confidence level of the interval, between 0 and 1.
 
-    Negative: the layer shrinks the stream, erasing more than it adds. "constant features": the
-    stream is 0. It misleads
+    Returns
+    -------
+    Estimate
+        $\log(|A_l| / |A_{l-1}|) - \log d$, dimensionless, the units of $\tilde L$; it adds up over
+        layers. Negative where the layer shrinks the stream, erasing more than it adds. The status
+        is "constant features" where the stream is 0.
+
+    Raises
+    ------
+    ValueError
+        For a `decay` that is not positive and finite, another `kind`, or a `level` not between 0
+        and 1.
+
+    Notes
+    -----
+    For an exponential-step Leaky ResNet the whole is $\tilde L + \log(|A_L| / |A_0|)$, with biases
+    too; for an Euler-step one $-\sum_l \log(1 - \rho_l \tilde L)$ takes the place of $\tilde L$.
+    The reading of growth as depth is this project's; it rests on the output-scaling symmetry of
+    [1]_. It misleads
 
     - in post-norm nets and wherever something between the two layers rescales the stream: what is
       left of the growth is 0 by construction; pass the stream before its normalization;
@@ -182,24 +309,46 @@ def effective_depth(
     - where blocks read the stream without normalizing it and are not homogeneous (tanh, GELU at
       small scale, large biases): growth then changes what they compute, and is no symmetry.
 
-    Raises: ValueError for a `decay` that is not positive and finite, or another `kind`.
-    Source: the output-scaling symmetry of Jacot and Kaiser, arXiv:2405.17573, section 1; reading
-    growth as depth is ours.
+    References
+    ----------
+    .. [1] Jacot and Kaiser, arXiv:2405.17573, section 1.
+
+    Examples
+    --------
+    A layer that doubles every sample has a depth of log 2:
+
+    >>> A = torch.randn(100, 5, generator=torch.Generator().manual_seed(0))
+    >>> parts = [StepSums() for _ in range(5)]
+    >>> for part, rows in zip(parts, A.split(20)):
+    ...     part.update(rows, 2 * rows)
+    >>> round(effective_depth(parts).value, 6)
+    0.693147
     """
     check_kind(kind)
     if not (math.isfinite(decay) and decay > 0):
         raise ValueError(f"decay must be positive and finite, got {decay}.")
     undamped = math.log(decay)
-    return _of_steps(parts, lambda sums: sums.growth(kind) - undamped, level)
+    return _estimated(parts, lambda sums: sums.growth(kind) - undamped, level)
 
 
 def check_kind(kind: str) -> None:
-    """Refuse an unknown kind of growth."""
+    """Refuse an unknown kind of growth.
+
+    Parameters
+    ----------
+    kind : str
+        What was given.
+
+    Raises
+    ------
+    ValueError
+        If it is neither "sample" nor "rms".
+    """
     if kind not in ("sample", "rms"):
         raise ValueError(f"kind must be 'sample' or 'rms', got {kind!r}.")
 
 
-def _of_steps(
+def _estimated(
     parts: Sequence[StepSums], statistic: Callable[[StepSums], float], level: float
 ) -> Estimate:
     whole = merged(parts)

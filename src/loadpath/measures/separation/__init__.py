@@ -1,8 +1,8 @@
 """Data separation: what each layer does to the spread of classes, and how the layers share it.
 
-`log_separation` measures one layer and `LoadCurve` all layers of a net; `ClassMoments` does the same
-for data that comes in batches. `neural_collapse` looks at the last layer, and `target_separation`
-and `target_probe` take real targets in place of classes.
+`log_separation` measures one layer and `LoadCurve` all layers of a net; `ClassMoments` is for data
+that comes in batches. `neural_collapse` looks at the last layer, and `target_separation` and
+`target_probe` take real targets in place of classes.
 """
 
 from loadpath.measures.separation.bootstrap import Array

@@ -1,8 +1,8 @@
 r"""Scatter of one layer's features between classes and within them, and its log separation.
 
-The covariances $\Sigma_b = F_b^\top F_b$ and $\Sigma_w = F_w^\top F_w$ are kept as their factors F. A
-singular value of F is the root of an eigenvalue of $\Sigma$, so that directions down to 1e-13 of the
-largest keep their digits, and ranks can be told.
+The covariances $\Sigma_b = F_b^\top F_b$ and $\Sigma_w = F_w^\top F_w$ are kept as their factors F.
+A singular value of F is the root of an eigenvalue of $\Sigma$, so that directions down to 1e-13 of
+the largest keep their digits, and ranks can be told.
 """
 
 from __future__ import annotations
