@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from loadpath.leaky_resnet.model import LeakyResNet
+from loadpath import LeakyResNet
 from loadpath.record import features
 
 
