@@ -8,7 +8,7 @@ import pytest
 from loadpath.spring_block import phase_diagram
 from loadpath.spring_block.networks import CNN, MLP, PANELS, BatchSize, Recipe
 from loadpath.spring_block.phase_diagram import Setting
-from loadpath.spring_block.phase_diagram.panels import make_noise
+from loadpath.spring_block.phase_diagram.setting import make_noise
 
 SMALL = dict(n_train=200, epochs=3)
 

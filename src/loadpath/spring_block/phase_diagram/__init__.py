@@ -2,8 +2,7 @@
 
 from loadpath.spring_block.phase_diagram.beside_chain import beside_chain, draw_from_chain
 from loadpath.spring_block.phase_diagram.cells import axes, collect, measure, run
-from loadpath.spring_block.phase_diagram.panels import NOISES, Panel
-from loadpath.spring_block.phase_diagram.setting import Setting
+from loadpath.spring_block.phase_diagram.setting import NOISES, Panel, Setting
 from loadpath.spring_block.phase_diagram.straightness import Correlation, correlation
 
 __all__ = [

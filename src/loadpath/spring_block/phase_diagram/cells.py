@@ -15,8 +15,7 @@ from loadpath.measures.separation import KINDS
 from loadpath.results import Status
 from loadpath.spring_block.networks import SLOPES, Trained, build_classifier, train
 from loadpath.spring_block.phase_diagram.curves import falling_curves, finite_concavity
-from loadpath.spring_block.phase_diagram.panels import axis_value
-from loadpath.spring_block.phase_diagram.setting import Setting
+from loadpath.spring_block.phase_diagram.setting import Setting, axis_value
 
 
 def measure(*, slope: float, noise: float, seed: int, **setting: Any) -> xr.Dataset:

@@ -11,23 +11,23 @@ from loadpath.checks import check_count
 from loadpath.data import Data, check_options, load
 from loadpath.measures.separation import KINDS
 from loadpath.spring_block.networks import (
+    PANELS,
+    BatchSize,
     CNNShape,
+    DataNoise,
+    Dropout,
     Engine,
+    LearningRate,
     MLPShape,
+    Noise,
     Recipe,
     Shape,
     check_job,
     choose_engine,
 )
-from loadpath.spring_block.phase_diagram.panels import (
-    NOISES,
-    Network,
-    Panel,
-    make_noise,
-    paper_recipe,
-    paper_values,
-)
 
+Panel = Literal["data noise", "learning rate", "dropout", "batch size"]
+Network = Literal["MLP", "CNN"]
 Source = Literal["digits", "mnist", "fashion-mnist", "cifar10", "npz"]
 
 SOURCES: tuple[Source, ...] = ("digits", "mnist", "fashion-mnist", "cifar10", "npz")
@@ -36,6 +36,17 @@ PAPER_SAMPLES = {"image_size": 10, "n_train": 2560, "n_test": 5000}
 """Pixels a side and training samples of [SB]; test samples as many as half of mnist10k leaves."""
 WIDTHS: dict[Network, int] = {"MLP": 100, "CNN": 20}
 """Features of an MLP's layer and channels of a CNN's in [SB]."""
+CNN_RECIPE = Recipe(epochs=2000, rate=1e-4)
+"""How [SB] trains the CNN."""
+CNN_DROPOUTS = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
+"""Rates of dropout at which [SB] trains the CNN."""
+NOISES: dict[Panel, type[DataNoise | LearningRate | Dropout | BatchSize]] = {
+    "data noise": DataNoise,
+    "learning rate": LearningRate,
+    "dropout": Dropout,
+    "batch size": BatchSize,
+}
+"""The kind of noise of each panel."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +200,7 @@ class Setting:
         ValueError
             If the noise is out of its range.
         """
-        base = paper_recipe(self.panel, self.network)
+        base = CNN_RECIPE if self.network == "CNN" else PANELS[self.panel].recipe
         if self.epochs is not None:
             base = replace(base, epochs=self.epochs)
         return base.under(make_noise(self.panel, noise))
@@ -202,7 +213,9 @@ class Setting:
         list of float
             Values of the panel's axis. Batches are at most as large as the data.
         """
-        values = paper_values(self.panel, self.network)
+        if self.network == "CNN" and self.panel == "dropout":
+            return list(CNN_DROPOUTS)
+        values = [value for noise in PANELS[self.panel].noises for value in vars(noise).values()]
         if self.panel == "batch size":
             n_train = len(self.samples().x_train)
             values = list(dict.fromkeys(min(size, n_train) for size in values))
@@ -229,8 +242,6 @@ class Setting:
             If a cell cannot run; the sentence names the argument and its value.
         """
         data = self.samples()
-        for seed in axes["seed"]:
-            check_count("seed", seed, 0)
         for noise in axes["noise"]:
             recipe = self.recipe(noise)
             if recipe.batch_size is not None and recipe.batch_size > len(data.x_train):
@@ -242,13 +253,32 @@ class Setting:
                 shape = self.shape(data, recipe, slope=slope)
             # All slopes alike: whether data, batches and noise suit does not hang on them.
             check_job(shape, data, recipe, seed=0, record_every=self.record_every, kinds=KINDS)
-        return replace(
+        whole = replace(
             self,
             width=WIDTHS[self.network] if self.width is None else self.width,
             epochs=recipe.epochs,
             engine=choose_engine(shape, self.engine),
             fingerprint=fingerprint(data),
         )
+        for seed in axes["seed"]:
+            check_count("seed", seed, 0)
+        return whole
+
+
+def make_noise(panel: Panel, value: float) -> Noise:
+    """Return the noise at a place of the panel's axis: a share, a rate or a size."""
+    make: Any = NOISES[panel]
+    if make is BatchSize:
+        if value != int(value):
+            raise ValueError(f"noise must be a whole number for batch size, got {value}.")
+        return BatchSize(int(value))
+    noise: Noise = make(float(value))
+    return noise
+
+
+def axis_value(panel: Panel, value: float) -> float:
+    """Return a place of the panel's axis as files name it: sizes of batches are whole."""
+    return int(value) if panel == "batch size" and value == int(value) else value
 
 
 def fingerprint(data: Data) -> str:
