@@ -71,12 +71,34 @@ _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def stamp(ds: xr.Dataset, **parameters: object) -> xr.Dataset:
-    """Return a copy of `ds` with provenance in its attrs: versions, time (UTC), parameters.
+    """Return a copy of a result with provenance in its attrs: versions, time (UTC), parameters.
 
-    Numbers and strings among `parameters` become attrs under their own names; `parameters`
-    holds all of them as one JSON object, so that lists, None and booleans survive too.
+    Parameters
+    ----------
+    ds : Dataset
+        The result.
+    **parameters : object
+        What it was made with: plain values, arrays, tensors, paths and dataclasses. Numbers and
+        strings become attrs under their own names. The attr `parameters` holds all of them as one
+        JSON object, so that lists, None and booleans survive too.
 
-    Raises: ValueError if a parameter has the name of a provenance attr or has no JSON form.
+    Returns
+    -------
+    Dataset
+        The copy.
+
+    Raises
+    ------
+    ValueError
+        If a parameter has the name of a provenance attr, or has no JSON form.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> import loadpath as lp
+    >>> ds = lp.results.stamp(xr.Dataset({"load": 1.5}), effective_depth=7.0, seed=0)
+    >>> ds.attrs["effective_depth"], ds.attrs["parameters"]
+    (7.0, '{"effective_depth": 7.0, "seed": 0}')
     """
     provenance = {
         "schema_version": SCHEMA_VERSION,
@@ -98,17 +120,62 @@ def stamp(ds: xr.Dataset, **parameters: object) -> xr.Dataset:
 
 
 def with_parameters(ds: xr.Dataset, **parameters: object) -> xr.Dataset:
-    """Return a copy of a stamped `ds`, stamped anew with more parameters; new values win.
+    """Return a copy of a stamped result, stamped anew with more parameters.
 
-    Raises: ValueError as `stamp`.
+    Parameters
+    ----------
+    ds : Dataset
+        A stamped result.
+    **parameters : object
+        As for `stamp`; they win over those that it has.
+
+    Returns
+    -------
+    Dataset
+        The copy.
+
+    Raises
+    ------
+    ValueError
+        As `stamp` does.
     """
     return stamp(ds, **{**json.loads(ds.attrs["parameters"]), **parameters})
 
 
 def save(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
-    """Write `ds` to `path` as netCDF, whole or not at all; stamps it first if it is not stamped.
+    """Write a result as netCDF, whole or not at all; it is stamped first if it is not stamped.
 
-    Raises: FileExistsError if `path` exists and `overwrite` is not set.
+    Parameters
+    ----------
+    ds : Dataset
+        The result.
+    path : path-like
+        The file; missing folders are made.
+    overwrite : bool, optional
+        Whether an earlier file is replaced.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists and `overwrite` is False.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import xarray as xr
+    >>> import loadpath as lp
+    >>> ds = xr.Dataset({"load": ("layer", [1.0, 0.5], {"units": "1"})})
+    >>> path = lp.results.save(ds, Path(tempfile.mkdtemp()) / "run.nc")
+    >>> lp.results.load(path)["load"].values
+    array([1. , 0.5])
+    >>> lp.results.save(ds, path)
+    Traceback (most recent call last):
+    FileExistsError: ...run.nc' exists already and overwrite is False.
     """
     if "schema_version" not in ds.attrs:
         ds = stamp(ds)
@@ -120,8 +187,32 @@ def save(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = Fals
 def load(path: str | os.PathLike[str]) -> xr.Dataset:
     """Read a result wholly into memory and close its file.
 
-    Raises: FileNotFoundError if there is no such file; ValueError if it is not netCDF-4, is cut
-    short, or was written with another schema version.
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    Dataset
+        The result, as it was saved.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not netCDF-4, is cut short, or was written with another schema version.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import xarray as xr
+    >>> import loadpath as lp
+    >>> path = Path(tempfile.mkdtemp()) / "run.nc"
+    >>> _ = lp.results.save(xr.Dataset({"load": 1.5}), path)
+    >>> lp.results.load(path)["load"].item()
+    1.5
     """
     path = Path(path)
     if not path.is_file():
@@ -151,9 +242,28 @@ def save_tensors(
     metadata: Mapping[str, str],
     overwrite: bool = False,
 ) -> Path:
-    """Write tensors to one safetensors file, whole or not at all; `metadata` has its "format".
+    """Write tensors to one safetensors file, whole or not at all.
 
-    Raises: FileExistsError if `path` exists and `overwrite` is not set.
+    Parameters
+    ----------
+    tensors : mapping of str to Tensor
+        The tensors under their names.
+    path : path-like
+        The file.
+    metadata : mapping of str to str
+        What is written beside them; its "format" says what the file is.
+    overwrite : bool, optional
+        Whether an earlier file is replaced.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists and `overwrite` is False.
     """
     from safetensors import torch as safetensors
 
@@ -166,10 +276,30 @@ def save_tensors(
 def load_tensors(
     path: str | os.PathLike[str], *, format: str, what: str
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a file that `save_tensors` wrote, `what` in the reader's words.
+    """Read the tensors and the metadata of a file that `save_tensors` wrote.
 
-    Raises: FileNotFoundError if there is no such file; ValueError if it is cut short, or of another
-    format.
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    format : str
+        The "format" that its metadata must have.
+    what : str
+        What the file is in the reader's words, for messages.
+
+    Returns
+    -------
+    tensors : dict of str to Tensor
+        The tensors.
+    metadata : dict of str to str
+        What was written beside them.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is cut short, or of another format.
     """
     from safetensors import SafetensorError
     from safetensors import torch as safetensors
@@ -194,9 +324,26 @@ def load_tensors(
 
 
 def write_text_atomic(path: str | os.PathLike[str], text: str, *, overwrite: bool = False) -> Path:
-    """Write `text` to `path` in UTF-8, whole or not at all.
+    """Write text to a file in UTF-8, whole or not at all.
 
-    Raises: FileExistsError if `path` exists and `overwrite` is not set.
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    text : str
+        What it is to hold.
+    overwrite : bool, optional
+        Whether an earlier file is replaced.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists and `overwrite` is False.
     """
     with atomic_path(path, overwrite=overwrite) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -208,9 +355,24 @@ def atomic_path(path: str | os.PathLike[str], *, overwrite: bool = False) -> Ite
     """Yield a temporary path beside `path`, which takes its place if the block succeeds.
 
     The data reach the disk before the name does, so a crash leaves the old file or the new one,
-    never a part. If the block raises, the temporary file is removed. Makes missing folders.
+    never a part. If the block raises, the temporary file is removed. Missing folders are made.
 
-    Raises: FileExistsError if `path` exists and `overwrite` is not set, before the block runs.
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    overwrite : bool, optional
+        Whether an earlier file is replaced.
+
+    Yields
+    ------
+    Path
+        Where to write.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists and `overwrite` is False, before the block runs.
     """
     path = Path(path)
     if path.exists() and not overwrite:
@@ -237,6 +399,7 @@ def _flush(path: Path) -> None:
 
 
 def _version(package: str) -> str:
+    """Return the installed version of a package."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -244,7 +407,7 @@ def _version(package: str) -> str:
 
 
 def _plain(value: object) -> object:
-    """JSON form of what json does not know: arrays and tensors, dataclasses, paths."""
+    """Return the JSON form of what json does not know: arrays and tensors, dataclasses, paths."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

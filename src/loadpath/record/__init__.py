@@ -1,14 +1,9 @@
 """Recording of any nn.Module, layer by layer in one pass; streamed, mergeable second moments.
 
->>> for recorded in record.stream(model, loader):          # layers found by themselves
-...     for layer, rows in recorded.features.items():      # (row, width), in order of running
-...         use(rows, recorded.labels_of(layer), recorded.sample[layer])
->>> recorded.description.layers[layer]                     # what "the output of the layer" means
-
-`stream` runs the model and puts everything back; `Reduction` says how maps and sequences become
-rows; `second_moments(record.stream(...))` makes `Moments` of every layer. `Streamed` sums merge:
-with `merge`, across processes with `all_merge`, and through files with `save_sums` and `load_sums`.
-`Sketch` narrows wide features; `Moments(width, sketch=record.WIDE)` does so by itself.
+`stream` runs the model and puts everything back. `Reduction` says how maps and sequences become
+rows. `second_moments(record.stream(...))` makes `Moments` of every layer. Sums merge with `merge`,
+across processes with `all_merge`, and through files with `save_sums` and `load_sums`. `Sketch`
+narrows wide features; `Moments(width, sketch=record.WIDE)` does so by itself.
 """
 
 from loadpath.record.activations import ACTIVATIONS, features
@@ -21,14 +16,23 @@ from loadpath.record.hooks import (
     replacing_method,
     watching,
 )
-from loadpath.record.merging import all_merge, load_sums, save_sums
-from loadpath.record.moments import Block, Moments, Rows
 from loadpath.record.paths import PathNet, is_path_net
-from loadpath.record.reduction import Maps, Reduced, Reduction, Tokens, mapped, tensor_of
+from loadpath.record.recorded import Description, Recorded
+from loadpath.record.reduction import Maps, Reduced, Reduction, Tokens
 from loadpath.record.selection import Layers, Site, select, sites_of, unwrapped
-from loadpath.record.sketch import WIDE, Sketch
-from loadpath.record.streamed import Streamed
-from loadpath.record.streaming import INPUT, Description, Recorded, second_moments, stream
+from loadpath.record.streaming import INPUT, second_moments, stream
+from loadpath.record.structures import mapped, tensor_of
+from loadpath.record.sums import (
+    WIDE,
+    Block,
+    Moments,
+    Rows,
+    Sketch,
+    Streamed,
+    all_merge,
+    load_sums,
+    save_sums,
+)
 from loadpath.record.visiting import device_of, visit
 
 __all__ = [

@@ -16,8 +16,8 @@ aten = torch.ops.aten
 class Activation:
     """An elementwise nonlinearity, with its derivative as a function of its own output.
 
-    `backward(grad, S)` multiplies `grad` in place by the derivative where the output was S, so
-    that the adjoint recursion keeps one tensor a layer. `gain` is E[phi(z)^2] for z ~ N(0, 1).
+    `backward(grad, S)` multiplies `grad` in place by the derivative where the output was S, so that
+    the adjoint recursion keeps one tensor a layer. `gain` is E[phi(z)^2] for z ~ N(0, 1).
     """
 
     forward: Callable[[Tensor], Tensor]

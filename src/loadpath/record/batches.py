@@ -46,16 +46,29 @@ class Batch:
         return next((t for t in _tensors(self) if t.is_floating_point()), None)
 
     def run(self, model: nn.Module) -> Any:
-        """What the model makes of it."""
+        """Return what the model makes of the batch."""
         return model(*self.args, **self.kwargs)
 
 
 def batches_of(loader: Any, model: nn.Module) -> Iterable[Any]:
-    """What to iterate over: a loader, or a `Data`, whose training samples are cut into batches.
+    """Return what yields batches: a loader as it is, or the training samples of a `Data`, cut up.
 
-    The inputs of a `Data` get the floating-point type of the model.
+    Parameters
+    ----------
+    loader : iterable or Data
+        What the user passed.
+    model : nn.Module
+        The model, whose floating-point type the inputs of a `Data` get.
 
-    Raises: ValueError for what would be taken apart wrongly, or not at all.
+    Returns
+    -------
+    iterable
+        Batches, as `prepare` takes them.
+
+    Raises
+    ------
+    ValueError
+        For what would be taken apart wrongly, such as a tensor or a Dataset, or not at all.
     """
     if isinstance(loader, Data):
         return _batches_of_data(loader, model)
@@ -70,6 +83,7 @@ def batches_of(loader: Any, model: nn.Module) -> Iterable[Any]:
 
 
 def _batches_of_data(data: Data, model: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield inputs in the model's type, with labels where there are any, else targets."""
     own = (t for t in chain(model.parameters(), model.buffers()) if t.is_floating_point())
     dtype = next((t.dtype for t in own), data.x_train.dtype)
     labels = data.y_train if data.labels_train is None else data.labels_train
@@ -86,16 +100,36 @@ def prepare(
     split: Split | None = None,
     pass_labels: bool = False,
 ) -> Batch:
-    """The call of the model that batch `number`, `raw`, stands for.
+    """Return the call of the model that one batch of a loader stands for.
 
     A tensor x is model(x); a pair (x, y) is model(x) with labels y; a dict is model(**dict), but
-    `labels` or `label` are taken out of it, and given to the model only with `pass_labels`. `split`
-    does this in place of these rules: its inputs are a tensor, a tuple of arguments, or a dict.
-    Tensors go to `device`. In dicts, `attention_mask` (other than 0: a token) and torch's own
-    `src_key_padding_mask` (True: padding) say what is padding.
+    `labels` or `label` are taken out of it. In dicts, `attention_mask` (other than 0: a token) and
+    torch's own `src_key_padding_mask` (True: padding) say what is padding.
 
-    Raises: ValueError that says which batch, for one of another kind, without samples, with labels
-    of another length, or with a sample that is all padding.
+    Parameters
+    ----------
+    raw : Any
+        What the loader yielded.
+    number : int
+        Which batch it is, from 0.
+    device : torch.device
+        Where tensors go.
+    split : callable, optional
+        A function from `raw` to (inputs, labels), in place of these rules. Its inputs are a tensor,
+        a tuple of arguments, or a dict.
+    pass_labels : bool, optional
+        Whether the model of a dict batch is given its labels too.
+
+    Returns
+    -------
+    Batch
+        Arguments, labels and mask.
+
+    Raises
+    ------
+    ValueError
+        For a batch of another kind, without samples, with labels of another length, or with a
+        sample that is all padding; the message says which batch.
     """
     inputs, labels = _halves(raw, number) if split is None else split(raw)
     args: tuple[Any, ...] = ()
@@ -123,6 +157,7 @@ def prepare(
 
 
 def _halves(raw: Any, number: int) -> tuple[Any, Any]:
+    """Return inputs and labels of a batch, or refuse one of an unknown kind."""
     if isinstance(raw, Tensor | np.ndarray):
         return raw, None
     if isinstance(raw, Mapping):
@@ -140,6 +175,7 @@ def _halves(raw: Any, number: int) -> tuple[Any, Any]:
 
 
 def _moved(value: Any, device: torch.device) -> Any:
+    """Return the same structure with its tensors and arrays on `device`."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "iufb":
         value = torch.from_numpy(np.require(value, requirements=["C", "W"]))
     if isinstance(value, Tensor):
@@ -155,6 +191,7 @@ def _moved(value: Any, device: torch.device) -> Any:
 
 
 def _labels(labels: Any, number: int, count: int) -> Tensor | None:
+    """Return labels on the CPU, once it is known that every sample has one."""
     if labels is None:
         return None
     try:
@@ -173,6 +210,7 @@ def _labels(labels: Any, number: int, count: int) -> Tensor | None:
 
 
 def _mask(kwargs: Mapping[str, Any], number: int, count: int) -> Tensor | None:
+    """Return which tokens are not padding, or None where none is."""
     mask = kwargs.get("attention_mask")
     if mask is None:
         padding = kwargs.get("src_key_padding_mask")
@@ -197,6 +235,7 @@ def _mask(kwargs: Mapping[str, Any], number: int, count: int) -> Tensor | None:
 
 
 def _tensors(batch: Batch) -> Iterator[Tensor]:
+    """Yield the tensors that the model is given with one row a sample, masks left out."""
     named = (v for k, v in batch.kwargs.items() if not k.endswith("mask"))
     for value in chain(batch.args, named):
         if isinstance(value, Tensor) and value.ndim and len(value) == batch.count:

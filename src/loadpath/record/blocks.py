@@ -12,15 +12,15 @@ from typing import Any
 from torch import Tensor, nn
 
 from loadpath.record.paths import is_path_net
-from loadpath.record.reduction import tensor_of
 from loadpath.record.selection import Site, is_scripted, path_sites, sites_of
+from loadpath.record.structures import tensor_of
 
 _IDLE = (nn.Identity, nn.Flatten, nn.Unflatten, nn.modules.dropout._DropoutNd)
 # What hands its input on in evaluation, or only in another shape.
 
 
 class _Same:
-    """Knows a tensor again, unless it was written to since, without keeping it alive."""
+    """A tensor's identity, which does not keep it alive and ends when the tensor is written to."""
 
     def __init__(self, tensor: Tensor) -> None:
         self.tensor, self.version = weakref.ref(tensor), _version(tensor)
@@ -30,11 +30,14 @@ class _Same:
 
 
 def _version(tensor: Tensor) -> int:
+    """Return how often a tensor was written to; 0 for inference tensors, which do not count."""
     return 0 if tensor.is_inference() else tensor._version  # which those do not count
 
 
 @dataclass
 class _Call:
+    """One call of a module in the pass that is watched."""
+
     site: Site
     given: _Same | None
     caller: _Call | None
@@ -51,22 +54,44 @@ class _Call:
 def find_blocks(
     model: nn.Module, run: Callable[[], Any], *, count: int, tokens_first: bool = False
 ) -> tuple[list[Site], str]:
-    """The blocks that a model is a chain of, and how they were found, in words.
+    """Find the blocks that a model is a chain of, by watching one forward pass.
 
-    `run` is one forward pass, on `count` samples, which is watched. Candidates are modules that
-    have modules inside, are called twice or more among siblings of their class (several siblings,
-    or one called again), and put out real numbers, samples first. From all such classes, each at
-    one depth of the module tree, the outermost with the most calls is taken; it is left for one
-    that lies inside of it
-    - if its modules are only stages: what runs inside runs one after the other, each on what the
-      one before gave, and the last one's output is theirs; or
-    - if some module has more siblings of that inner class than there are calls of the outer.
+    Candidates are modules that have modules inside, are called twice or more among siblings of
+    their class (several siblings, or one called again), and put out real numbers, samples first.
+    From all such classes, each at one depth of the module tree, the outermost with the most calls
+    is taken. It is left for a class that lies inside of it in two cases:
+
+    - Its modules are only stages: what runs inside runs one after the other, each on what the one
+      before gave, and the last one's output is theirs.
+    - Some module has more siblings of that inner class than there are calls of the outer.
+
     So one gets the layers of a transformer, of encoder and decoder alike, and the residual blocks
-    of a ResNet through all its stages. A model without such chains is plain: its layers are all
-    the modules without modules inside, but those that do nothing (dropout in evaluation, identity,
+    of a ResNet through all its stages. A model without such chains is plain: its layers are all the
+    modules without modules inside, except those that do nothing (dropout in evaluation, identity,
     flatten). A `PathNet` has its representations A_0 to A_L.
 
-    Raises: ValueError if there is nothing to record.
+    Parameters
+    ----------
+    model : nn.Module
+        The model, inside its wrappers.
+    run : callable
+        One forward pass.
+    count : int
+        Number of samples in that pass.
+    tokens_first : bool, optional
+        Whether sequences come as (token, sample, width).
+
+    Returns
+    -------
+    sites : list of Site
+        The blocks.
+    words : str
+        How they were found.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to record.
     """
     if is_path_net(model):
         return path_sites(
@@ -102,7 +127,7 @@ Key = tuple[type[nn.Module], int]
 
 
 def _chains(calls: list[_Call]) -> dict[Key, list[_Call]]:
-    """Calls of modules with modules inside that are one of several among siblings, by class."""
+    """Return the calls of candidate modules, by class and depth in the module tree."""
     siblings = defaultdict(list)
     for call in calls:
         if call.usable and len(call.site.module._modules):
@@ -115,6 +140,7 @@ def _chains(calls: list[_Call]) -> dict[Key, list[_Call]]:
 
 
 def _choose(groups: dict[Key, list[_Call]], calls: list[_Call]) -> Key:
+    """Return the class and depth of the blocks, by the rule of `find_blocks`."""
     inside: dict[Key, set[Key]] = {
         key: {_key(outer) for call in members for outer in call.callers} & groups.keys() - {key}
         for key, members in groups.items()
@@ -133,6 +159,7 @@ def _choose(groups: dict[Key, list[_Call]], calls: list[_Call]) -> Key:
 
 
 def _longest_run(members: list[_Call]) -> int:
+    """Return the largest number of calls among siblings."""
     runs: dict[str, int] = defaultdict(int)
     for call in members:
         runs[_parent(call)] += 1
@@ -140,15 +167,17 @@ def _longest_run(members: list[_Call]) -> int:
 
 
 def _key(call: _Call) -> Key:
+    """Return the class of a call's module and its depth in the module tree."""
     return type(call.site.module), call.site.name.count(".")
 
 
 def _parent(call: _Call) -> str:
+    """Return the name of the module that holds a call's module."""
     return call.site.name.rpartition(".")[0]
 
 
 def _watch(model: nn.Module, run: Callable[[], Any], count: int, tokens_first: bool) -> list[_Call]:
-    """All calls of one pass in the order in which they ended."""
+    """Return all calls of one pass in the order in which they ended."""
     ended: list[_Call] = []
     stack: list[_Call] = []
 

@@ -18,10 +18,19 @@ Receiver = Callable[[Site, Any], None]
 
 @contextmanager
 def watching(sites: Iterable[Site], receive: Receiver) -> Iterator[None]:
-    """Hand what the sites put out to `take`, as it comes; nothing is left on the model after.
+    """Hand what the sites put out to `receive` as it comes, and leave nothing on the model after.
 
-    A site that is called again is handed over again. `take` must copy or reduce what it is given
-    at once, for what runs next may act in place.
+    Parameters
+    ----------
+    sites : iterable of Site
+        Where outputs are recorded.
+    receive : callable
+        A function of a site and its output. It must copy or reduce what it is given at once, for
+        what runs next may act in place. A site that is called again is handed over again.
+
+    Yields
+    ------
+    None
     """
     paths: dict[nn.Module, list[Site]] = {}
     with ExitStack() as hooks:
@@ -54,7 +63,21 @@ def _watching_path(net: Any, nodes: list[Site], receive: Receiver) -> AbstractCo
 
 @contextmanager
 def replacing_method(owner: nn.Module, method: str, function: Callable[..., Any]) -> Iterator[None]:
-    """Within, `function` takes the place of a method of this one object."""
+    """Put `function` in the place of a method of this one object, within the block.
+
+    Parameters
+    ----------
+    owner : nn.Module
+        The object; others of its class keep their method.
+    method : str
+        Name of the method.
+    function : callable
+        What is called in its place, without the object itself.
+
+    Yields
+    ------
+    None
+    """
     attributes = owner.__dict__
     before = attributes.get(method)
     attributes[method] = function  # hides the method of the class
@@ -68,7 +91,7 @@ def replacing_method(owner: nn.Module, method: str, function: Callable[..., Any]
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients within; every module gets its own mode back."""
+    """Keep a model in evaluation mode without gradients; each module gets its mode back."""
     modes = [(module, module.training) for module in model.modules()]
     with ExitStack() as undo:
         if any(training for _, training in modes):
@@ -80,11 +103,20 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """`evaluation_mode`, in which hooks see all that runs.
+    """Keep a model in `evaluation_mode`, and make hooks see all that runs.
 
-    Within, compiled code runs uncompiled, as hooks fire there only; and transformers of torch.nn
-    run layer by layer on plain tensors, not in their fused form for inference. Both are switches
-    of the whole process: not for several threads at once.
+    Compiled code runs uncompiled, as hooks fire there only; and transformers of torch.nn run layer
+    by layer on plain tensors, not in their fused form for inference. Both are switches of the whole
+    process, so this is not for several threads at once.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The model.
+
+    Yields
+    ------
+    None
     """
     with ExitStack() as undo:
         undo.enter_context(evaluation_mode(model))
@@ -98,15 +130,16 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def _restore(model: nn.Module, mode: bool, modes: list[tuple[nn.Module, bool]]) -> None:
+    """Give the model and every module in it the modes that they had."""
     model.train(mode)  # some modules do more than to set a flag
     for module, training in modes:
         module.training = training
 
 
 class OwnRandomness:
-    """Torch's random numbers as they would come from now on, drawn without moving them for others.
+    """A stream of torch's random numbers that is drawn from without moving the one outside.
 
-    Between its blocks, the state is whatever it is outside; in them, it goes on where the block
+    Between its blocks, the state is whatever it is outside. In them, it goes on where the block
     before ended. So a loader shuffles as it would in a plain loop, and after it all the state is as
     if nothing had been drawn.
     """

@@ -45,11 +45,11 @@ class PathNet(Protocol):
 
 
 def _is_size(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 0
+    return not _is_switch(value) and isinstance(value, Integral) and int(value) >= 0
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
+    return not _is_switch(value) and isinstance(value, Real)
 
 
 def _is_activation(value: object) -> bool:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -12,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from loadpath.checks import check_count
+from loadpath.record.structures import tensor_of
 
 Maps = Literal["pool", "positions", "flatten"]
 Tokens = Literal["mean", "class_token", "last_token", "positions"]
@@ -26,61 +24,12 @@ _ALONG_ONE_AXIS = (
     nn.AdaptiveAvgPool1d,
     nn.AdaptiveMaxPool1d,
 )
-_FIRST_CHOICES = ("last_hidden_state", "hidden_states", "logits")
-
-
-def tensor_of(output: Any) -> Tensor | None:
-    """The tensor that stands for what a module put out, or None if there is none.
-
-    A tensor is itself. Of a dict, a Hugging Face ModelOutput or a dataclass it is
-    `last_hidden_state`, else the last of `hidden_states`, else `logits`, else the first tensor in
-    it; of a tuple or list it is the first. Looked for inside what is nested, in order.
-    """
-    if isinstance(output, Tensor):
-        return output
-    if dataclasses.is_dataclass(output) and not isinstance(output, type | Mapping):
-        output = {f.name: getattr(output, f.name) for f in dataclasses.fields(output)}
-    parts: Iterable[Any] = ()
-    if isinstance(output, Mapping):
-        chosen = [output[key] for key in _FIRST_CHOICES if output.get(key) is not None]
-        if chosen and isinstance(chosen[0], list | tuple):  # hidden_states, one a layer
-            chosen[0] = chosen[0][-1:]
-        parts = [*chosen, *output.values()]
-    elif isinstance(output, list | tuple):
-        parts = output
-    return next((t for t in map(tensor_of, parts) if t is not None), None)
-
-
-def mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """The same structure with every tensor in it changed; the one given is left as it is.
-
-    Goes into tuples, lists, dicts, Hugging Face ModelOutputs and dataclasses; whatever else is
-    there, the new structure shares with the old one.
-    """
-    if isinstance(value, Tensor):
-        return change(value)
-    if isinstance(value, Mapping):
-        same: Any = copy.copy(value)
-        for key in value:
-            same[key] = mapped(value[key], change)
-        return same
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        same = copy.copy(value)
-        for field in dataclasses.fields(value):
-            # A frozen one refuses plain assignment.
-            object.__setattr__(same, field.name, mapped(getattr(value, field.name), change))
-        return same
-    if isinstance(value, list | tuple):
-        parts = [mapped(part, change) for part in value]
-        # A namedtuple takes its parts one by one.
-        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
-    return value
 
 
 def runs_along_one_axis(module: nn.Module) -> bool:
-    """Whether a 3-d output of `module` is taken as (sample, channel, position).
+    """Return whether a 3-d output of `module` is taken as (sample, channel, position).
 
-    So it is if the module is or holds a 1-d convolution, pooling or BatchNorm and no Linear.
+    It is if the module is or holds a 1-d convolution, pooling or BatchNorm, and no Linear.
     """
     parts = list(module.modules())
     return any(isinstance(part, _ALONG_ONE_AXIS) for part in parts) and not any(
@@ -89,7 +38,7 @@ def runs_along_one_axis(module: nn.Module) -> bool:
 
 
 class Reduced(NamedTuple):
-    """Rows of one layer's output on one batch."""
+    """The rows of one layer's output on one batch."""
 
     rows: Tensor
     """(row, width), in the type of the output, in memory of their own."""
@@ -101,13 +50,29 @@ class Reduced(NamedTuple):
 
 @dataclass(frozen=True)
 class Reduction:
-    """How outputs become rows.
+    """How the outputs of layers become rows.
 
     (sample,) and (sample, width) are taken as they are. (sample, token, width) is a sequence, and
     what has more axes, or comes from a 1-d convolution, is a map (sample, channel, position, ...).
     A row that averages has rounding of the output's own type.
 
-    Raises: ValueError for an unknown word, or `every` below 1.
+    Raises
+    ------
+    ValueError
+        For an unknown word, or `every` below 1.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import loadpath as lp
+    >>> image = torch.ones(2, 3, 8, 8)                      # (sample, channel, row, column)
+    >>> lp.record.Reduction()("conv", image, count=2).rows.shape
+    torch.Size([2, 3])
+    >>> reduced = lp.record.Reduction(maps="positions", every=4)("conv", image, count=2)
+    >>> reduced.rows.shape, reduced.sample.tolist()
+    (torch.Size([8, 3]), [0, 0, 0, 0, 1, 1, 1, 1])
+    >>> reduced.rule
+    'every 4th position along each axis, a row each'
     """
 
     maps: Maps = "pool"
@@ -145,13 +110,31 @@ class Reduction:
         mask: Tensor | None = None,
         one_axis: bool = False,
     ) -> Reduced:
-        """Rows of an `output` for `count` samples.
+        """Return the rows of a layer's output.
 
-        `mask` is (sample, token), True where a token is not padding; `one_axis` says that a 3-d
-        output is a map along one axis.
+        Parameters
+        ----------
+        name : str
+            Name of the layer, for messages.
+        output : Any
+            What it put out.
+        count : int
+            Number of samples in the batch.
+        mask : Tensor, optional
+            (sample, token), True where a token is not padding.
+        one_axis : bool, optional
+            Whether a 3-d output is a map along one axis.
 
-        Raises: ValueError that calls the layer `name` if there is no floating-point tensor in the
-        output, its first axis is not the samples, or `mask` is of another length.
+        Returns
+        -------
+        Reduced
+            The rows, the sample that each is of, and the rule in words.
+
+        Raises
+        ------
+        ValueError
+            If there is no floating-point tensor in the output, if its first axis is not the
+            samples, or if `mask` is of another length.
         """
         x = tensor_of(output)
         if x is None:
@@ -186,7 +169,7 @@ class Reduction:
         return Reduced(rows, which, rule)
 
     def _of_sequence(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None, str]:
-        """x: (sample, token, width)."""
+        """Return rows of (sample, token, width), the sample of each if not all, and the rule."""
         n, length, width = x.shape
         tokens = "tokens" if mask is None else "tokens that are not padding"
         if self.tokens == "mean":
@@ -209,7 +192,10 @@ class Reduction:
         return x[torch.arange(n, device=x.device), place], None, words
 
     def _of_map(self, x: Tensor) -> tuple[Tensor, Tensor | None, str]:
-        """x: (sample, channel, position, ...), or with the channels last."""
+        """Return the rows of a map, the sample of each if not one a sample, and the rule.
+
+        The map is (sample, channel, position, ...), or has its channels last.
+        """
         if self._has_channels_last(x):
             x = x.movedim(-1, 1)
         if self.maps == "pool":
@@ -228,13 +214,14 @@ class Reduction:
         return rows, which, f"every {self.every}th position along each axis, a row each"
 
     def _has_channels_last(self, x: Tensor) -> bool:
+        """Return whether the channels of a map are its last axis."""
         if self.channels_last is not None:
             return self.channels_last
         return x.ndim == 4 and x.shape[1] == x.shape[2] != x.shape[3]
 
 
 def _mean(x: Tensor, mask: Tensor | None) -> Tensor:
-    """Mean over the tokens, without a copy of x."""
+    """Return the mean over the tokens, without a copy of x."""
     if mask is None:
         return x.mean(1)
     count = mask.sum(1, keepdim=True)

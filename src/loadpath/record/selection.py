@@ -38,14 +38,27 @@ class Site:
         return f"output of {self.name} ({kind})"
 
     def called(self, times: int) -> str:
-        """Name of the layer that its call number `times` in a pass is, from 1."""
+        """Return the name of the layer that its call number `times` in a pass is, from 1."""
         return self.name if times == 1 else f"{self.name}#{times}"
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """The model inside DataParallel, DistributedDataParallel and torch.compile.
+    """Return the model inside DataParallel, DistributedDataParallel and torch.compile.
 
-    Raises: ValueError if it is no module, or scripted.
+    Parameters
+    ----------
+    model : nn.Module
+        The model.
+
+    Returns
+    -------
+    nn.Module
+        What is inside.
+
+    Raises
+    ------
+    ValueError
+        If it is no module, or scripted.
     """
     if not isinstance(model, nn.Module):
         raise ValueError(f"model must be an nn.Module, and it is a {type(model).__name__}.")
@@ -70,15 +83,25 @@ def check_hooks_fire(site: Site) -> None:
 
 
 def is_scripted(module: nn.Module) -> bool:
-    """Whether torch.jit scripted or traced the module."""
+    """Return whether torch.jit scripted or traced the module."""
     return type(module).__module__.startswith("torch.jit")
 
 
 def sites_of(model: nn.Module) -> dict[str, Site]:
-    """Every place in the model by every name that leads to it, in order of registration.
+    """Return every place in the model by every name that leads to it, in order of registration.
 
-    What torch.compile wraps has the name of its wrapper. A `PathNet` has, besides its output,
-    its representations path.0 to path.L.
+    What torch.compile wraps has the name of its wrapper. A `PathNet` has, besides its output, its
+    representations path.0 to path.L.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The model, inside its wrappers.
+
+    Returns
+    -------
+    dict of str to Site
+        The places.
     """
     first: dict[int, str] = {}
     found: dict[str, Site] = {}
@@ -96,20 +119,37 @@ def sites_of(model: nn.Module) -> dict[str, Site]:
 
 
 def path_sites(net: Any, name: str) -> list[Site]:
-    """The representations A_0, ..., A_L of a `PathNet` (a module, too) that is called `name`."""
+    """Return the representations A_0, ..., A_L of a `PathNet` that is called `name`."""
     prefix = f"{name}." if name else ""
     return [Site(f"{prefix}path.{node}", net, node) for node in range(net.depth + 1)]
 
 
 def select(model: nn.Module, layers: Layers) -> tuple[list[Site], str]:
-    """The sites that patterns and classes ask for, in order of registration, and how, in words.
+    """Return the sites that patterns and classes ask for, in order of registration.
 
-    Patterns are matched part by part of the dotted name: `*` stands for (part of) one part, so
-    that "encoder.layer.*" has the layers and not what is in them, and `**` for any number of parts.
-    A class stands for all modules of it.
+    Patterns are matched part by part of the dotted name: `*` stands for (part of) one part, so that
+    "encoder.layer.*" has the layers and not what is in them, and `**` for any number of parts. A
+    class stands for all modules of it.
 
-    Raises: ValueError for one that matches nothing, with the nearest names, and for scripted
-    modules.
+    Parameters
+    ----------
+    model : nn.Module
+        The model, inside its wrappers.
+    layers : str, type, or iterable of these
+        Patterns and classes.
+
+    Returns
+    -------
+    sites : list of Site
+        The places.
+    words : str
+        How they were chosen.
+
+    Raises
+    ------
+    ValueError
+        For a pattern or class that matches nothing, with the nearest names; and for scripted
+        modules.
     """
     known = sites_of(model)
     wanted = [layers] if isinstance(layers, str | type) else list(layers or ())
@@ -134,6 +174,7 @@ def select(model: nn.Module, layers: Layers) -> tuple[list[Site], str]:
 
 
 def _matches(name: list[str], pattern: list[str]) -> bool:
+    """Return whether the parts of a name match those of a pattern."""
     if not pattern:
         return not name
     if pattern[0] == "**":
@@ -142,6 +183,7 @@ def _matches(name: list[str], pattern: list[str]) -> bool:
 
 
 def _no_match(each: str | type, names: list[str]) -> str:
+    """Return the sentence about a pattern or class that matches nothing."""
     if not isinstance(each, str):
         return f"layers asks for {each.__name__}, and the model has no module of that class."
     near = difflib.get_close_matches(each, names, n=3, cutoff=0.5) or names[:3]

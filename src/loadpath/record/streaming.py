@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain, pairwise
+from itertools import chain
 from typing import Any
 
 import torch
@@ -15,71 +14,15 @@ from torch import Tensor, nn
 from loadpath.record.batches import Batch, Split
 from loadpath.record.blocks import find_blocks
 from loadpath.record.hooks import watching
-from loadpath.record.moments import Moments
-from loadpath.record.reduction import Reduction, runs_along_one_axis, tensor_of
+from loadpath.record.recorded import Description, Recorded
+from loadpath.record.reduction import Reduction, runs_along_one_axis
 from loadpath.record.selection import Layers, Site, select, unwrapped
-from loadpath.record.sketch import WIDE
+from loadpath.record.structures import tensor_of
+from loadpath.record.sums import WIDE, Moments
 from loadpath.record.visiting import device_of, visit
 
 INPUT = "input"
 """Name of the layer that is the model's input."""
-
-
-@dataclass(frozen=True)
-class Description:
-    """What the layers of a recording are; the same for all its batches."""
-
-    layers: dict[str, str]
-    """What "the output of layer l" means, in words, by name and in the order in which they ran."""
-    selection: str
-    """How the layers were chosen."""
-    not_called: tuple[str, ...]
-    """Modules that were chosen and did not run."""
-
-    def attrs(self) -> dict[str, str]:
-        """What a result says of it; `layers` as JSON."""
-        return {
-            "layers": json.dumps(self.layers),
-            "layers_selection": self.selection,
-            "layers_not_called": ", ".join(self.not_called),
-        }
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """What a batch left."""
-
-    number: int
-    """Which batch of the loader, from 0."""
-    features: dict[str, Tensor]
-    """Rows (row, width) of every layer, in the order in which they ran; on the CPU, in the type
-    that the model computed them in."""
-    sample: dict[str, Tensor]
-    """For every layer, the sample that each row is of: its number in all of the pass, (row,)."""
-    labels: Tensor | None
-    """Labels or targets as the loader has them, (sample, ...), or None."""
-    output: Any
-    """What the model returned, as it is."""
-    first: int
-    """Number of the batch's first sample in all of the pass."""
-    count: int
-    """Samples in the batch."""
-    description: Description
-    """What the layers are."""
-
-    def labels_of(self, layer: str) -> Tensor | None:
-        """Labels of the rows of a layer, (row, ...)."""
-        return None if self.labels is None else self.labels[self.sample[layer] - self.first]
-
-    def steps(self) -> Iterator[tuple[str, Tensor, Tensor | None]]:
-        """Every layer but the last with its rows A and the step dA from it to the next layer.
-
-        dA = A_next - A in float64, or None where the two differ in width or in rows.
-        """
-        for layer, after in pairwise(self.features):
-            A, B = self.features[layer], self.features[after]
-            alike = A.shape == B.shape and torch.equal(self.sample[layer], self.sample[after])
-            yield layer, A, B.double() - A.double() if alike else None
 
 
 def stream(
@@ -99,26 +42,54 @@ def stream(
     DistributedDataParallel and torch.compile. Whatever happens, hooks are gone and modes and
     torch's random state put back before anything is yielded or raised. No sample is kept.
 
-    Parameters
-    ----------
-    model: any nn.Module; it stays where it is and as it is.
-    loader: yields batches (see `loadpath.record.prepare`), or is a `loadpath.data.Data`.
-    layers: names with * and **, classes, or several of these (see `loadpath.record.select`);
-        None finds blocks by itself, by one more pass of the first batch (see
-        `loadpath.record.find_blocks`).
-    reduction: how outputs become rows (see `Reduction`).
-    device: where the model is, and batches go; that of the model's first parameter if None.
-    max_batches: how many batches at most.
-    split: from a batch to (inputs, labels), for batches of another kind.
-    pass_labels: whether the model of a dict batch gets its labels too.
-
-    The order of layers is that in which they ran on the first batch, and a module's second call
-    in a pass is the layer "name#2". Where the model's input is real numbers it comes first, as the
+    The order of layers is that in which they ran on the first batch, and a module's second call in
+    a pass is the layer "name#2". Where the model's input is real numbers it comes first, as the
     layer "input". A chosen module that does not run is named in `description.not_called`.
 
-    Raises: ValueError for bad arguments, before anything runs; for batches as `prepare`; for a
-    loader that yields nothing; if a layer's output is not finite, with its batch; if layers run in
-    one batch and not in another, or change their width.
+    Parameters
+    ----------
+    model : nn.Module
+        Any model; it stays where it is and as it is.
+    loader : iterable or Data
+        What yields batches (see `loadpath.record.prepare`), or a `loadpath.data.Data`.
+    layers : str, type, or iterable of these, optional
+        Names with * and **, or classes (see `loadpath.record.select`). If left out, blocks are
+        found by one more pass of the first batch (see `loadpath.record.find_blocks`).
+    reduction : Reduction, optional
+        How outputs become rows.
+    device : torch.device or str, optional
+        Where the model is, and batches go; that of the model's first parameter if left out.
+    max_batches : int, optional
+        The most batches that are used.
+    split : callable, optional
+        A function from a batch to (inputs, labels), for batches of another kind.
+    pass_labels : bool, optional
+        Whether the model of a dict batch gets its labels too.
+
+    Yields
+    ------
+    Recorded
+        One for each batch.
+
+    Raises
+    ------
+    ValueError
+        For bad arguments, before anything runs; for batches as `prepare`; for a loader that yields
+        nothing; if a layer's output is not finite, with its batch; and if layers run in one batch
+        and not in another, or change their width.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import loadpath as lp
+    >>> model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    >>> loader = [(torch.ones(5, 3), torch.zeros(5)), (torch.ones(2, 3), torch.zeros(2))]
+    >>> for recorded in lp.record.stream(model, loader):
+    ...     print({layer: tuple(rows.shape) for layer, rows in recorded.features.items()})
+    {'input': (5, 3), '0': (5, 4), '1': (5, 4), '2': (5, 2)}
+    {'input': (2, 3), '0': (2, 4), '1': (2, 4), '2': (2, 2)}
+    >>> recorded.sample["2"].tolist(), recorded.description.layers["0"]
+    ([5, 6], 'output of 0 (Linear), (sample, 4): as it is')
     """
     inner = unwrapped(model)
     chosen = None if layers is None else select(inner, layers)
@@ -136,9 +107,30 @@ def stream(
 def second_moments(
     recording: Iterable[Recorded], *, activation: str = "identity", sketch: int | None = WIDE
 ) -> dict[str, Moments]:
-    """Second moments of every layer of a recording, with the step to the next where shapes agree.
+    """Stream the second moments of every layer of a recording.
 
-    `activation` and `sketch` are those of `Moments`.
+    Parameters
+    ----------
+    recording : iterable of Recorded
+        What `stream` yields.
+    activation : str, optional
+        As for `Moments`.
+    sketch : int, optional
+        As for `Moments`.
+
+    Returns
+    -------
+    dict of str to Moments
+        The moments of every layer, with the step to the next where shapes agree.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import loadpath as lp
+    >>> model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh())
+    >>> moments = lp.record.second_moments(lp.record.stream(model, [torch.ones(5, 3)]))
+    >>> [(layer, each.width, each.velocity) for layer, each in moments.items()]
+    [('input', 3, False), ('0', 4, True), ('1', 4, False)]
     """
     moments: dict[str, Moments] = {}
     for recorded in recording:
@@ -165,6 +157,7 @@ class _Pass:
     one_axis: dict[Site, bool] = field(default_factory=dict)
 
     def record(self, batch: Batch, first: int) -> Recorded:
+        """Run the model on a batch, and return what its layers put out."""
         if self.chosen is None:
             self.chosen = find_blocks(
                 self.model,
@@ -186,7 +179,7 @@ class _Pass:
             if self.description is None:
                 words[name] = f"{kind}, {_shape_in_words(output)}: {rule}"
 
-        def take(site: Site, output: Any) -> None:
+        def receive(site: Site, output: Any) -> None:
             calls[site] += 1
             name = site.called(calls[site])
             times = "" if calls[site] == 1 else f" in its call {calls[site]}"
@@ -197,7 +190,7 @@ class _Pass:
         given = batch.input
         if given is not None and all(site.name != INPUT for site in sites):
             reduce(INPUT, "input of the model", given, False)
-        with watching(sites, take):
+        with watching(sites, receive):
             output = batch.run(self.model)
         if self.description is None:
             self.description = self._describe(words, calls)
@@ -216,6 +209,7 @@ class _Pass:
         )
 
     def _describe(self, words: dict[str, str], calls: Counter[Site]) -> Description:
+        """Return what the layers are, once some of them have run."""
         assert self.chosen is not None
         sites, selection = self.chosen
         if not calls:
@@ -228,6 +222,7 @@ class _Pass:
         return Description(words, selection, missed)
 
     def _check(self, features: dict[str, Tensor], number: int) -> None:
+        """Refuse a batch in which other layers ran, or with another width, NaN or infinity."""
         odd = self.widths.keys() ^ features.keys()
         if odd:
             name = min(odd)
@@ -251,6 +246,7 @@ class _Pass:
 
 
 def _shape_in_words(output: Any) -> str:
+    """Return the shape of an output, with its first axis called sample."""
     x = tensor_of(output)
     sizes = [] if x is None else [str(size) for size in x.shape[1:]]
     return f"({', '.join(['sample', *sizes])})"

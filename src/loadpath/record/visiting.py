@@ -26,15 +26,33 @@ def visit(
     split: Split | None = None,
     pass_labels: bool = False,
 ) -> Iterator[T]:
-    """Yield what `run` makes of every batch and the number of its first sample in all of the pass.
+    """Run a function on every batch of a loader, and yield what it makes of each.
 
     `run` finds the model (`unwrapped`) in evaluation mode, without gradients and as `evaluating`
     has it. Whatever happens, modes and torch's random state are put back before anything is yielded
-    or raised; the loader and `run` draw from random numbers of their own, as a plain loop would.
-    The other arguments are those of `stream`.
+    or raised. The loader and `run` draw from random numbers of their own, as a plain loop would.
 
-    Raises: ValueError for bad arguments, before anything runs; for batches as `prepare`; for a
-    loader that yields nothing.
+    Parameters
+    ----------
+    model : nn.Module
+        The model.
+    loader : iterable or Data
+        What yields batches.
+    run : callable
+        A function of a `Batch` and the number of its first sample in all of the pass.
+    device, max_batches, split, pass_labels
+        As for `stream`.
+
+    Yields
+    ------
+    T
+        What `run` returned.
+
+    Raises
+    ------
+    ValueError
+        For bad arguments, before anything runs; for batches as `prepare`; for a loader that yields
+        nothing.
     """
     if max_batches is not None:
         check_count("max_batches", max_batches, 1)
@@ -47,7 +65,7 @@ def visit(
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Where the model's first parameter or buffer is; the CPU if it has none."""
+    """Return where the model's first parameter or buffer is; the CPU if it has none."""
     own = chain(model.parameters(), model.buffers())
     return next((t.device for t in own), torch.device("cpu"))
 
@@ -60,6 +78,7 @@ def _visit(
     device: torch.device,
     max_batches: int | None,
 ) -> Iterator[T]:
+    """Go through the batches: the part of `visit` that runs when the first is asked for."""
     own = OwnRandomness(device)
     with own():
         left = islice(iter(batches), max_batches)  # a DataLoader draws its shuffle here

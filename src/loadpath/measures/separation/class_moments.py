@@ -150,8 +150,8 @@ class ClassMoments(FeatureMoments):
         """
         return {**super().state(), "counts": self.counts}
 
-    def _take(self, state: Mapping[str, Tensor]) -> None:
-        super()._take(state)
+    def _set_state(self, state: Mapping[str, Tensor]) -> None:
+        super()._set_state(state)
         self.counts = state["counts"]
 
     def merge(self, other: Self) -> Self:

@@ -41,8 +41,8 @@ class FeatureMoments(Streamed):
         """
         return {**super().state(), "epsilon": torch.tensor([self.epsilon], dtype=torch.float64)}
 
-    def _take(self, state: Mapping[str, Tensor]) -> None:
-        super()._take(state)
+    def _set_state(self, state: Mapping[str, Tensor]) -> None:
+        super()._set_state(state)
         self.epsilon = float(state["epsilon"])
 
     def _add_rows(self, Z: Tensor, epsilon: float) -> None:

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from loadpath.record.streamed import Streamed
+from loadpath.record.sums.streamed import Streamed
 from loadpath.results import load_tensors, save_tensors
 
 FORMAT = "loadpath-sums-1"
@@ -23,13 +23,27 @@ S = TypeVar("S", bound=Streamed)
 
 
 def all_merge(sums: S, group: Any = None) -> S:
-    """Sums over the samples of all processes of `group`, in every one of them, as a new object.
+    """Merge the sums of all processes; each gets the whole, with the same bits, as a new object.
 
-    Every process calls it, with sums set up alike; all of them get the same bits. Factors travel,
-    never samples: O(w^2) numbers from each process. Without torch.distributed there is one process,
-    and its sums are returned as they are.
+    Factors travel, never samples: O(w^2) numbers from each process. Without torch.distributed there
+    is one process, and its sums are returned as they are.
 
-    Raises: ValueError in every process if some were set up otherwise.
+    Parameters
+    ----------
+    sums : Streamed
+        The sums of this process. Every process calls with its own, all set up alike.
+    group : ProcessGroup, optional
+        The processes; all of them if left out.
+
+    Returns
+    -------
+    Streamed
+        Sums over the samples of all processes.
+
+    Raises
+    ------
+    ValueError
+        In every process, if some sums were set up otherwise.
     """
     if not (dist.is_available() and dist.is_initialized()):
         return sums
@@ -57,7 +71,7 @@ def all_merge(sums: S, group: Any = None) -> S:
 
 
 def _gathered(tensor: Tensor, group: Any) -> list[Tensor]:
-    """The tensor of every process, on the CPU; NCCL takes and gives them on the GPU."""
+    """Return the tensor of every process, on the CPU; NCCL takes and gives them on the GPU."""
     nccl = dist.get_backend(group) == "nccl"
     mine = tensor.contiguous().to("cuda" if nccl else "cpu")
     theirs = [torch.empty_like(mine) for _ in range(dist.get_world_size(group))]
@@ -68,11 +82,26 @@ def _gathered(tensor: Tensor, group: Any) -> list[Tensor]:
 def save_sums(
     sums: Mapping[str, Streamed], path: str | os.PathLike[str], *, overwrite: bool = False
 ) -> Path:
-    """Write sums, such as those of every layer under its name, to one safetensors file.
+    """Write sums, such as those of every layer, to one safetensors file, whole or not at all.
 
-    Written whole or not at all.
+    Parameters
+    ----------
+    sums : mapping of str to Streamed
+        The sums under their names.
+    path : path-like
+        The file.
+    overwrite : bool, optional
+        Whether an earlier file is replaced.
 
-    Raises: FileExistsError if `path` exists and `overwrite` is not set.
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists and `overwrite` is False.
     """
     tensors: dict[str, Tensor] = {}
     contents = []
@@ -85,12 +114,27 @@ def save_sums(
 
 
 def load_sums(path: str | os.PathLike[str], *kinds: type[Streamed]) -> dict[str, Streamed]:
-    """Read the sums that `save_sums` wrote, those of the classes `kinds`.
+    """Read the sums that `save_sums` wrote; nothing in the file is executed.
 
-    Nothing in the file is executed.
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    *kinds : type
+        The classes of sums that may be in it, such as `Moments`.
 
-    Raises: FileNotFoundError; ValueError for a file that is cut short, of another kind or version,
-    or holds sums of a class that is not among `kinds`.
+    Returns
+    -------
+    dict of str to Streamed
+        The sums under their names.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is cut short, of another kind or version, or holds sums of a class that is not
+        among `kinds`.
     """
     path = Path(path)
     tensors, metadata = load_tensors(path, format=FORMAT, what="file of sums")

@@ -21,17 +21,26 @@ _SIGNS = 4  # nonzero entries in every row of the projection
 class Sketch:
     r"""A fixed random projection of features, $h \mapsto h P$ with P (width, size).
 
-    Every row of P has 4 entries of $\pm 1/2$, one in each quarter of the columns. Inner products
-    are kept without bias, and over the draws of P their error is
-    $E[(\langle xP, yP \rangle - \langle x, y \rangle)^2] \le (\|x\|^2 \|y\|^2 + \langle x, y
-    \rangle^2) / \mathrm{size}$: at most $\sqrt{2 / \mathrm{size}}$ of $\|x\| \|y\|$, as for a
-    Gaussian P, at 4 instead of `size` operations an entry. P depends on `width`, `size` and `seed`
-    alone: not on the order of batches, and layers of one width share it, so that the sketch of a
-    difference of layers is the difference of their sketches.
+    Every row of P has 4 entries of $\pm 1/2$, one in each quarter of the columns. P depends on
+    `width`, `size` and `seed` alone: not on the order of batches, and layers of one width share it,
+    so that the sketch of a difference of layers is the difference of their sketches.
 
-    Raises: ValueError for a size that is below 4 or not below the width, and a negative seed.
-    Source: Nelson and Nguyen, OSNAP, arXiv:1211.1002; the bound is Charikar, Chen and
-    Farach-Colton's for one entry in every row, for each quarter.
+    Raises
+    ------
+    ValueError
+        For a size that is below 4 or not below the width, and a negative seed.
+
+    Notes
+    -----
+    Inner products are kept without bias, and over the draws of P their error is $E[(\langle xP, yP
+    \rangle - \langle x, y \rangle)^2] \le (\|x\|^2 \|y\|^2 + \langle x, y \rangle^2) /
+    \mathrm{size}$: at most $\sqrt{2 / \mathrm{size}}$ of $\|x\| \|y\|$, as for a Gaussian P, at 4
+    instead of `size` operations an entry.
+
+    References
+    ----------
+    Nelson and Nguyen, OSNAP, arXiv:1211.1002. The bound is that of Charikar, Chen and Farach-Colton
+    for one entry in every row, for each quarter.
     """
 
     width: int
@@ -54,7 +63,7 @@ class Sketch:
         return (2 / self.size) ** 0.5
 
     def attrs(self) -> dict[str, int | float]:
-        """What a result says of it."""
+        """Return what a result says of the sketch."""
         return {
             "sketch": self.size,
             "sketch_seed": self.seed,
@@ -62,9 +71,22 @@ class Sketch:
         }
 
     def __call__(self, rows: Float[Tensor, "row width"]) -> Float[Tensor, "row size"]:
-        """Rows in `size` columns, in float64.
+        """Project rows.
 
-        Raises: ValueError if they are not of this width.
+        Parameters
+        ----------
+        rows : Tensor
+            (row, width), any floating-point type.
+
+        Returns
+        -------
+        Tensor
+            (row, size), float64.
+
+        Raises
+        ------
+        ValueError
+            If they are not of this width.
         """
         if rows.ndim != 2 or rows.shape[1] != self.width:
             raise ValueError(f"rows must be (row, {self.width}), got {tuple(rows.shape)}.")
@@ -74,7 +96,7 @@ class Sketch:
 
 @lru_cache(maxsize=8)  # few widths in a model, and 4 entries a row
 def _projection(width: int, size: int, seed: int) -> Tensor:
-    """The transpose of P, (size, width), sparse."""
+    """Return the transpose of P, (size, width), sparse."""
     generator = torch.Generator().manual_seed(seed)
     buckets, signs = [], []
     for quarter in range(_SIGNS):

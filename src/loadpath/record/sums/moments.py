@@ -15,8 +15,8 @@ from torch import Tensor
 
 from loadpath.checks import as_rows, check_count
 from loadpath.record.activations import features
-from loadpath.record.sketch import Sketch
-from loadpath.record.streamed import Streamed
+from loadpath.record.sums.sketch import Sketch
+from loadpath.record.sums.streamed import Streamed
 
 Block = Literal["S", "A", "dA"]
 
@@ -24,7 +24,7 @@ Block = Literal["S", "A", "dA"]
 class Rows(NamedTuple):
     """Rows of S (row, feature), A (row, width) and dA (row, width), or None in place of dA.
 
-    Either samples, or the rows of a triangular factor that have the same inner products.
+    They are samples, or the rows of a triangular factor that have the same inner products.
     """
 
     S: Tensor
@@ -33,27 +33,53 @@ class Rows(NamedTuple):
 
 
 class Moments(Streamed):
-    r"""Streamed, mergeable second moments of [S, A, dA], S = [phi(A), 1], in float64.
-
-    >>> moments = Moments(width=100)
-    >>> for A, dA in batches:                     # (sample, width) each, any float type
-    ...     moments.update(A, dA)
-    >>> energies_from_moments(moments, effective_depth=7.0, gamma=0.1)
-
-    `velocity=False` leaves dA out; with `activation="identity"` phi(A) is A and not kept twice.
-    Memory O(w^2) whatever the number of samples. Rows go into a Householder QR of [R; rows], at
-    least 1 + 3 w of them at a time: 2 b (3 w)^2 operations for b rows in large batches, 3.3 b
-    (3 w)^2 in small ones (a ninth with neither phi nor dA), backward stable, so that moments carry
-    relative errors near 1e-15.
-
-    With `sketch`, features wider than that many columns are projected to as many: phi(A), A and dA
-    each by the one `Sketch` of that width, size and `sketch_seed`; `.sketch.error` is its error.
-    Rows, blocks and the mean are then those of the sketches.
+    """Streamed, mergeable second moments of [S, A, dA] with S = [phi(A), 1], in float64.
 
     A column of ones always leads, so that R without its first row and column is the factor of the
     centred data: nothing is subtracted.
 
-    Raises: ValueError for a width below 1 and an unknown activation; see `update` and `merge`.
+    Parameters
+    ----------
+    width : int
+        Number w of features of A.
+    velocity : bool, optional
+        Whether there is a dA.
+    activation : str, optional
+        Name of phi, one of `ACTIVATIONS`; with "identity" phi(A) is A and not kept twice.
+    bias : bool, optional
+        Whether S has its column of ones.
+    sketch : int, optional
+        The most columns that are kept of phi(A), A and dA each. Wider features are projected to as
+        many, by the one `Sketch` of that width, size and `sketch_seed`; `sketch.error` is its
+        error. Rows, blocks and the mean are then those of the sketches.
+    sketch_seed : int, optional
+        The seed of the projection.
+
+    Raises
+    ------
+    ValueError
+        For a width below 1 or an unknown activation.
+
+    Notes
+    -----
+    Memory is O(w^2) whatever the number of samples. Rows go into a Householder QR of [R; rows], at
+    least 1 + 3 w of them at a time: 2 b (3 w)^2 operations for b rows in large batches, 3.3 b (3
+    w)^2 in small ones (a ninth with neither phi nor dA). It is backward stable, so that moments
+    carry relative errors near 1e-15.
+
+    Examples
+    --------
+    >>> import torch
+    >>> import loadpath as lp
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> A = torch.randn(500, 3, generator=generator, dtype=torch.float64)
+    >>> moments = lp.record.Moments(3, velocity=False)
+    >>> for rows in A.split(64):
+    ...     moments.update(rows)
+    >>> moments.count, torch.allclose(moments.block("A", "A"), A.T @ A)
+    (500, True)
+    >>> torch.allclose(moments.mean(), A.mean(0))
+    True
     """
 
     def __init__(
@@ -87,7 +113,7 @@ class Moments(Streamed):
         super().__init__(sum(self._blocks_widths))
 
     def settings(self) -> dict[str, Any]:
-        """The arguments that make an empty one set up alike."""
+        """Return the arguments that set up empty moments alike."""
         return {
             "width": self.width,
             "velocity": self.velocity,
@@ -99,9 +125,19 @@ class Moments(Streamed):
 
     @torch.no_grad()
     def update(self, A: Tensor, dA: Tensor | None = None) -> None:
-        """Take in more samples: A and, with `velocity`, dA of shape (sample, width).
+        """Add more samples.
 
-        Raises: ValueError if they are not finite, not of this width, or dA is missing or unasked.
+        Parameters
+        ----------
+        A : Tensor
+            (sample, width), any floating-point type.
+        dA : Tensor, optional
+            (sample, width); given exactly when `velocity` is set.
+
+        Raises
+        ------
+        ValueError
+            If they are not finite or not of this width, or if dA is missing or unasked.
         """
         A = as_rows("A", A, shape=(len(A) if A.ndim else 0, self.width))
         if (dA is not None) != self.velocity:
@@ -116,27 +152,70 @@ class Moments(Streamed):
         self._absorb(torch.cat([A.new_ones(len(A), 1), *kept], dim=1), len(A))
 
     def rows(self) -> Rows:
-        """At most 1 + 3 w rows with the same inner products as all samples seen.
+        """Return at most 1 + 3 w rows with the same inner products as all samples seen.
 
-        Raises: ValueError before any update.
+        Returns
+        -------
+        Rows
+            S, A and dA.
+
+        Raises
+        ------
+        ValueError
+            Before any update.
         """
         ones, phi, A, dA = self._blocks()
         S = torch.cat([phi, ones], dim=1) if self.bias else phi
         return Rows(S, A, dA)
 
     def centred_rows(self) -> Tensor:
-        """Rows with the inner products of A minus its mean over the samples."""
+        """Return rows with the inner products of A minus its mean over the samples.
+
+        Returns
+        -------
+        Tensor
+            (row, width).
+
+        Raises
+        ------
+        ValueError
+            Before any update.
+        """
         return self._blocks()[2][1:]
 
     def mean(self) -> Tensor:
-        """Mean of A over the samples, (width,)."""
+        """Return the mean of A over the samples.
+
+        Returns
+        -------
+        Tensor
+            (width,).
+
+        Raises
+        ------
+        ValueError
+            Before any update.
+        """
         ones, _, A, _ = self._blocks()
         return (ones.T @ A)[0] / self.count
 
     def block(self, first: Block, second: Block) -> Tensor:
-        """Second moments of two blocks, such as G = S^T S or C = S^T A, summed over samples.
+        """Return second moments of two blocks, such as G = S^T S or C = S^T A, summed over samples.
 
-        Raises: ValueError for dA if there is none.
+        Parameters
+        ----------
+        first, second : {"S", "A", "dA"}
+            The blocks.
+
+        Returns
+        -------
+        Tensor
+            (columns of the first, columns of the second).
+
+        Raises
+        ------
+        ValueError
+            For dA if there is none, and before any update.
         """
         rows = self.rows()
         left, right = getattr(rows, first), getattr(rows, second)
@@ -145,6 +224,7 @@ class Moments(Streamed):
         return left.T @ right
 
     def _blocks(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Return ones, phi(A), A and dA as columns of the factor."""
         if self.count == 0:
             raise ValueError("moments must have seen at least one sample, got 0.")
         ones, phi, A, dA = self.factor.split(self._blocks_widths, dim=1)

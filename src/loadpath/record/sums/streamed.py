@@ -38,26 +38,54 @@ class Streamed(ABC):
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """The arguments that make an empty one set up alike; JSON has a form for each."""
+        """Return the arguments that set up empty sums alike; JSON has a form for each."""
 
     def state(self) -> dict[str, Tensor]:
-        """The sums themselves, as tensors; together with `settings` it is all there is."""
+        """Return the sums themselves, as tensors; with `settings` that is all there is."""
         return {"factor": self.factor, "count": torch.tensor([self.count])}
 
     @classmethod
     def restored(cls, settings: Mapping[str, Any], state: Mapping[str, Tensor]) -> Self:
-        """The sums whose `settings` and `state` these are.
+        """Make sums from what `settings` and `state` returned.
 
-        Raises: ValueError if they do not belong together.
+        Parameters
+        ----------
+        settings : mapping
+            The arguments of the class.
+        state : mapping of str to Tensor
+            The sums themselves.
+
+        Returns
+        -------
+        Streamed
+            Sums that go on where those were.
+
+        Raises
+        ------
+        ValueError
+            If settings and state do not belong together.
         """
         sums = cls(**settings)
-        sums._take(state)
+        sums._set_state(state)
         return sums
 
     def merge(self, other: Self) -> Self:
-        """Sums over both sets of samples, as a new object; associative up to rounding.
+        """Merge with the sums over other samples; associative up to rounding.
 
-        Raises: ValueError if the two were not set up alike.
+        Parameters
+        ----------
+        other : Streamed
+            Sums of the same class, set up alike.
+
+        Returns
+        -------
+        Streamed
+            Sums over both sets of samples, as a new object.
+
+        Raises
+        ------
+        ValueError
+            If the two were not set up alike.
         """
         mine, its = self.settings(), other.settings()
         for name in mine:
@@ -68,7 +96,7 @@ class Streamed(ABC):
             merged._absorb(part.factor, part.count)
         return merged
 
-    def _take(self, state: Mapping[str, Tensor]) -> None:
+    def _set_state(self, state: Mapping[str, Tensor]) -> None:
         factor = state["factor"]
         fits = factor.ndim == 2 and factor.shape[1] == self._columns
         if not fits or factor.dtype != torch.float64 or not bool(factor.isfinite().all()):
@@ -79,7 +107,7 @@ class Streamed(ABC):
         self._factor, self.count = factor, int(state["count"])
 
     def _absorb(self, Z: Tensor, count: int) -> None:
-        """Take in rows Z, which stand for `count` samples and must not change any more."""
+        """Add rows Z, which stand for `count` samples and must not change any more."""
         self.count += count
         self._waiting.append(Z)
         if sum(map(len, self._waiting)) >= self._columns:
