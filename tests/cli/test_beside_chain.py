@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from loadpath import cli, results
-from loadpath.cli.beside_chain import draw, table, verdict
+from loadpath.cli.beside_chain import fit_chains, table, verdict
 from loadpath.spring_block import phase_diagram
 
 ONE = "--n-train 300 --epochs 30 --slopes [0,0.5] --seeds 2 --depth 5 --panel dropout".split()
@@ -46,13 +46,13 @@ def test_a_finished_diagram_is_set_beside_the_chain(finished):
 def test_a_diagram_that_no_chain_fits_stops_no_other(finished, tmp_path, capsys):
     good = results.load(finished[0] / "dropout.nc")
     rising = good.assign(log_separation=-good["log_separation"]).assign_attrs(panel="rising")
-    draw({"rising": rising, "dropout": good}, tmp_path, kind="trace_ratio")
+    fit_chains({"rising": rising, "dropout": good}, tmp_path, kind="trace_ratio")
     said = capsys.readouterr().out
     assert "rising beside the chain, trace_ratio: not fitted, since ds must have cells" in said
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"dropout-beside-chain.nc", "dropout-beside-chain.png"}
     with pytest.raises(ValueError, match="ds must have cells that count"):
-        draw({"rising": rising}, tmp_path / "none", kind="trace_ratio")
+        fit_chains({"rising": rising}, tmp_path / "none", kind="trace_ratio")
     assert not (tmp_path / "none").exists()
 
 

@@ -18,10 +18,12 @@ from safetensors.torch import load_file
 
 from loadpath import cli, results
 from loadpath import papers as experiments
-from loadpath.cli import commands
+from loadpath.cli import demo
 from loadpath.cli import train as train_module
+from loadpath.cli.options import TrainOptions
+from loadpath.cli.preparation import load_data
 from loadpath.cli.run_folder import RUN_FILES
-from loadpath.cli.train import MAY_CHANGE, Train
+from loadpath.cli.train import MAY_CHANGE, build_model, stages
 from loadpath.leaky_resnet import layer_steps
 from loadpath.leaky_resnet.training import checkpoint, paper_stages
 from loadpath.papers import EXPERIMENTS, FIGURES
@@ -56,7 +58,7 @@ def copied(finished, tmp_path):
 def parsed(monkeypatch):
     """Parse a command line of `train`, without doing anything."""
     seen = []
-    monkeypatch.setattr(Train, "run", lambda self: seen.append(self))
+    monkeypatch.setattr(train_module, "run", seen.append)
 
     def parse(*arguments):
         assert cli.main(["train", *map(str, arguments)]) == 0
@@ -93,9 +95,9 @@ def test_train_writes_its_results(finished):
     assert profile.sizes["layer"] == 6 and profile.attrs["effective_depth"] == 2.0
     # The weights are those that the results are about.
     config = yaml.safe_load((finished / "config.yaml").read_text())
-    run = Train(**{**config, "dims": tuple(config["dims"])})
-    data = run.load_data()
-    model = run.build_model(data)
+    run = TrainOptions(**{**config, "dims": tuple(config["dims"])})
+    data = load_data(run)
+    model = build_model(run, data)
     model.load_state_dict(load_file(finished / "model.safetensors"))
     error = (model(data.x_test.float()) - data.y_test).detach().square().sum(1).mean()
     assert float(error) == pytest.approx(float(history["test_error"][-1]), rel=1e-5)
@@ -192,7 +194,7 @@ def test_only_the_same_run_is_resumed(copied, refusal):
         said = refusal("train", *TINY, f"--{option}", value, "--out", copied, "--resume")
         assert f"{option} is {value}, but the run in {str(copied)!r} has" in said
     assert contents(copied) == before
-    assert {field.name for field in dataclasses.fields(Train)} > MAY_CHANGE
+    assert {field.name for field in dataclasses.fields(TrainOptions)} > MAY_CHANGE
 
 
 def test_resume_starts_where_there_is_nothing(tmp_path, finished, no_page):
@@ -252,7 +254,11 @@ def test_a_killed_run_is_resumed_to_the_same_numbers(tmp_path, no_page):
 def test_dashes_and_underscores_are_the_same(parsed):
     dashed = parsed("--effective-depth", "3", "--n-train=50", "--layer-steps", "irregular")
     underscored = parsed("--effective_depth", "3", "--n_train=50", "--layer_steps", "irregular")
-    assert dashed == underscored == Train(effective_depth=3.0, n_train=50, layer_steps="irregular")
+    assert (
+        dashed
+        == underscored
+        == TrainOptions(effective_depth=3.0, n_train=50, layer_steps="irregular")
+    )
     assert (
         parsed("--out", "a-b", "--activation", "leaky_relu").out == "a-b"
     )  # values are left alone
@@ -261,7 +267,7 @@ def test_dashes_and_underscores_are_the_same(parsed):
 def test_options_win_over_the_config_file_wherever_they_stand(parsed, tmp_path):
     file = tmp_path / "some-config.yaml"
     file.write_text("width: 7\nout: old\ndims: [5, 1, 5]\n")
-    asked = Train(width=8, out="new", dims=(5, 1, 5), resume=True)
+    asked = TrainOptions(width=8, out="new", dims=(5, 1, 5), resume=True)
     assert parsed("--out", "new", "--config", file, "--resume", "--width", "8") == asked
     assert parsed("--width", "8", "--out", "new", "--resume", f"--config={file}") == asked
 
@@ -272,25 +278,25 @@ def test_a_printed_config_is_a_config(parsed, capsys, tmp_path):
     assert left.value.code == 0
     file = tmp_path / "printed.yaml"
     file.write_text(capsys.readouterr().out)
-    assert parsed("--config", file) == Train(width=9, dims=(4, 1))
+    assert parsed("--config", file) == TrainOptions(width=9, dims=(4, 1))
 
 
 def test_options_reach_the_net_and_its_training():
-    run = Train(
+    run = TrainOptions(
         **dict(dims=(4, 1, 3), n_train=9, n_test=8, width=6, depth=4, effective_depth=2.0),
         **dict(layer_steps="irregular", irregularity=0.5, step="exponential", activation="tanh"),
         **dict(bias=False, maps="learned", scale=0.7, dtype="float64", recipe="paper", seed=3),
     )
-    data = run.load_data()
+    data = load_data(run)
     assert (data.x_train.shape, data.x_test.shape, data.y_test.shape) == ((9, 4), (8, 4), (8, 3))
     assert data.provenance["seed"] == 3 and data.provenance["bottleneck_rank"] == 1
-    model = run.build_model(data)
+    model = build_model(run, data)
     assert model.weights.shape == (4, 6, 6) and model.weights.dtype == torch.float64
     assert (model.step, model.activation, model.effective_depth) == ("exponential", "tanh", 2.0)
     torch.testing.assert_close(model.layer_steps, layer_steps.irregular(4, 0.5))
     assert len(list(model.parameters())) == 3
     torch.testing.assert_close(model.input_map @ model.input_map.T, 0.49 * torch.eye(4).double())
-    assert run.stages() == paper_stages()
+    assert stages(run) == paper_stages()
 
 
 def test_images_are_read_as_the_options_say(tmp_path):
@@ -298,8 +304,8 @@ def test_images_are_read_as_the_options_say(tmp_path):
     images = rng.integers(0, 256, (80, 12, 12), dtype=np.uint8)
     np.savez(tmp_path / "some.npz", images=images, labels=np.arange(80) % 4)
     options = dict(data="mnist", folder=str(tmp_path), image_size=6, n_train=50, n_test=20)
-    assert Train(**options).load_data().x_train.shape == (50, 36)
-    regression = Train(**options, targets="onehot").load_data()
+    assert load_data(TrainOptions(**options)).x_train.shape == (50, 36)
+    regression = load_data(TrainOptions(**options, targets="onehot"))
     assert regression.task == "regression" and regression.y_test.shape == (20, 4)
 
 
@@ -412,7 +418,9 @@ def test_report_says_what_is_wrong_with_a_folder(copied, tmp_path, refusal):
 
 def test_demo_trains_both_and_puts_them_on_one_page(tmp_path, capsys, monkeypatch, no_page):
     small = dict(width=12, depth=5, effective_depth=2.0, adam_steps=3, lbfgs_steps=0, threads=1)
-    monkeypatch.setattr(commands, "Train", lambda **options: Train(**{**options, **small}))
+    monkeypatch.setattr(
+        demo, "TrainOptions", lambda **options: TrainOptions(**{**options, **small})
+    )
     out = tmp_path / "demo"
     assert cli.main(["demo", "--out", str(out)]) == 0
     assert str(out / "report.html") in capsys.readouterr().out.splitlines()[-1]

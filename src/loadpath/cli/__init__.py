@@ -1,34 +1,52 @@
-"""The command line: parse, call, write, and leave with an exit code."""
+"""The command line: parse, call, write, and leave with an exit code.
+
+What parses loads nothing heavy: help, the version and a wrong option answer at once. Only a command
+that is to run loads the module of its name, and with it torch.
+"""
+
+# The options are classes of their own, and not the signatures of `geodesic.solve`, `simulate` and
+# the like, though jsonargparse could read those. To read a signature one has to import its module,
+# and with it torch, xarray and SciPy: `loadpath --help` then took 2.6 times as long as
+# `import torch`, and 1.9 times its memory; it takes 0.2 times as long this way
+# (benchmarks/start.py). That both say the same is tested in tests/cli/test_options.py.
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
 import re
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
 from jsonargparse import ActionConfigFile, ArgumentParser, set_parsing_settings
 
-from loadpath.cli.chain import Chain
-from loadpath.cli.commands import Demo, Figures, Report
-from loadpath.cli.diagnose import Diagnose
-from loadpath.cli.geodesic import Geodesic
-from loadpath.cli.phase_diagram import PhaseDiagram
-from loadpath.cli.run_folder import FLAGS, SWITCHES
-from loadpath.cli.train import Train
+from loadpath.cli.options import (
+    FLAGS,
+    SWITCHES,
+    ChainOptions,
+    DemoOptions,
+    DiagnoseOptions,
+    FiguresOptions,
+    GeodesicOptions,
+    PhaseDiagramOptions,
+    ReportOptions,
+    TrainOptions,
+)
 
-Command = Demo | Train | Geodesic | Chain | PhaseDiagram | Diagnose | Figures | Report
-COMMANDS: dict[str, type[Command]] = {
-    "demo": Demo,
-    "train": Train,
-    "geodesic": Geodesic,
-    "chain": Chain,
-    "phase-diagram": PhaseDiagram,
-    "diagnose": Diagnose,
-    "figures": Figures,
-    "report": Report,
+COMMANDS: dict[str, Any] = {
+    "demo": DemoOptions,
+    "train": TrainOptions,
+    "geodesic": GeodesicOptions,
+    "chain": ChainOptions,
+    "phase-diagram": PhaseDiagramOptions,
+    "diagnose": DiagnoseOptions,
+    "figures": FiguresOptions,
+    "report": ReportOptions,
 }
+"""The options of every command; the module that has its name here has the function `run`."""
 _OPTION = re.compile(r"^--[a-z0-9-]+")
 
 
@@ -61,14 +79,27 @@ def parser() -> ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit code is 0, or 2 for bad input, said in one sentence."""
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The words of the command line; those of the process if left out.
+
+    Returns
+    -------
+    int
+        The exit code: 0, or 2 for bad input, which is said in one sentence, or 130 if interrupted.
+    """
     name = "loadpath"
     try:
         config = parser().parse_args(normal_form(sys.argv[1:] if arguments is None else arguments))
         name = f"loadpath {config.subcommand}"
-        options = config[config.subcommand].as_dict()
-        options.pop("config", None)
-        COMMANDS[config.subcommand](**options).run()
+        values = config[config.subcommand].as_dict()
+        values.pop("config", None)
+        options = COMMANDS[config.subcommand](**values)
+        command = config.subcommand.replace("-", "_")
+        importlib.import_module(f"loadpath.cli.{command}").run(options)
     except argparse.ArgumentError as error:
         said = " ".join(str(error).replace("Parser key", "option").split())
         print(f"{name}: {said} (try --help)", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What `phase-diagram --beside-chain` writes and says of networks beside the chain."""
+"""`loadpath phase-diagram --beside-chain`: fit the chain to diagrams of networks."""
 
 from __future__ import annotations
 
@@ -28,15 +28,18 @@ EVERYTHING = 1e6
 """Share of backward loads at which all curves count: those drawn have been chosen already."""
 
 
-def draw(panels: Mapping[str, xr.Dataset], out: Path, *, kind: SeparationKind) -> None:
+def fit_chains(panels: Mapping[str, xr.Dataset], out: Path, *, kind: SeparationKind) -> None:
     """Fit the chain to diagrams and say what came out; one that cannot be fitted stops no other.
 
-    Raises: ValueError if none can be.
+    Raises
+    ------
+    ValueError
+        If the chain fits none of them.
     """
     unfit = {}
     for name, ds in panels.items():
         try:
-            draw_one(ds, out, name, kind=kind)
+            fit_chain(ds, out, name, kind=kind)
         except ValueError as error:
             unfit[name] = error
             print(f"{ds.attrs['panel']} beside the chain, {kind}: not fitted, since {error}")
@@ -44,7 +47,7 @@ def draw(panels: Mapping[str, xr.Dataset], out: Path, *, kind: SeparationKind) -
         raise next(iter(unfit.values()))
 
 
-def draw_one(ds: xr.Dataset, out: Path, name: str, *, kind: SeparationKind) -> None:
+def fit_chain(ds: xr.Dataset, out: Path, name: str, *, kind: SeparationKind) -> None:
     """Fit the chain to a diagram, write the numbers and the picture, and print what they say."""
     beside = phase_diagram.beside_chain(ds, kind=kind)
     results.save(beside, out / f"{name}-beside-chain.nc", overwrite=True)
@@ -56,7 +59,7 @@ def draw_one(ds: xr.Dataset, out: Path, name: str, *, kind: SeparationKind) -> N
 
 
 def summary(beside: xr.Dataset) -> str:
-    """Scores, parameters and a verdict, in plain lines."""
+    """Say the scores, the parameters and a verdict, in plain lines."""
     counted = beside["counted"]
     lines = [
         f"- {int(counted.sum())} of {counted.size} cells count; seeds leave "
@@ -76,7 +79,7 @@ def summary(beside: xr.Dataset) -> str:
 
 
 def table(beside: xr.Dataset) -> str:
-    """Every model's scores, a line each."""
+    """Return the scores of the models as text, a line each."""
     lines = [f"{'':<20}" + "".join(f"{head:>14}" for head in COLUMNS.values())]
     for model in beside["model"].values:
         row = [beside[name].sel(model=model).item() for name in COLUMNS]
@@ -86,7 +89,7 @@ def table(beside: xr.Dataset) -> str:
 
 
 def verdict(beside: xr.Dataset) -> list[str]:
-    """Whether one noise per level is enough, and what predicts cells that were left out."""
+    """Say whether one noise per level is enough, and what predicts cells that were left out."""
     misfit = beside["misfit"]
     own, shared = (misfit.sel(model=name).item() for name in ("chain for each slope", "chain"))
     lines = [
@@ -115,7 +118,7 @@ def verdict(beside: xr.Dataset) -> list[str]:
 
 
 def _estimate(one: xr.Dataset, name: str) -> str:
-    """A value with its interval, or the only bound there is."""
+    """Return a value with its interval, or the only bound there is, as text."""
     value, low, high = (one[name + end].item() for end in ("", "_low", "_high"))
     if math.isnan(value):
         return "unknown"

@@ -1,4 +1,4 @@
-"""What load curves of chains say in words: which springs carry the load, what is known exactly."""
+"""Load curves of chains in words: which springs carry the load, beside what is known exactly."""
 
 from __future__ import annotations
 
@@ -17,33 +17,30 @@ STRAIGHT = 0.001
 """Concavity that no picture shows; what is left of the way to rest at the end of a run is less."""
 MOVING = 0.001
 """Motion in the last tenth of a run, in units of the target, that is worth a word."""
+MEANING = {
+    "concave": "concave: the deep springs carry more (lazy)",
+    "convex": "convex: the shallow springs carry more (active)",
+    "straight": "straight: all springs carry alike",
+}
+"""The shapes of a load curve, for those who have not met one."""
 
 
-def concavity(ds: xr.Dataset) -> tuple[float, float]:
-    """Concavity of the mean load curve at the end of a run, and its standard error.
-
-    A ratio of means over replicas, whose error is that of its linear part.
-    """
+def concavity_with_error(ds: xr.Dataset) -> tuple[float, float]:
+    """Return the concavity of the mean load curve at the end of a run, and its standard error."""
     loads = ds["load"].isel(time=-1).transpose("replica", "spring").values
+    # The concavity is a ratio of means over replicas. Its error is that of its linear part: of
+    # D.mean - (1/2 + c) D_0 of each replica, over the mean fall.
     c = LoadCurve.from_loads(loads.mean(0)).concavity
     D = np.pad(np.cumsum(loads[:, ::-1], axis=1)[:, ::-1], ((0, 0), (0, 1)))
     residual = D.mean(1) - (1 / 2 + c) * D[:, 0]
     return c, _error(residual) / float(loads.sum(1).mean())
 
 
-def kind_of(c: float, error: float) -> str:
-    """Concave, convex or, within two standard errors, straight."""
+def name_shape(c: float, error: float) -> str:
+    """Return "concave", "convex" or, within two standard errors of 0, "straight"."""
     if abs(c) <= max(2 * error, STRAIGHT):
         return "straight"
     return "concave" if c > 0 else "convex"
-
-
-MEANING = {
-    "concave": "concave: the deep springs carry more (lazy)",
-    "convex": "convex: the shallow springs carry more (active)",
-    "straight": "straight: all springs carry alike",
-}
-"""Of a load curve, for those who have not met one."""
 
 
 def summary(ds: xr.Dataset) -> str:
@@ -62,8 +59,8 @@ def summary(ds: xr.Dataset) -> str:
         load = f"{own.mean():.4f}" + (f" ± {_error(own):.4f}" if count > 1 else "")
         known = "".join(f"  {float(ds[name][spring]):12.4f}" for name in exact)
         lines.append(f"{spring + 1:>6}  {load:>16}{known}")
-    c, error = concavity(ds)
-    lines.append(f"load curve {MEANING[kind_of(c, error)]}.")
+    c, error = concavity_with_error(ds)
+    lines.append(f"load curve {MEANING[name_shape(c, error)]}.")
     lines.append(f"Its concavity is {c:+.4f}" + (f" ± {error:.4f}." if count > 1 else "."))
     words = {
         "rest_load": "At rest, without noise or inertia, it would be exactly",
@@ -71,14 +68,14 @@ def summary(ds: xr.Dataset) -> str:
     }
     for name in exact:
         c = round(LoadCurve.from_loads(ds[name].values).concavity, 6) + 0.0  # no -0
-        lines.append(f"{words[name]} {c:+.4f}: {kind_of(c, 0.0)}.")
+        lines.append(f"{words[name]} {c:+.4f}: {name_shape(c, 0.0)}.")
     if still_moving(ds):
         lines.append("The loads still change: with more steps the curve would be another.")
     return "\n".join(lines)
 
 
 def still_moving(ds: xr.Dataset) -> bool:
-    """Whether mean positions changed in the last tenth of a run, beyond chance."""
+    """Say whether mean positions changed in the last tenth of a run, beyond chance."""
     position = ds["position"].transpose("replica", "time", "block").values
     change = position[:, -1] - position[:, -1 - max(1, position.shape[1] // 10)]
     errors = np.array([_error(own) for own in change.T])
@@ -87,7 +84,7 @@ def still_moving(ds: xr.Dataset) -> bool:
 
 
 def _error(values: Array) -> float:
-    """Standard error of a mean over replicas; 0 of a single one."""
+    """Return the standard error of a mean over replicas; 0 for a single one."""
     return float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
 
 

@@ -1,119 +1,95 @@
-"""`loadpath geodesic`: a frozen dataclass of its options, and `run`."""
+"""`loadpath geodesic`: solve for a geodesic, certify it, and write both down."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor
 
 from loadpath import data as sources
 from loadpath import results
-from loadpath.checks import check_above_zero
-from loadpath.cli.problem import Problem
+from loadpath.cli.options import GeodesicOptions
+from loadpath.cli.preparation import check_device, fixed_steps, load_data
 from loadpath.cli.run_folder import earlier_results, remove, save_config, save_model, write_report
 from loadpath.leaky_resnet import Loss, geodesic
+from loadpath.results import Status
 
 MEANINGS = {
-    "not converged": "more time, another seed or more layers may help",
-    "end not reached": "no path of this net was found that ends at y: fewer samples, more layers "
-    "or more width may help",
-    "trivial minimum": "next to no weights are worth their price: a smaller weight_decay is needed",
-    "out of time": "what follows is of the best point so far",
-    "diverged": "what follows is of the best point so far",
+    Status.NOT_CONVERGED: "more time, another seed or more layers may help",
+    Status.END_NOT_REACHED: (
+        "no path of this net was found that ends at y: fewer samples, more layers or more width "
+        "may help"
+    ),
+    Status.TRIVIAL_MINIMUM: (
+        "next to no weights are worth their price: a smaller weight_decay is needed"
+    ),
+    Status.OUT_OF_TIME: "what follows is of the best point so far",
+    Status.DIVERGED: "what follows is of the best point so far",
 }
 """What a status asks of the user, for those that ask something."""
 
 
-@dataclass(frozen=True)
-class Geodesic(Problem):
-    """Solve for a geodesic of representations, and certify how near to one it came."""
+def run(options: GeodesicOptions) -> None:
+    """Solve, certify, and write the results and the page into the run's folder.
 
-    data: Literal["teacher", "digits", "mnist", "fashion-mnist", "cifar10", "arrays"] = "teacher"
-    """what to learn; teacher is a random function of known bottleneck rank, arrays are your own"""
-    file: str | None = None
-    """NumPy archive (.npz) of arrays, with x and y taken as they are; y of integers are classes"""
-    n_test: int | None = None
-    """test samples left out of the data; geodesics do not use them"""
-    tolerance: float = 0.01
-    """residual of the worst layer that counts as converged"""
-    max_seconds: float | None = None
-    """stop solving after this much time, with the best point so far"""
-    seed: int = 0
-    """of the data, the initial weights and the maps"""
-    out: str = "geodesic"
-    """folder for config.yaml, history.nc, geodesic.nc, model.safetensors, report.html"""
-    endpoint: Literal["fit", "fixed"] = "fit"
-    """pay the data term at a free end, or end at y itself; fixed wants x and y of width columns"""
-    kink_width: float = 0.001
-    """activations this near to a kink count as on it, in units of their layer's size"""
-    refinements: int = 0
-    """how often to double the layers and solve again, for the value at infinitely many"""
-
-    def run(self) -> None:
-        """Do it; an earlier run in the folder is an error unless it may be replaced."""
-        self.check()
-        out = Path(self.out)
-        present = earlier_results(out)
-        if present and not self.overwrite:
-            raise FileExistsError(
-                f"{self.out!r} holds an earlier run ({', '.join(present)}); pass --overwrite to "
-                "replace it."
-            )
-        x, y, loss = self.load_pair()
-        steps: Any = "adaptive" if self.layer_steps == "adaptive" else self.fixed_steps()
-        solved = geodesic.solve(
-            x,
-            y,
-            effective_depth=self.effective_depth,
-            weight_decay=self.weight_decay,
-            width=self.width,
-            depth=self.depth,
-            endpoint=self.endpoint,
-            activation=self.activation,
-            bias=self.bias,
-            layer_steps=steps,
-            step=self.step,
-            loss=loss,
-            scale=self.scale,
-            tolerance=self.tolerance,
-            kink_width=self.kink_width,
-            refinements=self.refinements,
-            max_seconds=self.max_seconds,
-            seed=self.seed,
-            device=self.device,
-            threads=self.threads,
+    Raises
+    ------
+    FileExistsError
+        If an earlier run is in the folder and may not be replaced.
+    ValueError
+        If an option does not fit the data or the net, or if no path joins the two ends.
+    """
+    check_device(options.device)
+    out = Path(options.out)
+    present = earlier_results(out)
+    if present and not options.overwrite:
+        raise FileExistsError(
+            f"{options.out!r} holds an earlier run ({', '.join(present)}); pass --overwrite to "
+            "replace it."
         )
-        remove(out, present)
-        save_config(self.settings(), out)
-        results.save(solved.history, out / "history.nc", overwrite=True)
-        save_model(solved.model, out)
-        print(summary(solved))
-        ds = solved.dataset(gamma0=self.gamma0)
-        results.save(ds, out / "geodesic.nc", overwrite=True)
-        print(f"report: {write_report(out)}")
+    x, y, loss = load_pair(options)
+    steps: Any = "adaptive" if options.layer_steps == "adaptive" else fixed_steps(options)
+    solved = geodesic.solve(
+        x,
+        y,
+        effective_depth=options.effective_depth,
+        weight_decay=options.weight_decay,
+        width=options.width,
+        depth=options.depth,
+        endpoint=options.endpoint,
+        activation=options.activation,
+        bias=options.bias,
+        layer_steps=steps,
+        step=options.step,
+        loss=loss,
+        scale=options.scale,
+        tolerance=options.tolerance,
+        kink_width=options.kink_width,
+        refinements=options.refinements,
+        max_seconds=options.max_seconds,
+        seed=options.seed,
+        device=options.device,
+        threads=options.threads,
+    )
+    remove(out, present)
+    save_config(options.settings(), out)
+    results.save(solved.history, out / "history.nc", overwrite=True)
+    save_model(solved.model, out)
+    print(summary(solved))
+    ds = solved.dataset(gamma0=options.gamma0)
+    results.save(ds, out / "geodesic.nc", overwrite=True)
+    print(f"report: {write_report(out)}")
 
-    def check(self) -> None:
-        """Say in one sentence what is out of range, before anything is read or written."""
-        super().check()
-        check_above_zero("kink_width", self.kink_width)
-        if (self.file is not None) != (self.data == "arrays"):
-            said = "nothing" if self.file is None else repr(self.file)
-            raise ValueError(f"file must be set for arrays and nothing else, got {said}.")
 
-    def load_pair(self) -> tuple[Tensor, Tensor, Loss]:
-        """Inputs, outputs or class numbers, and the loss that suits these."""
-        if self.file is not None:
-            for name in ("folder", "image_size", "n_train", "n_test"):
-                if getattr(self, name) is not None:
-                    value = getattr(self, name)
-                    raise ValueError(f"{name} must not be set for arrays, got {value!r}.")
-            x, y = sources.from_npz(self.file)
-        else:
-            data = self.load_data()
-            x, y = data.x_train, data.y_train
-        return x, y, "mse" if y.is_floating_point() else "cross-entropy"
+def load_pair(options: GeodesicOptions) -> tuple[Tensor, Tensor, Loss]:
+    """Return inputs, outputs or class numbers, and the loss that suits these."""
+    if options.file is not None:
+        x, y = sources.from_npz(options.file)
+    else:
+        data = load_data(options)
+        x, y = data.x_train, data.y_train
+    return x, y, "mse" if y.is_floating_point() else "cross-entropy"
 
 
 def summary(solved: geodesic.Geodesic) -> str:

@@ -35,33 +35,26 @@ CHAIN_FILES = (
     "chain.nc",
     "load_curves.png",
     "trajectories.png",
-    "animation.gif",
     "animation.html",
 )
 """What `chain` writes."""
+OLDER_FILES = ("animation.gif",)
+"""What commands of version 0.1.0 wrote, and are written no more."""
 DIAGRAM_FILES = ("config.yaml", "phase_diagram.nc", "phase_diagram.png")
 """What `phase-diagram` writes."""
 DIAGNOSIS_FILES = ("config.yaml", "diagnosis.nc", "skipped.nc", "report.html")
 """What `diagnose` writes."""
-FLAGS = {
-    "resume": "go on with what is in the folder, or start if there is nothing",
-    "overwrite": "replace what is in the folder already",
-}
-"""Options without a value; they say what to do once, so config files do not hold them."""
-SWITCHES = {
-    "animate": "draw a film too: animation.gif and animation.html",
-    "beside_chain": "fit the spring-block chain to networks: <panel>-beside-chain.nc and .png",
-    "chain": "draw it of the spring-block chain",
-    "common_noise": "shake all blocks of a chain alike; by default each has noise of its own",
-    "pass_labels": "give the model the labels of batches that are dicts, for a loss of its own",
-}
-"""Options without a value that config files do hold."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
     """Return the options of the run in `folder`.
 
-    Raises: FileNotFoundError if it has no config.yaml; ValueError if that is damaged.
+    Raises
+    ------
+    FileNotFoundError
+        If the folder has no config.yaml.
+    ValueError
+        If that file is damaged.
     """
     path = folder / "config.yaml"
     if not path.is_file():
@@ -76,20 +69,30 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def earlier_results(folder: Path) -> list[str]:
-    """Names of the files in `folder` that a command wrote.
+    """Return the names of the files in `folder` that a command wrote.
 
-    Raises: NotADirectoryError if `folder` is a file, or stands in one.
+    Raises
+    ------
+    NotADirectoryError
+        If `folder` is a file, or stands in one.
     """
     for place in (folder, *folder.parents):
         if place.exists() and not place.is_dir():
             raise NotADirectoryError(f"out must be a folder, but {str(place)!r} is a file.")
-    files = (RUN_FILES, GEODESIC_FILES, CHAIN_FILES, DIAGRAM_FILES, DIAGNOSIS_FILES)
+    files = (
+        RUN_FILES,
+        GEODESIC_FILES,
+        CHAIN_FILES,
+        DIAGRAM_FILES,
+        DIAGNOSIS_FILES,
+        OLDER_FILES,
+    )
     names = dict.fromkeys(name for each in files for name in each)
     return [name for name in names if (folder / name).exists()]
 
 
 def check_free(out: str, present: Iterable[str], overwrite: bool) -> None:
-    """Raise FileExistsError if earlier results are present and may not be replaced."""
+    """Refuse earlier results that are present and may not be replaced."""
     if present and not overwrite:
         raise FileExistsError(
             f"{out!r} holds earlier results ({', '.join(present)}); pass --overwrite to replace "

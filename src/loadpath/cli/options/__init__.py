@@ -1,0 +1,32 @@
+"""The options of every command: frozen dataclasses that load nothing heavy.
+
+jsonargparse makes the command line and the config files from their fields, and the text under a
+field is its help. A value out of range is refused when the options are made.
+"""
+
+from loadpath.cli.options.chain import ChainOptions, MotionOptions
+from loadpath.cli.options.diagnose import DiagnoseOptions
+from loadpath.cli.options.geodesic import GeodesicOptions
+from loadpath.cli.options.net import NetOptions
+from loadpath.cli.options.networks import NetworkOptions
+from loadpath.cli.options.pages import FIGURES, DemoOptions, FiguresOptions, ReportOptions
+from loadpath.cli.options.phase_diagram import PhaseDiagramOptions
+from loadpath.cli.options.shared import FLAGS, SWITCHES
+from loadpath.cli.options.train import TrainOptions
+
+__all__ = [
+    "FIGURES",
+    "FLAGS",
+    "SWITCHES",
+    "ChainOptions",
+    "DemoOptions",
+    "DiagnoseOptions",
+    "FiguresOptions",
+    "GeodesicOptions",
+    "MotionOptions",
+    "NetOptions",
+    "NetworkOptions",
+    "PhaseDiagramOptions",
+    "ReportOptions",
+    "TrainOptions",
+]

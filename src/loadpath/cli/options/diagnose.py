@@ -1,0 +1,73 @@
+"""Options of `loadpath diagnose`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from loadpath.checks import check_count
+from loadpath.cli.options.shared import CONFIG_VERSION, as_settings, check_config_version
+
+Measure = Literal[
+    "separation", "collapse", "energies", "steps", "ranks", "alignment", "dimension", "probes"
+]
+
+
+@dataclass(frozen=True)
+class DiagnoseOptions:
+    """Diagnose any PyTorch model, layer by layer: which layers do the work, and which could go."""
+
+    entry: str
+    """module:function, a function of yours without arguments that returns the model and a loader"""
+    layers: tuple[str | int, ...] | str | None = None
+    """names of layers, * and ** standing for any: encoder.layer.*, or several, written [a,b.*];
+    found by themselves if not given"""
+    measures: tuple[Measure, ...] | None = None
+    """what to measure, written [steps,ranks]; all that the labels allow if not given"""
+    maps: Literal["pool", "positions", "flatten"] = "pool"
+    """what becomes of the maps of convolutions: their mean, every k-th position, or one long row"""
+    tokens: Literal["mean", "class_token", "last_token", "positions"] = "mean"
+    """what becomes of sequences: their mean, the first or last token, or every k-th of them"""
+    every: int = 4
+    """the k of every k-th"""
+    activation: Literal["relu", "leaky_relu", "tanh", "softplus", "identity"] = "relu"
+    """nonlinearity in the energies, but for Leaky ResNets, which have their own"""
+    gamma0: float = 0.01
+    """stabilizer of the inverse kernel in the energies, relative to the kernel"""
+    kept: int = 2000
+    """samples kept of every layer, for what sums cannot give and for intervals"""
+    level: float = 0.95
+    """confidence level of the intervals"""
+    max_batches: int | None = None
+    """batches to read; all if not given"""
+    skip_batches: int = 10
+    """batches on which every layer is really skipped; each costs a forward pass a layer; 0: none"""
+    pass_labels: bool = False
+    """give the model the labels of batches that are dicts, as for a loss of its own"""
+    device: str | None = None
+    """where to compute, such as cuda; where the model is if not given"""
+    seed: int = 0
+    """seed of torch before the function is called, and of the choice of samples kept"""
+    out: str = "diagnosis"
+    """folder for config.yaml, diagnosis.nc, skipped.nc, report.html"""
+    overwrite: bool = False
+    """replace earlier results in the folder"""
+    config_version: int = CONFIG_VERSION
+    """version of the config file; leave it as it is"""
+
+    def __post_init__(self) -> None:
+        """Refuse in one sentence what is out of range, before anything is loaded."""
+        check_config_version(self.config_version)
+        check_count("skip_batches", self.skip_batches, 0)
+        if self.max_batches is not None:
+            check_count("max_batches", self.max_batches, 1)
+
+    def patterns(self) -> list[str] | None:
+        """Return the names of layers as text; in a Sequential they are numbers."""
+        if self.layers is None:
+            return None
+        return [self.layers] if isinstance(self.layers, str) else [str(l) for l in self.layers]
+
+    def settings(self) -> dict[str, Any]:
+        """Return the options as the config file holds them."""
+        return as_settings(self)

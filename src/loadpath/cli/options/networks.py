@@ -1,0 +1,54 @@
+"""Options of `loadpath phase-diagram` that are about networks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """Options about networks: what they learn, which they are, and the cells of their diagrams."""
+
+    data: Literal["digits", "mnist", "fashion-mnist", "cifar10", "npz"] = "digits"
+    """what networks learn; npz is an archive of x_train, y_train, x_test, y_test"""
+    folder: str | None = None
+    """where the files of the data are, or the archive itself"""
+    panel: Literal["data-noise", "learning-rate", "dropout", "batch-size", "all"] = "all"
+    """which noise shakes the training, one picture for each"""
+    slopes: tuple[float, ...] | None = None
+    """slopes of the activation below 0, from 0, a ReLU, to 1, a linear net; [0,0.2,0.4,0.6,0.8,1]
+    if not given"""
+    seeds: int = 10
+    """how many nets in every cell, the first one's seed being that of --seed"""
+    image_size: int | None = None
+    """average images down to this many pixels a side; 10 if not given, digits have 8"""
+    n_train: int | None = None
+    """training samples; 2560 if not given, 1437 of digits"""
+    n_test: int | None = None
+    """test samples; 5000 if not given, what is left of digits"""
+    data_seed: int = 0
+    """seed of the choice of samples, the same for all nets"""
+    network: Literal["MLP", "CNN"] = "MLP"
+    """fully-connected or convolutional"""
+    width: int | None = None
+    """features of a layer, 100 if not given; channels of a CNN, 20"""
+    depth: int = 8
+    """layers with weights"""
+    batch_norm: bool = True
+    """whether networks have BatchNorm"""
+    epochs: int | None = None
+    """the most there are; 100 if not given, 200 for learning-rate, 2000 for a CNN"""
+    record_every: int | None = None
+    """epochs between records of the load curve along training, which add <panel>-training.png;
+    none if not given"""
+    kind: Literal["fuzziness", "trace_ratio", "inverse"] = "fuzziness"
+    """convention of the separation in pictures; results hold all"""
+    beside_chain: bool = False
+    """fit the spring-block chain to each diagram: <panel>-beside-chain.nc and .png"""
+    workers: int = 1
+    """processes, each training on one thread; the numbers do not depend on it"""
+    scheduler: str | None = None
+    """address of a Dask scheduler whose workers are to train"""
+    resume: bool = False
+    """go on with the diagrams in the folder: only cells that are not there are run"""

@@ -1,0 +1,42 @@
+"""What the options of several commands have in common."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+CONFIG_VERSION = 1
+"""Version of config files. It rises when an option changes its meaning: no old file is misread."""
+FLAGS = {
+    "resume": "go on with what is in the folder, or start if there is nothing",
+    "overwrite": "replace what is in the folder already",
+}
+"""Options without a value that say what to do once, so that config files do not hold them."""
+SWITCHES = {
+    "animate": "write a page with a film too, animation.html",
+    "beside_chain": "fit the spring-block chain to networks: <panel>-beside-chain.nc and .png",
+    "chain": "draw the diagram of the spring-block chain instead of networks",
+    "common_noise": "shake all blocks of a chain alike; by default each has noise of its own",
+    "pass_labels": "give the model the labels of batches that are dicts, for a loss of its own",
+}
+"""Options without a value that config files do hold."""
+
+
+def check_config_version(version: int) -> None:
+    """Refuse a config file of another version."""
+    if version != CONFIG_VERSION:
+        raise ValueError(
+            f"config_version must be {CONFIG_VERSION} for this loadpath, got {version}."
+        )
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that not every random generator takes."""
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be at least 0 and below 2**32, got {seed}.")
+
+
+def as_settings(options: Any) -> dict[str, Any]:
+    """Return the options as a config file holds them: without flags, and tuples as lists."""
+    held = {name: value for name, value in asdict(options).items() if name not in FLAGS}
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in held.items()}

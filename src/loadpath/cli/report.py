@@ -1,0 +1,30 @@
+"""`loadpath report`: write the page about a finished run again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from loadpath.cli import chain, diagnose
+from loadpath.cli.options import ReportOptions
+from loadpath.cli.run_folder import write_report
+
+
+def run(options: ReportOptions) -> None:
+    """Write the page about the run in the folder, whichever command wrote it.
+
+    Raises
+    ------
+    FileExistsError
+        If the page is there already and may not be replaced.
+    FileNotFoundError
+        If the folder is not a run's.
+    ValueError
+        If a file of the run is damaged.
+    """
+    page = None if options.out is None else Path(options.out)
+    folder = Path(options.run_folder)
+    write = write_report
+    for name, other in (("chain.nc", chain.write_page), ("diagnosis.nc", diagnose.write_page)):
+        if (folder / name).is_file():
+            write = other
+    print(write(folder, page, overwrite=options.overwrite))
