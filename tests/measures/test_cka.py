@@ -9,8 +9,7 @@ from cka import cka_from_features
 from exact_paths import random
 
 from loadpath.measures import alignment, debiased_cka, linear_cka
-from loadpath.statistics import Grouped, groups_of
-from loadpath.statistics.jackknife import merged
+from loadpath.statistics import Grouped, groups_of, merged
 
 MIX = random(6, 5, seed=100)
 NOISE = 2.0

@@ -24,8 +24,7 @@ from loadpath.measures import (
     self_sums,
     two_nn,
 )
-from loadpath.statistics import groups_of
-from loadpath.statistics.jackknife import Grouped, merged
+from loadpath.statistics import Grouped, groups_of, merged
 from tests.measures.test_dimension import cube
 from tests.measures.test_ranks import SPECTRA, sample
 

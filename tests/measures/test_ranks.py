@@ -15,7 +15,7 @@ from loadpath.measures import (
     participation_ratio_of_spectrum,
     self_sums,
 )
-from loadpath.statistics.jackknife import merged
+from loadpath.statistics import merged
 
 SPECTRA = {
     "equal": torch.ones(30, dtype=torch.float64),

@@ -10,7 +10,7 @@ from torch import nn
 
 from loadpath.leaky_resnet import mechanics
 from loadpath.measures import StepSums, effective_depth, relative_step, turn
-from loadpath.measures.steps import check_kind
+from loadpath.measures.step_sums import check_kind
 from loadpath.statistics import Grouped, groups_of
 
 WIDTH = 8

@@ -20,7 +20,7 @@ from .ranks import self_sums as self_sums
 from .spectra import spectrum as spectrum
 from .spectra import stable_rank as stable_rank
 from .spectra import stable_rank_of_spectrum as stable_rank_of_spectrum
-from .steps import StepSums as StepSums
+from .step_sums import StepSums as StepSums
 from .steps import effective_depth as effective_depth
 from .steps import relative_step as relative_step
 from .steps import turn as turn

@@ -1,14 +1,8 @@
 """Estimates with intervals, and the sampling behind them: knows neither nets nor layers."""
 
 from loadpath.statistics.estimate import Estimate, Status, alone, unknown
-from loadpath.statistics.jackknife import (
-    N_GROUPS,
-    Grouped,
-    groups_of,
-    jackknife,
-    jackknife_from_values,
-    merged,
-)
+from loadpath.statistics.groups import N_GROUPS, Grouped, groups_of, merged
+from loadpath.statistics.jackknife import jackknife, jackknife_from_values
 from loadpath.statistics.rank_agreement import FEWEST, Agreement, Column, rank_agreement, spearman
 from loadpath.statistics.reservoir import Reservoir, hashes
 from loadpath.statistics.shares import wilson

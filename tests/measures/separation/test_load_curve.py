@@ -123,6 +123,15 @@ def test_a_curve_of_features_has_the_separation_of_each_layer(kind):
     assert LoadCurve.from_targets(features, y, kind=kind).log_separation.tolist() == expected
 
 
+def test_the_names_of_0_1_0_go_on_working():
+    features, labels = layers(0)
+    old, new = LoadCurve.of(features, labels), LoadCurve.from_features(features, labels)
+    assert old.log_separation.tolist() == new.log_separation.tolist()
+    y = np.random.default_rng(0).normal(size=(60, 2))
+    old, new = LoadCurve.of_targets(features, y), LoadCurve.from_targets(features, y)
+    assert old.log_separation.tolist() == new.log_separation.tolist()
+
+
 def test_replicates_depend_on_the_seed_alone_and_share_their_samples():
     features, labels = layers(1)
     few = LoadCurve.from_features(features, labels, n_bootstrap=3, seed=5)

@@ -1,4 +1,4 @@
-"""Features, labels and targets as they are given, made tensors that the measures can use."""
+"""Features, labels, targets and curves as they are given, made what the measures can use."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped
+from numpy.typing import NDArray
 from torch import Tensor
 
 from loadpath.checks import as_rows
@@ -155,3 +156,68 @@ def as_targets(y: Any, n: int) -> Float[Tensor, "sample output"]:
             f"y must be ({n}, output) as H has {n} samples, got shape {tuple(given.shape)}."
         )
     return as_features("y", given)[0]
+
+
+def as_curve(name: str, values: Any, *, fewest: int) -> NDArray[np.float64]:
+    """Return a copy of one number for each layer, as float64.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    values : array_like
+        (layer,) finite numbers.
+    fewest : int
+        How many there must be at least.
+
+    Returns
+    -------
+    array
+        (layer,), float64.
+
+    Raises
+    ------
+    ValueError
+        If `values` are not a list of at least so many finite numbers.
+    """
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a list of numbers, got {values!r}.") from None
+    if array.ndim != 1 or len(array) < fewest:
+        raise ValueError(
+            f"{name} must be a list of at least {fewest} number(s), got shape {array.shape}."
+        )
+    if not np.isfinite(array).all():
+        wrong = int(np.flatnonzero(~np.isfinite(array))[0])
+        raise ValueError(f"{name} must be finite, got {array[wrong]} at index {wrong}.")
+    return array
+
+
+def as_replicates(values: Any, layers: int) -> NDArray[np.float64]:
+    """Return a copy of the curves of resampled data, as float64.
+
+    Parameters
+    ----------
+    values : array_like
+        (replicate, layer) finite numbers.
+    layers : int
+        How many layers there must be.
+
+    Returns
+    -------
+    array
+        (replicate, layer), float64.
+
+    Raises
+    ------
+    ValueError
+        If `values` are not finite, or of another shape.
+    """
+    array = np.array(values, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] != layers or not np.isfinite(array).all():
+        raise ValueError(
+            f"replicates must be (replicate, {layers}) and finite, got shape {array.shape} and "
+            f"{int((~np.isfinite(array)).sum())} infinite or NaN."
+        )
+    return array

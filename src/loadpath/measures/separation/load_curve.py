@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,6 +26,7 @@ from loadpath.measures.separation.curve_scores import (
     loads,
     total,
 )
+from loadpath.measures.separation.inputs import as_curve, as_replicates
 from loadpath.measures.separation.scatter import SeparationKind, check_kind
 
 Score = Literal["total", "concavity", "imbalance", "first_minus_last"]
@@ -82,12 +83,12 @@ class LoadCurve:
     """The same of resampled data, (replicate, layer); None if there are none."""
 
     def __post_init__(self) -> None:
-        D = _finite("log_separation", self.log_separation, fewest=2)
+        D = as_curve("log_separation", self.log_separation, fewest=2)
         if self.kind is not None:
             check_kind(self.kind)
         _freeze(self, "log_separation", D)
         if self.replicates is not None:
-            _freeze(self, "replicates", _replicates(self.replicates, len(D)))
+            _freeze(self, "replicates", as_replicates(self.replicates, len(D)))
 
     @classmethod
     def from_features(
@@ -220,7 +221,7 @@ class LoadCurve:
         >>> LoadCurve.from_loads([1, 3], total=1.0).log_separation.tolist()
         [1.0, 0.75, 0.0]
         """
-        d = _finite("load", load, fewest=1)
+        d = as_curve("load", load, fewest=1)
         if total is not None:
             if not math.isfinite(total):
                 raise ValueError(f"total must be finite, got {total}.")
@@ -365,29 +366,3 @@ class LoadCurve:
 def _freeze(curve: LoadCurve, name: str, values: Array) -> None:
     values.setflags(write=False)
     object.__setattr__(curve, name, values)
-
-
-def _replicates(values: Any, layers: int) -> Array:
-    array = np.array(values, dtype=np.float64)
-    if array.ndim != 2 or array.shape[1] != layers or not np.isfinite(array).all():
-        raise ValueError(
-            f"replicates must be (replicate, {layers}) and finite, got shape {array.shape} and "
-            f"{int((~np.isfinite(array)).sum())} infinite or NaN."
-        )
-    return array
-
-
-def _finite(name: str, values: Any, *, fewest: int) -> Array:
-    """Return a copy as float64, once it is known to be a list of finite numbers."""
-    try:
-        array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a list of numbers, got {values!r}.") from None
-    if array.ndim != 1 or len(array) < fewest:
-        raise ValueError(
-            f"{name} must be a list of at least {fewest} number(s), got shape {array.shape}."
-        )
-    if not np.isfinite(array).all():
-        wrong = int(np.flatnonzero(~np.isfinite(array))[0])
-        raise ValueError(f"{name} must be finite, got {array[wrong]} at index {wrong}.")
-    return array
