@@ -118,17 +118,6 @@ def test_a_save_that_fails_midway_leaves_the_old_file_and_no_other(tmp_path, mon
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_data_reach_the_disk_before_the_name_changes(tmp_path, monkeypatch):
-    events = []
-    fsync, replace = results.os.fsync, results.os.replace
-    monkeypatch.setattr(results.os, "fsync", lambda fd: (events.append("fsync"), fsync(fd)))
-    monkeypatch.setattr(
-        results.os, "replace", lambda a, b: (events.append("replace"), replace(a, b))
-    )
-    results.write_text_atomic(tmp_path / "page.html", "page")
-    assert events[:2] == ["fsync", "replace"]
-
-
 @pytest.mark.parametrize("kept", [0.02, 0.3, 0.9, 0.999])
 def test_a_file_cut_short_is_one_sentence(tmp_path, kept):
     path = results.save(small_result(), tmp_path / "run.nc")
@@ -155,13 +144,3 @@ def test_missing_foreign_and_other_version_files_are_told_apart(tmp_path):
     results.save(future, tmp_path / "future.nc")
     with pytest.raises(ValueError, match="future.nc' has schema version 99"):
         results.load(tmp_path / "future.nc")
-
-
-def test_text_is_written_whole_and_not_over_older_text(tmp_path):
-    path = results.write_text_atomic(tmp_path / "config.yaml", "width: 100 # γ\n")
-    assert path.read_text(encoding="utf-8") == "width: 100 # γ\n"
-    with pytest.raises(FileExistsError):
-        results.write_text_atomic(path, "width: 50\n")
-    results.write_text_atomic(path, "width: 50\n", overwrite=True)
-    assert path.read_text() == "width: 50\n"
-    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,24 @@
+"""Results on disk: provenance, atomic save, and a load that says what is wrong.
+
+A result is an xarray Dataset with units and provenance in its attrs, kept as netCDF. States to go
+on from, of training or of streamed sums, are tensors in safetensors files. Nothing loaded from a
+file is executed. Torch is imported where tensors are read or written, and nowhere else.
+"""
+
+from loadpath.results.datasets import SCHEMA_VERSION, load, save, stamp, with_parameters
+from loadpath.results.status import Status
+from loadpath.results.tensors import load_tensors, save_tensors
+from loadpath.results.writing import atomic_path, write_text_atomic
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Status",
+    "atomic_path",
+    "load",
+    "load_tensors",
+    "save",
+    "save_tensors",
+    "stamp",
+    "with_parameters",
+    "write_text_atomic",
+]
