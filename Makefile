@@ -39,6 +39,7 @@ gpu: $(READY)  ## the tests that need a GPU, and the speed of the training step 
 	$(BIN)/python benchmarks/gpu.py
 
 bench: $(READY)  ## speed of the training step, of the chain, of phase diagrams and of diagnoses (an hour)
+	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/chain.py
 	$(BIN)/python benchmarks/phase_diagram.py

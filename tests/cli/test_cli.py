@@ -509,3 +509,22 @@ def test_help_names_every_command_and_figure(capsys, monkeypatch):
             cli.main(arguments)
         text = capsys.readouterr().out
         assert all(re.search(rf"\b{name}\b", text) for name in names)
+
+
+# --- completion ---
+
+
+def test_a_shell_gets_a_script_that_completes_commands_and_words(capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["--print-completion", "shtab-bash"])
+    assert left.value.code == 0
+    script = capsys.readouterr().out
+    assert f"({' '.join(cli.COMMANDS)})" in script
+    assert "--effective_depth" in script and "equidistant irregular adaptive" in script
+
+
+def test_completion_says_what_to_install(monkeypatch, refusal):
+    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
+    assert refusal("--print_completion=shtab-bash") == (
+        "loadpath: shell completion needs shtab: pip install 'loadpath[completion]'.\n"
+    )

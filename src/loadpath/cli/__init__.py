@@ -52,7 +52,9 @@ _OPTION = re.compile(r"^--[a-z0-9-]+")
 
 def parser() -> ArgumentParser:
     """Return the parser: a subcommand for each command, its options from the fields."""
-    set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    set_parsing_settings(
+        docstring_parse_attribute_docstrings=True, add_print_completion_argument=True
+    )
     top = ArgumentParser(
         prog="loadpath",
         description="The mechanics of feature learning: which layers do the work, and how. "
@@ -93,7 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     name = "loadpath"
     try:
-        config = parser().parse_args(normal_form(sys.argv[1:] if arguments is None else arguments))
+        words = normal_form(sys.argv[1:] if arguments is None else arguments)
+        check_completion(words)
+        config = parser().parse_args(words)
         name = f"loadpath {config.subcommand}"
         values = config[config.subcommand].as_dict()
         values.pop("config", None)
@@ -111,6 +115,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{name}: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def check_completion(words: Sequence[str]) -> None:
+    """Refuse to print a completion script where shtab, which writes it, is not installed."""
+    if any("shtab-" in word for word in words[:2]) and importlib.util.find_spec("shtab") is None:
+        raise ValueError("shell completion needs shtab: pip install 'loadpath[completion]'.")
 
 
 def normal_form(arguments: Sequence[str]) -> list[str]:
