@@ -1,0 +1,103 @@
+"""The check of shapes and types that the whole test run makes: see `helpers/typechecking.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import pytest
+import torch
+import typechecking
+from beartype.roar import BeartypeCallHintParamViolation, BeartypeCallHintReturnViolation
+from jaxtyping import Float, TypeCheckError, jaxtyped
+from torch import Tensor
+
+import loadpath as lp
+
+hooked = jaxtyped(typechecker=typechecking.checked)
+
+
+@hooked
+def scaled(A: Float[Tensor, "sample width"], by: float, *, kind: str = "right"):
+    return A * by
+
+
+@hooked
+def product(
+    A: Float[Tensor, "sample width"], B: Float[Tensor, "width new"], *, turned: bool = False
+) -> Float[Tensor, "sample new"]:
+    if not torch.is_tensor(B):
+        raise ValueError(f"B must be a tensor, got {B}.")
+    return (A @ B).T if turned else A @ B
+
+
+@hooked
+@dataclass
+class Range:
+    least: float
+
+    def __post_init__(self):
+        if isinstance(self.least, str):
+            raise ValueError(f"least must be a number, got {self.least}.")
+
+
+class OnlyForTypeCheckers(Protocol):
+    def go(self) -> None: ...
+
+
+A, B = torch.ones(3, 2), torch.ones(2, 4)
+
+
+def test_right_calls_pass_and_an_int_is_a_float():
+    assert product(A, B).shape == (3, 4)
+    assert Range(1).least == 1
+
+
+def test_a_wrong_result_is_found():
+    with pytest.raises(TypeCheckError) as wrong:
+        product(A, B, turned=True)
+    assert isinstance(wrong.value.__cause__, BeartypeCallHintReturnViolation)
+
+
+def test_a_wrong_argument_that_is_accepted_is_found():
+    with pytest.raises(TypeCheckError) as wrong:
+        product(A, B, turned=0)
+    assert isinstance(wrong.value.__cause__, BeartypeCallHintParamViolation)
+    with pytest.raises(TypeCheckError):
+        Range([1.0])
+
+
+def test_shapes_that_do_not_fit_each_other_are_found():
+    @hooked
+    def first(A: Float[Tensor, "sample width"], B: Float[Tensor, "width new"]) -> None: ...
+
+    first(A, B)
+    with pytest.raises(TypeCheckError, match="width"):
+        first(A, A)
+
+
+def test_a_wrong_argument_that_is_refused_gives_its_own_sentence():
+    with pytest.raises(ValueError, match="B must be a tensor, got 2."):
+        product(A, 2)
+    with pytest.raises(ValueError, match="least must be a number, got few."):
+        Range("few")
+
+
+def test_the_other_hints_of_a_function_are_checked_where_one_cannot_be_read():
+    @hooked
+    def with_protocol(way: OnlyForTypeCheckers, n: int) -> None: ...
+
+    with_protocol(None, 1)
+    with pytest.raises(TypeCheckError):
+        with_protocol(None, "one")
+    name, argument, hint = typechecking.UNREAD.pop()
+    assert (argument, hint) == ("way", OnlyForTypeCheckers) and name.endswith("with_protocol")
+
+
+def test_the_package_is_checked_in_this_run():
+    assert hasattr(lp.layer_steps.equidistant, "__wrapped__")
+
+
+def test_self_is_all_that_cannot_be_read():
+    unread = [hint for name, _, hint in typechecking.UNREAD if name.startswith("loadpath")]
+    assert [hint for hint in unread if hint is not Self] == []
