@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -14,6 +14,7 @@ from loadpath.record.activations import ACTIVATIONS
 _ABSENT = object()
 
 
+@runtime_checkable
 class PathNet(Protocol):
     """A net whose layers are no modules: its representations A_0, ..., A_L come from `path`.
 

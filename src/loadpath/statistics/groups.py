@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ STREAM = 0x67726F7570
 """Keeps the hash that deals into groups apart from the one that fills reservoirs."""
 
 
+@runtime_checkable
 class Mergeable(Protocol):
     """Anything with a count that merges: streamed sums over samples."""
 

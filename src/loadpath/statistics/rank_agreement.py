@@ -221,7 +221,7 @@ def _redrawn(
 def _p_value(x: Array, y: Array, rng: np.random.Generator) -> float:
     """Return the share of orders with a correlation as large as that found, of either sign."""
 
-    def size(order: Array, axis: int) -> Array:
+    def size(order: Array, axis: int) -> Array | np.float64:
         return np.abs(spearman(np.broadcast_to(x, order.shape), order))
 
     # Of the absolute value and not SciPy's "two-sided", which doubles the smaller tail. Orders

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import xarray as xr
@@ -12,6 +12,7 @@ from loadpath.checks import check_count
 from loadpath.leaky_resnet.layer_steps.rules import Steps, adapted
 
 
+@runtime_checkable
 class Meshed(Protocol):
     """A net whose layers have steps: `LeakyResNet`, or any module with these."""
 

@@ -12,6 +12,8 @@ from loadpath.checks import check_count
 
 Steps = Float[Tensor, " depth"]
 """Layer steps: (depth,) positive numbers of sum 1."""
+NewSteps = Float[Tensor, " new_depth"]
+"""The same, of another depth than the steps that they are made from."""
 
 
 def equidistant(depth: int) -> Steps:
@@ -180,7 +182,7 @@ def adapted(steps: Steps, path: list[Tensor], *, guard: float, longest: float) -
 @torch.no_grad()
 def equal_arclength(
     steps: Steps, path: list[Tensor], depth: int, *, guard: float = 0.1, longest: float = 1.0
-) -> Steps:
+) -> NewSteps:
     r"""Return steps in each of which the path of a net moves equally far.
 
     They are what the rule of `adapted` would come to rest at, for any depth.

@@ -8,16 +8,17 @@ or from `split`, `merged` and `refined`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from loadpath.checks import check_count
-from loadpath.leaky_resnet.layer_steps.rules import Steps, check, guarded_speed
+from loadpath.leaky_resnet.layer_steps.rules import NewSteps, Steps, check, guarded_speed
 
 
+@runtime_checkable
 class Layered(Protocol):
     """A net whose layers can be exchanged: `LeakyResNet`, or any module with these."""
 
@@ -123,7 +124,7 @@ def remesh(model: Net, new_steps: Tensor) -> Net:
     return model.with_layers(steps, weights)
 
 
-def overlaps(old: Steps, new: Steps) -> Float[Tensor, "new old"]:
+def overlaps(old: Steps, new: NewSteps) -> Float[Tensor, "new_depth depth"]:
     """Return how much of each new step lies in each old one.
 
     Parameters
@@ -198,7 +199,7 @@ def without(model: Net, layers: Iterable[int]) -> Net:
     )
 
 
-def split(steps: Steps, parts: int = 2) -> Steps:
+def split(steps: Steps, parts: int = 2) -> NewSteps:
     """Return steps, each cut into equal parts.
 
     Parameters
@@ -229,7 +230,7 @@ def split(steps: Steps, parts: int = 2) -> Steps:
     return (torch.as_tensor(steps).double() / parts).repeat_interleave(parts)
 
 
-def merged(steps: Steps, layers: int = 2) -> Steps:
+def merged(steps: Steps, layers: int = 2) -> NewSteps:
     """Return steps in which neighbours are made one: half as many for `layers` of 2.
 
     Parameters
@@ -263,7 +264,7 @@ def merged(steps: Steps, layers: int = 2) -> Steps:
 
 
 @torch.no_grad()
-def refined(steps: Steps, path: list[Tensor], count: int, *, guard: float = 0.1) -> Steps:
+def refined(steps: Steps, path: list[Tensor], count: int, *, guard: float = 0.1) -> NewSteps:
     r"""Return steps with more layers, inserted where the path of a net is fast.
 
     One after another, the layer in which the path moves farthest is cut into halves of half the

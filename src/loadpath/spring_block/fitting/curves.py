@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,6 +24,7 @@ from loadpath.spring_block.chain import Array
 Errors = Literal["given", "replicas", "pooled replicas", "residuals"]
 
 
+@runtime_checkable
 class Curve(Protocol):
     """Anything that has loads, such as a `LoadCurve`."""
 

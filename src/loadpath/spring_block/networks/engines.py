@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import scipy.linalg  # noqa: F401 (compiled code calls its BLAS, which `blas_libraries` must find)
 import torch
@@ -27,6 +27,7 @@ Engine = Literal["compiled", "plain"]
 """What trains: the compiled engine, or PyTorch's own parts."""
 
 
+@runtime_checkable
 class Stepper(Protocol):
     """Something that trains one net, an epoch at a time."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from loadpath.checks import check_count
 from loadpath.spring_block.networks.shapes import check_dropout
@@ -84,6 +84,7 @@ class Recipe:
         return noise.applied_to(self)
 
 
+@runtime_checkable
 class Noise(Protocol):
     """Something that shakes training, as a small frozen value."""
 
