@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from loadpath.cli.run_folder import (
     remove,
     save_config,
 )
-from loadpath.record import Reduction
+from loadpath.record import Loader, Reduction
 
 
 def run(options: DiagnoseOptions) -> None:
@@ -84,7 +84,7 @@ def check_measures(options: DiagnoseOptions) -> Reduction:
 def skip_layers(
     options: DiagnoseOptions,
     model: nn.Module,
-    loader: Iterable[Any],
+    loader: Loader,
     ds: xr.Dataset,
     common: dict[str, Any],
 ) -> None:
@@ -112,7 +112,7 @@ def skip_layers(
             print(f"- {sentence}", flush=True)
 
 
-def load_entry(options: DiagnoseOptions) -> tuple[nn.Module, Iterable[Any]]:
+def load_entry(options: DiagnoseOptions) -> tuple[nn.Module, Loader]:
     """Return the model and the loader that the entry point returns.
 
     What goes wrong inside the user's function is shown as it is.

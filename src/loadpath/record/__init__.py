@@ -7,7 +7,7 @@ narrows wide features; `Moments(width, sketch=record.WIDE)` does so by itself.
 """
 
 from loadpath.record.activations import ACTIVATIONS, features
-from loadpath.record.batches import Batch, Split, batches_of, prepare
+from loadpath.record.batches import Batch, Loader, Split, batches_of, prepare
 from loadpath.record.blocks import find_blocks
 from loadpath.record.hooks import (
     OwnRandomness,
@@ -42,6 +42,7 @@ __all__ = [
     "Description",
     "INPUT",
     "Layers",
+    "Loader",
     "Maps",
     "Moments",
     "OwnRandomness",

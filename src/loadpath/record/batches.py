@@ -1,4 +1,4 @@
-"""From what a loader yields to the arguments of a model, and labels."""
+"""The arguments of a model, and labels, that lie in what a loader yields."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ LABELS = ("labels", "label")
 """Names under which a dict batch has its labels."""
 
 Split = Callable[[Any], tuple[Any, Any]]
-"""From what the loader yields to (inputs, labels); labels may be None."""
+"""A function from what the loader yields to (inputs, labels); labels may be None."""
+
+Loader = Iterable[Any] | Data
+"""What yields batches, or data whose training samples are cut up into some."""
 
 _BATCH_OF_DATA = 256
 
@@ -28,13 +31,13 @@ class Batch:
     """One call of the model."""
 
     number: int
-    """Which batch of the loader, from 0."""
+    """The batch's number in the loader, from 0."""
     args: tuple[Any, ...]
     """Positional arguments of the model."""
-    kwargs: dict[str, Any]
-    """Named ones."""
+    """Labels or targets as the loader has them, (sample, ...), on the CPU; None if it has none."""
+    """Named arguments of the model."""
     labels: Tensor | None
-    """Whatever the loader has of labels or targets, (sample, ...), on the CPU."""
+    """(sample, ...), labels or targets as the loader has them, on the CPU; None if there are none."""
     mask: Tensor | None
     """(sample, token), True where a token is not padding; None where none is."""
     count: int
@@ -42,7 +45,7 @@ class Batch:
 
     @property
     def input(self) -> Tensor | None:
-        """The first floating-point tensor that the model is given, if there is one."""
+        """The first floating-point tensor that the model is given, or None."""
         return next((t for t in _tensors(self) if t.is_floating_point()), None)
 
     def run(self, model: nn.Module) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from loadpath.record.batches import Batch, Split
+from loadpath.record.batches import Batch, Loader, Split
 from loadpath.record.blocks import find_blocks
 from loadpath.record.hooks import watching
 from loadpath.record.recorded import Description, Recorded
@@ -27,7 +27,7 @@ INPUT = "input"
 
 def stream(
     model: nn.Module,
-    loader: Iterable[Any],
+    loader: Loader,
     *,
     layers: Layers = None,
     reduction: Reduction | None = None,
@@ -147,7 +147,7 @@ def second_moments(
 
 @dataclass
 class _Pass:
-    """One pass over a loader."""
+    """What is known in the course of one pass over a loader."""
 
     model: nn.Module
     reduction: Reduction

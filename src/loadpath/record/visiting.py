@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from loadpath.checks import check_count
-from loadpath.record.batches import Batch, Split, batches_of, prepare
+from loadpath.record.batches import Batch, Loader, Split, batches_of, prepare
 from loadpath.record.hooks import OwnRandomness, evaluating
 
 T = TypeVar("T")
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 def visit(
     model: nn.Module,
-    loader: Iterable[Any],
+    loader: Loader,
     run: Callable[[Batch, int], T],
     *,
     device: torch.device,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from loadpath.diagnosis.profile.options import (
 from loadpath.diagnosis.profile.schema import dataset_of_columns
 from loadpath.record import (
     Layers,
+    Loader,
     Recorded,
     Reduction,
     Split,
@@ -37,7 +38,7 @@ from loadpath.record import (
 
 def diagnose(
     model: nn.Module,
-    loader: Iterable[Any],
+    loader: Loader,
     *,
     layers: Layers = None,
     measures: Sequence[Measure] | None = None,

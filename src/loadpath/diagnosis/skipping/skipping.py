@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import torch
 import xarray as xr
 from torch import nn
@@ -12,12 +9,12 @@ from torch import nn
 from loadpath.checks import check_level
 from loadpath.diagnosis.skipping.scoring import LossFunction
 from loadpath.diagnosis.skipping.skipping_pass import SkippingPass
-from loadpath.record import Layers, Split, device_of, select, unwrapped, visit
+from loadpath.record import Layers, Loader, Split, device_of, select, unwrapped, visit
 
 
 def skip_layers(
     model: nn.Module,
-    loader: Iterable[Any],
+    loader: Loader,
     *,
     layers: Layers = None,
     loss: LossFunction | None = None,

@@ -65,9 +65,9 @@ class Scatter:
     float64.
     """
 
-    between: Float[Tensor, "row width"]
+    between: Float[Tensor, "between_row width"]
     r"""$F_b$ with $\Sigma_b = F_b^\top F_b$."""
-    within: Float[Tensor, "row width"]
+    within: Float[Tensor, "within_row width"]
     r"""$F_w$ with $\Sigma_w = F_w^\top F_w$."""
     between_limit: int
     r"""The most that the rank of $\Sigma_b$ can be: classes - 1, or the rank of the targets."""
