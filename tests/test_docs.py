@@ -1,6 +1,7 @@
-"""Pages of the docs: their code runs and prints what stands below it, and their lines are short."""
+"""Pages of the docs: their code runs and prints what they say, and the files they name are there."""
 
 import difflib
+import re
 
 import pytest
 import torch
@@ -43,3 +44,12 @@ def test_lines_of_prose_are_short_enough_to_read(page):
         if len(line) > LONGEST and not tied:
             long.append(number)
     assert long == []
+
+
+NAMED = re.compile(r"\b(?:tests|benchmarks|examples|src)/[\w/.*]*\w")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_a_page_names_are_there(page):
+    named = set(NAMED.findall(page.read_text(encoding="utf-8")))
+    assert [name for name in sorted(named) if not list(ROOT.glob(name))] == []

@@ -7,15 +7,21 @@ one is what it prints. A comment before a block changes that:
     <!-- setup: code -->       code that runs here and is not shown
     <!-- slow -->              the whole page runs with the slow tests
 
-`python tests/helpers/doc_code.py PAGE ...` runs pages and writes what they print into them.
+A block whose first line is a comment with a file's name is a script: it is written to that file and
+run by a Python of its own. `python tests/helpers/doc_code.py PAGE ...` runs pages and writes what they print into them.
 """
 
 import contextlib
 import io
+import os
 import re
+import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+import torch
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -57,11 +63,26 @@ def printed(blocks, name):
     """What each block prints, one after the other in one namespace."""
     namespace = {"__name__": "__main__"}
     for block in blocks:
-        out = io.StringIO()
-        source = "\n" * (block.line - 1) + block.code
-        with contextlib.redirect_stdout(out):
-            exec(compile(source, name, "exec"), namespace)
-        yield block, "".join(line.rstrip() + "\n" for line in out.getvalue().splitlines())
+        script = SCRIPT.match(block.code)
+        if script:
+            said = run_script(Path(script[1]), block.code)
+        else:
+            out = io.StringIO()
+            source = "\n" * (block.line - 1) + block.code
+            with contextlib.redirect_stdout(out):
+                exec(compile(source, name, "exec"), namespace)
+            said = out.getvalue()
+        yield block, "".join(line.rstrip() + "\n" for line in said.splitlines())
+
+
+SCRIPT = re.compile(r"# (\w+\.py)\n")
+
+
+def run_script(path, code):
+    """What a script prints that stands in a file of its own."""
+    path.write_text(code, encoding="utf-8")
+    command = [sys.executable, path]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def update(page):
@@ -74,5 +95,9 @@ def update(page):
 
 
 if __name__ == "__main__":
-    for argument in sys.argv[1:]:
-        update(Path(argument))
+    pages = [Path(argument).resolve() for argument in sys.argv[1:]]
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for page in pages:
+            torch.manual_seed(0)
+            update(page)
