@@ -34,10 +34,10 @@ class Batch:
     """The batch's number in the loader, from 0."""
     args: tuple[Any, ...]
     """Positional arguments of the model."""
-    """Labels or targets as the loader has them, (sample, ...), on the CPU; None if it has none."""
+    kwargs: dict[str, Any]
     """Named arguments of the model."""
     labels: Tensor | None
-    """(sample, ...), labels or targets as the loader has them, on the CPU; None if there are none."""
+    """(sample, ...), labels or targets as the loader has them, on the CPU; None if it has none."""
     mask: Tensor | None
     """(sample, token), True where a token is not padding; None where none is."""
     count: int
