@@ -1,13 +1,15 @@
 """Worker processes of this machine: our own against pebble's pool and Dask's LocalCluster.
 
-Run `python benchmarks/local_workers.py` with pebble and distributed installed: about a minute. In
+Run `python benchmarks/local_workers.py` with pebble and distributed installed: three minutes. In
 turns, each measures the same tiny cells on two spawned processes. It prints
 
 - seconds from the call to the first cell, and from the last cell to the end;
 - milliseconds a cell in the second half, CPU milliseconds a cell of the driver alone, and CPU
   seconds of driver and processes in all, which do not depend on how busy the machine is;
 - memory that the driver gained and that its processes hold by themselves (unique set size);
-- what a SIGKILL in the middle of one cell costs: cells lost, and cells measured more than once.
+- what a SIGKILL in the middle of one cell costs: cells lost, and cells measured more than once;
+- how many processes still run 3 seconds after the driver got a SIGKILL, or a terminal's Ctrl-C, in
+  the middle of cells of 15 seconds.
 
 `--cells`, `--workers` and `--turns` say how many there are of each.
 """
@@ -21,6 +23,7 @@ import multiprocessing
 import os
 import platform
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -38,6 +41,7 @@ from loadpath.sweep.cluster import _OnWorker
 from loadpath.sweep.job import Job
 from loadpath.sweep.processes import on_processes
 
+PLACE = Path(__file__).parent
 Pool = Callable[[Job, list[sweep.Cell], int], Iterator[object]]
 
 
@@ -47,6 +51,12 @@ def tiny(*, index: int, log: str, deadly: int) -> xr.Dataset:
         file.write(f"{index}\n")
     if index == deadly and Path(log).read_text().split().count(str(index)) == 1:
         os.kill(os.getpid(), signal.SIGKILL)
+    return xr.Dataset({"index_squared": index**2})
+
+
+def sleepy(*, index: int, seconds: float) -> xr.Dataset:
+    """Return the same after a while."""
+    time.sleep(seconds)
     return xr.Dataset({"index_squared": index**2})
 
 
@@ -124,6 +134,40 @@ def turn(pool: Pool, cells: list[sweep.Cell], workers: int, log: Path, deadly: i
     )
 
 
+def drive(name: str) -> None:
+    """Be a driver whose processes are in the middle of cells."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    from local_workers import sleepy  # by the name that other processes know
+
+    list(POOLS[name](Job(sleepy, {"seconds": 15.0}), sweep.product({"index": range(4)}), 2))
+
+
+def left_running(name: str, how: signal.Signals) -> int:
+    """End a driver and return how many processes of its group still run after 3 seconds."""
+    process = subprocess.Popen(
+        [sys.executable, __file__, "--drive", name],
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": f"{PLACE}:{os.environ.get('PYTHONPATH', '')}"},
+    )
+    time.sleep(15)  # to start, and to begin the first cells
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    try:
+        if how == signal.SIGINT:
+            os.killpg(process.pid, how)  # what a terminal does
+        else:
+            process.send_signal(how)
+        time.sleep(3)
+        process.poll()
+        return sum(each.is_running() for each in family)
+    finally:
+        for each in family:
+            if each.is_running():
+                each.kill()
+        process.wait()
+
+
 def version_of(package: str) -> str:
     try:
         return f"{package} {version(package)}"
@@ -136,7 +180,11 @@ def main() -> None:
     parser.add_argument("--cells", type=int, default=200)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--drive", choices=POOLS, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.drive:
+        drive(options.drive)
+        return
     logging.disable(logging.WARNING)  # of Dask, when a worker dies
     packages = ", ".join(version_of(name) for name in ("pebble", "distributed"))
     print(f"Python {platform.python_version()}, {packages}, {os.cpu_count()} cores")
@@ -155,6 +203,10 @@ def main() -> None:
     for (name, killed), lines in found.items():
         numbers = " ".join(f"{value:9.2f}" for value in np.median(lines, axis=0))
         print(f"{name:<13} {numbers}{'  (a SIGKILL)' if killed else ''}")
+    print("processes that run on after the driver's SIGKILL, and after Ctrl-C")
+    for name in POOLS:
+        numbers = [left_running(name, how) for how in (signal.SIGKILL, signal.SIGINT)]
+        print(f"{name:<13} {numbers[0]:9d} {numbers[1]:9d}", flush=True)
 
 
 if __name__ == "__main__":

@@ -35,9 +35,9 @@ import psutil
 import xarray as xr
 
 from loadpath import results, sweep
-from loadpath.sweep.job import Job
 from loadpath.sweep.cluster import _OnWorker
 from loadpath.sweep.folder import set_aside_if_damaged
+from loadpath.sweep.job import Job
 
 WORKER = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--memory-limit", "0")
 PER_HOST = 250
@@ -82,7 +82,7 @@ class Busy:
         return np.array([times.user + times.system, time.perf_counter()])
 
     def seconds(self) -> tuple[float, float]:
-        """Of the CPU, and of the clock."""
+        """Return the seconds of the CPU and of the clock."""
         cpu, wall = self._now() - self.start
         return float(cpu), float(wall)
 

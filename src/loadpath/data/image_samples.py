@@ -1,4 +1,4 @@
-"""From images and labels as they stand in files to a `Data`: drawn, averaged down, normalized."""
+"""How images and labels from files become a `Data`: drawn, averaged down, normalized."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ ACTIVATIONS = {
     "softplus": Activation(nn.functional.softplus, lambda g, S: g.mul_(-torch.expm1(-S)), 0.9211),
     "identity": Activation(lambda z: z, lambda g, S: g, 1.0),
 }
-"""By name; the slope of leaky_relu below 0 is 0.1."""
+"""The nonlinearities by their names; the slope of leaky_relu below 0 is 0.1."""
 
 
 def features(

@@ -17,7 +17,7 @@ class Description:
     """What the layers of a recording are; the same for all its batches."""
 
     layers: dict[str, str]
-    """What "the output of layer l" means, in words, by name and in the order in which they ran."""
+    """What is recorded of every layer, in words, by its name; in the order in which they ran."""
     selection: str
     """How the layers were chosen."""
     not_called: tuple[str, ...]
@@ -37,7 +37,7 @@ class Recorded:
     """What every layer put out on one batch."""
 
     number: int
-    """Which batch of the loader, from 0."""
+    """The batch's number in the loader, from 0."""
     features: dict[str, Tensor]
     """Rows (row, width) of every layer, in the order in which they ran; on the CPU, in the type
     that the model computed them in."""
@@ -50,7 +50,7 @@ class Recorded:
     first: int
     """Number of the batch's first sample in all of the pass."""
     count: int
-    """Samples in the batch."""
+    """Number of samples in the batch."""
     description: Description
     """What the layers are."""
 

@@ -1,4 +1,4 @@
-"""From what a layer put out to rows (row, width), by rules that can be said in a line."""
+"""Rules by which the output of a layer becomes rows (row, width), each said in a line."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Reduced(NamedTuple):
     sample: Tensor
     """The sample of the batch that each row is of, (row,)."""
     rule: str
-    """How they came about, in words."""
+    """The rule that made the rows, in words."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Reduction:
     """"mean" over the tokens that are not padding; "class_token", the first of them; "last_token",
     the last; or "positions", every k-th of them from the first on, a row each."""
     every: int = 4
-    """The k of "positions"."""
+    """The k of "positions": every k-th is a row."""
     channels_last: bool | None = None
     """Whether the channels of maps are the last axis. None: where (sample, n, n, channel) says so,
     its first two axes being equal and the last another; else they follow the sample. False: they

@@ -27,7 +27,7 @@ class Site:
     module: nn.Module
     """The module."""
     node: int | None = None
-    """For a representation A_l of a `PathNet` its l, None for a module's output."""
+    """The index l of a representation A_l of a `PathNet`; None for a module's output."""
 
     @property
     def meaning(self) -> str:

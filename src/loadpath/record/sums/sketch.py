@@ -44,11 +44,11 @@ class Sketch:
     """
 
     width: int
-    """Of the features."""
+    """Number of features."""
     size: int
-    """Of their sketch."""
+    """Number of columns that are kept."""
     seed: int = 0
-    """Of the projection."""
+    """The seed of the projection."""
 
     def __post_init__(self) -> None:
         check_count("width", self.width, 1)
