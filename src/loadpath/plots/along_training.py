@@ -21,11 +21,29 @@ SHOWN = 4
 def curves_along_training(
     ds: xr.Dataset, ax: Axes | None = None, *, kind: SeparationKind = "fuzziness"
 ) -> Axes:
-    """Log separation D_l over layers, from the initial weights to the trained ones.
+    """Draw the log separation D_l over layers, from the initial weights to the trained ones.
 
     Lines are means over the seeds that are still training at that epoch, coloured by it on a
-    logarithmic scale; black is where training ended. `ds` is one cell of what
-    `loadpath.phase_diagram.collect` returns with `record_every`.
+    logarithmic scale. Black is where training ended.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        One cell of what `loadpath.phase_diagram.collect` returns with `record_every`.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+    kind : {"fuzziness", "trace_ratio", "inverse"}, optional
+        The convention of the separation.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
     """
     need(ds, "log_separation", "log_separation_recorded")
     check_kind(kind)
@@ -46,7 +64,27 @@ def curves_along_training(
 
 @styled
 def figure_along_training(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness") -> Figure:
-    """`curves_along_training` over at most 4 slopes and 4 levels of noise, the ends among them."""
+    """Draw `curves_along_training` over some slopes and levels of noise.
+
+    There are at most 4 of each, the ends among them.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        What `loadpath.phase_diagram.collect` returns with `record_every`.
+    kind : {"fuzziness", "trace_ratio", "inverse"}, optional
+        The convention of the separation.
+
+    Returns
+    -------
+    Figure
+        The whole figure.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
+    """
     need(ds, "log_separation", "log_separation_recorded")
     slopes, levels = (_some(ds[name].values) for name in ("slope", "noise"))
     figure = Figure(figsize=(2.5 * len(levels) + 1.6, 2.0 * len(slopes) + 1.4))
@@ -68,7 +106,7 @@ def figure_along_training(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness")
 
 
 def _norm(ds: xr.Dataset) -> LogNorm:
-    """Colours of epochs; the initial weights, which have no logarithm, stand before the first."""
+    """Scale the epochs to colours; the initial weights, at 0, stand before the first."""
     at = np.asarray(ds["recorded_epoch"].values, dtype=float)
     later = at[at > 0]
     first = float(later.min()) / 2 if later.size else 0.5
@@ -76,11 +114,12 @@ def _norm(ds: xr.Dataset) -> LogNorm:
 
 
 def _mean(curves: np.ndarray) -> np.ndarray | None:
-    """Of the curves (seed, layer) that are finite; None if none is."""
+    """Return the mean of the curves (seed, layer) that are finite; None if none is."""
     finite = curves[np.isfinite(curves).all(-1)]
     return finite.mean(0) if len(finite) else None
 
 
 def _some(values: np.ndarray) -> np.ndarray:
+    """Return at most `SHOWN` of the values, evenly spaced, the ends among them."""
     at = np.linspace(0, len(values) - 1, min(SHOWN, len(values))).round().astype(int)
     return np.asarray(values[at])

@@ -17,10 +17,27 @@ BAND = 0.13
 
 @styled
 def curves_beside_chain(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """Load curves of networks, with standard errors, and of the fitted chain, cell by cell.
+    """Draw load curves of networks, with standard errors, and of the fitted chain, cell by cell.
 
-    Each from its largest separation to its least; the chord is thin. A cross marks cells that do
-    not count.
+    Each curve goes from its largest separation to its least; the chord is thin. A cross marks cells
+    that do not count.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        What `loadpath.phase_diagram.beside_chain` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows.
     """
     need(ds, "curve", "curve_error", "fitted_load", "counted")
     ax = axes_or_new(ax)
@@ -58,10 +75,28 @@ def curves_beside_chain(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 @styled
 def frictions_of_slopes(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """Frictions of each slope, whose noises are those of all: filled; of its own chain: hollow.
+    """Draw the frictions of each slope, by the fit to all slopes and by the fit to it alone.
 
-    Intervals where curves bound a friction from both sides; a triangle that points down or up
-    where they only say that it is at most or at least so large.
+    Marks are filled where all slopes share their noises, and hollow where the slope has a chain of
+    its own. They have intervals where curves bound a friction from both sides. A triangle points
+    down or up where curves only say that it is at most or at least so large.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        What `loadpath.phase_diagram.beside_chain` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows.
     """
     need(ds, "friction_right", "friction_left", "row_friction_right", "row_friction_left")
     ax = axes_or_new(ax)
@@ -79,9 +114,27 @@ def frictions_of_slopes(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 @styled
 def noise_of_levels(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """The chain's noise at each level, the same for all slopes: black; of each slope alone: grey.
+    """Draw the chain's noise at each level, shared by all slopes or of each slope alone.
 
-    Intervals and triangles as in `frictions_of_slopes`; grey ones are left out where open.
+    The shared noise is black and has intervals and triangles as in `frictions_of_slopes`. The noise
+    of each slope alone is grey, and left out where curves bound it on one side only.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        What `loadpath.phase_diagram.beside_chain` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows.
     """
     need(ds, "chain_noise", "row_chain_noise")
     ax = axes_or_new(ax)
@@ -104,7 +157,23 @@ def noise_of_levels(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 @styled
 def figure_beside_chain(ds: xr.Dataset) -> Figure:
-    """A network's diagram beside the chain's: curves, frictions and noise."""
+    """Draw a network's diagram beside the chain's: curves, frictions and noise.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        What `loadpath.phase_diagram.beside_chain` returns.
+
+    Returns
+    -------
+    Figure
+        The whole figure.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows.
+    """
     figure = Figure(figsize=(11.4, 5.6))
     places = figure.subplot_mosaic([["curves", "friction"], ["curves", "noise"]],
                                    width_ratios=(2.1, 1))  # fmt: skip

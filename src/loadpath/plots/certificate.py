@@ -25,7 +25,25 @@ from .training import iteration_axis
 
 @styled
 def residuals(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """Residual of every step: the plain gradient's, and the smallest subgradient's."""
+    """Draw the residual of every step: the plain gradient's, and the smallest subgradient's.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        What `Geodesic.dataset` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows.
+    """
     need(ds, "gradient_residual", "least_norm_residual")
     ax, p = axes_or_new(ax), ds["p_step"].values
     least = ds["least_norm_residual"]
@@ -41,9 +59,27 @@ def residuals(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 @styled
 def hamiltonians(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
-    r"""Hamiltonian of every step with the smallest subgradient's momenta, and its prediction.
+    r"""Draw the Hamiltonian of every step beside what the mesh lets one expect.
 
-    Both as the dimension $-(2/\tilde L) H$; at $\tilde L = 0$ H itself.
+    It is that of the smallest subgradient's momenta. Both curves are the dimension $-(2/\tilde L)
+    H$, and at $\tilde L = 0$ H itself.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        What `Geodesic.dataset` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows, or the attr `effective_depth`.
     """
     need(ds, "least_norm_hamiltonian", "predicted_hamiltonian")
     ax, p = axes_or_new(ax), ds["p_step"].values
@@ -64,7 +100,25 @@ def hamiltonians(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 @styled
 def descent(history: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """Residuals with rounded kinks, and how wide these are rounded, against iteration."""
+    """Draw residuals with rounded kinks, and how wide these are rounded, against iteration.
+
+    Parameters
+    ----------
+    history : xr.Dataset
+        The `history` of a solved geodesic.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `history` lacks a variable that the figure shows.
+    """
     need(history, "residual", "residual_worst", "width")
     ax, x = axes_or_new(ax), history["iteration"].values
     line(ax, x, history["residual_worst"].values, BLUE, "residual, worst layer")

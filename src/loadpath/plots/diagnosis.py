@@ -33,12 +33,30 @@ MANY = 16
 def layer_load_curve(
     ds: xr.Dataset, ax: Axes | None = None, *, kind: SeparationKind = "fuzziness"
 ) -> Axes:
-    """Log separation D_l over layers, and the straight line from end to end.
+    """Draw the log separation D_l over layers, and the straight line from end to end.
 
-    By fuzziness and inverse from the first layer on that has as many directions between class means
-    as all after it: with fewer, their sums are of fewer.
+    By fuzziness and inverse, the curve starts at the first layer that has as many directions
+    between class means as all after it: with fewer, its sums are over fewer. It is turned over for
+    the convention "inverse", so that separating is falling.
 
-    Turned over for kind "inverse", so that separating is falling.
+    Parameters
+    ----------
+    ds : xr.Dataset
+        The `dataset` of what `loadpath.diagnose` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+    kind : {"fuzziness", "trace_ratio", "inverse"}, optional
+        The convention of the separation.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
     """
     need(ds, "log_separation")
     check_kind(kind)
@@ -63,7 +81,25 @@ def layer_load_curve(
 
 @styled
 def layer_steps_taken(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """How far each layer moves the representation, turns it, and makes it grow."""
+    """Draw how far each layer moves the representation, turns it, and makes it grow.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        The `dataset` of what `loadpath.diagnose` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows.
+    """
     need(ds, "relative_step", "turn", "effective_depth")
     ax = axes_or_new(ax)
     for i, (name, colour, label, marker) in enumerate(
@@ -82,7 +118,20 @@ def layer_steps_taken(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 @styled
 def layer_dimensions(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """How many directions each layer uses, by counts that weigh weak directions differently."""
+    """Draw how many directions each layer uses, by counts that weigh weak ones differently.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        The `dataset` of what `loadpath.diagnose` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+    """
     ax = axes_or_new(ax)
     shown = [
         ("effective_rank", BLUE, "effective rank", "o"),
@@ -101,7 +150,25 @@ def layer_dimensions(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 @styled
 def layer_energies(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """Cost of identity of each layer and kinetic energy of the step to it."""
+    """Draw the cost of identity of each layer and the kinetic energy of the step to it.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        The `dataset` of what `loadpath.diagnose` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows.
+    """
     need(ds, "cost_of_identity", "kinetic_energy")
     ax = axes_or_new(ax)
     _marks(ax, ds, "cost_of_identity", BLUE, "cost of identity", "o", joined=True)
@@ -114,7 +181,25 @@ def layer_energies(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 @styled
 def layer_alignment(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """Likeness (debiased CKA) of each layer with the next and with the first."""
+    """Draw the likeness (debiased CKA) of each layer with the next and with the first.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        The `dataset` of what `loadpath.diagnose` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows.
+    """
     need(ds, "cka_next", "cka_first")
     ax = axes_or_new(ax)
     _marks(ax, ds, "cka_next", BLUE, "CKA with the next layer", "o", joined=True)
@@ -127,7 +212,25 @@ def layer_alignment(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 @styled
 def layer_probes(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """How well linear classifiers read the classes off each layer, and how well the model does."""
+    """Draw how well linear classifiers read the classes off each layer, beside the model.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        The `dataset` of what `loadpath.diagnose` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows.
+    """
     need(ds, "probe_ridge", "probe_logistic")
     ax = axes_or_new(ax)
     _marks(ax, ds, "probe_logistic", BLUE, "logistic probe", "o", joined=True, aside=-0.06)
@@ -141,7 +244,25 @@ def layer_probes(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 @styled
 def layer_collapse(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """Neural collapse 1 to 4, on a logarithmic axis; all fall as collapse completes."""
+    """Draw neural collapse 1 to 4 on a logarithmic axis; all fall as collapse completes.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        The `dataset` of what `loadpath.diagnose` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows.
+    """
     need(ds, "nc1", "nc2_angle")
     ax = axes_or_new(ax)
     shown = [
@@ -162,7 +283,25 @@ def layer_collapse(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 @styled
 def layers_skipped(skipped: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """What skipping each layer changes: the loss, or the output where there is no loss."""
+    """Draw what skipping each layer changes: the loss, or the output where there is no loss.
+
+    Parameters
+    ----------
+    skipped : xr.Dataset
+        What `loadpath.diagnosis.skip_layers` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `skipped` lacks a variable that the figure shows.
+    """
     name = "loss_change" if "loss_change" in skipped else "output_change"
     need(skipped, name)
     ax = axes_or_new(ax)
@@ -182,7 +321,31 @@ def layers_skipped(skipped: xr.Dataset, ax: Axes | None = None) -> Axes:
 def movement_and_harm(
     ds: xr.Dataset, skipped: xr.Dataset, ax: Axes | None = None, *, by: str = "relative_step"
 ) -> Axes:
-    """Each layer's movement against what skipping it changes, both with their intervals."""
+    """Draw how far each layer moves the data against what skipping it changes.
+
+    Both have their intervals.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        The `dataset` of what `loadpath.diagnose` returns.
+    skipped : xr.Dataset
+        What `loadpath.diagnosis.skip_layers` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+    by : str, optional
+        The variable of `ds` that says how far a layer moves the data.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If one of the Datasets lacks a variable that the figure shows.
+    """
     name = "loss_change" if "loss_change" in skipped else "output_change"
     need(ds, by)
     need(skipped, name)
@@ -209,6 +372,7 @@ def movement_and_harm(
 
 
 def _comparable(ranks: np.ndarray) -> xr.DataArray:
+    """Tell, layer by layer, whether it and all after it have the same rank between classes."""
     other = np.flatnonzero(ranks != ranks[-1])
     first = other[-1] + 1 if len(other) else 0
     return xr.DataArray(np.arange(len(ranks)) >= first, dims="layer")
@@ -231,7 +395,20 @@ def layer_axis(ax: Axes, ds: xr.Dataset, ylabel: str) -> None:
 
 
 def short_names(names: list[str]) -> tuple[list[str], str]:
-    """Names without the dotted parts that all but "input" share, and the pattern of these."""
+    """Shorten the names of layers by the dotted parts that all but "input" share.
+
+    Parameters
+    ----------
+    names : list of str
+        Names as the model has them.
+
+    Returns
+    -------
+    list of str
+        The names without those parts.
+    str
+        The pattern of the parts that went, such as `encoder.*.output`; empty if none did.
+    """
     parts = [name.split(".") for name in names if name != "input"]
     if len(parts) < 2:
         return names, ""
@@ -249,7 +426,7 @@ def short_names(names: list[str]) -> tuple[list[str], str]:
 
 
 def _shared(parts: list[list[str]]) -> int:
-    """How many leading parts all names share, leaving each at least one of its own."""
+    """Return how many leading parts all names share, leaving each at least one of its own."""
     count = 0
     for column in zip(*parts, strict=False):
         if len(set(column)) > 1:
@@ -270,6 +447,7 @@ def _marks(
     joined: bool = False,
     aside: float = 0.0,
 ) -> None:
+    """Draw a variable over the layers with its intervals; layers without a number have no mark."""
     values = sign * ds[name].values
     at = np.arange(len(values)) + aside
     known = np.isfinite(values)
@@ -280,7 +458,7 @@ def _marks(
 
 
 def _reach(ds: xr.Dataset, name: str) -> np.ndarray:
-    """Lengths of the bars below and above, (2, layer); none where there is no interval."""
+    """Return the lengths of the bars below and above, (2, layer); 0 where there is no interval."""
     value = ds[name].values
     low, high = ds[f"{name}_low"].values, ds[f"{name}_high"].values
     return np.clip(np.nan_to_num(np.stack([value - low, high - value])), 0, None)

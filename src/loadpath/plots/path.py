@@ -30,11 +30,28 @@ from .style import (
 
 @styled
 def energies(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
-    r"""Cost of identity, kinetic energy T and both Hamiltonians against p, all as dimensions.
+    r"""Draw cost of identity, kinetic energy T and both Hamiltonians against p, as dimensions.
 
-    $COI_\gamma$, $(2/\tilde L) T$, their difference $-(2/\tilde L) H_\gamma$, and
+    The curves are $COI_\gamma$, $(2/\tilde L) T$, their difference $-(2/\tilde L) H_\gamma$, and
     $-(2/\tilde L) H$, which is constant on a geodesic. At $\tilde L = 0$ a Hamiltonian is no
     dimension: only $COI_\gamma$ and $2T$ are drawn. Markers stand at the nodes of the mesh.
+
+    Parameters
+    ----------
+    profile : xr.Dataset
+        What `loadpath.mechanics.profile` or `Geodesic.dataset` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `profile` lacks a variable that the figure shows, or the attr `effective_depth`.
     """
     need(profile, "cost_of_identity", "kinetic_energy", "stable_hamiltonian", "bottleneck_rank")
     ax, p, p_step = axes_or_new(ax), profile["p"].values, profile["p_step"].values
@@ -59,9 +76,30 @@ def energies(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
 def representation_spectrum(
     profile: xr.Dataset, ax: Axes | None = None, *, centred: bool = True, n_modes: int = 12
 ) -> Axes:
-    """Leading singular values of A against p, `centred`: of A less its mean over samples.
+    """Draw the leading singular values of the representations A against p.
 
-    The bottleneck rank, whose modes are drawn thick, is that of the centred A.
+    As many modes as the bottleneck rank are drawn thick. That rank is of the centred A.
+
+    Parameters
+    ----------
+    profile : xr.Dataset
+        What `loadpath.mechanics.profile` or `Geodesic.dataset` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+    centred : bool, optional
+        Whether to subtract the mean over samples first.
+    n_modes : int, optional
+        The most modes to draw.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `profile` lacks a variable that the figure shows.
     """
     name = "centred_spectrum" if centred else "representation_spectrum"
     what = "centred representation" if centred else "representation"
@@ -70,7 +108,27 @@ def representation_spectrum(
 
 @styled
 def weight_spectrum(profile: xr.Dataset, ax: Axes | None = None, *, n_modes: int = 12) -> Axes:
-    """Leading singular values of W, bias column included, against p."""
+    """Draw the leading singular values of the weights W, bias column included, against p.
+
+    Parameters
+    ----------
+    profile : xr.Dataset
+        What `loadpath.mechanics.profile` or `Geodesic.dataset` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+    n_modes : int, optional
+        The most modes to draw.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `profile` lacks a variable that the figure shows.
+    """
     label = "singular values of the weights $W$"
     return _spectrum(profile, ax, "weight_spectrum", "p_step", label, n_modes)
 
@@ -78,6 +136,7 @@ def weight_spectrum(profile: xr.Dataset, ax: Axes | None = None, *, n_modes: int
 def _spectrum(
     profile: xr.Dataset, ax: Axes | None, name: str, position: str, ylabel: str, n_modes: int
 ) -> Axes:
+    """Draw the singular values called `name`, those up to the bottleneck rank thick."""
     need(profile, name, "bottleneck_rank")
     ax, x = axes_or_new(ax), profile[position].values
     rank = int(np.nan_to_num(profile["bottleneck_rank"].item()))
@@ -96,7 +155,25 @@ def _spectrum(
 
 @styled
 def path_2d(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """Paths of sample points in the plane of two principal components, coloured by p."""
+    """Draw paths of sample points in the plane of two principal components, coloured by p.
+
+    Parameters
+    ----------
+    profile : xr.Dataset
+        What `loadpath.mechanics.profile` or `Geodesic.dataset` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `profile` lacks a variable that the figure shows.
+    """
     ax = axes_or_new(ax)
     lines = sample_paths(ax, profile)
     figure_of(ax).colorbar(lines, ax=ax, label=PATH_LABEL)
@@ -105,7 +182,7 @@ def path_2d(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 
 def sample_paths(ax: Axes, profile: xr.Dataset) -> LineCollection:
-    """Draw the paths of `path_2d`; return what a colour bar needs."""
+    """Draw the paths of `path_2d` on `ax`, and return what a colour bar needs."""
     need(profile, "projection")
     points = profile["projection"].transpose("sample", "layer", "component").values
     segments = np.stack([points[:, :-1], points[:, 1:]], axis=2)  # (sample, step, end, component)
@@ -131,7 +208,25 @@ def sample_paths(ax: Axes, profile: xr.Dataset) -> LineCollection:
 
 @styled
 def mesh(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """Layer steps against p, beside those of the equidistant mesh."""
+    """Draw the layer steps against p, beside those of the equidistant mesh.
+
+    Parameters
+    ----------
+    profile : xr.Dataset
+        What `loadpath.mechanics.profile` or `Geodesic.dataset` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `profile` lacks a variable that the figure shows.
+    """
     need(profile, "layer_step")
     ax, steps = axes_or_new(ax), profile["layer_step"].values
     ax.stairs(steps, profile["p"].values, baseline=None, color=BLUE, lw=1.6, label="layer steps")
@@ -145,7 +240,28 @@ def mesh(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 @styled
 def stationarity(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """Stationarity residual of each step; under the dashed line the energies are a geodesic's."""
+    """Draw the stationarity residual of each step.
+
+    In the middle of the path, the energies are those of a geodesic where it is below the dashed
+    line.
+
+    Parameters
+    ----------
+    profile : xr.Dataset
+        What `loadpath.mechanics.profile` or `Geodesic.dataset` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `profile` lacks a variable that the figure shows.
+    """
     need(profile, "stationarity")
     ax, residual = axes_or_new(ax), profile["stationarity"].values
     line(ax, profile["p_step"].values, residual, BLUE, "stationarity residual", "o")
@@ -158,7 +274,25 @@ def stationarity(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 @styled
 def momenta(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """Norms of the momenta B and of B^T S against p."""
+    """Draw the norms of the momenta B and of B^T S against p.
+
+    Parameters
+    ----------
+    profile : xr.Dataset
+        What `loadpath.mechanics.profile` or `Geodesic.dataset` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `profile` lacks a variable that the figure shows.
+    """
     need(profile, "momentum_norm", "momentum_activation_norm")
     ax, p = axes_or_new(ax), profile["p"].values
     line(ax, p, profile["momentum_norm"].values, BLUE, r"momenta, $\|B\|$", "o")
@@ -172,7 +306,25 @@ def momenta(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 @styled
 def ranks(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """Both stable ranks of the representations against p, and the bottleneck rank."""
+    """Draw both stable ranks of the representations against p, and the bottleneck rank.
+
+    Parameters
+    ----------
+    profile : xr.Dataset
+        What `loadpath.mechanics.profile` or `Geodesic.dataset` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `profile` lacks a variable that the figure shows.
+    """
     need(profile, "stable_rank_nuclear", "stable_rank_operator", "bottleneck_rank")
     ax, p = axes_or_new(ax), profile["p"].values
     nuclear, operator = profile["stable_rank_nuclear"], profile["stable_rank_operator"]
@@ -187,7 +339,25 @@ def ranks(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 @styled
 def speed(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """Relative speed c of the representation in each step, slow stretches shaded."""
+    """Draw the relative speed c of the representation in each step, slow stretches shaded.
+
+    Parameters
+    ----------
+    profile : xr.Dataset
+        What `loadpath.mechanics.profile` or `Geodesic.dataset` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `profile` lacks a variable that the figure shows.
+    """
     need(profile, "speed", "slow")
     ax, edges = axes_or_new(ax), profile["p"].values
     label = r"speed, $\|\Delta A\| \,/\, (\rho\,\|A\|)$"

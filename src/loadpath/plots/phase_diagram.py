@@ -37,11 +37,30 @@ By = Literal["noise", "slope"]
 def network_phase_diagram(
     ds: xr.Dataset, ax: Axes | None = None, *, kind: SeparationKind = "fuzziness"
 ) -> Axes:
-    """Test accuracy over noise and slope, with the load curve of every cell drawn in.
+    """Draw test accuracy over noise and slope, with the load curve of every cell in it.
 
     Accuracies and curves are means over the seeds whose training gave numbers; a cross marks cells
-    where none did. A curve is D_l over the layers between its largest and smallest value, its
-    chord thin beside it. `ds` is that of `loadpath.phase_diagram.collect`.
+    where none did. A curve is D_l over the layers between its largest and smallest value, its chord
+    thin beside it.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        What `loadpath.phase_diagram.collect` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+    kind : {"fuzziness", "trace_ratio", "inverse"}, optional
+        The convention of the separation.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
     """
     need(ds, "test_accuracy", "log_separation")
     check_kind(kind)
@@ -72,12 +91,33 @@ def network_phase_diagram(
 def accuracy_against_concavity(
     ds: xr.Dataset, ax: Axes | None = None, *, kind: SeparationKind = "fuzziness", by: By = "noise"
 ) -> Axes:
-    """Test accuracy of every net over the concavity of its load curve, and how they go together.
+    """Draw the test accuracy of every net over the concavity of its load curve.
 
-    Colours are levels of noise, or slopes. The title has Spearman's coefficient of accuracy with
-    -|concavity| and its 95 % bootstrap interval over seeds; no title where there is none, as
-    without a second seed or where all nets are equally good. Nets outside the axes are counted at
-    the edge.
+    The title has Spearman's coefficient of accuracy with -|concavity| and its 95 % bootstrap
+    interval over seeds. There is no title where there is no coefficient, as without a second seed
+    or where all nets are equally good. Nets outside the axes are counted at the edge.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        What `loadpath.phase_diagram.collect` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+    kind : {"fuzziness", "trace_ratio", "inverse"}, optional
+        The convention of the separation.
+    by : {"noise", "slope"}, optional
+        What the colours are.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows, or if `kind` or `by` is not one of its
+        words.
     """
     need(ds, "test_accuracy", "concavity")
     check_kind(kind)
@@ -130,7 +170,26 @@ def accuracy_against_concavity(
 def figure_phase_diagrams(
     panels: Sequence[xr.Dataset], *, kind: SeparationKind = "fuzziness"
 ) -> Figure:
-    """`network_phase_diagram` of several panels on one page."""
+    """Draw `network_phase_diagram` of several panels on one page.
+
+    Parameters
+    ----------
+    panels : sequence of xr.Dataset
+        What `loadpath.phase_diagram.collect` returns, a Dataset a panel.
+    kind : {"fuzziness", "trace_ratio", "inverse"}, optional
+        The convention of the separation.
+
+    Returns
+    -------
+    Figure
+        The whole figure.
+
+    Raises
+    ------
+    ValueError
+        If there is no panel, if one lacks a variable that the figure shows, or if `kind` is not a
+        convention.
+    """
     return _page(panels, lambda ds, ax: network_phase_diagram(ds, ax, kind=kind), (7.2, 3.9))
 
 
@@ -138,7 +197,28 @@ def figure_phase_diagrams(
 def figure_accuracy(
     panels: Sequence[xr.Dataset], *, kind: SeparationKind = "fuzziness", by: By = "noise"
 ) -> Figure:
-    """`accuracy_against_concavity` of several panels on one page."""
+    """Draw `accuracy_against_concavity` of several panels on one page.
+
+    Parameters
+    ----------
+    panels : sequence of xr.Dataset
+        What `loadpath.phase_diagram.collect` returns, a Dataset a panel.
+    kind : {"fuzziness", "trace_ratio", "inverse"}, optional
+        The convention of the separation.
+    by : {"noise", "slope"}, optional
+        What the colours are.
+
+    Returns
+    -------
+    Figure
+        The whole figure.
+
+    Raises
+    ------
+    ValueError
+        If there is no panel, if one lacks a variable that the figure shows, or if `kind` is not a
+        convention.
+    """
     return _page(
         panels, lambda ds, ax: accuracy_against_concavity(ds, ax, kind=kind, by=by), (5.6, 3.9)
     )
@@ -149,6 +229,7 @@ def _page(
     draw: Callable[[xr.Dataset, Axes], Axes],
     size: tuple[float, float],
 ) -> Figure:
+    """Draw several panels of the same `size`, in inches, in two columns."""
     if not panels:
         raise ValueError("panels must hold at least one Dataset, got none.")
     columns = min(2, len(panels))
@@ -163,7 +244,7 @@ def _page(
 
 
 def _mean_curves(ds: xr.Dataset, kind: SeparationKind) -> np.ndarray:
-    """Curves (slope, noise, layer): means over the seeds whose curve is finite, NaN if none is."""
+    """Return curves (slope, noise, layer), means over seeds whose curve is finite; else NaN."""
     D = ds["log_separation"].sel(kind=kind).transpose("slope", "noise", "seed", "layer").to_numpy()
     whole = np.isfinite(D).all(-1, keepdims=True)
     count = whole.sum(2)
@@ -185,7 +266,7 @@ def _cell(ax: Axes, x: float, y: float, D: np.ndarray) -> None:
 
 
 def _scale(accuracy: np.ndarray) -> tuple[float, float]:
-    """Ends of the scale of accuracy; the worst may lie below."""
+    """Return the ends of the scale of accuracy; the worst may lie below."""
     known = accuracy[np.isfinite(accuracy)]
     if not known.size:
         return 0.0, 1.0
@@ -194,17 +275,18 @@ def _scale(accuracy: np.ndarray) -> tuple[float, float]:
 
 
 def _concavity_limits(C: np.ndarray) -> tuple[float, float]:
+    """Return the ends of the axis of concavity; outliers may lie beyond."""
     size = np.abs(C) if C.size else np.zeros(1)
     widest = 1.08 * min(float(size.max()), _far(size)) or SHOWN_CONCAVITY
     return -min(widest, SHOWN_CONCAVITY), min(widest, SHOWN_CONCAVITY)
 
 
 def _far(values: np.ndarray) -> float:
-    """Where a value is far above the others."""
+    """Return the value from which on others are far above the rest."""
     low, high = np.quantile(values, [0.25, 0.75])
     return float(high + FAR * (high - low))
 
 
 def level_name(ds: xr.Dataset) -> str:
-    """What the levels of a diagram's noise are."""
+    """Return what the levels of a diagram's noise are, as an axis says it."""
     return LEVEL_NAMES.get(ds.attrs.get("panel", ""), "noise")

@@ -44,7 +44,20 @@ EFFECTIVE_DEPTH_LABEL = r"effective depth $\tilde{L}$"
 
 
 def svg(drawing: Axes | Figure) -> str:
-    """Return the figure of `drawing` as SVG text, the same for the same data; text is outlines."""
+    """Return the figure of `drawing` as SVG text, the same for the same data.
+
+    Text in the figure becomes outlines.
+
+    Parameters
+    ----------
+    drawing : Axes or Figure
+        What to draw, or some axes of it.
+
+    Returns
+    -------
+    str
+        The SVG document.
+    """
     buffer, nothing = io.StringIO(), dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with mpl.rc_context(STYLE):
         figure_of(drawing).savefig(buffer, format="svg", metadata=nothing)
@@ -52,7 +65,18 @@ def svg(drawing: Axes | Figure) -> str:
 
 
 def png(drawing: Axes | Figure) -> bytes:
-    """Return the figure of `drawing` as a PNG file, 200 dots an inch."""
+    """Return the figure of `drawing` as a PNG file, 200 dots an inch.
+
+    Parameters
+    ----------
+    drawing : Axes or Figure
+        What to draw, or some axes of it.
+
+    Returns
+    -------
+    bytes
+        The contents of the file.
+    """
     buffer = io.BytesIO()
     with mpl.rc_context(STYLE):
         figure_of(drawing).savefig(buffer, format="png", metadata={"Software": None})
@@ -80,14 +104,14 @@ def plain_numbers(ax: Axes) -> None:
 
 
 def need(ds: xr.Dataset, *names: str) -> None:
-    """Raise ValueError, in one sentence, if `ds` lacks one of the variables."""
+    """Refuse a Dataset that lacks one of the variables that a figure shows."""
     missing = [name for name in names if name not in ds]
     if missing:
         raise ValueError(f"ds lacks the variables {missing} that this figure shows.")
 
 
 def attribute(ds: xr.Dataset, name: str) -> float:
-    """Return a number among the attrs of `ds`; ValueError, in one sentence, if it is not there."""
+    """Return a number among the attrs of `ds`, which must have it."""
     if name not in ds.attrs:
         raise ValueError(f"ds.attrs lacks {name!r}, which this figure needs.")
     return float(ds.attrs[name])
@@ -164,7 +188,7 @@ def size_scale(ax: Axes, floor: float = 0.0) -> None:
 
 
 def _number(value: float, _: int | None = None) -> str:
-    """Plain digits where they are short, a power of ten elsewhere; `value` is a tick."""
+    """Write a tick in plain digits where they are short, as a power of ten elsewhere."""
     if value == 0 or 1e-3 <= abs(value) < 1e5:
         return f"{value:g}"
     exponent = np.floor(np.log10(abs(value)) + 1e-9)

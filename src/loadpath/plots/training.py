@@ -22,7 +22,25 @@ from .style import (
 
 @styled
 def learning_curves(history: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """Objective, its two terms as they enter it, and errors against iteration."""
+    """Draw the objective, its two terms as they enter it, and errors against iteration.
+
+    Parameters
+    ----------
+    history : xr.Dataset
+        The `history` of a training run.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `history` lacks a variable that the figure shows.
+    """
     need(history, "objective", "data_term", "regularizer", "weight_decay")
     ax, x = axes_or_new(ax), history["iteration"].values
     weighted = (history["weight_decay"] * history["regularizer"]).values
@@ -40,7 +58,27 @@ def learning_curves(history: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 @styled
 def convergence(history: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """Stationarity residual (median and worst step) and spread of the Hamiltonian, in training."""
+    """Draw how the stationarity residual and the spread of the Hamiltonian fall in training.
+
+    The residual is that of the median step and of the worst one.
+
+    Parameters
+    ----------
+    history : xr.Dataset
+        The `history` of a training run.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `history` lacks a variable that the figure shows.
+    """
     need(history, "stationarity", "stationarity_worst", "hamiltonian_spread")
     ax, x = axes_or_new(ax), history["iteration"].values
     line(ax, x, history["stationarity"].values, BLUE, "residual, median step")
@@ -54,7 +92,25 @@ def convergence(history: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 @styled
 def mesh_history(history: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """Positions of the inner nodes of the mesh against iteration."""
+    """Draw the positions of the inner nodes of the mesh against iteration.
+
+    Parameters
+    ----------
+    history : xr.Dataset
+        The `history` of a training run.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `history` lacks a variable that the figure shows.
+    """
     need(history, "layer_steps")
     ax = axes_or_new(ax)
     nodes = np.cumsum(history["layer_steps"].transpose("record", "step").values, axis=1)

@@ -44,10 +44,24 @@ AUDITED = (
 
 @styled
 def figure_1a_certified(of_kind: Mapping[str, xr.Dataset]) -> Figure:
-    """Figure 1a once for each kind of net, on the same axes, over its residuals.
+    """Draw Figure 1a once for each kind of net, on the same axes, over its residuals.
 
-    Every Dataset is one of `figure_1a` with stationarity(effective_depth, seed, step). Residuals
-    are the worst step's, a point a seed.
+    Residuals are the worst step's, a point a seed.
+
+    Parameters
+    ----------
+    of_kind : mapping of str to xr.Dataset
+        What `figure_1a` takes for each kind of net, with stationarity(effective_depth, seed, step).
+
+    Returns
+    -------
+    Figure
+        The whole figure.
+
+    Raises
+    ------
+    ValueError
+        If a Dataset lacks a variable that the figure shows.
     """
     figure = Figure(figsize=(4.6 * len(of_kind) + 0.4, 5.8))
     grid = figure.subplots(
@@ -74,15 +88,30 @@ def figure_1a_certified(of_kind: Mapping[str, xr.Dataset]) -> Figure:
 
 @styled
 def figure_audit(ds: xr.Dataset) -> Figure:
-    r"""Theorem 4 against effective depth: both bounds for each gamma0, and what makes them.
+    r"""Draw Theorem 4 against effective depth: both bounds for each gamma0, and what makes them.
 
-    `ds` as of `experiments.audit.laid_out`: over effective_depth, stabilizer ("constant" gamma,
-    "per layer"), gamma0 and seed. First row: $-(2/\tilde L) H - \min COI$ and its bounds; where
-    the lower bound is below $-\min COI$ it allows any dimension. Beside them the best step's own
-    bounds. Second row: the speed where the cost of identity is least, over L~, and its bounds;
-    where they include 0 it may be at rest. Third row: the largest momentum, the path length over L~
-    and the largest cross term. Points are seeds, bars the range over the steps; lines and bands
-    are means over seeds.
+    First row: $-(2/\tilde L) H - \min COI$ and its bounds; where the lower bound is below $-\min
+    COI$ it allows any dimension. Beside them are the best step's own bounds. Second row: the speed
+    where the cost of identity is least, over $\tilde L$, and its bounds; where they include 0 the
+    path may be at rest. Third row: the largest momentum, the path length over $\tilde L$ and the
+    largest cross term. Points are seeds, bars the range over the steps; lines and bands are means
+    over seeds.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        What `loadpath.papers.audit.laid_out` returns: over effective_depth, stabilizer ("constant"
+        gamma, "per layer"), gamma0 and seed.
+
+    Returns
+    -------
+    Figure
+        The whole figure.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows.
     """
     need(ds, *AUDITED)
     gamma0s = ds["gamma0"].values
@@ -123,6 +152,7 @@ def figure_audit(ds: xr.Dataset) -> Figure:
 
 
 def _dimension(ax: Axes, ds: xr.Dataset) -> None:
+    """Draw the dimension of every seed and its bounds, for one gamma0."""
     x, one = ds["effective_depth"].values, ds.sel(stabilizer="constant")
     _bands(ax, ds, ds["lower"], ds["upper"])
     ax.plot(x, -_mean(one["min_cost"]), color=ORANGE, ls="--", label="dimension 0, or rest")
@@ -138,6 +168,7 @@ def _dimension(ax: Axes, ds: xr.Dataset) -> None:
 
 
 def _speed(ax: Axes, ds: xr.Dataset) -> None:
+    """Draw the speed where the cost of identity is least and its bounds, for one gamma0."""
     x, one = ds["effective_depth"].values, ds.sel(stabilizer="constant")
     expected, slack = ds["expected_speed_waist"], ds["speed_slack"]
     _bands(ax, ds, expected - slack, expected + 2 * slack)
@@ -159,6 +190,7 @@ def _bands(ax: Axes, ds: xr.Dataset, low: xr.DataArray, high: xr.DataArray) -> N
 
 
 def _sizes(row: np.ndarray, ds: xr.Dataset) -> None:
+    """Draw the momenta, the path length and the cross term, an axes each."""
     x = ds["effective_depth"].values
     momentum, length, cross = row[:3]
     momentum.plot(x, _by_seed(ds["largest_momentum"]), "o", color=BLACK)
@@ -185,9 +217,10 @@ def _sizes(row: np.ndarray, ds: xr.Dataset) -> None:
 
 
 def _mean(values: xr.DataArray) -> np.ndarray:
+    """Return means over seeds."""
     return values.mean("seed").values
 
 
 def _by_seed(values: xr.DataArray) -> np.ndarray:
-    """Values (effective_depth, seed)."""
+    """Return values (effective_depth, seed)."""
     return values.transpose("effective_depth", "seed").values

@@ -37,13 +37,27 @@ RULES = {"equidistant": (BLUE, "o"), "irregular": (ORANGE, "s"), "adaptive": (GR
 
 @styled
 def figure_1a(ds: xr.Dataset) -> Figure:
-    r"""Figure 1a: $-(2/\tilde L) H$ and $\min_p COI_\gamma$ against effective depth.
+    r"""Draw Figure 1a: $-(2/\tilde L) H$ and $\min_p COI_\gamma$ against effective depth.
 
-    `ds`: dimension(effective_depth, seed, step), min_cost_of_identity(effective_depth, seed,
-    gamma0), symmetric_dimension as dimension, of the symmetric Hamiltonian, and the attr
-    bottleneck_rank, the teacher's. A net's dimension is its median over
-    steps; points are means over seeds, thick bars one standard deviation over seeds to either
-    side, thin bars the quartiles of all steps of all seeds.
+    A net's dimension is its median over steps. Points are means over seeds, thick bars one standard
+    deviation over seeds to either side, and thin bars the quartiles of all steps of all seeds.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        dimension(effective_depth, seed, step), symmetric_dimension likewise, of the symmetric
+        Hamiltonian, and min_cost_of_identity(effective_depth, seed, gamma0), with the attr
+        bottleneck_rank, the teacher's.
+
+    Returns
+    -------
+    Figure
+        The whole figure.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows, or that attr.
     """
     figure = Figure(figsize=(6.4, 4.4))
     ax = figure.subplots()
@@ -54,7 +68,7 @@ def figure_1a(ds: xr.Dataset) -> Figure:
 
 
 def dimensions(ds: xr.Dataset, ax: Axes) -> None:
-    """What `figure_1a` shows, on axes that are not scaled yet."""
+    """Draw what `figure_1a` shows on axes that are not scaled yet."""
     need(ds, "dimension", "symmetric_dimension", "min_cost_of_identity")
     x = ds["effective_depth"].values
     dimension = ds["dimension"].transpose("effective_depth", "seed", "step").values
@@ -79,7 +93,23 @@ def dimensions(ds: xr.Dataset, ax: Axes) -> None:
 
 @styled
 def figure_1b(profile: xr.Dataset) -> Figure:
-    """Figure 1b: the energies along the path."""
+    """Draw Figure 1b: the energies along the path.
+
+    Parameters
+    ----------
+    profile : xr.Dataset
+        What `loadpath.mechanics.profile` or `Geodesic.dataset` returns.
+
+    Returns
+    -------
+    Figure
+        The whole figure.
+
+    Raises
+    ------
+    ValueError
+        If `profile` lacks a variable that the figure shows, or the attr `effective_depth`.
+    """
     figure = Figure(figsize=(5.6, 4))
     energies(profile, figure.subplots())
     return figure
@@ -87,7 +117,23 @@ def figure_1b(profile: xr.Dataset) -> Figure:
 
 @styled
 def figure_1c(profile: xr.Dataset) -> Figure:
-    """Figure 1c: spectra of the representations and of the weights along the path."""
+    """Draw Figure 1c: spectra of the representations and of the weights along the path.
+
+    Parameters
+    ----------
+    profile : xr.Dataset
+        What `loadpath.mechanics.profile` or `Geodesic.dataset` returns.
+
+    Returns
+    -------
+    Figure
+        The whole figure.
+
+    Raises
+    ------
+    ValueError
+        If `profile` lacks a variable that the figure shows.
+    """
     figure = Figure(figsize=(9, 3.8))
     left, right = figure.subplots(1, 2)
     representation_spectrum(profile, left)
@@ -97,12 +143,27 @@ def figure_1c(profile: xr.Dataset) -> Figure:
 
 @styled
 def figure_2a(ds: xr.Dataset) -> Figure:
-    """Figure 2a: test error against depth for each rule of layer steps, with 95 % intervals.
+    """Draw Figure 2a: test error against depth for each rule of layer steps.
 
-    `ds`: test_error(rule, depth, seed). If it has test_error_equal(rule, depth, seed) too, with
-    width(depth) and n_parameters(depth), a second column shows that, at equal parameters. Points
-    are means over seeds, bars Student's intervals for the mean. Seeds are teachers, some harder
-    than others, so the lower row has each net's difference to the equidistant net of its seed.
+    Points are means over seeds, bars Student's 95 % intervals for the mean. Seeds are teachers,
+    some harder than others, so the lower row has each net's difference to the equidistant net of
+    its seed. A second column shows nets of equal parameters, if there are any.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        test_error(rule, depth, seed). With test_error_equal(rule, depth, seed) it also has
+        width(depth) and n_parameters(depth).
+
+    Returns
+    -------
+    Figure
+        The whole figure.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows.
     """
     need(ds, "test_error")
     depths = ds["depth"].values
@@ -142,7 +203,23 @@ def figure_2a(ds: xr.Dataset) -> Figure:
 
 @styled
 def figure_2b(profile: xr.Dataset) -> Figure:
-    """Figure 2b: spectra of the weights along the path, over the lines of the adaptive mesh."""
+    """Draw Figure 2b: spectra of the weights along the path, over the lines of the adaptive mesh.
+
+    Parameters
+    ----------
+    profile : xr.Dataset
+        What `loadpath.mechanics.profile` or `Geodesic.dataset` returns.
+
+    Returns
+    -------
+    Figure
+        The whole figure.
+
+    Raises
+    ------
+    ValueError
+        If `profile` lacks a variable that the figure shows.
+    """
     figure = Figure(figsize=(5.6, 4))
     ax = figure.subplots()
     for p in profile["p"].values:
@@ -153,7 +230,23 @@ def figure_2b(profile: xr.Dataset) -> Figure:
 
 @styled
 def figure_2c(profiles: Mapping[str, xr.Dataset]) -> Figure:
-    """Figure 2c: paths of sample points in the plane, one panel for each rule of layer steps."""
+    """Draw Figure 2c: paths of sample points in the plane, a panel for each rule of layer steps.
+
+    Parameters
+    ----------
+    profiles : mapping of str to xr.Dataset
+        The profile of a net for each rule.
+
+    Returns
+    -------
+    Figure
+        The whole figure.
+
+    Raises
+    ------
+    ValueError
+        If a profile lacks a variable that the figure shows.
+    """
     figure = Figure(figsize=(3.2 * len(profiles) + 0.8, 3.8))
     grid = figure.subplots(1, len(profiles), squeeze=False)[0]
     for ax, (rule, profile) in zip(grid, profiles.items(), strict=True):
@@ -167,10 +260,25 @@ def figure_2c(profiles: Mapping[str, xr.Dataset]) -> Figure:
 
 @styled
 def figure_3(ds: xr.Dataset) -> Figure:
-    """Figure 3: path length and norms of the momenta against effective depth.
+    """Draw Figure 3: path length and norms of the momenta against effective depth.
 
-    `ds`: path_length, momentum_norm and momentum_activation_norm (the largest over layers), each
-    (effective_depth, seed). Points are means over seeds, bars one standard deviation.
+    Points are means over seeds, bars one standard deviation.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        path_length, momentum_norm and momentum_activation_norm (the largest over layers), each
+        (effective_depth, seed).
+
+    Returns
+    -------
+    Figure
+        The whole figure.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows.
     """
     panels = {
         "path_length": "path length",
@@ -189,11 +297,26 @@ def figure_3(ds: xr.Dataset) -> Figure:
 
 @styled
 def figure_scale(ds: xr.Dataset) -> Figure:
-    """How large representations are beside the bias: what it does to spectrum and dimension.
+    """Draw what the size of representations beside the bias does to spectrum and dimension.
 
-    `ds`: centred_spectrum(scale, seed, layer, mode) and cost_of_identity_by_gamma0(scale, seed,
-    gamma0, layer), for a teacher of bottleneck rank 3. The left panel has s_3 / s_4 in the middle
-    third of the layers: points are means over seeds of the median, thin bars the range.
+    The left panel has s_3 / s_4 in the middle third of the layers: points are means over seeds of
+    the median, thin bars the range.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        centred_spectrum(scale, seed, layer, mode) and cost_of_identity_by_gamma0(scale, seed,
+        gamma0, layer), for a teacher of bottleneck rank 3.
+
+    Returns
+    -------
+    Figure
+        The whole figure.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows.
     """
     need(ds, "centred_spectrum", "cost_of_identity_by_gamma0")
     ds = ds.squeeze("effective_depth", drop=True) if "effective_depth" in ds.dims else ds
@@ -223,12 +346,27 @@ def figure_scale(ds: xr.Dataset) -> Figure:
 
 @styled
 def figure_digits(ds: xr.Dataset) -> Figure:
-    r"""Real digits: dimension, growth of the representations and test error against weight decay.
+    r"""Draw dimension, growth and test error of nets on real digits against weight decay.
 
-    `ds`: cost_of_identity and representation_norm over (targets, effective_depth, weight_decay,
-    seed, layer), misclassified without layer. Growth is log(||A_L|| / ||A_0||): by the symmetry
-    A_p -> e^{-cp} A_p, a ResNet whose output is e^c times larger is one of c more leakage.
-    Points are means over seeds, bars one standard deviation.
+    Growth is $\log(\|A_L\| / \|A_0\|)$: by the symmetry $A_p \to e^{-cp} A_p$, a ResNet whose
+    output is $e^c$ times larger is one of c more leakage. Points are means over seeds, bars one
+    standard deviation.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        cost_of_identity and representation_norm over (targets, effective_depth, weight_decay, seed,
+        layer), and misclassified without layer.
+
+    Returns
+    -------
+    Figure
+        The whole figure.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows.
     """
     need(ds, "cost_of_identity", "representation_norm", "misclassified")
     norm = ds["representation_norm"]
@@ -284,4 +422,5 @@ def _with_bars(
 
 
 def _median(values: np.ndarray) -> float:
+    """Return the median of the finite values; NaN if there is none."""
     return float(np.nanmedian(values)) if np.isfinite(values).any() else np.nan

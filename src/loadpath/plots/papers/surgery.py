@@ -26,10 +26,23 @@ TASKS = {
 
 @styled
 def figure_surgery(ds: xr.Dataset) -> Figure:
-    """Test loss of nets of halved depth over that of one trained from scratch, and intervals.
+    r"""Draw the test loss of nets of halved depth over that of one trained from scratch.
 
-    `ds`: test_loss(task, net, stage, bound), the mean ratio over seeds and Student's 95 % interval
-    (bound "mean", "low", "high"), with stage "before" and "after" the retraining.
+    Parameters
+    ----------
+    ds : xr.Dataset
+        test_loss(task, net, stage, bound): the mean ratio over seeds and Student's 95 % interval
+        (bound "mean", "low", "high"), with stage "before" and "after" the retraining.
+
+    Returns
+    -------
+    Figure
+        The whole figure.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows.
     """
     need(ds, "test_loss")
     figure = Figure(figsize=(2.9 * ds.sizes["task"] + 1.2, 3.4))
@@ -47,11 +60,24 @@ def figure_surgery(ds: xr.Dataset) -> Figure:
 
 @styled
 def figure_growth(ds: xr.Dataset) -> Figure:
-    """Objective while nets grow, and what they end with over the full net of the same seed.
+    """Draw the objective while nets grow, and what they end with beside the full net.
 
-    `ds`: objective(task, net, record), over the least that a net of its task and seed ended with,
-    a mean over seeds, at layer_iterations(task, net, record); final_objective and
-    test_loss(task, net, bound), ratios as in `figure_surgery`.
+    Parameters
+    ----------
+    ds : xr.Dataset
+        objective(task, net, record), over the least that a net of its task and seed ended with, a
+        mean over seeds, at layer_iterations(task, net, record); final_objective and test_loss(task,
+        net, bound), ratios to the full net as in `figure_surgery`.
+
+    Returns
+    -------
+    Figure
+        The whole figure.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows.
     """
     need(ds, "objective", "layer_iterations", "final_objective", "test_loss")
     figure = Figure(figsize=(3.1 * ds.sizes["task"] + 1.4, 6.2))
@@ -117,6 +143,7 @@ def _intervals(
 
 
 def _name_nets(ax: Axes, nets: np.ndarray) -> None:
+    """Write the names of the nets along the y axis, the first at the top."""
     ax.set_yticks(range(len(nets)), [str(net) for net in nets])
     ax.set_ylim(len(nets) - 0.5, -0.5)
 
@@ -138,4 +165,5 @@ def _ratio_axis(ax: Axes, title: str, xlabel: str) -> None:
 
 
 def _plain(value: float, _: int | None = None) -> str:
+    """Write a tick in plain digits."""
     return f"{value:g}"
