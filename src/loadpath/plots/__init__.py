@@ -14,7 +14,6 @@ from .beside_chain import (
     frictions_of_slopes,
     noise_of_levels,
 )
-from .certificate import descent, hamiltonians, residuals
 from .chain_diagram import chain_phase_diagram
 from .chain_fit import figure_chain_fit
 from .diagnosis import (
@@ -27,6 +26,23 @@ from .diagnosis import (
     layer_steps_taken,
     layers_skipped,
     movement_and_harm,
+)
+from .leaky_resnet import (
+    convergence,
+    descent,
+    energies,
+    hamiltonians,
+    learning_curves,
+    mesh,
+    mesh_history,
+    momenta,
+    path_2d,
+    ranks,
+    representation_spectrum,
+    residuals,
+    speed,
+    stationarity,
+    weight_spectrum,
 )
 from .papers import (
     figure_1a,
@@ -43,17 +59,6 @@ from .papers import (
     figure_scale,
     figure_surgery,
 )
-from .path import (
-    energies,
-    mesh,
-    momenta,
-    path_2d,
-    ranks,
-    representation_spectrum,
-    speed,
-    stationarity,
-    weight_spectrum,
-)
 from .phase_diagram import (
     accuracy_against_concavity,
     figure_accuracy,
@@ -62,7 +67,6 @@ from .phase_diagram import (
 )
 from .spring_block import chain_load_curves, chain_trajectories
 from .style import STYLE, png, svg
-from .training import convergence, learning_curves, mesh_history
 
 __all__ = [
     "STYLE",

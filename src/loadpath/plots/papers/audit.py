@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from loadpath.plots.papers.figures import dimensions
+from loadpath.plots.papers.figure_1 import dimensions
 from loadpath.plots.style import (
     BLACK,
     BLUE,

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from .style import (
+from loadpath.plots.style import (
     BLACK,
     BLUE,
     GREY,

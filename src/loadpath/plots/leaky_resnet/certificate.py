@@ -4,7 +4,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from .style import (
+from loadpath.plots.leaky_resnet.training import iteration_axis
+from loadpath.plots.style import (
     BLACK,
     BLUE,
     GREY,
@@ -20,7 +21,6 @@ from .style import (
     size_scale,
     styled,
 )
-from .training import iteration_axis
 
 
 @styled

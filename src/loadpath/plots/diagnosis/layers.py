@@ -1,4 +1,4 @@
-"""Every layer of any model: Datasets of `loadpath.diagnose` and `loadpath.diagnosis.skip_layers`.
+"""Every layer of any model: Datasets of `loadpath.diagnose`.
 
 Bars are the intervals that the Datasets hold; a number without one has none, and a layer without a
 number has no mark.
@@ -9,8 +9,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from loadpath.measures.separation import SeparationKind, check_kind
-
-from .style import (
+from loadpath.plots.diagnosis.axis import draw_marks, layer_axis
+from loadpath.plots.style import (
     BLACK,
     BLUE,
     GREEN,
@@ -24,9 +24,6 @@ from .style import (
     need,
     styled,
 )
-
-MANY = 16
-"""Layers up to which each has its name on the axis."""
 
 
 @styled
@@ -67,7 +64,7 @@ def layer_load_curve(
     if kind != "trace_ratio" and "between_rank" in ds:  # sums over so many directions
         part = part.where(_comparable(ds["between_rank"].values))
     D = sign * part["log_separation"].values
-    _marks(
+    draw_marks(
         ax, part, "log_separation", BLUE, f"log separation ({kind})", "o", sign=sign, joined=True
     )
     known = np.flatnonzero(np.isfinite(D))
@@ -109,7 +106,7 @@ def layer_steps_taken(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
             ("effective_depth", GREEN, "effective depth", "s"),
         )
     ):
-        _marks(ax, ds, name, colour, label, marker, aside=0.16 * (i - 1))
+        draw_marks(ax, ds, name, colour, label, marker, aside=0.16 * (i - 1))
     ax.axhline(0, color=GREY, lw=0.8)
     layer_axis(ax, ds, "size of the step to the layer")
     legend_above(ax, 3)
@@ -141,7 +138,7 @@ def layer_dimensions(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ]
     for i, (name, colour, label, marker) in enumerate(shown):
         if name in ds:
-            _marks(ax, ds, name, colour, label, marker, joined=True, aside=0.1 * (i - 1.5))
+            draw_marks(ax, ds, name, colour, label, marker, joined=True, aside=0.1 * (i - 1.5))
     layer_axis(ax, ds, "dimension")
     dimension_scale(ax)
     legend_above(ax)
@@ -171,8 +168,8 @@ def layer_energies(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     """
     need(ds, "cost_of_identity", "kinetic_energy")
     ax = axes_or_new(ax)
-    _marks(ax, ds, "cost_of_identity", BLUE, "cost of identity", "o", joined=True)
-    _marks(ax, ds, "kinetic_energy", ORANGE, "kinetic energy", "^", joined=True)
+    draw_marks(ax, ds, "cost_of_identity", BLUE, "cost of identity", "o", joined=True)
+    draw_marks(ax, ds, "kinetic_energy", ORANGE, "kinetic energy", "^", joined=True)
     layer_axis(ax, ds, "energy")
     dimension_scale(ax)
     legend_above(ax)
@@ -202,8 +199,8 @@ def layer_alignment(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     """
     need(ds, "cka_next", "cka_first")
     ax = axes_or_new(ax)
-    _marks(ax, ds, "cka_next", BLUE, "CKA with the next layer", "o", joined=True)
-    _marks(ax, ds, "cka_first", ORANGE, "CKA with the first layer", "^", joined=True)
+    draw_marks(ax, ds, "cka_next", BLUE, "CKA with the next layer", "o", joined=True)
+    draw_marks(ax, ds, "cka_first", ORANGE, "CKA with the first layer", "^", joined=True)
     layer_axis(ax, ds, "debiased linear CKA")
     ax.set_ylim(min(0, ax.get_ylim()[0]), 1.03)
     legend_above(ax)
@@ -233,8 +230,8 @@ def layer_probes(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     """
     need(ds, "probe_ridge", "probe_logistic")
     ax = axes_or_new(ax)
-    _marks(ax, ds, "probe_logistic", BLUE, "logistic probe", "o", joined=True, aside=-0.06)
-    _marks(ax, ds, "probe_ridge", ORANGE, "ridge probe", "^", joined=True, aside=0.06)
+    draw_marks(ax, ds, "probe_logistic", BLUE, "logistic probe", "o", joined=True, aside=-0.06)
+    draw_marks(ax, ds, "probe_ridge", ORANGE, "ridge probe", "^", joined=True, aside=0.06)
     if "accuracy" in ds:
         ax.axhline(float(ds["accuracy"]), color=BLACK, lw=0.9, ls="--", label="the model itself")
     layer_axis(ax, ds, "accuracy on held-out samples")
@@ -274,100 +271,10 @@ def layer_collapse(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ]
     for name, colour, label, marker in shown:
         if name in ds and np.isfinite(ds[name]).any():
-            _marks(ax, ds, name, colour, label, marker, joined=True)
+            draw_marks(ax, ds, name, colour, label, marker, joined=True)
     layer_axis(ax, ds, "distance from collapse")
     ax.set_yscale("log", nonpositive="mask")
     legend_above(ax, 3)
-    return ax
-
-
-@styled
-def layers_skipped(skipped: xr.Dataset, ax: Axes | None = None) -> Axes:
-    """Draw what skipping each layer changes: the loss, or the output where there is no loss.
-
-    Parameters
-    ----------
-    skipped : xr.Dataset
-        What `loadpath.diagnosis.skip_layers` returns.
-    ax : Axes, optional
-        Where to draw; the only axes of a new figure if left out.
-
-    Returns
-    -------
-    Axes
-        The axes that were drawn on.
-
-    Raises
-    ------
-    ValueError
-        If `skipped` lacks a variable that the figure shows.
-    """
-    name = "loss_change" if "loss_change" in skipped else "output_change"
-    need(skipped, name)
-    ax = axes_or_new(ax)
-    known = np.isfinite(skipped[name].values)
-    if known.any():  # the others were left in
-        skipped = skipped.isel(layer=known)
-    _marks(ax, skipped, name, RED, "one layer skipped", "o")
-    ax.axhline(0, color=BLACK, lw=0.9, ls="--", label="all layers in place")
-    units = skipped[name].attrs.get("units", "1")
-    label = "change in loss" if name == "loss_change" else "change of the output"
-    layer_axis(ax, skipped, label if units == "1" else f"{label}, {units}")
-    legend_above(ax)
-    return ax
-
-
-@styled
-def movement_and_harm(
-    ds: xr.Dataset, skipped: xr.Dataset, ax: Axes | None = None, *, by: str = "relative_step"
-) -> Axes:
-    """Draw how far each layer moves the data against what skipping it changes.
-
-    Both have their intervals.
-
-    Parameters
-    ----------
-    ds : xr.Dataset
-        The `dataset` of what `loadpath.diagnose` returns.
-    skipped : xr.Dataset
-        What `loadpath.diagnosis.skip_layers` returns.
-    ax : Axes, optional
-        Where to draw; the only axes of a new figure if left out.
-    by : str, optional
-        The variable of `ds` that says how far a layer moves the data.
-
-    Returns
-    -------
-    Axes
-        The axes that were drawn on.
-
-    Raises
-    ------
-    ValueError
-        If one of the Datasets lacks a variable that the figure shows.
-    """
-    name = "loss_change" if "loss_change" in skipped else "output_change"
-    need(ds, by)
-    need(skipped, name)
-    ax = axes_or_new(ax)
-    both = [layer for layer in skipped["layer"].values if layer in set(ds["layer"].values)]
-    known = np.isfinite(ds[by].sel(layer=both).values * skipped[name].sel(layer=both).values)
-    both = [layer for layer, has in zip(both, known, strict=True) if has]
-    part, gone = ds.sel(layer=both), skipped.sel(layer=both)
-    x, y = part[by].values, gone[name].values
-    ax.errorbar(
-        x, y, xerr=_reach(part, by), yerr=_reach(gone, name), fmt="o", color=BLUE,
-        ecolor=GREY, elinewidth=1, capsize=0,
-    )  # fmt: skip
-    short, _ = short_names(both)
-    # Above and below in turn along x, so that labels of neighbours do not cover each other.
-    below = np.argsort(np.argsort(x)) % 2
-    for at, up, text, low in zip(x, y, short, below, strict=True):
-        offset = (5, -11 if low else 4)
-        ax.annotate(text, (at, up), xytext=offset, textcoords="offset points", fontsize=9)
-    ax.axhline(0, color=BLACK, lw=0.9, ls="--")
-    change = "change in loss when skipped" if name == "loss_change" else "change of the output"
-    ax.set(xlabel=by.replace("_", " "), ylabel=change)
     return ax
 
 
@@ -376,89 +283,3 @@ def _comparable(ranks: np.ndarray) -> xr.DataArray:
     other = np.flatnonzero(ranks != ranks[-1])
     first = other[-1] + 1 if len(other) else 0
     return xr.DataArray(np.arange(len(ranks)) >= first, dims="layer")
-
-
-def layer_axis(ax: Axes, ds: xr.Dataset, ylabel: str) -> None:
-    """Label the axes of a figure over layers; names that share a beginning or an end lose it."""
-    names = [str(name) for name in ds["layer"].values]
-    short, pattern = short_names(names)
-    every = 1 + (len(names) - 1) // MANY
-    ticks = np.arange(0, len(names), every)
-    ax.set_xticks(ticks, [short[i] for i in ticks])
-    if max(len(short[i]) for i in ticks) * len(ticks) > 60:
-        ax.tick_params(axis="x", labelrotation=40)
-        for label in ax.get_xticklabels():
-            label.set_horizontalalignment("right")
-            label.set_rotation_mode("anchor")
-    ax.set_xlim(-0.6, len(names) - 0.4)
-    ax.set(xlabel=f"layer{f' ({pattern})' if pattern else ''}", ylabel=ylabel)
-
-
-def short_names(names: list[str]) -> tuple[list[str], str]:
-    """Shorten the names of layers by the dotted parts that all but "input" share.
-
-    Parameters
-    ----------
-    names : list of str
-        Names as the model has them.
-
-    Returns
-    -------
-    list of str
-        The names without those parts.
-    str
-        The pattern of the parts that went, such as `encoder.*.output`; empty if none did.
-    """
-    parts = [name.split(".") for name in names if name != "input"]
-    if len(parts) < 2:
-        return names, ""
-    head = _shared(parts)
-    tail = _shared([part[head:][::-1] for part in parts])
-    tail = min(tail, min(len(part) for part in parts) - head - 1)
-    if head <= 0 and tail <= 0:
-        return names, ""
-    kept = {}
-    for part in parts:
-        kept[".".join(part)] = ".".join(part[head : len(part) - max(tail, 0)])
-    first = parts[0]
-    pattern = ".".join([*first[:head], "*", *(first[len(first) - tail :] if tail > 0 else [])])
-    return [kept.get(name, name) for name in names], pattern
-
-
-def _shared(parts: list[list[str]]) -> int:
-    """Return how many leading parts all names share, leaving each at least one of its own."""
-    count = 0
-    for column in zip(*parts, strict=False):
-        if len(set(column)) > 1:
-            break
-        count += 1
-    return min(count, min(len(part) for part in parts) - 1)
-
-
-def _marks(
-    ax: Axes,
-    ds: xr.Dataset,
-    name: str,
-    colour: str,
-    label: str,
-    marker: str,
-    *,
-    sign: int = 1,
-    joined: bool = False,
-    aside: float = 0.0,
-) -> None:
-    """Draw a variable over the layers with its intervals; layers without a number have no mark."""
-    values = sign * ds[name].values
-    at = np.arange(len(values)) + aside
-    known = np.isfinite(values)
-    ax.errorbar(
-        at[known], values[known], yerr=_reach(ds, name)[:, known], color=colour, label=label,
-        marker=marker, ls="-" if joined else "none", lw=1.2, elinewidth=1.2, capsize=0,
-    )  # fmt: skip
-
-
-def _reach(ds: xr.Dataset, name: str) -> np.ndarray:
-    """Return the lengths of the bars below and above, (2, layer); 0 where there is no interval."""
-    value = ds[name].values
-    low, high = ds[f"{name}_low"].values, ds[f"{name}_high"].values
-    return np.clip(np.nan_to_num(np.stack([value - low, high - value])), 0, None)

@@ -1,0 +1,31 @@
+"""Any model: what its layers do, and what it loses without them."""
+
+from loadpath.plots.diagnosis.axis import (
+    short_names,
+)
+from loadpath.plots.diagnosis.layers import (
+    layer_alignment,
+    layer_collapse,
+    layer_dimensions,
+    layer_energies,
+    layer_load_curve,
+    layer_probes,
+    layer_steps_taken,
+)
+from loadpath.plots.diagnosis.skipping import (
+    layers_skipped,
+    movement_and_harm,
+)
+
+__all__ = [
+    "layer_alignment",
+    "layer_collapse",
+    "layer_dimensions",
+    "layer_energies",
+    "layer_load_curve",
+    "layer_probes",
+    "layer_steps_taken",
+    "layers_skipped",
+    "movement_and_harm",
+    "short_names",
+]

@@ -1,0 +1,94 @@
+"""The axis that has the layers of a model by their names, and the marks over it."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+MANY = 16
+"""Layers up to which each has its name on the axis."""
+
+
+def layer_axis(ax: Axes, ds: xr.Dataset, ylabel: str) -> None:
+    """Label the axes of a figure over layers; names that share a beginning or an end lose it."""
+    names = [str(name) for name in ds["layer"].values]
+    short, pattern = short_names(names)
+    every = 1 + (len(names) - 1) // MANY
+    ticks = np.arange(0, len(names), every)
+    ax.set_xticks(ticks, [short[i] for i in ticks])
+    if max(len(short[i]) for i in ticks) * len(ticks) > 60:
+        ax.tick_params(axis="x", labelrotation=40)
+        for label in ax.get_xticklabels():
+            label.set_horizontalalignment("right")
+            label.set_rotation_mode("anchor")
+    ax.set_xlim(-0.6, len(names) - 0.4)
+    ax.set(xlabel=f"layer{f' ({pattern})' if pattern else ''}", ylabel=ylabel)
+
+
+def short_names(names: list[str]) -> tuple[list[str], str]:
+    """Shorten the names of layers by the dotted parts that all but "input" share.
+
+    Parameters
+    ----------
+    names : list of str
+        Names as the model has them.
+
+    Returns
+    -------
+    list of str
+        The names without those parts.
+    str
+        The pattern of the parts that went, such as `encoder.*.output`; empty if none did.
+    """
+    parts = [name.split(".") for name in names if name != "input"]
+    if len(parts) < 2:
+        return names, ""
+    head = _shared(parts)
+    tail = _shared([part[head:][::-1] for part in parts])
+    tail = min(tail, min(len(part) for part in parts) - head - 1)
+    if head <= 0 and tail <= 0:
+        return names, ""
+    kept = {}
+    for part in parts:
+        kept[".".join(part)] = ".".join(part[head : len(part) - max(tail, 0)])
+    first = parts[0]
+    pattern = ".".join([*first[:head], "*", *(first[len(first) - tail :] if tail > 0 else [])])
+    return [kept.get(name, name) for name in names], pattern
+
+
+def _shared(parts: list[list[str]]) -> int:
+    """Return how many leading parts all names share, leaving each at least one of its own."""
+    count = 0
+    for column in zip(*parts, strict=False):
+        if len(set(column)) > 1:
+            break
+        count += 1
+    return min(count, min(len(part) for part in parts) - 1)
+
+
+def draw_marks(
+    ax: Axes,
+    ds: xr.Dataset,
+    name: str,
+    colour: str,
+    label: str,
+    marker: str,
+    *,
+    sign: int = 1,
+    joined: bool = False,
+    aside: float = 0.0,
+) -> None:
+    """Draw a variable over the layers with its intervals; layers without a number have no mark."""
+    values = sign * ds[name].values
+    at = np.arange(len(values)) + aside
+    known = np.isfinite(values)
+    ax.errorbar(
+        at[known], values[known], yerr=bar_lengths(ds, name)[:, known], color=colour, label=label,
+        marker=marker, ls="-" if joined else "none", lw=1.2, elinewidth=1.2, capsize=0,
+    )  # fmt: skip
+
+
+def bar_lengths(ds: xr.Dataset, name: str) -> np.ndarray:
+    """Return the lengths of the bars below and above, (2, layer); 0 where there is no interval."""
+    value = ds[name].values
+    low, high = ds[f"{name}_low"].values, ds[f"{name}_high"].values
+    return np.clip(np.nan_to_num(np.stack([value - low, high - value])), 0, None)

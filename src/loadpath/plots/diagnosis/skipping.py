@@ -1,0 +1,107 @@
+"""What a model loses without each of its layers: Datasets of `loadpath.diagnosis.skip_layers`."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from loadpath.plots.diagnosis.axis import bar_lengths, draw_marks, layer_axis, short_names
+from loadpath.plots.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    RED,
+    axes_or_new,
+    legend_above,
+    need,
+    styled,
+)
+
+
+@styled
+def layers_skipped(skipped: xr.Dataset, ax: Axes | None = None) -> Axes:
+    """Draw what skipping each layer changes: the loss, or the output where there is no loss.
+
+    Parameters
+    ----------
+    skipped : xr.Dataset
+        What `loadpath.diagnosis.skip_layers` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `skipped` lacks a variable that the figure shows.
+    """
+    name = "loss_change" if "loss_change" in skipped else "output_change"
+    need(skipped, name)
+    ax = axes_or_new(ax)
+    known = np.isfinite(skipped[name].values)
+    if known.any():  # the others were left in
+        skipped = skipped.isel(layer=known)
+    draw_marks(ax, skipped, name, RED, "one layer skipped", "o")
+    ax.axhline(0, color=BLACK, lw=0.9, ls="--", label="all layers in place")
+    units = skipped[name].attrs.get("units", "1")
+    label = "change in loss" if name == "loss_change" else "change of the output"
+    layer_axis(ax, skipped, label if units == "1" else f"{label}, {units}")
+    legend_above(ax)
+    return ax
+
+
+@styled
+def movement_and_harm(
+    ds: xr.Dataset, skipped: xr.Dataset, ax: Axes | None = None, *, by: str = "relative_step"
+) -> Axes:
+    """Draw how far each layer moves the data against what skipping it changes.
+
+    Both have their intervals.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        The `dataset` of what `loadpath.diagnose` returns.
+    skipped : xr.Dataset
+        What `loadpath.diagnosis.skip_layers` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+    by : str, optional
+        The variable of `ds` that says how far a layer moves the data.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If one of the Datasets lacks a variable that the figure shows.
+    """
+    name = "loss_change" if "loss_change" in skipped else "output_change"
+    need(ds, by)
+    need(skipped, name)
+    ax = axes_or_new(ax)
+    both = [layer for layer in skipped["layer"].values if layer in set(ds["layer"].values)]
+    known = np.isfinite(ds[by].sel(layer=both).values * skipped[name].sel(layer=both).values)
+    both = [layer for layer, has in zip(both, known, strict=True) if has]
+    part, gone = ds.sel(layer=both), skipped.sel(layer=both)
+    x, y = part[by].values, gone[name].values
+    ax.errorbar(
+        x, y, xerr=bar_lengths(part, by), yerr=bar_lengths(gone, name), fmt="o", color=BLUE,
+        ecolor=GREY, elinewidth=1, capsize=0,
+    )  # fmt: skip
+    short, _ = short_names(both)
+    # Above and below in turn along x, so that labels of neighbours do not cover each other.
+    below = np.argsort(np.argsort(x)) % 2
+    for at, up, text, low in zip(x, y, short, below, strict=True):
+        offset = (5, -11 if low else 4)
+        ax.annotate(text, (at, up), xytext=offset, textcoords="offset points", fontsize=9)
+    ax.axhline(0, color=BLACK, lw=0.9, ls="--")
+    change = "change in loss when skipped" if name == "loss_change" else "change of the output"
+    ax.set(xlabel=by.replace("_", " "), ylabel=change)
+    return ax

@@ -1,0 +1,156 @@
+"""What the path of one net looks like: spectra along it, and single samples in the plane."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+
+from loadpath.plots.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    PATH_LABEL,
+    RED,
+    axes_or_new,
+    figure_of,
+    legend_above,
+    need,
+    nodes_rug,
+    path_axis,
+    size_scale,
+    styled,
+)
+
+
+@styled
+def representation_spectrum(
+    profile: xr.Dataset, ax: Axes | None = None, *, centred: bool = True, n_modes: int = 12
+) -> Axes:
+    """Draw the leading singular values of the representations A against p.
+
+    As many modes as the bottleneck rank are drawn thick. That rank is of the centred A.
+
+    Parameters
+    ----------
+    profile : xr.Dataset
+        What `loadpath.mechanics.profile` or `Geodesic.dataset` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+    centred : bool, optional
+        Whether to subtract the mean over samples first.
+    n_modes : int, optional
+        The most modes to draw.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `profile` lacks a variable that the figure shows.
+    """
+    name = "centred_spectrum" if centred else "representation_spectrum"
+    what = "centred representation" if centred else "representation"
+    return _spectrum(profile, ax, name, "p", f"singular values of the {what} $A$", n_modes)
+
+
+@styled
+def weight_spectrum(profile: xr.Dataset, ax: Axes | None = None, *, n_modes: int = 12) -> Axes:
+    """Draw the leading singular values of the weights W, bias column included, against p.
+
+    Parameters
+    ----------
+    profile : xr.Dataset
+        What `loadpath.mechanics.profile` or `Geodesic.dataset` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+    n_modes : int, optional
+        The most modes to draw.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `profile` lacks a variable that the figure shows.
+    """
+    label = "singular values of the weights $W$"
+    return _spectrum(profile, ax, "weight_spectrum", "p_step", label, n_modes)
+
+
+def _spectrum(
+    profile: xr.Dataset, ax: Axes | None, name: str, position: str, ylabel: str, n_modes: int
+) -> Axes:
+    """Draw the singular values called `name`, those up to the bottleneck rank thick."""
+    need(profile, name, "bottleneck_rank")
+    ax, x = axes_or_new(ax), profile[position].values
+    rank = int(np.nan_to_num(profile["bottleneck_rank"].item()))
+    modes = profile[name].transpose(..., "mode").values[:, :n_modes].T
+    # Lesser modes first, so that the leading ones are drawn over them.
+    for i, values in reversed(list(enumerate(modes))):
+        leads = i < rank
+        label = {rank - 1: f"the leading {rank}", len(modes) - 1: "the next"}.get(i, f"_{i + 1}")
+        ax.plot(x, values, color=BLUE if leads else GREY, lw=1.8 if leads else 0.8, label=label)
+    nodes_rug(ax, profile)
+    path_axis(ax, ylabel)
+    size_scale(ax, floor=1e-4)
+    legend_above(ax)
+    return ax
+
+
+@styled
+def path_2d(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
+    """Draw paths of sample points in the plane of two principal components, coloured by p.
+
+    Parameters
+    ----------
+    profile : xr.Dataset
+        What `loadpath.mechanics.profile` or `Geodesic.dataset` returns.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `profile` lacks a variable that the figure shows.
+    """
+    ax = axes_or_new(ax)
+    lines = sample_paths(ax, profile)
+    figure_of(ax).colorbar(lines, ax=ax, label=PATH_LABEL)
+    legend_above(ax)
+    return ax
+
+
+def sample_paths(ax: Axes, profile: xr.Dataset) -> LineCollection:
+    """Draw the paths of `path_2d` on `ax`, and return what a colour bar needs."""
+    need(profile, "projection")
+    points = profile["projection"].transpose("sample", "layer", "component").values
+    segments = np.stack([points[:, :-1], points[:, 1:]], axis=2)  # (sample, step, end, component)
+    p = profile["p"].values
+    lines = LineCollection(
+        list(segments.reshape(-1, 2, 2)),
+        array=np.tile((p[:-1] + p[1:]) / 2, len(points)),
+        cmap="viridis",
+        clim=(0, 1),
+        lw=1.1,
+        alpha=0.85,
+        rasterized=True,  # a thousand short segments would be most of a page's size
+    )
+    ax.add_collection(lines)
+    for at, face, edge, label in ((0, "white", BLACK, "start"), (-1, RED, "white", "end")):
+        label = f"{label}, $p = {p[at]:g}$"
+        x, y = points[:, at].T
+        ax.scatter(x, y, fc=face, ec=edge, s=16, linewidths=0.8, zorder=3, label=label)
+    ax.set(xlabel="first principal component", ylabel="second principal component")
+    ax.set_aspect("equal", adjustable="datalim")
+    return lines
