@@ -11,7 +11,7 @@ from typing import Any
 
 from latex2mathml.converter import convert
 
-_NARROW = {**os.environ, "COLUMNS": "100"}
+_NARROW = {**os.environ, "COLUMNS": "78"}
 INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
 BLOCK = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.DOTALL)
 
@@ -27,7 +27,8 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 def _help(command: str) -> str:
     words = [sys.executable, "-m", "loadpath", *([command] if command else []), "--help"]
     done = subprocess.run(words, capture_output=True, text=True, check=True, env=_NARROW)
-    return done.stdout.rstrip()
+    # A backspace, which a terminal shows as nothing, stands before what an option may carry.
+    return done.stdout.replace(" \b", "").replace("\b", "").rstrip()
 
 
 def on_page_content(page_html: str, **_: Any) -> str:
