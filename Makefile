@@ -17,7 +17,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
 	touch $@
 
-demo: $(READY)  ## teacher and real digits, trained, measured and reported (minutes)
+demo: $(READY)  ## teacher and real digits, trained, measured and reported (a minute)
 	$(BIN)/loadpath demo --out demo --overwrite
 
 test: $(READY)  ## lint, types, tests

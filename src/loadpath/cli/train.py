@@ -40,6 +40,20 @@ def run(options: TrainOptions) -> None:
     ValueError
         If an option does not fit the data or the net, or the earlier run that is to be resumed.
     """
+    train_and_measure(options)
+    print(f"report: {write_report(Path(options.out))}")
+
+
+def train_and_measure(options: TrainOptions) -> None:
+    """Train, measure, and write the results without a page into the run's folder.
+
+    Raises
+    ------
+    FileExistsError
+        If an earlier run is in the folder, and nothing says what to do with it.
+    ValueError
+        If an option does not fit the data or the net, or the earlier run that is to be resumed.
+    """
     check_device(options.device)
     out, settings = Path(options.out), options.settings()
     present = earlier_results(out)
@@ -86,7 +100,6 @@ def run(options: TrainOptions) -> None:
     )
     results.save(profile, out / "profile.nc", overwrite=True)
     print(mechanics_summary(profile))
-    print(f"report: {write_report(out)}")
 
 
 def check_same_run(options: TrainOptions, earlier: dict[str, Any]) -> None:

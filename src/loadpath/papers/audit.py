@@ -66,10 +66,19 @@ OTHER_UNITS = {
 
 
 def audit(*, seed: int) -> xr.Dataset:
-    """Geodesics of the 30-3-30 teacher with exponential steps, and both sides of Theorem 4.
+    """Solve the 30-3-30 teacher with exponential steps, and measure both sides of Theorem 4.
 
-    Over `effective_depth`. Where L~ is large, the descent from random weights ends far from
-    stationary, hence `CONTINUED`.
+    Where L~ is large, the descent from random weights ends far from stationary, hence `CONTINUED`.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the data and the initial weights.
+
+    Returns
+    -------
+    xr.Dataset
+        Both sides over `effective_depth`, and what enters them.
     """
     data = sources.teacher((30, 3, 30), n_train=SAMPLES, seed=seed)
     parts: list[xr.Dataset] = []
@@ -116,10 +125,24 @@ def audited(
     *,
     gamma0s: Sequence[float] = GAMMA0S,
 ) -> xr.Dataset:
-    """Both sides of Theorem 4 on a net's path A with momenta B, over stabilizer and gamma0.
+    r"""Measure both sides of Theorem 4 on a net's path A with momenta B.
 
-    gamma is gamma0 ||S_{l-1}||_op^2 "per layer", and "constant" at the median of these over the
-    steps. Cost O(N w^2 L) for each. Source: Theorem 4 of [LR].
+    $\gamma$ is $\gamma_0 \|S_{l-1}\|_{op}^2$ "per layer", and "constant" at the median of these
+    over the steps.
+
+    Parameters
+    ----------
+    model : LeakyResNet
+        The net; its layer steps and activation count.
+    A, B : Tensor
+        (node, sample, width) representations and momenta along the path.
+    gamma0s : sequence of float, optional
+        Stabilizers relative to the kernel.
+
+    Returns
+    -------
+    xr.Dataset
+        Both sides over stabilizer and gamma0.
     """
     leak, steps = model.effective_depth, model.layer_steps
     kind: dict[str, Any] = dict(activation=model.activation, bias=model.bias)
@@ -162,7 +185,7 @@ def _bounds(
     gammas: list[float],
     kind: dict[str, Any],
 ) -> xr.Dataset:
-    """`mechanics.theorem_bounds` and what enters it, for one choice of gamma."""
+    """Return `mechanics.theorem_bounds` and what enters it, for one choice of gamma."""
     bounds = mechanics.theorem_bounds(A, dA, B, steps, effective_depth=leak, gamma=gammas, **kind)
     rows = []
     for A_l, dA_l, B_l, gamma in zip(A, dA, B, gammas, strict=True):
@@ -194,13 +217,23 @@ def _bounds(
 
 
 def laid_out(measured: Results) -> xr.Dataset:
-    r"""The audits over `effective_depth` and `seed`, with what the table and the figure show.
+    r"""Lay the audits out over `effective_depth` and `seed`, with what table and figure show.
 
     Values at the waist are those of the step of least cost of identity, gamma by gamma. The proof
-    bounds the dimension at every step by its own speed and momenta,
-    $-(\|dA\| / \tilde L + \sqrt\gamma \|B\|)^2 \leq -(2/\tilde L) H - COI \leq \gamma \|B\|^2$,
-    before it replaces them by path length and c. `local_lower` and `local_upper` are the best of
-    these over the steps, less min COI; they assume that H is constant.
+    bounds the dimension at every step by its own speed and momenta, $-(\|dA\| / \tilde L +
+    \sqrt\gamma \|B\|)^2 \leq -(2/\tilde L) H - COI \leq \gamma \|B\|^2$, before it replaces them by
+    path length and c. `local_lower` and `local_upper` are the best of these over the steps, less
+    min COI; they assume that H is constant.
+
+    Parameters
+    ----------
+    measured : sequence of tuple
+        Cells and their Datasets, from `audit`.
+
+    Returns
+    -------
+    xr.Dataset
+        The audits of all seeds.
     """
     seeds = xr.Variable("seed", [cell["seed"] for cell, _ in measured])
     ds = xr.concat([one.drop_attrs() for _, one in measured], seeds)
@@ -227,15 +260,26 @@ def laid_out(measured: Results) -> xr.Dataset:
 
 
 def table(measured: Results) -> pd.DataFrame:
-    """Both sides of Theorem 4, a row for each L~ and gamma; means over seeds.
+    """Return both sides of Theorem 4, a row for each L~ and gamma; means over seeds.
 
-    "H - COI" is -(2/L~)H - min COI at the step of least cost of identity, for which the upper
-    bound holds, "at slowest" the same with the H of the slowest step, for which the lower one does;
-    the local bounds are those of `laid_out`.
-    Speeds are over L~: "speed - expected" lies between -slack and 2 slack. "no bound" says of how
-    many of the seeds the lower bound allows a dimension of 0, "slow" of what share of the steps the
+    "H - COI" is -(2/L~)H - min COI at the step of least cost of identity, for which the upper bound
+    holds. "at slowest" is the same with the H of the slowest step, for which the lower bound holds.
+    The local bounds are those of `laid_out`.
+
+    Speeds are over L~: "speed - expected" lies between -slack and 2 slack. "no bound" is the share
+    of the seeds whose lower bound allows a dimension of 0, "slow" the share of the steps whose
     speed bound allows rest. Momenta, cross terms, residuals and identity errors are the worst
     step's.
+
+    Parameters
+    ----------
+    measured : sequence of tuple
+        Cells and their Datasets, from `audit`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table.
     """
     ds = laid_out(measured)
     columns = {
@@ -266,6 +310,7 @@ def table(measured: Results) -> pd.DataFrame:
 
 
 def _cells(seeds: Iterable[int]) -> list[Cell]:
+    """Return the cells for some seeds."""
     return [{"seed": seed} for seed in seeds]
 
 

@@ -16,10 +16,20 @@ BOUNDS = ["mean", "low", "high"]
 
 
 def ratio(values: xr.DataArray, reference: xr.DataArray) -> xr.DataArray:
-    """Geometric mean over `seed` of values / reference, and Student's 95 % interval for it.
+    """Return the geometric mean over `seed` of values / reference, with Student's 95 % interval.
 
-    Over `bound`: "mean", "low", "high"; the interval is NaN where fewer than two seeds are known.
-    It is Student's for the mean of the logarithms, so that a ratio and its inverse agree.
+    The interval is Student's for the mean of the logarithms, so that a ratio and its inverse agree.
+
+    Parameters
+    ----------
+    values, reference : xr.DataArray
+        Positive numbers over `seed` and whatever else.
+
+    Returns
+    -------
+    xr.DataArray
+        Over `bound`: "mean", "low", "high"; the interval is NaN where fewer than two seeds are
+        known.
     """
     logs: xr.DataArray = xr.ufuncs.log(values / reference)
     n = logs.notnull().sum("seed")
@@ -43,7 +53,18 @@ def stacked(measured: Results) -> xr.Dataset:
 
 
 def surgery_ratios(measured: Results) -> xr.Dataset:
-    """Test loss over that of the net trained from scratch, for `plots.figure_surgery`."""
+    """Return test losses over that of the net trained from scratch, for `plots.figure_surgery`.
+
+    Parameters
+    ----------
+    measured : sequence of tuple
+        Cells and their Datasets.
+
+    Returns
+    -------
+    xr.Dataset
+        What that figure takes.
+    """
     ds = stacked(measured)
     loss = ds["test_loss"]
     ratios = ratio(loss, loss.sel(net="scratch", drop=True))
@@ -52,10 +73,20 @@ def surgery_ratios(measured: Results) -> xr.Dataset:
 
 
 def halvings(measured: Results) -> pd.DataFrame:
-    """What halved nets are worth, one row a task, stage and net; means over seeds.
+    """Return what halved nets are worth, a row a task, stage and net; means over seeds.
 
     "/ scratch" and "/ equidistant" are ratios of test losses within a seed, with their 95 %
     intervals.
+
+    Parameters
+    ----------
+    measured : sequence of tuple
+        Cells and their Datasets.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table.
     """
     ds = stacked(measured)
     loss, first = ds["test_loss"], measured[0][1]
@@ -72,7 +103,18 @@ def halvings(measured: Results) -> pd.DataFrame:
 
 
 def growth_ratios(measured: Results) -> xr.Dataset:
-    """Curves and ratios to the net of full depth, for `plots.figure_growth`."""
+    """Return curves and ratios to the net of full depth, for `plots.figure_growth`.
+
+    Parameters
+    ----------
+    measured : sequence of tuple
+        Cells and their Datasets.
+
+    Returns
+    -------
+    xr.Dataset
+        What that figure takes.
+    """
     ds = stacked(measured).sel(task=_tasks(measured), net=_nets(measured))
     final = _final(ds["objective"])
     curve = (ds["objective"] / final.min("net")).mean("seed")
@@ -87,10 +129,20 @@ def growth_ratios(measured: Results) -> xr.Dataset:
 
 
 def growths(measured: Results) -> pd.DataFrame:
-    """What grown nets are worth, one row a task and net; means over seeds.
+    """Return what grown nets are worth, a row a task and net; means over seeds.
 
     "objective / full" and "test / full" are ratios within a seed, with their 95 % intervals, and
     "test / evenly" are ratios to the net with evenly inserted layers.
+
+    Parameters
+    ----------
+    measured : sequence of tuple
+        Cells and their Datasets.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table.
     """
     ds = stacked(measured)
     ds["objective"] = _final(ds["objective"])
@@ -111,7 +163,10 @@ def growths(measured: Results) -> pd.DataFrame:
 def _table(
     ds: xr.Dataset, ratios: dict[str, xr.DataArray], index: list[dict[str, object]]
 ) -> pd.DataFrame:
-    """Means over seeds of the variables of `ds`, then the ratios in words; a row an index."""
+    """Return means over seeds of the variables of `ds`, then the ratios in words.
+
+    There is a row for each index.
+    """
     rows = [
         {str(name): float(values.sel(at).mean("seed")) for name, values in ds.items()}
         | {name: interval_text(bounds.sel(at)) for name, bounds in ratios.items()}
@@ -122,19 +177,21 @@ def _table(
 
 
 def interval_text(bounds: xr.DataArray) -> str:
-    """A ratio with its interval in words, such as "1.02 (0.98 to 1.06)"."""
+    """Return a ratio with its interval in words, such as "1.02 (0.98 to 1.06)"."""
     mean, low, high = (float(bounds.sel(bound=bound)) for bound in BOUNDS)
     return f"{mean:.3g} ({low:.3g} to {high:.3g})" if np.isfinite(low) else f"{mean:.3g}"
 
 
 def _final(curve: xr.DataArray) -> xr.DataArray:
-    """Last value that is known of each curve over `record`."""
+    """Return the last value that is known of each curve over `record`."""
     return curve.isel(record=curve.notnull().sum("record") - 1)
 
 
 def _tasks(measured: Results) -> list[object]:
+    """Return the tasks in the order of the cells."""
     return list(dict.fromkeys(cell["task"] for cell, _ in measured))
 
 
 def _nets(measured: Results) -> list[object]:
+    """Return the nets in the order of the cells."""
     return list(dict.fromkeys(cell["net"] for cell, _ in measured))

@@ -47,15 +47,37 @@ def draw(
     scheduler: str | None = None,
     progress: bool | None = None,
 ) -> tuple[Path, pd.DataFrame]:
-    """Do the runs of figure `name` that are not under `out` yet, and draw it.
-
-    Returns the picture's path, and the runs that it shows in numbers: their `summary`, or a table
-    of the figure's own.
+    """Do the runs of a figure that are not under `out` yet, and draw it.
 
     Runs are kept in `out`/data/<experiment>, the picture is `out`/figures/figure_<name>.png.
 
-    Raises: ValueError for an unknown name, seeds below 0 or none that the figure shows,
-    `workers` below 1, or if a run fails; as `sweep.run`.
+    Parameters
+    ----------
+    name : str
+        One of `FIGURES`.
+    out : Path
+        The folder.
+    seeds : iterable of int, optional
+        The seeds; those that the figure has by itself if left out.
+    workers : int, optional
+        Processes, each training on one thread; the numbers do not depend on it.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers are to train.
+    progress : bool, optional
+        Whether to show a bar; by default on a terminal only.
+
+    Returns
+    -------
+    Path
+        The picture's path.
+    pandas.DataFrame
+        The runs that it shows in numbers: their `summary`, or a table of the figure's own.
+
+    Raises
+    ------
+    ValueError
+        If there is no such figure, for seeds below 0 or none that the figure shows, for `workers`
+        below 1, or if a run fails.
     """
     if name not in FIGURES:
         raise ValueError(f"figure must be one of {', '.join(FIGURES)}, got {name!r}.")
@@ -93,10 +115,20 @@ def draw(
 
 
 def summary(measured: Results) -> pd.DataFrame:
-    """Say each run in numbers: one row a run, its settings first.
+    """Return each run in numbers: one row a run, its settings first.
 
     Residuals are of the middle third of the steps (the largest) and of the worst step; gap is the
     least ratio of the third to the fourth singular value of centred A for p from 0.4 to 0.6.
+
+    Parameters
+    ----------
+    measured : sequence of tuple
+        Cells and their Datasets.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table.
     """
     rows = []
     for cell, ds in measured:
@@ -163,7 +195,7 @@ def _figure_1a_certified(measured: Results) -> Any:
 
 
 def _certified(measured: Results) -> pd.DataFrame:
-    """Trained nets and geodesics of the same problems, a row for each L~; means over seeds."""
+    """Return trained nets and geodesics of the same problems, a row for each L~ and kind."""
     rows = summary(measured).drop(columns=["seed", "status"])
     return rows.groupby(["effective_depth", "experiment"]).mean()
 
@@ -209,6 +241,7 @@ def _growth(measured: Results) -> Any:
 
 
 def _without(cell: Cell, key: str) -> Cell:
+    """Return a cell without one of its settings."""
     return {name: value for name, value in cell.items() if name != key}
 
 

@@ -44,7 +44,20 @@ KEPT = (
 
 
 def geodesics(*, effective_depth: float, seed: int) -> xr.Dataset:
-    """One geodesic of Figure 1a: problem, mesh and seed of the trained net of "bottleneck"."""
+    """Solve one geodesic of Figure 1a: problem, mesh and seed of the net of "bottleneck".
+
+    Parameters
+    ----------
+    effective_depth : float
+        L~ of the path.
+    seed : int
+        Seed of the data and the initial weights.
+
+    Returns
+    -------
+    xr.Dataset
+        What is kept of the geodesic's Dataset.
+    """
     data = sources.teacher((30, 3, 30), n_train=SAMPLES, seed=seed)
     # The weight decay is `fit`'s own, 0.01 per output, which `solve` takes too.
     found = geodesic.solve(
@@ -76,6 +89,7 @@ def geodesics(*, effective_depth: float, seed: int) -> xr.Dataset:
 
 def _cells(seeds: Iterable[int]) -> list[Cell]:
     # The deepest first: they take longest.
+    """Return the cells for some seeds, the deepest first: they take longest."""
     depths = sorted(EFFECTIVE_DEPTHS, reverse=True)
     return [{"effective_depth": depth, "seed": seed} for depth in depths for seed in seeds]
 

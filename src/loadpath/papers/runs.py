@@ -53,7 +53,22 @@ DIGITS_DECAYS = (0.1, 0.03, 0.01, 0.003)
 
 
 def bottleneck(*, effective_depth: float, seed: int, scale: float = SCALE) -> xr.Dataset:
-    """One net of Figures 1 and 3: the 30-3-30 teacher, w = 100, L = 20, N = 1000."""
+    """Train and measure one net of Figures 1 and 3: the 30-3-30 teacher, w = 100, L = 20.
+
+    Parameters
+    ----------
+    effective_depth : float
+        L~ of the net.
+    seed : int
+        Seed of the data and the initial weights.
+    scale : float, optional
+        Size of the representations beside the bias.
+
+    Returns
+    -------
+    xr.Dataset
+        The net's profile, with what its training ended with.
+    """
     data = sources.teacher((30, 3, 30), seed=seed)
     model = LeakyResNet(
         30,
@@ -83,7 +98,22 @@ def bottleneck(*, effective_depth: float, seed: int, scale: float = SCALE) -> xr
 
 
 def discretization(*, rule: str, depth: int, width: int, seed: int) -> xr.Dataset:
-    """One net of Figure 2: three random ResNets through 30-6-3-30, L~ = 3."""
+    """Train and measure one net of Figure 2: three random ResNets through 30-6-3-30, L~ = 3.
+
+    Parameters
+    ----------
+    rule : {"equidistant", "irregular", "adaptive"}
+        How its layer steps are chosen.
+    depth, width : int
+        Its size.
+    seed : int
+        Seed of the data and the initial weights.
+
+    Returns
+    -------
+    xr.Dataset
+        The net's profile, with what its training ended with.
+    """
     data = sources.teacher((30, 6, 3, 30), kind="leaky-resnet", seed=seed)
     steps = meshes.irregular(depth, IRREGULARITY) if rule == "irregular" else None
     model = LeakyResNet(
@@ -100,7 +130,24 @@ def discretization(*, rule: str, depth: int, width: int, seed: int) -> xr.Datase
 
 
 def digits(*, targets: str, effective_depth: float, weight_decay: float, seed: int) -> xr.Dataset:
-    """One net on the 8x8 digits: cross-entropy (targets "labels") or one-hot regression."""
+    """Train and measure one net on the 8x8 digits.
+
+    Parameters
+    ----------
+    targets : {"labels", "onehot"}
+        Cross-entropy, or one-hot regression.
+    effective_depth : float
+        L~ of the net.
+    weight_decay : float
+        Lambda.
+    seed : int
+        Seed of the data and the initial weights.
+
+    Returns
+    -------
+    xr.Dataset
+        The net's profile, with what its training ended with.
+    """
     data = sources.digits(targets="onehot" if targets == "onehot" else "labels", seed=seed)
     model = LeakyResNet(
         data.in_features,
@@ -144,29 +191,33 @@ def _with_outcome(profile: xr.Dataset, trained: Run, **labels: object) -> xr.Dat
 
 
 def _parameters(profile: xr.Dataset) -> dict[str, object]:
+    """Return the parameters among a profile's attrs."""
     parameters: dict[str, object] = json.loads(profile.attrs["parameters"])
     return parameters
 
 
 def equal_width(depth: int) -> int:
-    """Width at which `depth` layers have as many weights as `EQUAL_DEPTH` of width 100."""
+    """Return the width at which `depth` layers have the weights of `EQUAL_DEPTH` of width 100."""
     budget = EQUAL_DEPTH * WIDTH * (WIDTH + 1) / depth
     return round((math.sqrt(1 + 4 * budget) - 1) / 2)
 
 
 def _bottleneck_cells(seeds: Iterable[int]) -> list[Cell]:
+    """Return the cells of "bottleneck" for some seeds."""
     return [
         {"effective_depth": depth, "seed": seed} for seed in seeds for depth in EFFECTIVE_DEPTHS
     ]
 
 
 def _scale_cells(seeds: Iterable[int]) -> list[Cell]:
+    """Return the cells of "scale" for some seeds."""
     return [
         {"effective_depth": 7.0, "seed": seed, "scale": scale} for seed in seeds for scale in SCALES
     ]
 
 
 def _discretization_cells(seeds: Iterable[int]) -> list[Cell]:
+    """Return the cells of "discretization" for some seeds."""
     return [
         {"rule": rule, "depth": depth, "width": width, "seed": seed}
         for seed in seeds
@@ -177,6 +228,7 @@ def _discretization_cells(seeds: Iterable[int]) -> list[Cell]:
 
 
 def _digits_cells(seeds: Iterable[int]) -> list[Cell]:
+    """Return the cells of "digits" for some seeds."""
     return [
         {"targets": targets, "effective_depth": depth, "weight_decay": decay, "seed": seed}
         for seed in seeds

@@ -41,6 +41,7 @@ START = 5
 
 
 def _data(task: str, seed: int) -> sources.Data:
+    """Return the samples of a task."""
     if task == "teacher":
         return sources.teacher((30, 6, 3, 30), kind="leaky-resnet", seed=seed)
     if task == "bottleneck":
@@ -49,6 +50,7 @@ def _data(task: str, seed: int) -> sources.Data:
 
 
 def _net(task: str, data: sources.Data, depth: int, seed: int, **options: Any) -> LeakyResNet:
+    """Return the untrained net of a task."""
     return LeakyResNet(
         data.in_features,
         data.out_features,
@@ -62,13 +64,25 @@ def _net(task: str, data: sources.Data, depth: int, seed: int, **options: Any) -
 
 
 def surgery(*, task: str, seed: int) -> xr.Dataset:
-    """Halve the depth of one trained net in three ways, and train each a little.
+    r"""Halve the depth of one trained net in three ways, and train each a little.
 
-    Variables over `net` and `stage` ("before" or "after" the retraining): objective, test_loss,
-    misclassified (digits only) and residual (the median layer's). Nets: "full", all 20 layers;
-    "adaptive" and "equidistant", 10 layers of the same function W(p), on steps of equal arclength
-    and on equal ones; "dropped", without the 10 slowest; "scratch" and "scratch, adaptive", 10
-    layers trained from initial weights, on equal steps and on those of "adaptive".
+    Nets are "full", all 20 layers; "adaptive" and "equidistant", 10 layers of the same function
+    W(p), on steps of equal arclength and on equal ones; "dropped", without the 10 slowest;
+    "scratch" and "scratch, adaptive", 10 layers trained from initial weights, on equal steps and on
+    those of "adaptive".
+
+    Parameters
+    ----------
+    task : str
+        One of `TASKS`.
+    seed : int
+        Seed of the data and the initial weights.
+
+    Returns
+    -------
+    xr.Dataset
+        Over `net` and `stage` ("before" or "after" the retraining): objective, test_loss,
+        misclassified (digits only) and residual (the median layer's).
     """
     data = _data(task, seed)
     full = _net(task, data, DEPTH, seed)
@@ -103,13 +117,25 @@ def growth(*, task: str, net: str, seed: int) -> xr.Dataset:
     """Train one net of 20 layers, from the start or grown from 5 over 10, at equal compute.
 
     Compute is the sum over iterations of the number of layers. "inserted where fast" doubles the
-    depth by `layer_steps.refined`, "inserted evenly" by `layer_steps.split`; "full, adaptive" is
-    on an adaptive mesh from the start. Each phase but the first is the L-BFGS of `STAGES`; a full
-    net has all of Adam and L-BFGS at its depth. "full, less Adam" gives Adam no more compute than
-    a growing net does, and L-BFGS the rest.
+    depth by `layer_steps.refined`, "inserted evenly" by `layer_steps.split`; "full, adaptive" is on
+    an adaptive mesh from the start. Each phase but the first is the L-BFGS of `STAGES`; a full net
+    has all of Adam and L-BFGS at its depth. "full, less Adam" gives Adam no more compute than a
+    growing net does, and L-BFGS the rest.
 
-    Variables over `record`: layer_iterations, objective and test_error; of the end: test_loss,
-    misclassified (digits only), residual (the median layer's) and residual_worst, and seconds.
+    Parameters
+    ----------
+    task : str
+        One of `TASKS`.
+    net : str
+        One of `GROWTHS`.
+    seed : int
+        Seed of the data and the initial weights.
+
+    Returns
+    -------
+    xr.Dataset
+        Over `record`: layer_iterations, objective and test_error. Of the end: test_loss,
+        misclassified (digits only), residual (the median layer's), residual_worst and seconds.
     """
     data = _data(task, seed)
     model = _net(task, data, DEPTH if net.startswith("full") else START, seed)
@@ -156,16 +182,20 @@ def _train(
     stages: tuple[Adam | LBFGS, ...],
     mesh: meshes.Adaptive | None = None,
 ) -> Run:
+    """Train a net in place, on one thread."""
     return fit(model, data, stages=stages, mesh=mesh, threads=1, progress=False)
 
 
 def _longest(model: LeakyResNet) -> float:
-    """Longest step that an adaptive mesh of `model` may have, as in `layer_steps.Adaptive`."""
+    """Return the longest step that an adaptive mesh of `model` may have.
+
+    It is that of `layer_steps.Adaptive`.
+    """
     return 0.9 / model.effective_depth if model.step == "euler" else 1.0
 
 
 def _before_and_after(model: LeakyResNet, data: sources.Data) -> list[dict[str, float]]:
-    """What a net is worth before and after the retraining."""
+    """Return what a net is worth before and after the retraining."""
     loss = "mse" if data.task == "regression" else "cross-entropy"
     before = _outcome(model, data, loss)
     history = _train(model, data, RETRAINING).history
@@ -179,7 +209,7 @@ def _before_and_after(model: LeakyResNet, data: sources.Data) -> list[dict[str, 
 
 @torch.no_grad()
 def _outcome(model: LeakyResNet, data: sources.Data, loss: Any) -> dict[str, float]:
-    """Test loss, and the fraction misclassified where there are classes."""
+    """Return the test loss, and the fraction misclassified where there are classes."""
     outputs = model(data.x_test.to(model.weights))
     misclassified = np.nan
     if data.labels_test is not None:
@@ -192,10 +222,12 @@ def _outcome(model: LeakyResNet, data: sources.Data, loss: Any) -> dict[str, flo
 
 
 def _surgery_cells(seeds: Iterable[int]) -> list[Cell]:
+    """Return the cells of "surgery" for some seeds."""
     return [{"task": task, "seed": seed} for task in TASKS for seed in seeds]
 
 
 def _growth_cells(seeds: Iterable[int]) -> list[Cell]:
+    """Return the cells of "growth" for some seeds."""
     seeds = list(seeds)
     return [
         {"task": task, "net": net, "seed": seed}

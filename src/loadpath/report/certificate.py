@@ -30,7 +30,7 @@ FIGURES = (
 
 
 def content(profile: xr.Dataset) -> dict[str, Any]:
-    """What the template shows of it."""
+    """Return what the template shows of a certificate."""
     return {
         "sentences": profile["least_norm_residual"].attrs["words"].splitlines(),
         "rows": list(_rows(profile)),
@@ -39,6 +39,7 @@ def content(profile: xr.Dataset) -> dict[str, Any]:
 
 
 def _rows(ds: xr.Dataset) -> Iterator[tuple[str, str]]:
+    """Yield the lines of the certificate's table."""
     least, plain = ds["least_norm_residual"], ds["gradient_residual"].values
     tolerance, worst = least.attrs["tolerance"], int(np.argmax(least.values))
     yield "verdict", f"{least.attrs['verdict']} (tolerance {_percent(tolerance)})"
@@ -67,6 +68,7 @@ def _rows(ds: xr.Dataset) -> Iterator[tuple[str, str]]:
 
 
 def _stable(ds: xr.Dataset) -> str:
+    """Say whether the geodesic is stable, or why nobody can tell."""
     waist = ds["waist"].values.astype(bool)
     if ds.attrs.get("activation") != "relu" or not waist.any():
         return "not told: no relu or no bottleneck"
@@ -74,10 +76,12 @@ def _stable(ds: xr.Dataset) -> str:
 
 
 def _spread(H: xr.DataArray) -> float:
+    """Return the range of H as a share of its largest size."""
     largest = float(np.abs(H).max())
     return float(H.max() - H.min()) / largest if largest else 0.0
 
 
 def _percent(value: float) -> str:
+    """Return a share in per cent, in two digits."""
     digits = f"{100 * value:.2g}" if abs(value) < 0.995 else f"{100 * value:.0f}"
     return f"{digits} %"

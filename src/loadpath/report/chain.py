@@ -41,14 +41,40 @@ def write_chain(
     config: Mapping[str, Any],
     overwrite: bool = False,
 ) -> Path:
-    """Write the page about `chains` to `path`, whole or not at all, and return the path.
+    """Write the page about spring-block chains, whole or not at all.
 
-    The last chain is the one that the trajectories, `words` (a line each) and `config` are about.
     Like the page about nets it asks nothing of the network; its script only draws the numbers that
     the page holds.
 
-    Raises: ValueError if there is no chain; FileExistsError if `path` exists and `overwrite` is not
-    set.
+    Parameters
+    ----------
+    path : str or path
+        Where to write it.
+    films : sequence of Film
+        What moves on the page, a film a chain.
+    chains : sequence of xr.Dataset
+        What `loadpath.spring_block.simulate` returned; the last chain is the one that the
+        trajectories, `words` and `config` are about.
+    title : str
+        The heading of the page.
+    words : sequence of str
+        What came out, a line each.
+    config : mapping
+        What was asked for; becomes a table.
+    overwrite : bool, optional
+        Whether an earlier file may be replaced.
+
+    Returns
+    -------
+    Path
+        The page's path.
+
+    Raises
+    ------
+    ValueError
+        If there is no chain.
+    FileExistsError
+        If `path` exists and may not be replaced.
     """
     if not chains:
         raise ValueError("chains must hold at least one chain, got 0.")

@@ -116,12 +116,36 @@ def write_diagnosis(
     config: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Path:
-    """Write the page about a model to `path`, whole or not at all, and return the path.
+    """Write the page about any model, whole or not at all.
 
-    `ds` is from `loadpath.diagnose`, `skipped` and `verdict` from `loadpath.diagnosis`. The page
-    holds figures and style itself and asks nothing of the network.
+    The page holds its figures and style itself and asks nothing of the network.
 
-    Raises: FileExistsError if `path` exists and `overwrite` is not set.
+    Parameters
+    ----------
+    path : str or path
+        Where to write it.
+    ds : xr.Dataset
+        The diagnosis, from `loadpath.diagnose`.
+    title : str
+        The heading of the page.
+    skipped : xr.Dataset, optional
+        What `loadpath.diagnosis.skip_layers` returned.
+    verdict : Verdict, optional
+        What `loadpath.diagnosis.verdict` returned.
+    config : mapping, optional
+        What was asked for; becomes a table.
+    overwrite : bool, optional
+        Whether an earlier file may be replaced.
+
+    Returns
+    -------
+    Path
+        The page's path.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists and may not be replaced.
     """
     figures = [
         shown(figure, ds) for names, figure in _CURVES if any(_known(ds, name) for name in names)
@@ -153,7 +177,22 @@ def write_diagnosis(
 def table(
     ds: xr.Dataset, skipped: xr.Dataset | None
 ) -> tuple[list[str], list[tuple[str, list[dict[str, str]]]]]:
-    """Headings, and of every layer its name and cells: text, interval, and the status."""
+    """Lay the diagnosis out as a table, a line a layer.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        The diagnosis.
+    skipped : xr.Dataset or None
+        What skipping the layers changes, if it was tried.
+
+    Returns
+    -------
+    list of str
+        The headings of the columns, but for the first.
+    list of tuple
+        For every layer its name and its cells, each with a text, an interval and a status.
+    """
     part = ds.sel(kind="fuzziness") if "kind" in ds.dims else ds
     parts = [(part, *column) for column in _COLUMNS if _known(part, column[0])]
     if skipped is not None:
@@ -169,6 +208,7 @@ def table(
 
 
 def _cell(ds: xr.Dataset, name: str, l: int) -> dict[str, str]:
+    """Return one number as a cell of the table."""
     value, low, high = (float(ds[f"{name}{end}"].values[l]) for end in ("", "_low", "_high"))
     status = f"{name}_status" if f"{name}_status" in ds else "status"
     word = str(ds[status].values[l]) if status in ds else ""
@@ -179,8 +219,10 @@ def _cell(ds: xr.Dataset, name: str, l: int) -> dict[str, str]:
 
 
 def _known(ds: xr.Dataset, name: str) -> bool:
+    """Tell whether a variable is there and has a number for some layer."""
     return name in ds and bool(np.isfinite(ds[name]).any())
 
 
 def _level(ds: xr.Dataset) -> float:
+    """Return the confidence level of the intervals."""
     return float(ds.attrs.get("level", 0.95))

@@ -19,12 +19,12 @@ class Fact(NamedTuple):
 
 
 def _short(value: float) -> str:
-    """Three digits, or all those before the point."""
+    """Return three digits, or all those before the point."""
     return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def training_facts(history: xr.Dataset | None) -> Iterator[Fact]:
-    """How training or solving ended."""
+    """Say how training or solving ended."""
     if history is None:
         return
     status = str(history.attrs.get("status", "not recorded"))
@@ -46,7 +46,7 @@ def training_facts(history: xr.Dataset | None) -> Iterator[Fact]:
 
 
 def path_facts(profile: xr.Dataset | None, *, certified: bool) -> Iterator[Fact]:
-    """What the path is like; a certificate says better than a fact how near to stationary."""
+    """Say what the path is like; where there is a certificate, that says how near to stationary."""
     if profile is None:
         return
     yield _bottleneck_fact(profile)
@@ -70,6 +70,7 @@ def path_facts(profile: xr.Dataset | None, *, certified: bool) -> Iterator[Fact]
 
 
 def _bottleneck_fact(profile: xr.Dataset) -> Fact:
+    """Say the bottleneck rank, and the rule by which it was found."""
     rank = profile["bottleneck_rank"]
     k, clear = int(rank), bool(rank.attrs.get("clear", True))
     text = f"{k}: so many directions pass the narrowest part of the path"
@@ -90,6 +91,7 @@ def _bottleneck_fact(profile: xr.Dataset) -> Fact:
 
 
 def _stationarity_fact(profile: xr.Dataset) -> Fact:
+    """Say whether the middle of the path is near a stationary point."""
     p, residuals = profile["p_step"].values, profile["stationarity"].values
     middle = residuals[(p >= 0.25) & (p <= 0.75)]
     residual = float(np.median(middle if len(middle) else residuals))

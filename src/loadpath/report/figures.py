@@ -113,7 +113,7 @@ _OF_SOLVING = (
 
 
 def drawn(profile: xr.Dataset | None, history: xr.Dataset | None) -> Iterator[dict[str, str]]:
-    """Headings, images and readings of the figures that have something to show."""
+    """Yield headings, images and readings of the figures that have something to show."""
     of_history = _OF_HISTORY if history is None or "record" in history.dims else _OF_SOLVING
     for figures, ds in ((_OF_PROFILE, profile), (of_history, history)):
         for figure in figures if ds is not None else ():
@@ -122,13 +122,13 @@ def drawn(profile: xr.Dataset | None, history: xr.Dataset | None) -> Iterator[di
 
 
 def shown(figure: Figure, ds: xr.Dataset | Sequence[xr.Dataset]) -> dict[str, str]:
-    """A figure as the template takes it: its heading, SVG in base64, its reading."""
+    """Return a figure as the template takes it: its heading, its SVG in base64, its reading."""
     picture = base64.b64encode(plots.svg(figure.draw(ds)).encode()).decode()
     return {"heading": figure.heading, "image": picture, "reading": figure.reading}
 
 
 def _worth_drawing(figure: Figure, ds: xr.Dataset) -> bool:
-    """Whether the figure would show anything: a curve measured twice, a mesh that moved."""
+    """Tell whether a figure would show anything: a curve measured twice, a mesh that moved."""
     if figure.draw is plots.stationarity:
         return "least_norm_residual" not in ds  # the certificate's own figures show it
     if figure.draw is plots.mesh_history:

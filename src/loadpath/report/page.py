@@ -40,14 +40,34 @@ def write(
     title: str,
     overwrite: bool = False,
 ) -> Path:
-    """Write the page to `path`, whole or not at all, and return the path.
+    """Write the page about some Leaky ResNets, whole or not at all.
 
     The page holds its figures and style itself and asks nothing of the network. Figures are SVG
     images, about 0.7 MB a section. Titles, notes and values of `config` are shown as they are,
     never run.
 
-    Raises: ValueError if there is no section, or one without profile and history;
-    FileExistsError if `path` exists and `overwrite` is not set.
+    Parameters
+    ----------
+    path : str or path
+        Where to write it.
+    sections : sequence of Section
+        The nets, in the order of the page.
+    title : str
+        The heading of the page.
+    overwrite : bool, optional
+        Whether an earlier file may be replaced.
+
+    Returns
+    -------
+    Path
+        The page's path.
+
+    Raises
+    ------
+    ValueError
+        If there is no section, or one without profile and history.
+    FileExistsError
+        If `path` exists and may not be replaced.
     """
     if not sections:
         raise ValueError("sections must hold at least one section, got 0.")
@@ -73,7 +93,7 @@ def environment() -> jinja2.Environment:
 
 
 def _content(section: Section) -> dict[str, Any]:
-    """What the template shows of a section."""
+    """Return what the template shows of a section."""
     provenance = {
         f"{source}: {name}": value
         for source in ("profile", "history")
@@ -96,7 +116,7 @@ def _content(section: Section) -> dict[str, Any]:
 
 
 def rows(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Names, dotted where nested, and values as text."""
+    """Yield the names of settings, dotted where nested, and their values as text."""
     for name, value in config.items():
         if isinstance(value, Mapping):
             yield from rows(value, f"{prefix}{name}.")
@@ -105,4 +125,5 @@ def rows(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
 
 
 def _text(value: object) -> str:
+    """Return a value as JSON writes it."""
     return json.dumps(value, default=str, ensure_ascii=False)

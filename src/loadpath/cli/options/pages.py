@@ -16,7 +16,7 @@ FIGURES = (
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """Train on a teacher of known bottleneck rank and on real digits, and report both (minutes)."""
+    """Train on a teacher of known bottleneck rank and on real digits: one page, in a minute."""
 
     out: str = "demo"
     """folder for both runs and the page"""
