@@ -2,8 +2,11 @@
 
 import pytest
 import torch
+import typechecking
 
 from loadpath import cli
+
+typechecking.spare_compiled()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,13 +1,31 @@
 """What checks shapes and types of every call in the tests: beartype, behind jaxtyping's hook."""
 
+import random
+import sys
+
 import beartype
+from beartype._check.code import codemain
 from beartype.roar import BeartypeDecorHintException
+
+codemain.getrandbits = random.Random(0).getrandbits
+"""Where beartype looks into a list at random, it must not move Python's own random numbers."""
 
 CHECK = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 """An int will do where a float is asked for, as type checkers have it."""
 
 UNREAD: list[tuple[str, str, object]] = []
 """Hints that beartype cannot read: the function, the argument (or `return`) and the hint."""
+
+COMPILED = ("loadpath.spring_block.chain.kernel", "loadpath.spring_block.networks.kernel")
+"""Modules whose functions numba compiles, and which must be plain functions for that."""
+
+
+def spare_compiled():
+    """Let jaxtyping's hook pass over the modules that numba compiles; it has no option for that."""
+    for finder in sys.meta_path:
+        if hasattr(finder, "should_instrument"):
+            hooks = finder.should_instrument
+            finder.should_instrument = lambda name, hooks=hooks: name not in COMPILED and hooks(name)
 
 
 def checked(function):

@@ -12,14 +12,10 @@ from torch import nn
 from loadpath.diagnosis.monitor import Monitor, batches_in
 
 try:
-    from lightning.pytorch import Callback, LightningModule, Trainer
+    from lightning.pytorch import Callback
 except ImportError:
     try:
-        from pytorch_lightning import (  # type: ignore[assignment]
-            Callback,
-            LightningModule,
-            Trainer,
-        )
+        from pytorch_lightning import Callback  # type: ignore[assignment]
     except ImportError:
         raise ImportError(
             "loadpath.diagnosis.lightning needs Lightning: pip install 'loadpath[lightning]'."
@@ -69,13 +65,13 @@ class MonitorCallback(Callback):
         """The monitor, from the start of training on; None in all processes but the first."""
         self._probe, self._module, self._options = probe, module, options
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_start(self, trainer: Any, pl_module: nn.Module) -> None:
         """Make the monitor, which takes its first look.
 
         Parameters
         ----------
         trainer : Trainer
-            The trainer that starts.
+            The trainer that starts, of either of Lightning's namespaces.
         pl_module : LightningModule
             The module that it trains.
 
@@ -107,8 +103,8 @@ class MonitorCallback(Callback):
 
     def on_train_batch_end(
         self,
-        trainer: Trainer,
-        pl_module: LightningModule,
+        trainer: Any,
+        pl_module: nn.Module,
         outputs: Any,
         batch: Any,
         batch_idx: int,

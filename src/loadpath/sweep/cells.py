@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ LONGEST_NAME = 230
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?(e[+-]\d+)?")
 
 
-def product(axes: Mapping[str, Sequence[str | int | float]]) -> list[Cell]:
+def product(axes: Mapping[str, Sequence[str | int | float] | np.ndarray]) -> list[Cell]:
     """Return every combination of the axes' values as a cell, the last axis fastest.
 
     Parameters
@@ -55,12 +56,12 @@ def product(axes: Mapping[str, Sequence[str | int | float]]) -> list[Cell]:
     return [with_plain_numbers(dict(zip(axes, values, strict=True))) for values in combinations]
 
 
-def with_plain_numbers(cell: Cell) -> Cell:
-    """Return the cell with Python's numbers in place of NumPy's."""
+def with_plain_numbers(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the cell with Python's numbers in place of NumPy's; its values are not looked at."""
     return {k: v.item() if isinstance(v, np.generic) else v for k, v in cell.items()}
 
 
-def cell_name(cell: Cell) -> str:
+def cell_name(cell: Mapping[str, Any]) -> str:
     """Return the file name of a cell's result, which says its settings."""
     return ",".join(f"{name}={value}" for name, value in cell.items()) + ".nc"
 

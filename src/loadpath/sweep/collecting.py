@@ -85,7 +85,7 @@ def collect(folder: Path, axes: Mapping[str, Sequence[str | int | float]]) -> xr
     )
 
 
-def load(folder: Path, cell: Cell) -> xr.Dataset:
+def load(folder: Path, cell: Mapping[str, Any]) -> xr.Dataset:
     """Return the result of one cell.
 
     Parameters

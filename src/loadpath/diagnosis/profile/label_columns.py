@@ -245,7 +245,7 @@ def _curve_columns(
     for l in range(first + 1, len(D)):
 
         def fall(curve: Array, l: int = l) -> Array:
-            return curve[..., l - 1] - curve[..., l]
+            return np.asarray(curve[..., l - 1] - curve[..., l])
 
         load.append(entry_of_curve(float(fall(D)), fall))
 

@@ -82,13 +82,19 @@ class LoadCurve:
     replicates: Array | None = None
     """The same of resampled data, (replicate, layer); None if there are none."""
 
-    def __post_init__(self) -> None:
-        D = as_curve("log_separation", self.log_separation, fewest=2)
-        if self.kind is not None:
-            check_kind(self.kind)
+    def __init__(
+        self,
+        log_separation: ArrayLike,
+        kind: SeparationKind | None = None,
+        replicates: ArrayLike | None = None,
+    ) -> None:
+        D = as_curve("log_separation", log_separation, fewest=2)
+        if kind is not None:
+            check_kind(kind)
         _freeze(self, "log_separation", D)
-        if self.replicates is not None:
-            _freeze(self, "replicates", as_replicates(self.replicates, len(D)))
+        object.__setattr__(self, "kind", kind)
+        if replicates is not None:
+            _freeze(self, "replicates", as_replicates(replicates, len(D)))
 
     @classmethod
     def from_features(
