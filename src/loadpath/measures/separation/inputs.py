@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int, Integer, Real, Shaped
 from numpy.typing import NDArray
 from torch import Tensor
 
 from loadpath.checks import as_rows
+
+Features = Real[Tensor, "sample width"] | Real[np.ndarray, "sample width"] | Sequence[Any]
+"""Features of one layer: a tensor, an array, or rows that NumPy makes one of."""
+Labels = Integer[Tensor, " sample"] | Integer[np.ndarray, " sample"] | Sequence[int]
+"""Class numbers, one for each sample."""
+Targets = Real[Tensor, "sample output"] | Real[np.ndarray, "sample output"] | Sequence[Any]
+"""Real targets: what a net is to put out for each sample."""
+Weights = Real[Tensor, "class width"] | Real[np.ndarray, "class width"] | Sequence[Any]
+"""Weights of a linear classifier."""
+Biases = Real[Tensor, " class"] | Real[np.ndarray, " class"] | Sequence[float]
+"""Biases of a linear classifier."""
 
 
 def as_tensor(name: str, values: Any) -> Shaped[Tensor, ...]:

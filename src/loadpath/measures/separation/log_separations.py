@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float, Int
-from torch import Tensor
-
 from loadpath.measures.separation.class_moments import ClassMoments
+from loadpath.measures.separation.inputs import Features, Labels, Targets
 from loadpath.measures.separation.scatter import SeparationKind, check_kind
 from loadpath.measures.separation.target_moments import TargetMoments
 
 
 def log_separation(
-    H: Float[Tensor, "sample width"],
-    labels: Int[Tensor, " sample"],
+    H: Features,
+    labels: Labels,
     kind: SeparationKind = "fuzziness",
 ) -> float:
     r"""Return the log separation of classes in one layer's features.
@@ -77,8 +75,8 @@ def log_separation(
 
 
 def target_separation(
-    H: Float[Tensor, "sample width"],
-    y: Float[Tensor, "sample output"],
+    H: Features,
+    y: Targets,
     kind: SeparationKind = "fuzziness",
 ) -> float:
     r"""Return the log separation of real targets in one layer's features.

@@ -13,12 +13,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from loadpath.checks import as_rows
 from loadpath.measures.separation.class_moments import ClassMoments
-from loadpath.measures.separation.inputs import as_features, as_tensor
+from loadpath.measures.separation.inputs import (
+    Biases,
+    Features,
+    Labels,
+    Weights,
+    as_features,
+    as_tensor,
+)
 from loadpath.measures.separation.scatter import Scatter
 
 
@@ -49,11 +55,11 @@ class NeuralCollapse:
 
 
 def neural_collapse(
-    H: Float[Tensor, "sample width"],
-    labels: Int[Tensor, " sample"],
+    H: Features,
+    labels: Labels,
     *,
-    weight: Float[Tensor, "class width"],
-    bias: Float[Tensor, " class"] | None = None,
+    weight: Weights,
+    bias: Biases | None = None,
 ) -> NeuralCollapse:
     """Return all four measures of the last features and the classifier that reads them.
 
@@ -168,7 +174,7 @@ def nc2(moments: ClassMoments) -> Simplex:
     )
 
 
-def nc3(moments: ClassMoments, weight: Float[Tensor, "class width"]) -> float:
+def nc3(moments: ClassMoments, weight: Weights) -> float:
     r"""Return NC3, self-duality: $\| W / \|W\|_F - M / \|M\|_F \|_F^2$, M the $\mu_k$ as rows.
 
     Parameters
@@ -201,9 +207,9 @@ def nc3(moments: ClassMoments, weight: Float[Tensor, "class width"]) -> float:
 
 def nc4(
     moments: ClassMoments,
-    H: Float[Tensor, "sample width"],
-    weight: Float[Tensor, "class width"],
-    bias: Float[Tensor, " class"] | None = None,
+    H: Features,
+    weight: Weights,
+    bias: Biases | None = None,
 ) -> float:
     r"""Return NC4: how often the classifier names another class than that of the nearest mean.
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from loadpath.checks import check_count
 from loadpath.measures.ridge import ridge_by_singular_values
 from loadpath.measures.separation.inputs import (
+    Features,
+    Labels,
+    Targets,
     as_features,
     as_labels,
     as_targets,
@@ -22,8 +24,8 @@ from loadpath.threads import torch_threads
 
 @torch_threads(1)
 def target_probe(
-    H: Float[Tensor, "sample width"],
-    y: Float[Tensor, "sample output"],
+    H: Features,
+    y: Targets | Labels,
     *,
     ridge: float = 1e-3,
     n_folds: int = 5,
