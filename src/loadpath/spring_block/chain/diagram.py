@@ -154,10 +154,10 @@ def chain_phase_diagram(
         grid.ravel() for grid in np.meshgrid(frictions, noises, range(each), indexing="ij")
     )
     groups = Groups(
-        stiffness=np.full(len(mu), chain.stiffness),
+        stiffness=np.full(len(mu), chain.stiffness, dtype=float),
         friction_right=mu,
         friction_left=ratio * mu,
-        pulled=np.full(len(mu), full),
+        pulled=np.full(len(mu), full, dtype=float),
         noise=eps,
         seeds=stream_seeds(seed, len(mu)),
     )

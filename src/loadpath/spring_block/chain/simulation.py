@@ -160,11 +160,11 @@ def simulate(
     # The last group is filled up with replicas that nobody asked for, and that are cut off again.
     count = -(-n_replicas // LANES)
     groups = Groups(
-        stiffness=np.full(count, chain.stiffness),
-        friction_right=np.full(count, chain.friction_right),
-        friction_left=np.full(count, chain.friction_left),
-        pulled=np.full(count, full if by == "wall" else full / chain.stiffness),
-        noise=np.full(count, size),
+        stiffness=np.full(count, chain.stiffness, dtype=float),
+        friction_right=np.full(count, chain.friction_right, dtype=float),
+        friction_left=np.full(count, chain.friction_left, dtype=float),
+        pulled=np.full(count, full if by == "wall" else full / chain.stiffness, dtype=float),
+        noise=np.full(count, size, dtype=float),
         seeds=stream_seeds(seed, count),
     )
     positions = run(scheme, groups, threads=cores(threads))[:, :, :n_replicas]
