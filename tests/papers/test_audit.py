@@ -34,7 +34,7 @@ PATHS = [(smooth, "euler"), (smooth, "exponential"), (on_kinks, "euler")]
 @pytest.mark.parametrize("net, step", PATHS)
 def test_the_identity_holds_for_the_flows_own_velocity_and_the_scaled_momenta(net, step):
     model, _, path, B = net(step)
-    ds = audit.audited(model, torch.stack(path), torch.stack(B), gamma0s=GAMMA0S)
+    ds = audit.measure_bounds(model, torch.stack(path), torch.stack(B), gamma0s=GAMMA0S)
     # Rounding: each side is a sum of terms some 10 / gamma0 times the cost of identity.
     assert float(ds["identity_error"].max()) < 1e-8
     leak, rho = model.effective_depth, float(model.layer_steps[0])
@@ -51,7 +51,7 @@ def test_the_identity_holds_for_the_flows_own_velocity_and_the_scaled_momenta(ne
 @pytest.mark.parametrize("net, step", PATHS)
 def test_both_bounds_hold_for_one_gamma_and_for_one_a_layer(net, step):
     model, _, path, B = net(step)
-    ds = audit.audited(model, torch.stack(path), torch.stack(B), gamma0s=GAMMA0S)
+    ds = audit.measure_bounds(model, torch.stack(path), torch.stack(B), gamma0s=GAMMA0S)
     tops = np.array([mechanics.kernel_gamma(A, 1.0, activation=model.activation) for A in path])
     leak, rounding = model.effective_depth, 1e-9
     for stabilizer in audit.STABILIZERS:
@@ -80,7 +80,7 @@ def test_both_bounds_hold_for_one_gamma_and_for_one_a_layer(net, step):
 
 def test_momenta_that_are_not_those_of_the_weights_break_the_identity():
     model, _, path, B = smooth("exponential")
-    wrong = audit.audited(model, torch.stack(path), 1.1 * torch.stack(B))
+    wrong = audit.measure_bounds(model, torch.stack(path), 1.1 * torch.stack(B))
     assert float(wrong["identity_error"].min()) > 0.01
 
 

@@ -14,8 +14,8 @@ from loadpath.data import teacher
 from loadpath.leaky_resnet.training import Adam, fit
 from loadpath.papers import EXPERIMENTS, FIGURES, draw, runs
 from loadpath.papers.figures import summary
-from loadpath.sweep.job import Job
 from loadpath.sweep.cells import cell_name
+from loadpath.sweep.job import Job
 
 # --- the set-ups ---
 

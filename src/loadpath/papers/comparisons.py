@@ -40,7 +40,7 @@ def ratio(values: xr.DataArray, reference: xr.DataArray) -> xr.DataArray:
     return xr.ufuncs.exp(bounds)
 
 
-def stacked(measured: Results) -> xr.Dataset:
+def lay_out(measured: Results) -> xr.Dataset:
     """Lay out the cells' Datasets over their settings; what is missing is NaN."""
     settings = list(measured[0][0])
     parts = []
@@ -65,14 +65,14 @@ def surgery_ratios(measured: Results) -> xr.Dataset:
     xr.Dataset
         What that figure takes.
     """
-    ds = stacked(measured)
+    ds = lay_out(measured)
     loss = ds["test_loss"]
     ratios = ratio(loss, loss.sel(net="scratch", drop=True))
     kept = [net for net in measured[0][1]["net"].values if net != "scratch"]
     return ratios.sel(net=kept, task=_tasks(measured)).to_dataset(name="test_loss")
 
 
-def halvings(measured: Results) -> pd.DataFrame:
+def tabulate_halvings(measured: Results) -> pd.DataFrame:
     """Return what halved nets are worth, a row a task, stage and net; means over seeds.
 
     "/ scratch" and "/ equidistant" are ratios of test losses within a seed, with their 95 %
@@ -88,7 +88,7 @@ def halvings(measured: Results) -> pd.DataFrame:
     pandas.DataFrame
         The table.
     """
-    ds = stacked(measured)
+    ds = lay_out(measured)
     loss, first = ds["test_loss"], measured[0][1]
     ratios = {
         f"/ {net}": ratio(loss, loss.sel(net=net, drop=True)) for net in ("scratch", "equidistant")
@@ -115,7 +115,7 @@ def growth_ratios(measured: Results) -> xr.Dataset:
     xr.Dataset
         What that figure takes.
     """
-    ds = stacked(measured).sel(task=_tasks(measured), net=_nets(measured))
+    ds = lay_out(measured).sel(task=_tasks(measured), net=_nets(measured))
     final = _final(ds["objective"])
     curve = (ds["objective"] / final.min("net")).mean("seed")
     return xr.Dataset(
@@ -128,7 +128,7 @@ def growth_ratios(measured: Results) -> xr.Dataset:
     )
 
 
-def growths(measured: Results) -> pd.DataFrame:
+def tabulate_growths(measured: Results) -> pd.DataFrame:
     """Return what grown nets are worth, a row a task and net; means over seeds.
 
     "objective / full" and "test / full" are ratios within a seed, with their 95 % intervals, and
@@ -144,7 +144,7 @@ def growths(measured: Results) -> pd.DataFrame:
     pandas.DataFrame
         The table.
     """
-    ds = stacked(measured)
+    ds = lay_out(measured)
     ds["objective"] = _final(ds["objective"])
     ds["layer_iterations"] = ds["layer_iterations"].max("record")
     ratios = {

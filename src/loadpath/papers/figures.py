@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from loadpath import plots, results, sweep
-from loadpath.papers import audit, comparisons
+from loadpath.papers import audit_table, comparisons
 from loadpath.papers.runs import DETAILED, EXPERIMENTS, WIDTH, equal_width
 from loadpath.sweep import Cell
 
@@ -233,7 +233,7 @@ def _surgery(measured: Results) -> Any:
 
 
 def _audit(measured: Results) -> Any:
-    return plots.figure_audit(audit.laid_out(measured))
+    return plots.figure_audit(audit_table.lay_out(measured))
 
 
 def _growth(measured: Results) -> Any:
@@ -276,7 +276,7 @@ FIGURES = {
     "3": Figure("bottleneck", 3, lambda cell: True, _figure_3),
     "scale": Figure("scale", 2, lambda cell: True, _scale),
     "digits": Figure("digits", 3, lambda cell: True, _digits),
-    "surgery": Figure("surgery", 5, lambda cell: True, _surgery, comparisons.halvings),
-    "audit": Figure("audit", 3, lambda cell: True, _audit, audit.table),
-    "growth": Figure("growth", 5, lambda cell: True, _growth, comparisons.growths),
+    "surgery": Figure("surgery", 5, lambda cell: True, _surgery, comparisons.tabulate_halvings),
+    "audit": Figure("audit", 3, lambda cell: True, _audit, audit_table.table),
+    "growth": Figure("growth", 5, lambda cell: True, _growth, comparisons.tabulate_growths),
 }

@@ -8,7 +8,7 @@ import xarray as xr
 
 from loadpath import plots
 from loadpath.leaky_resnet.geodesic import STABLE
-from loadpath.report.figures import Figure, shown
+from loadpath.report.figures import Figure, draw_figure
 
 FIGURES = (
     Figure(
@@ -34,7 +34,7 @@ def content(profile: xr.Dataset) -> dict[str, Any]:
     return {
         "sentences": profile["least_norm_residual"].attrs["words"].splitlines(),
         "rows": list(_rows(profile)),
-        "figures": [shown(figure, profile) for figure in FIGURES],
+        "figures": [draw_figure(figure, profile) for figure in FIGURES],
     }
 
 

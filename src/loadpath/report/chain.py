@@ -8,7 +8,7 @@ from typing import Any
 import xarray as xr
 
 from loadpath import plots, results
-from loadpath.report.figures import Figure, shown
+from loadpath.report.figures import Figure, draw_figure
 from loadpath.report.page import environment, rows
 
 TRAJECTORIES = Figure(
@@ -78,7 +78,9 @@ def write_chain(
     """
     if not chains:
         raise ValueError("chains must hold at least one chain, got 0.")
-    curves = shown(LOAD_CURVE, chains[0]) if len(chains) == 1 else shown(LOAD_CURVES, chains)
+    curves = (
+        draw_figure(LOAD_CURVE, chains[0]) if len(chains) == 1 else draw_figure(LOAD_CURVES, chains)
+    )
     provenance = {name: value for name, value in chains[-1].attrs.items() if name != "parameters"}
     page = environment().get_template("chain.html.j2").render(
         title=title,
@@ -86,7 +88,7 @@ def write_chain(
         several=len(chains) > 1,
         shaken=any(film.shaken for film in films),
         words="\n".join(words),
-        figures=[curves, shown(TRAJECTORIES, chains[-1])],
+        figures=[curves, draw_figure(TRAJECTORIES, chains[-1])],
         config=list(rows(config)),
         provenance=list(rows(provenance)),
     )  # fmt: skip

@@ -12,7 +12,7 @@ import xarray as xr
 from loadpath import plots, results
 from loadpath.diagnosis.profile import summary
 from loadpath.diagnosis.skipping import Verdict
-from loadpath.report.figures import Figure, shown
+from loadpath.report.figures import Figure, draw_figure
 from loadpath.report.page import environment, rows
 
 _CURVES = (
@@ -148,10 +148,12 @@ def write_diagnosis(
         If `path` exists and may not be replaced.
     """
     figures = [
-        shown(figure, ds) for names, figure in _CURVES if any(_known(ds, name) for name in names)
+        draw_figure(figure, ds)
+        for names, figure in _CURVES
+        if any(_known(ds, name) for name in names)
     ]
     if skipped is not None:
-        figures.insert(0, shown(_SKIPPED, skipped))
+        figures.insert(0, draw_figure(_SKIPPED, skipped))
     headings, lines = table(ds, skipped)
     provenance = {
         f"{source}: {name}": value

@@ -112,16 +112,18 @@ _OF_SOLVING = (
 )
 
 
-def drawn(profile: xr.Dataset | None, history: xr.Dataset | None) -> Iterator[dict[str, str]]:
+def draw_figures(
+    profile: xr.Dataset | None, history: xr.Dataset | None
+) -> Iterator[dict[str, str]]:
     """Yield headings, images and readings of the figures that have something to show."""
     of_history = _OF_HISTORY if history is None or "record" in history.dims else _OF_SOLVING
     for figures, ds in ((_OF_PROFILE, profile), (of_history, history)):
         for figure in figures if ds is not None else ():
             if ds is not None and _worth_drawing(figure, ds):
-                yield shown(figure, ds)
+                yield draw_figure(figure, ds)
 
 
-def shown(figure: Figure, ds: xr.Dataset | Sequence[xr.Dataset]) -> dict[str, str]:
+def draw_figure(figure: Figure, ds: xr.Dataset | Sequence[xr.Dataset]) -> dict[str, str]:
     """Return a figure as the template takes it: its heading, its SVG in base64, its reading."""
     picture = base64.b64encode(plots.svg(figure.draw(ds)).encode()).decode()
     return {"heading": figure.heading, "image": picture, "reading": figure.reading}

@@ -13,7 +13,7 @@ import xarray as xr
 from loadpath import results
 from loadpath.report import certificate
 from loadpath.report.facts import path_facts, training_facts
-from loadpath.report.figures import drawn
+from loadpath.report.figures import draw_figures
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _content(section: Section) -> dict[str, Any]:
         ],
         "notes": section.notes,
         "certificate": None if known is None else certificate.content(known),
-        "figures": list(drawn(profile, history)),
+        "figures": list(draw_figures(profile, history)),
         "config": list(rows(section.config)),
         "provenance": list(rows(provenance)),
     }

@@ -100,8 +100,8 @@ def figure_audit(ds: xr.Dataset) -> Figure:
     Parameters
     ----------
     ds : xr.Dataset
-        What `loadpath.papers.audit.laid_out` returns: over effective_depth, stabilizer ("constant"
-        gamma, "per layer"), gamma0 and seed.
+        What `lay_out` of `loadpath.papers.audit_table` returns: over effective_depth, stabilizer
+        ("constant" gamma, "per layer"), gamma0 and seed.
 
     Returns
     -------
