@@ -24,7 +24,7 @@ class Figure:
     """A figure of the paper, or one of ours in its manner."""
 
     experiment: str
-    """Whose runs it shows."""
+    """The experiment whose runs it shows."""
     seeds: int
     """How many seeds it has where the user names none."""
     shows: Callable[[Cell], bool]

@@ -21,7 +21,7 @@ ACCURACY = ListedColormap(mpl.colormaps["YlGnBu"](np.linspace(0, 0.62, 256)))
 FAR = 1.5
 """Quartile distances beyond the quartiles at which scales end: a dead net would take them all."""
 HEIGHT, WIDTH = 0.66, 0.72
-"""Of a load curve, in cells."""
+"""Height and width of a load curve, in cells."""
 SHOWN_CONCAVITY = 0.6
 """Curves that only fall are within 0.5."""
 LEVEL_NAMES = {
