@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import pkgutil
+import typing
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -15,11 +19,6 @@ from torch import Tensor
 import loadpath as lp
 
 hooked = jaxtyped(typechecker=typechecking.checked)
-
-
-@hooked
-def scaled(A: Float[Tensor, "sample width"], by: float, *, kind: str = "right"):
-    return A * by
 
 
 @hooked
@@ -39,6 +38,18 @@ class Range:
     def __post_init__(self):
         if isinstance(self.least, str):
             raise ValueError(f"least must be a number, got {self.least}.")
+
+
+def functions_of(module):
+    """The classes, methods and functions that a module defines, without their wrappers."""
+    for thing in vars(module).values():
+        if getattr(thing, "__module__", None) == module.__name__:
+            members = vars(thing).values() if inspect.isclass(thing) else ()
+            for member in (thing, *members):
+                function = inspect.unwrap(getattr(member, "fget", None) or member)
+                written = getattr(getattr(function, "__code__", None), "co_filename", "<string>")
+                if inspect.isclass(function) or written != "<string>":  # not made by dataclass
+                    yield function
 
 
 class OnlyForTypeCheckers(Protocol):
@@ -96,6 +107,15 @@ def test_the_other_hints_of_a_function_are_checked_where_one_cannot_be_read():
 
 def test_the_package_is_checked_in_this_run():
     assert hasattr(lp.layer_steps.equidistant, "__wrapped__")
+
+
+def test_every_hint_names_something():
+    # jaxtyping checks nothing where a hint does not, and says nothing of it. Two modules name
+    # Tensor without importing torch.
+    for module in pkgutil.walk_packages(lp.__path__, "loadpath."):
+        if not module.name.endswith("__main__"):
+            for function in functions_of(importlib.import_module(module.name)):
+                typing.get_type_hints(function, None, {"Tensor": Tensor})
 
 
 def test_self_is_all_that_cannot_be_read():

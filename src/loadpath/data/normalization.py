@@ -43,7 +43,7 @@ def normalized(data: Data, *, common_scale: bool = False) -> Data:
 
 def mean_and_scale(
     t: Float[Tensor, "sample feature"], *, common: bool = False
-) -> tuple[Float[Tensor, feature], Float[Tensor, "*feature"]]:
+) -> tuple[Float[Tensor, " feature"], Float[Tensor, "*feature"]]:
     """Return the mean of every coordinate, and its standard deviation or one that all share.
 
     Parameters

@@ -42,10 +42,10 @@ class Data:
     """What the targets are."""
     provenance: Provenance
     """Source, parameters and seed of the samples: enough to make them again."""
-    labels_train: Int[Tensor, train] | None = None
+    labels_train: Int[Tensor, " train"] | None = None
     """Training classes, or None where there are none. For classification they are the targets;
     one-hot regression keeps them, so that its classification error can be told."""
-    labels_test: Int[Tensor, test] | None = None
+    labels_test: Int[Tensor, " test"] | None = None
     """Test classes, or None where there are none."""
 
     def __post_init__(self) -> None:

@@ -157,6 +157,7 @@ def fit(
     """
     if loss is None:
         loss = "mse" if data.task == "regression" else "cross-entropy"
+    check_loss(loss)
     if weight_decay is None:
         weight_decay = default_weight_decay(model, loss)
     stages = default_stages() if stages is None else tuple(stages)
@@ -233,7 +234,6 @@ def _check(
     model: LeakyResNet, data: Data, loss: Loss, stages: tuple[Stage, ...], mesh: Adaptive | None
 ) -> None:
     """Refuse what does not fit together, before any work."""
-    check_loss(loss)
     if (loss == "mse") != (data.task == "regression"):
         raise ValueError(f"loss {loss!r} does not fit data of task {data.task!r}.")
     if not stages:

@@ -25,7 +25,7 @@ Biases = Real[Tensor, " class"] | Real[np.ndarray, " class"] | Sequence[float]
 """Biases of a linear classifier."""
 
 
-def as_tensor(name: str, values: Any) -> Shaped[Tensor, ...]:
+def as_tensor(name: str, values: Any) -> Shaped[Tensor, "..."]:
     """Return real numbers of any kind as a tensor of their own type, without a graph.
 
     Parameters
