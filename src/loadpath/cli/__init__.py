@@ -4,10 +4,10 @@ What parses loads nothing heavy: help, the version and a wrong option answer at 
 that is to run loads the module of its name, and with it torch.
 """
 
-# The options are classes of their own, and not the signatures of `geodesic.solve`, `simulate` and
-# the like, though jsonargparse could read those. To read a signature one has to import its module,
-# and with it torch, xarray and SciPy: `loadpath --help` then took 2.6 times as long as
-# `import torch`, and 1.9 times its memory; it takes 0.2 times as long this way
+# The options are classes of their own, and not the signatures of `fit`, `geodesic.solve`, `simulate`,
+# `chain_phase_diagram` and `diagnose`, though jsonargparse could read those. To read a signature one
+# has to import its module: that alone took 2.1 times as long as `import torch` and 1.8 times its
+# memory (medians of 5 turns), where `loadpath --help` now takes 0.15 and 0.12 times as much
 # (benchmarks/start.py). That both say the same is tested in tests/cli/test_options.py.
 
 from __future__ import annotations
