@@ -4,11 +4,11 @@ What parses loads nothing heavy: help, the version and a wrong option answer at 
 that is to run loads the module of its name, and with it torch.
 """
 
-# The options are classes of their own, and not the signatures of `fit`, `geodesic.solve`, `simulate`,
-# `chain_phase_diagram` and `diagnose`, though jsonargparse could read those. To read a signature one
-# has to import its module: that alone took 2.1 times as long as `import torch` and 1.8 times its
-# memory (medians of 5 turns), where `loadpath --help` now takes 0.15 and 0.12 times as much
-# (benchmarks/start.py). That both say the same is tested in tests/cli/test_options.py.
+# The options are classes of their own, and not the signatures of `fit`, `geodesic.solve`,
+# `simulate`, `chain_phase_diagram` and `diagnose`, though jsonargparse could read those. To read a
+# signature one has to import its module: that alone took 2.1 times as long as `import torch` and
+# 1.8 times its memory (medians of 5 turns), where `loadpath --help` now takes 0.15 and 0.12 times
+# as much (benchmarks/start.py). That both say the same is tested in tests/cli/test_options.py.
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from loadpath.cli.run_folder import section
 # 0.03, 0.03, 0.02. Up to 0.1 it is small enough to read the energies by.
 SMALL: dict[str, Any] = dict(effective_depth=7.0, width=64, adam_steps=300)
 TEACHER: dict[str, Any] = dict(n_train=600, lbfgs_steps=1000)
-DIGITS: dict[str, Any] = dict(data="digits", lbfgs_steps=700)
+DIGITS: dict[str, Any] = dict(data="digits", lbfgs_steps=500)
 
 
 def run(options: DemoOptions) -> None:
