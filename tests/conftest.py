@@ -2,11 +2,9 @@
 
 import pytest
 import torch
-import typechecking
+import typechecking  # noqa: F401, before the package, whose functions it has checked
 
 from loadpath import cli
-
-typechecking.spare_compiled()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,17 +1,28 @@
-"""What checks shapes and types of every call in the tests: beartype, behind jaxtyping's hook."""
+"""What checks shapes and types of every call in the tests: beartype, behind jaxtyping's hook.
 
+pytest's option `--jaxtyping-packages=loadpath,typechecking.checked` has every function and every
+dataclass of the package decorated as it is imported. jaxtyping keeps the sizes of a call's axes,
+which takes several times as long as beartype's check, so functions without shapes go to beartype
+alone.
+"""
+
+import contextlib
+import functools
+import inspect
 import random
-import sys
+import traceback
+import typing
 
 import beartype
+import jaxtyping
 from beartype._check.code import codemain
-from beartype.roar import BeartypeDecorHintException
-
-codemain.getrandbits = random.Random(0).getrandbits
-"""Where beartype looks into a list at random, it must not move Python's own random numbers."""
+from beartype.roar import BeartypeCallHintParamViolation, BeartypeDecorHintException
 
 CHECK = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 """An int will do where a float is asked for, as type checkers have it."""
+
+codemain.getrandbits = random.Random(0).getrandbits
+"""Where beartype looks into a list at random, it must not move Python's own random numbers."""
 
 UNREAD: list[tuple[str, str, object]] = []
 """Hints that beartype cannot read: the function, the argument (or `return`) and the hint."""
@@ -19,13 +30,56 @@ UNREAD: list[tuple[str, str, object]] = []
 COMPILED = ("loadpath.spring_block.chain.kernel", "loadpath.spring_block.networks.kernel")
 """Modules whose functions numba compiles, and which must be plain functions for that."""
 
+HOT = ("_leave_one_out", "as_rows", "torch_threads")
+"""Left alone too: called by far the most, a helper and two generators whose hints say little."""
 
-def spare_compiled():
-    """Let jaxtyping's hook pass over the modules that numba compiles; it has no option for that."""
-    for finder in sys.meta_path:
-        if hasattr(finder, "should_instrument"):
-            hooks = finder.should_instrument
-            finder.should_instrument = lambda name, hooks=hooks: name not in COMPILED and hooks(name)
+with_shapes = jaxtyping.jaxtyped
+
+
+def hooked(thing=None, *, typechecker=None):
+    """Decorate a function or dataclass as jaxtyping does, or for beartype alone."""
+    if thing is None:
+        return functools.partial(hooked, typechecker=typechecker)
+    if thing.__module__ in COMPILED or thing.__name__ in HOT:
+        return thing
+    if inspect.isfunction(thing) and not inspect.isgeneratorfunction(thing) and shapeless(thing):
+        with contextlib.suppress(BeartypeDecorHintException):
+            return without_shapes(thing)
+    return with_shapes(thing, typechecker=typechecker)
+
+
+def shapeless(function):
+    """Whether no hint of a function has a shape."""
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+    except NameError:  # of a class that is not yet there
+        return False
+    return not any(map(has_shape, hints.values()))
+
+
+def has_shape(hint):
+    """Whether a hint is an array of jaxtyping's, or made of one."""
+    if inspect.isclass(hint) and issubclass(hint, jaxtyping.AbstractArray):
+        return True
+    parts = typing.get_args(hint)
+    return any(has_shape(part) for part in parts if not isinstance(part, str | list))
+
+
+def without_shapes(function):
+    """Check arguments and result of a call; let the function refuse a bad argument itself."""
+    strict = CHECK(function)
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        try:
+            return strict(*args, **kwargs)
+        except BeartypeCallHintParamViolation as wrong:
+            called = [frame.f_code for frame, _ in traceback.walk_tb(wrong.__traceback__)]
+            if function.__code__ not in called:  # so it is not of a call further in
+                function(*args, **kwargs)
+            raise
+
+    return call
 
 
 def checked(function):
@@ -39,11 +93,14 @@ def checked(function):
     hints = function.__annotations__
     if "ret0" not in hints:
         return function
-    for name, hint in hints.items():
-        if not readable(name, hint):
-            UNREAD.append((f"{function.__module__}.{function.__qualname__}", name, hint))
-            hints[name] = object
-    return CHECK(function)
+    try:
+        return CHECK(function)
+    except BeartypeDecorHintException:
+        for name, hint in hints.items():
+            if not readable(name, hint):
+                UNREAD.append((f"{function.__module__}.{function.__qualname__}", name, hint))
+                hints[name] = object
+        return CHECK(function)
 
 
 def readable(name, hint):
@@ -61,3 +118,7 @@ def readable(name, hint):
     except BeartypeDecorHintException:
         return False
     return True
+
+
+jaxtyping.jaxtyped = hooked
+"""jaxtyping's hook looks its decorator up by this name."""
