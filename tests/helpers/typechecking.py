@@ -3,7 +3,8 @@
 pytest's option `--jaxtyping-packages=loadpath,typechecking.checked` has every function and every
 dataclass of the package decorated as it is imported. jaxtyping keeps the sizes of a call's axes,
 which takes several times as long as beartype's check, so functions without shapes go to beartype
-alone.
+alone. Inner functions are called a million times in a run: the first calls of each function are
+checked, and then every so many.
 """
 
 import contextlib
@@ -30,6 +31,10 @@ UNREAD: list[tuple[str, str, object]] = []
 COMPILED = ("loadpath.spring_block.chain.kernel", "loadpath.spring_block.networks.kernel")
 """Modules whose functions numba compiles, and which must be plain functions for that."""
 
+FIRST, EVERY = 100, 50
+"""Calls of each function, in each process, that are all checked; and how often one is after them.
+Checking every call made a run of the tests twice as long."""
+
 HOT = ("_leave_one_out", "as_rows", "torch_threads")
 """Left alone too: called by far the most, a helper and two generators whose hints say little."""
 
@@ -42,10 +47,26 @@ def hooked(thing=None, *, typechecker=None):
         return functools.partial(hooked, typechecker=typechecker)
     if thing.__module__ in COMPILED or thing.__name__ in HOT:
         return thing
-    if inspect.isfunction(thing) and not inspect.isgeneratorfunction(thing) and shapeless(thing):
+    if not inspect.isfunction(thing):
+        return with_shapes(thing, typechecker=typechecker)
+    if not inspect.isgeneratorfunction(thing) and shapeless(thing):
         with contextlib.suppress(BeartypeDecorHintException):
-            return without_shapes(thing)
-    return with_shapes(thing, typechecker=typechecker)
+            return now_and_then(thing, without_shapes(thing))
+    return now_and_then(thing, with_shapes(thing, typechecker=typechecker))
+
+
+def now_and_then(function, strict):
+    """Call the strict version of a function at first, and then once in every so many calls."""
+    calls = 0
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        nonlocal calls
+        calls += 1
+        chosen = strict if calls <= FIRST or calls % EVERY == 0 else function
+        return chosen(*args, **kwargs)
+
+    return call
 
 
 def shapeless(function):

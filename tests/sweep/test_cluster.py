@@ -1,5 +1,6 @@
 """Sweeps on Dask distributed, with real schedulers and workers that are really killed."""
 
+import contextlib
 import json
 import os
 import re
@@ -25,7 +26,19 @@ ONE = [{"alpha": 1.0, "seed": 0}]
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """Address of a scheduler with four workers, and the scheduler; two deaths at a cell end it."""
-    folder = tmp_path_factory.mktemp("cluster")
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as found:
+        yield found
+
+
+@pytest.fixture
+def doomed_cluster(tmp_path):
+    """A cluster whose scheduler may be killed, for no other test uses it."""
+    with running_cluster(tmp_path) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def running_cluster(folder):
     environment = {
         **os.environ,
         "PYTHONPATH": str(Path(sweep_cells.__file__).parent),
@@ -118,9 +131,8 @@ def test_a_cell_whose_worker_is_killed_is_begun_again(cluster, tmp_path, capsys)
     assert counts["alpha=2.0,seed=0"] == 2 <= counts["alpha=1.0,seed=0"]
 
 
-def test_a_killed_scheduler_is_one_sentence_and_loses_no_finished_cell(cluster, tmp_path):
-    # The last test here: it needs a worker that the one before left alive.
-    folder, log, (address, scheduler) = tmp_path / "sweep", tmp_path / "log", cluster
+def test_a_killed_scheduler_is_one_sentence_and_loses_no_finished_cell(doomed_cluster, tmp_path):
+    folder, log, (address, scheduler) = tmp_path / "sweep", tmp_path / "log", doomed_cluster
     with driver(tmp_path, "scheduler", address) as process:
         scheduler.kill()
         assert process.wait(30) == 1
@@ -140,7 +152,7 @@ def test_a_killed_scheduler_is_one_sentence_and_loses_no_finished_cell(cluster, 
 def test_workers_with_several_threads_are_told_and_measure_one_cell_at_a_time(tmp_path, capsys):
     cells = sweep.product({"alpha": (0.5, 1, 2), "seed": range(4)})
     with LocalCluster(
-        n_workers=1, threads_per_worker=4, processes=False, dashboard_address=None
+        n_workers=1, threads_per_worker=4, processes=False, dashboard_address=":0"
     ) as local:
         address = local.scheduler_address
         outcome = sweep.run(sweep_cells.alone, cells, tmp_path, scheduler=address, progress=False)

@@ -1,6 +1,5 @@
 """Verdicts on rankings: what they sort, and sentences that say no more than the intervals."""
 
-
 import numpy as np
 import pytest
 import xarray as xr
