@@ -1,4 +1,4 @@
-"""Pages of the docs: their code runs and prints what they say, and the files they name are there."""
+"""Pages of the docs: their code runs and prints what they say, and files that they name exist."""
 
 import difflib
 import re

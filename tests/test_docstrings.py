@@ -8,6 +8,7 @@ import warnings
 import griffe
 import pytest
 import torch
+
 from tests.test_house import MODULES
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

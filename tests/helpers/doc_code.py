@@ -8,7 +8,8 @@ one is what it prints. A comment before a block changes that:
     <!-- slow -->              the whole page runs with the slow tests
 
 A block whose first line is a comment with a file's name is a script: it is written to that file and
-run by a Python of its own. `python tests/helpers/doc_code.py PAGE ...` runs pages and writes what they print into them.
+run by a Python of its own. `python tests/helpers/doc_code.py PAGE ...` runs pages and writes what
+they print into them.
 """
 
 import contextlib

@@ -12,7 +12,7 @@ import xarray as xr
 
 from loadpath import results
 from loadpath.sweep import folder as folders
-from loadpath.sweep.cells import Cell, cell_name, key_of_cell, product
+from loadpath.sweep.cells import cell_name, key_of_cell, product
 from loadpath.sweep.contents import Contents, Reader
 
 Index = tuple[int, ...]
