@@ -1,9 +1,8 @@
 """Speed of one training step: Loadpath's, plain eager autograd's, and bare matrix products'.
 
 Run `python benchmarks/train_step.py`: one to two minutes; `--device cuda` on a GPU. All three are
-counted as the
-6 N w (w + 1) L operations of the three products a layer (forward, gradient of the weights,
-gradient of the activations), and take turns, so that a busy moment hits all of them.
+counted as the 6 N w (w + 1) L operations of the three products a layer (forward, gradient of the
+weights, gradient of the activations), and take turns, so that a busy moment hits all of them.
 """
 
 from __future__ import annotations
