@@ -13,20 +13,20 @@ import inspect
 import random
 import traceback
 import typing
+from importlib.machinery import SourceFileLoader
+from unittest.mock import patch
 
 import beartype
 import jaxtyping
 from beartype._check.code import codemain
 from beartype.roar import BeartypeCallHintParamViolation, BeartypeDecorHintException
+from jaxtyping import _import_hook
 
 CHECK = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 """An int will do where a float is asked for, as type checkers have it."""
 
 codemain.getrandbits = random.Random(0).getrandbits
 """Where beartype looks into a list at random, it must not move Python's own random numbers."""
-
-UNREAD: list[tuple[str, str, object]] = []
-"""Hints that beartype cannot read: the function, the argument (or `return`) and the hint."""
 
 COMPILED = ("loadpath.spring_block.chain.kernel", "loadpath.spring_block.networks.kernel")
 """Modules whose functions numba compiles, and which must be plain functions for that."""
@@ -49,22 +49,35 @@ def hooked(thing=None, *, typechecker=None):
         return thing
     if not inspect.isfunction(thing):
         return with_shapes(thing, typechecker=typechecker)
-    if not inspect.isgeneratorfunction(thing) and shapeless(thing):
+    return now_and_then(thing, functools.partial(strict_version, thing, typechecker))
+
+
+def strict_version(function, typechecker):
+    """Return the function with its checks: by beartype alone where no hint has a shape."""
+    if not inspect.isgeneratorfunction(function) and shapeless(function):
         with contextlib.suppress(BeartypeDecorHintException):
-            return now_and_then(thing, without_shapes(thing))
-    return now_and_then(thing, with_shapes(thing, typechecker=typechecker))
+            return without_shapes(function)
+    return with_shapes(function, typechecker=typechecker)
 
 
-def now_and_then(function, strict):
-    """Call the strict version of a function at first, and then once in every so many calls."""
+def now_and_then(function, make_strict):
+    """Call the strict version of a function at first, and then once in every so many calls.
+
+    It is made when it is first called: a process calls few of the package's 2,000 functions, and
+    to make all takes 8 seconds.
+    """
     calls = 0
+    strict = None
 
     @functools.wraps(function)
     def call(*args, **kwargs):
-        nonlocal calls
+        nonlocal calls, strict
         calls += 1
-        chosen = strict if calls <= FIRST or calls % EVERY == 0 else function
-        return chosen(*args, **kwargs)
+        if calls > FIRST and calls % EVERY:
+            return function(*args, **kwargs)
+        if strict is None:
+            strict = make_strict()
+        return strict(*args, **kwargs)
 
     return call
 
@@ -119,7 +132,6 @@ def checked(function):
     except BeartypeDecorHintException:
         for name, hint in hints.items():
             if not readable(name, hint):
-                UNREAD.append((f"{function.__module__}.{function.__qualname__}", name, hint))
                 hints[name] = object
         return CHECK(function)
 
@@ -141,5 +153,21 @@ def readable(name, hint):
     return True
 
 
+def code_of_module(loader, name):
+    """Read a module's code, under a file name of its own for the bytecode with the checks.
+
+    jaxtyping gives Python's bytecode another file name while a module runs, so everything that
+    the module imports, torch and matplotlib too, was compiled again: 10 seconds a process.
+    """
+    named = functools.partial(
+        _import_hook._optimized_cache_from_source, loader._typechecker.get_hash()
+    )
+    with patch("importlib._bootstrap_external.cache_from_source", named):
+        return SourceFileLoader.get_code(loader, name)
+
+
 jaxtyping.jaxtyped = hooked
 """jaxtyping's hook looks its decorator up by this name."""
+
+_import_hook._JaxtypingLoader.get_code = code_of_module
+_import_hook._JaxtypingLoader.exec_module = SourceFileLoader.exec_module
