@@ -11,7 +11,7 @@ from loadpath import cli, results
 from loadpath.cli.beside_chain import fit_chains, table, verdict
 from loadpath.spring_block import phase_diagram
 
-ONE = "--n-train 300 --epochs 30 --slopes [0,0.5] --seeds 2 --depth 5 --panel dropout".split()
+ONE = "--n-train 200 --epochs 20 --slopes [0,0.5] --seeds 2 --depth 5 --panel dropout".split()
 ONE += ["--noise", "[0,0.1,0.2]"]
 
 

@@ -63,10 +63,10 @@ def deadly(*, alpha, seed, log):
 
 
 def slow(*, alpha, seed, log=None):
-    """The same, and slow where the environment says so: ten times as slow after the first cells,
+    """The same, and slow where the environment says so: five times as slow after the first cells,
     so that there is time to kill a sweep that has saved some, on however busy a machine.
     """
-    time.sleep(float(os.environ.get("PAUSE", 0)) * (1 if alpha == 0 else 10))
+    time.sleep(float(os.environ.get("PAUSE", 0)) * (1 if alpha == 0 else 5))
     return curve(alpha=alpha, seed=seed, log=log)
 
 

@@ -33,12 +33,12 @@ def cluster(tmp_path_factory):
 @pytest.fixture
 def doomed_cluster(tmp_path):
     """A cluster whose scheduler may be killed, for no other test uses it."""
-    with running_cluster(tmp_path) as found:
+    with running_cluster(tmp_path, workers=1) as found:
         yield found
 
 
 @contextlib.contextmanager
-def running_cluster(folder):
+def running_cluster(folder, workers=4):
     environment = {
         **os.environ,
         "PYTHONPATH": str(Path(sweep_cells.__file__).parent),
@@ -57,9 +57,9 @@ def running_cluster(folder):
         wait_until(lambda: (folder / "at").exists() and (folder / "at").stat().st_size > 0)
         address = json.loads((folder / "at").read_text())["address"]
         options = ["--nthreads", "1", "--no-nanny", "--memory-limit", "0"]
-        processes += [start("worker", address, *options) for _ in range(4)]
+        processes += [start("worker", address, *options) for _ in range(workers)]
         with Client(address, set_as_default=False) as client:
-            client.wait_for_workers(4, timeout=120)
+            client.wait_for_workers(workers, timeout=120)
         yield address, scheduler
     finally:
         for process in processes:

@@ -21,8 +21,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from loadpath.measures.pair_sums import PairSums, narrow
-from loadpath.measures.separation import as_features, noise_floor
-from loadpath.statistics import N_GROUPS, Estimate, Grouped, groups_of, jackknife, merged, unknown
+from loadpath.measures.separation import SEEN, as_features, noise_floor
+from loadpath.statistics import (
+    N_GROUPS,
+    Estimate,
+    Grouped,
+    groups_of,
+    jackknife,
+    merged,
+    near_rounding,
+    unknown,
+)
 
 LEAST = 4
 """Samples that HSIC_1 needs."""
@@ -84,7 +93,12 @@ class Alignment:
     @property
     def constant(self) -> bool:
         """Whether X or Y is constant up to rounding."""
-        return self.xx.constant or self.yy.constant
+        return self.rounding_share >= 1
+
+    @property
+    def rounding_share(self) -> float:
+        """The share of the scatter of X or of Y that rounding can make, if larger."""
+        return max(self.xx.rounding_share, self.yy.rounding_share)
 
     def cka(self) -> float:
         r"""Return the debiased CKA of all samples.
@@ -192,7 +206,8 @@ def debiased_cka(parts: Sequence[Alignment], *, level: float = 0.95) -> Estimate
         return unknown(whole.count, "constant features")
     if math.isnan(whole.cka()):
         return unknown(whole.count, "not enough samples")
-    return jackknife(parts, Alignment.cka, level=level)
+    found = jackknife(parts, Alignment.cka, level=level)
+    return near_rounding(found) if whole.rounding_share > SEEN else found
 
 
 def linear_cka(
@@ -237,20 +252,22 @@ def linear_cka(
     >>> round(linear_cka(X, 3 * X.flip(1) + 5).value, 6)  # turned, scaled and moved
     1.0
     """
-    rows, constant = [], False
+    rows, share = [], 0.0
     for name, features in (("X", X), ("Y", Y)):
         given, epsilon = as_features(name, features)
         centred = given - given.mean(0)
-        constant |= float(centred.norm()) <= noise_floor(epsilon, float(given.norm()))
+        scatter, noise = float(centred.norm()), noise_floor(epsilon, float(given.norm()))
+        share = max(share, (noise / scatter) ** 2 if scatter > 0 else math.inf)
         rows.append(narrow(centred))
     x, y = rows
     if len(x) != len(y):
         raise ValueError(f"Y must have as many rows as X ({len(x)}), got {len(y)}.")
-    if constant and len(x) >= LEAST:
+    if share >= 1 and len(x) >= LEAST:
         return unknown(len(x), "constant features")
     groups = Grouped(lambda: alignment(x.shape[1], y.shape[1]), n_groups)
     groups.update(groups_of(torch.arange(len(x)), n_groups, seed=seed), x, y)
-    return debiased_cka(groups.parts, level=level)
+    found = debiased_cka(groups.parts, level=level)
+    return near_rounding(found) if share > SEEN else found
 
 
 def _ratio(xy: float, xx: float, yy: float) -> float:

@@ -8,6 +8,7 @@ own mean before anything is squared, so that an offset of the features costs no 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -84,11 +85,20 @@ class PairSums:
     @property
     def constant(self) -> bool:
         """Whether X or Y varies between samples by no more than rounding of its type can."""
+        return self.rounding_share >= 1
+
+    @property
+    def rounding_share(self) -> float:
+        """The share of the scatter of X or of Y that rounding of its type can make, if larger.
+
+        1 or more where it can make all of it.
+        """
+        shares = []
         for mean, total in ((self.mean_x, self._a), (self.mean_y, self._b)):
-            size = (float(mean.square().sum()) + total / max(self.count, 1)) ** 0.5
-            if (total / max(self.count, 1)) ** 0.5 <= noise_floor(self.epsilon, size):
-                return True
-        return False
+            scatter = total / max(self.count, 1)
+            noise = noise_floor(self.epsilon, 1.0) ** 2 * (float(mean.square().sum()) + scatter)
+            shares.append(noise / scatter if scatter > 0 else math.inf)
+        return max(shares)
 
     @torch.no_grad()
     def update(self, X: Any, Y: Any = None) -> None:

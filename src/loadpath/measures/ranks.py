@@ -22,7 +22,17 @@ from jaxtyping import Float
 from torch import Tensor
 
 from loadpath.measures.pair_sums import PairSums, narrow
-from loadpath.statistics import N_GROUPS, Estimate, Grouped, groups_of, jackknife, merged, unknown
+from loadpath.measures.separation import SEEN
+from loadpath.statistics import (
+    N_GROUPS,
+    Estimate,
+    Grouped,
+    groups_of,
+    jackknife,
+    merged,
+    near_rounding,
+    unknown,
+)
 
 LEAST = 20
 """Samples below which neither has a number."""
@@ -106,7 +116,7 @@ def participation_ratio(parts: Sequence[PairSums], *, level: float = 0.95) -> Es
     10.0 (9.6 to 10.4)
     """
     blocked = _blocked(parts)
-    return blocked or jackknife(parts, _ratio, level=level, correct_bias=True)
+    return blocked or _noted(jackknife(parts, _ratio, level=level, correct_bias=True), parts)
 
 
 def effective_rank(parts: Sequence[PairSums], *, level: float = 0.95) -> Estimate:
@@ -169,7 +179,7 @@ def effective_rank(parts: Sequence[PairSums], *, level: float = 0.95) -> Estimat
     if too_few or correction > LARGEST_CORRECTION * found.value:
         return unknown(found.n, "not enough samples")
     left = LEFT_OVER * correction
-    return replace(found, low=found.low - left, high=found.high + left)
+    return _noted(replace(found, low=found.low - left, high=found.high + left), parts)
 
 
 def effective_rank_of_spectrum(s: Float[Tensor, " mode"]) -> float:
@@ -240,6 +250,11 @@ def _blocked(parts: Sequence[PairSums]) -> Estimate | None:
     if whole.count < LEAST:
         return unknown(whole.count, "not enough samples")
     return unknown(whole.count, "constant features") if whole.constant else None
+
+
+def _noted(estimate: Estimate, parts: Sequence[PairSums]) -> Estimate:
+    """Return an estimate with a status that says where rounding of the features matters."""
+    return near_rounding(estimate) if merged(parts).rounding_share > SEEN else estimate
 
 
 def _spectral(sums: PairSums) -> float:

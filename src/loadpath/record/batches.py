@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import Dataset
 
 from loadpath.data import Data
+from loadpath.record.calling import SPLIT, arguments, named_arguments
+from loadpath.record.padding import main_mask, masks_in
+from loadpath.record.structures import is_real, leaves, mapped, values_of
 
 LABELS = ("labels", "label")
 """Names under which a dict batch has its labels."""
@@ -38,19 +42,93 @@ class Batch:
     """Named arguments of the model."""
     labels: Tensor | None
     """(sample, ...), labels or targets as the loader has them, on the CPU; None if it has none."""
-    mask: Tensor | None
-    """(sample, token), True where a token is not padding; None where none is."""
     count: int
     """Number of samples."""
+    masks: dict[str, Tensor] = field(default_factory=dict)
+    """(sample, token) each, True where a token is not padding, by the name of the argument."""
+    unread_masks: str = ""
+    """Masks that are the model's own matter, with their shapes."""
+    axis: int = 0
+    """The axis of the samples in the model's inputs: 1 for (token, sample, ...)."""
 
     @property
-    def input(self) -> Tensor | None:
+    def input(self) -> Tensor | PackedSequence | None:
         """The first floating-point tensor that the model is given, or None."""
-        return next((t for t in _tensors(self) if t.is_floating_point()), None)
+        masks = {id(tensor) for tensor in _masks_of(self)}
+        for _, leaf in leaves((self.args, self.kwargs)):
+            tensor = values_of(leaf)
+            if not is_real(tensor) or id(tensor) in masks:
+                continue
+            if isinstance(leaf, PackedSequence) or tensor.is_nested or self._has_samples(tensor):
+                return leaf
+        return None
+
+    @property
+    def mask(self) -> Tensor | None:
+        """The mask of the tokens that the model reads; None where none of them is padding."""
+        return main_mask(self.masks)
+
+    def _has_samples(self, tensor: Tensor) -> bool:
+        return tensor.ndim > self.axis and tensor.shape[self.axis] == self.count
+
+    def call(self, model: nn.Module) -> Any:
+        """Return what the model makes of the batch."""
+        # New containers, because some models put their results into the dict that they are given.
+        args, kwargs = mapped((self.args, self.kwargs), lambda tensor: tensor)
+        return model(*args, **kwargs)
 
     def run(self, model: nn.Module) -> Any:
-        """Return what the model makes of the batch."""
-        return model(*self.args, **self.kwargs)
+        """Return what the model makes of the batch.
+
+        Raises
+        ------
+        ValueError
+            If the model looks for something else in the batch than is there; and if it takes
+            gradients and there are none.
+        """
+        try:
+            return self.call(model)
+        except (TypeError, KeyError, AttributeError, IndexError, NotImplementedError) as error:
+            raise ValueError(
+                f"model cannot run on batch {self.number} of loader, which is called as "
+                f"{self._as_call()} ({type(error).__name__}: {_first_line(error)}): {SPLIT}, if it "
+                "must be called in another way."
+            ) from error
+        except RuntimeError as error:
+            if "does not require grad" in str(error) and not torch.is_grad_enabled():
+                raise ValueError(
+                    f"model takes gradients when it runs on batch {self.number} of loader, and they "
+                    "are off: pass grad=True."
+                ) from error
+            error.add_note(f"The model was called as {self._as_call()}: {SPLIT}, to change that.")
+            raise
+
+    def _as_call(self) -> str:
+        """Return the call of the model in words, such as model(tensor, mask=tensor)."""
+        given = [_kind(value) for value in self.args]
+        given += [f"{name}={_kind(value)}" for name, value in self.kwargs.items()]
+        return f"model({', '.join(given)})"
+
+
+def _kind(value: Any) -> str:
+    return f"tensor {tuple(value.shape)}" if _is_plain(value) else f"a {type(value).__name__}"
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, Tensor) and not value.is_nested
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else "no message"
+
+
+def _masks_of(batch: Batch) -> Iterator[Tensor]:
+    """Yield the tensors among the arguments that are masks by their names."""
+    one = batch.args[0] if len(batch.args) == 1 and isinstance(batch.args[0], Mapping) else {}
+    for name, value in chain(batch.kwargs.items(), one.items()):
+        if str(name).endswith("mask") and isinstance(value, Tensor):
+            yield value
 
 
 def batches_of(loader: Any, model: nn.Module) -> Iterable[Any]:
@@ -102,12 +180,16 @@ def prepare(
     device: torch.device,
     split: Split | None = None,
     pass_labels: bool = False,
+    model: nn.Module | None = None,
+    axis: int = 0,
 ) -> Batch:
     """Return the call of the model that one batch of a loader stands for.
 
     A tensor x is model(x); a pair (x, y) is model(x) with labels y; a dict is model(**dict), but
-    `labels` or `label` are taken out of it. In dicts, `attention_mask` (other than 0: a token) and
-    torch's own `src_key_padding_mask` (True: padding) say what is padding.
+    `labels` or `label` are taken out of it. A model that takes one dict, or one list, is given
+    that. What is called `attention_mask` (other than 0: a token) or `decoder_attention_mask`, and
+    torch's own `src_key_padding_mask` (True: padding) and its kin, say what is padding, if they
+    are (sample, token).
 
     Parameters
     ----------
@@ -122,46 +204,79 @@ def prepare(
         a tuple of arguments, or a dict.
     pass_labels : bool, optional
         Whether the model of a dict batch is given its labels too.
+    model : nn.Module, optional
+        The model, whose arguments say how it is called.
+    axis : int, default 0
+        The axis of the samples in tensors of two axes or more. Where labels are as many as the
+        second axis is long, and not as the first, it is the second in any case.
 
     Returns
     -------
     Batch
-        Arguments, labels and mask.
+        Arguments, labels and masks.
 
     Raises
     ------
     ValueError
         For a batch of another kind, without samples, with labels of another length, or with a
-        sample that is all padding; the message says which batch.
+        sample that is all padding; and if the model cannot be called with it. The message says
+        which batch.
     """
     inputs, labels = _halves(raw, number) if split is None else split(raw)
-    args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = {}
-    if isinstance(inputs, Mapping):
-        kwargs = dict(inputs)
-        if pass_labels and split is None and isinstance(raw, Mapping):
-            kwargs |= {name: raw[name] for name in LABELS if name in raw}
-    else:
-        args = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
-    args, kwargs = _moved(args, device), _moved(kwargs, device)
-    sizes = [len(t) for t in chain(args, kwargs.values()) if isinstance(t, Tensor) and t.ndim]
-    if not sizes:
-        raise ValueError(f"batch {number} of loader has no tensor for the model.")
-    if sizes[0] == 0:
-        raise ValueError(f"batch {number} of loader has no samples.")
+    given = _moved(inputs, device)
+    if pass_labels and split is None and isinstance(raw, Mapping) and isinstance(given, Mapping):
+        given = {**given, **_moved({n: raw[n] for n in LABELS if n in raw}, device)}
+    args, kwargs = arguments(model, given, number)
+    labels = _labels(labels, number)
+    axis, count = _samples((args, kwargs), labels, number, axis)
+    if labels is not None and (labels.ndim == 0 or len(labels) != count):
+        raise ValueError(
+            f"labels of batch {number} must be one for each of its {count} samples, and they have "
+            f"shape {tuple(labels.shape)}."
+        )
+    named = kwargs if model is None else named_arguments(model, args, kwargs)
+    masks, unread = masks_in(named, number, count)
     return Batch(
         number=number,
         args=args,
         kwargs=kwargs,
-        labels=_labels(labels, number, sizes[0]),
-        mask=_mask(kwargs, number, sizes[0]),
-        count=sizes[0],
+        labels=labels,
+        count=count,
+        masks=masks,
+        unread_masks=unread,
+        axis=axis,
     )
+
+
+def _samples(given: Any, labels: Tensor | None, number: int, axis: int) -> tuple[int, int]:
+    """Return the axis of the samples in the model's arguments, and how many samples there are."""
+    found = [leaf for _, leaf in leaves(given)]
+    if not found or not any(isinstance(leaf, PackedSequence) or leaf.ndim for leaf in found):
+        raise ValueError(
+            f"batch {number} of loader has no tensor for the model: {SPLIT}."
+        )
+    first = next(leaf for leaf in found if isinstance(leaf, PackedSequence) or leaf.ndim)
+    if isinstance(first, PackedSequence):
+        return 0, int(first.batch_sizes[0])
+    sizes = (first.size(0), first.size(0)) if first.is_nested else tuple(first.shape)
+    if 0 in sizes[:2]:
+        raise ValueError(f"batch {number} of loader has no samples.")
+    known = None if labels is None or labels.ndim == 0 else len(labels)
+    listed = given[0][0] if len(given[0]) == 1 and isinstance(given[0][0], list | tuple) else ()
+    if known is not None and known != sizes[0]:
+        if len(listed) == known:
+            return 0, known  # a list of samples, each with its own shape
+        if len(sizes) > 1 and known == sizes[1] and (len(sizes) > 2 or not first.is_floating_point()):
+            return 1, known
+    if len(listed) > 1 and len({len(t) for t in listed if _is_plain(t) and t.ndim}) > 1:
+        return 0, len(listed)
+    axis = axis if len(sizes) > 1 and not first.is_nested else 0
+    return axis, sizes[axis]
 
 
 def _halves(raw: Any, number: int) -> tuple[Any, Any]:
     """Return inputs and labels of a batch, or refuse one of an unknown kind."""
-    if isinstance(raw, Tensor | np.ndarray):
+    if isinstance(raw, Tensor | np.ndarray | PackedSequence):
         return raw, None
     if isinstance(raw, Mapping):
         labels = next((raw[name] for name in LABELS if name in raw), None)
@@ -173,7 +288,7 @@ def _halves(raw: Any, number: int) -> tuple[Any, Any]:
         kind += f" with {len(raw)} parts"
     raise ValueError(
         f"batch {number} of loader must be a tensor, a pair (x, y) or a dict, and it is {kind}: "
-        "pass split, a function from a batch to (inputs, labels)."
+        f"{SPLIT}."
     )
 
 
@@ -181,7 +296,7 @@ def _moved(value: Any, device: torch.device) -> Any:
     """Return the same structure with its tensors and arrays on `device`."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "iufb":
         value = torch.from_numpy(np.require(value, requirements=["C", "W"]))
-    if isinstance(value, Tensor):
+    if isinstance(value, Tensor | PackedSequence):
         return value.to(device)
     if isinstance(value, Mapping):
         return {name: _moved(part, device) for name, part in value.items()}
@@ -193,53 +308,14 @@ def _moved(value: Any, device: torch.device) -> Any:
     return value
 
 
-def _labels(labels: Any, number: int, count: int) -> Tensor | None:
-    """Return labels on the CPU, once it is known that every sample has one."""
+def _labels(labels: Any, number: int) -> Tensor | None:
+    """Return labels on the CPU."""
     if labels is None:
         return None
     try:
-        given = labels.detach().cpu() if isinstance(labels, Tensor) else torch.as_tensor(labels)
+        return labels.detach().cpu() if isinstance(labels, Tensor) else torch.as_tensor(labels)
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(
             f"labels of batch {number} must be numbers, and are of type {type(labels).__name__}: "
-            "pass split, a function from a batch to (inputs, labels)."
+            f"{SPLIT}."
         ) from None
-    if given.ndim == 0 or len(given) != count:
-        raise ValueError(
-            f"labels of batch {number} must be one for each of its {count} samples, and they have "
-            f"shape {tuple(given.shape)}."
-        )
-    return given
-
-
-def _mask(kwargs: Mapping[str, Any], number: int, count: int) -> Tensor | None:
-    """Return which tokens are not padding, or None where none is."""
-    mask = kwargs.get("attention_mask")
-    if mask is None:
-        padding = kwargs.get("src_key_padding_mask")
-        if padding is None:
-            return None
-        mask = ~padding if padding.dtype == torch.bool else padding == 0  # or -inf at padding
-    if not isinstance(mask, Tensor) or mask.ndim != 2 or len(mask) != count:
-        raise ValueError(
-            f"attention_mask of batch {number} must be ({count}, token), and it is "
-            f"{tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__}."
-        )
-    mask = mask != 0
-    if bool(mask.all()):
-        return None
-    bare = (~mask.any(1)).nonzero()
-    if len(bare):
-        raise ValueError(
-            f"attention_mask of batch {number} must leave every sample a token, and sample "
-            f"{int(bare[0])} has none."
-        )
-    return mask
-
-
-def _tensors(batch: Batch) -> Iterator[Tensor]:
-    """Yield the tensors that the model is given with one row a sample, masks left out."""
-    named = (v for k, v in batch.kwargs.items() if not k.endswith("mask"))
-    for value in chain(batch.args, named):
-        if isinstance(value, Tensor) and value.ndim and len(value) == batch.count:
-            yield value

@@ -32,10 +32,9 @@ class Site:
     @property
     def meaning(self) -> str:
         """What is recorded here, in words."""
-        kind = type(self.module).__name__
         if self.node is not None:
-            return f"representation A_{self.node} of the {kind}"
-        return f"output of {self.name} ({kind})"
+            return f"representation A_{self.node} of the {kind_of(self.module)}"
+        return f"output of {self.name} ({kind_of(self.module)})"
 
     def called(self, times: int) -> str:
         """Return the name of the layer that its call number `times` in a pass is, from 1."""
@@ -69,22 +68,34 @@ def unwrapped(model: nn.Module) -> nn.Module:
             model = model.get_submodule(_COMPILED)
         else:
             break
-    check_hooks_fire(Site("model", model))
+    if is_scripted(model):
+        raise ValueError(_NO_HOOKS.format("model"))
     return model
 
 
-def check_hooks_fire(site: Site) -> None:
-    """Refuse what is compiled beyond the reach of hooks."""
-    if is_scripted(site.module):
-        raise ValueError(
-            f"{site.name} must not be a ScriptModule, inside which no hook fires: pass the module "
-            "that it was scripted or traced from."
-        )
+_NO_HOOKS = (
+    "{} must not be a ScriptModule, inside which no hook fires: pass the module that it was "
+    "scripted or traced from."
+)
 
 
 def is_scripted(module: nn.Module) -> bool:
     """Return whether torch.jit scripted or traced the module."""
     return type(module).__module__.startswith("torch.jit")
+
+
+def kind_of(module: nn.Module) -> str:
+    """Return the name of a module's class; of a scripted one, that of what it was made from."""
+    return str(module.original_name) if is_scripted(module) else type(module).__name__
+
+
+def inside_scripted(model: nn.Module) -> set[nn.Module]:
+    """Return the modules inside scripted ones, where no hook fires.
+
+    A scripted module itself is called from Python, and is recorded as any other.
+    """
+    scripted = [module for module in model.modules() if is_scripted(module)]
+    return {part for module in scripted for part in module.modules() if part is not module}
 
 
 def sites_of(model: nn.Module) -> dict[str, Site]:
@@ -167,8 +178,10 @@ def select(model: nn.Module, layers: Layers) -> tuple[list[Site], str]:
         if not hits:
             raise ValueError(_no_match(each, list(known)))
         chosen |= dict.fromkeys(hits)
+    unseen = inside_scripted(model)
     for site in chosen:
-        check_hooks_fire(site)
+        if site.module in unseen:
+            raise ValueError(_NO_HOOKS.format(site.name))
     words = ", ".join(e if isinstance(e, str) else f"every {e.__name__}" for e in wanted)
     return [site for site in dict.fromkeys(known.values()) if site in chosen], words
 

@@ -1,6 +1,6 @@
 """Estimates with intervals, and the sampling behind them: knows neither nets nor layers."""
 
-from loadpath.statistics.estimate import Estimate, Status, alone, unknown
+from loadpath.statistics.estimate import Estimate, Status, alone, near_rounding, unknown
 from loadpath.statistics.groups import N_GROUPS, Grouped, groups_of, merged
 from loadpath.statistics.jackknife import jackknife, jackknife_from_values
 from loadpath.statistics.rank_agreement import FEWEST, Agreement, Column, rank_agreement, spearman
@@ -22,6 +22,7 @@ __all__ = [
     "jackknife",
     "jackknife_from_values",
     "merged",
+    "near_rounding",
     "rank_agreement",
     "spearman",
     "unknown",

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-Status = Literal["estimated", "no interval", "not enough samples", "constant features"]
+Status = Literal[
+    "estimated",
+    "no interval",
+    "estimated, near rounding",
+    "no interval, near rounding",
+    "not enough samples",
+    "constant features",
+]
 STATUSES: tuple[Status, ...] = get_args(Status)
 """All words of a status."""
+KNOWN: tuple[Status, ...] = STATUSES[:4]
+"""Those of estimates that have a number."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +47,14 @@ class Estimate:
     n: int
     """Samples that the number rests on."""
     status: Status
-    """Word for what there is: "estimated", "no interval" (a number alone), or the reason why there
+    """Word for what there is: "estimated", "no interval" (a number alone), either of them with
+    "near rounding" (rounding of the features may make more than 1 % of it), or the reason why there
     is no number."""
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
             raise ValueError(f"status must be one of {', '.join(STATUSES)}, got {self.status!r}.")
-        if math.isnan(self.value) == (self.status in ("estimated", "no interval")):
+        if math.isnan(self.value) == (self.status in KNOWN):
             raise ValueError(
                 f"value must be NaN exactly without an estimate, got {self.value} that is "
                 f"{self.status!r}."
@@ -100,3 +110,23 @@ def alone(value: float, n: int) -> Estimate:
         If `value` is NaN.
     """
     return Estimate(value, math.nan, math.nan, n, "no interval")
+
+
+def near_rounding(estimate: Estimate) -> Estimate:
+    """Return an estimate whose status says that rounding of the features may matter to it.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Any estimate.
+
+    Returns
+    -------
+    Estimate
+        The same numbers; itself if it has none, or says so already.
+    """
+    words: dict[Status, Status] = {
+        "estimated": "estimated, near rounding",
+        "no interval": "no interval, near rounding",
+    }
+    return replace(estimate, status=words.get(estimate.status, estimate.status))

@@ -117,16 +117,16 @@ def test_the_hamiltonian_is_conserved_to_the_order_of_its_pairing():
 
 def test_across_kinks_every_fixed_mesh_is_of_first_order():
     _, _, path, B = relu_stationary_net(40, seed=0)
-    exact = flow(path[0], B[0], effective_depth=2.0, depth=8, method="dop853", tolerance=1e-7)
+    exact = flow(path[0], B[0], effective_depth=2.0, depth=8, method="dop853", tolerance=1e-6)
     crossings = ((exact.A[1:] > 0) != (exact.A[:-1] > 0)).sum()
     assert int(crossings) > 50
     for method in ("symplectic-euler", "verlet"):
         errors = []
-        for depth in (32, 256):
+        for depth in (32, 128):
             found = flow(path[0], B[0], effective_depth=2.0, depth=depth, method=method)
             errors.append(largest(found.B[:: depth // 8] - exact.B))
         # Where a kink falls within its step is a matter of chance: no clean limit of the order.
-        assert 0.7 < order(*errors) / 3 < 1.4
+        assert 0.7 < order(*errors) / 2 < 1.4
 
 
 @pytest.mark.parametrize("depth", [4, 40])

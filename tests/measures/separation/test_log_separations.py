@@ -354,7 +354,7 @@ def test_a_scatter_of_full_rank_is_inverted_as_its_modes_are():
         moments.update(H * scale, labels)
         scatter = moments.scatter()
         assert (scatter._within_inverse is not None) == full
-        s, V = scatter._within_modes
+        s, V, _ = scatter._within_modes
         by_modes = 2 * float(((scatter.between @ V) / s).norm().log())
         assert scatter.within_rank == len(s) == (6 if full else 5)
         # Both lose as many digits as there are between the largest and the smallest mode; where one

@@ -19,10 +19,6 @@ from loadpath.measures import (
 from loadpath.measures.separation import ClassMoments, LoadCurve, SeparationKind, loads, noise_floor
 from loadpath.threads import torch_threads
 
-ROUNDING = noise_floor(1.0, 1.0) / math.sqrt(12)
-"""Standard deviation that rounding may give a feature, relative to its size, in epsilons of the
-dtype. It is that of uniform noise of the width that `loadpath.separation` takes for rounding."""
-
 
 @dataclass(frozen=True)
 class LayerSnapshot:
@@ -196,7 +192,7 @@ def _measure_alone(H: Tensor, classes: Tensor | None, kind: SeparationKind) -> d
     epsilon = torch.finfo(H.dtype).eps
     H = H.double()
     spread, each = spread_of(H)
-    rounding = ROUNDING * epsilon
+    rounding = noise_floor(epsilon, 1.0)
     found = {
         "spread": spread,
         "dead": float((each <= rounding).double().mean()),

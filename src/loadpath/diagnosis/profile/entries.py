@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loadpath.statistics import Estimate
 
@@ -22,7 +22,8 @@ class ColumnEntry:
     high: float
     """Upper end of its interval, NaN if there is none."""
     status: str
-    """"estimated"; "no interval"; or the reason why there is no number."""
+    """"estimated" or "no interval", with what is to be known of the number after a comma; or the
+    reason why there is no number."""
 
 
 def missing_entry(reason: str) -> ColumnEntry:
@@ -40,5 +41,17 @@ def entry_without_interval(value: float) -> ColumnEntry:
     return ColumnEntry(value, math.nan, math.nan, "no interval")
 
 
+def noted_entry(entry: ColumnEntry, *notes: str) -> ColumnEntry:
+    """Return an entry whose status has notes on its number; itself if it has no number."""
+    if math.isnan(entry.value):
+        return entry
+    new = [note for note in dict.fromkeys(notes) if note not in entry.status]
+    return replace(entry, status=", ".join([entry.status, *new]))
+
+
+NEAR_ROUNDING = "near rounding"
+"""Note on a number of which rounding of the features may make more than 1 %."""
+LEFT_OUT = "rounding left out"
+"""Note on a number that leaves out directions which rounding of the features can make."""
 NO_STEP = missing_entry("no step of one shape leads here")
 FEW = missing_entry("not enough samples")

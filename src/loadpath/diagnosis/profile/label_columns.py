@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -20,9 +20,12 @@ from loadpath.diagnosis.profile.columns import (
 )
 from loadpath.diagnosis.profile.entries import (
     FEW,
+    LEFT_OUT,
+    NEAR_ROUNDING,
     ColumnEntry,
     entry_without_interval,
     missing_entry,
+    noted_entry,
 )
 from loadpath.diagnosis.profile.intervals import GroupedNumbers, leave_one_out, narrowed_entry
 from loadpath.diagnosis.profile.labels import present_classes
@@ -32,9 +35,11 @@ from loadpath.diagnosis.profile.options import Options
 from loadpath.measures import SAMPLES_PER_RANK
 from loadpath.measures.separation import (
     KINDS,
+    SEEN,
     Array,
     ClassMoments,
     Scatter,
+    SeparationKind,
     TargetMoments,
     concavity,
     nc3,
@@ -81,10 +86,11 @@ def separation(sums: PassSums, options: Options) -> Columns:
         for layer in measured:
             why = _why_unclear(layer, kind, sums.count)
             entry = entry_with_interval(sums, options, layer.values[name], layer.kept, name)
-            column.append(missing_entry(why) if why else entry)
+            column.append(
+                missing_entry(why) if why else noted_entry(entry, *_notes(layer, kind))
+            )
         first = 0 if kind == "trace_ratio" else _first_comparable(measured)
-        kept = [layer.kept for layer in measured]
-        columns |= _curve_columns(sums, options, kind, column, kept, first)
+        columns |= _curve_columns(sums, options, kind, column, measured, first)
     columns["between_rank"] = [
         entry_without_interval(layer.scatter.between_rank) if layer.scatter else FEW
         for layer in measured
@@ -186,7 +192,7 @@ def _measure(sums: PassSums, layer: LayerSums) -> _Measured:
     return _Measured(values, scatter, moments, kept)
 
 
-def _why_unclear(layer: _Measured, kind: str, n: int) -> str | None:
+def _why_unclear(layer: _Measured, kind: SeparationKind, n: int) -> str | None:
     """Return why there is no log separation of a layer; None if there is one."""
     scatter = layer.scatter
     if scatter is None:
@@ -208,9 +214,26 @@ def _collapse_entry(sums: PassSums, options: Options, layer: _Measured, name: st
     value, why = layer.values[name], _why_unclear(layer, "fuzziness", sums.count)
     if why in (FEW.status, "not separated"):
         return missing_entry(why)
+    if why and name == "nc1":  # 0 is its limit, and all that is known of it
+        return replace(entry_without_interval(value), status=why)
     if not math.isfinite(value):
         return missing_entry("a class mean is that of all samples")
-    return entry_with_interval(sums, options, value, layer.kept, name)
+    entry = entry_with_interval(sums, options, value, layer.kept, name)
+    return noted_entry(entry, *_notes(layer, "fuzziness")) if name == "nc1" else entry
+
+
+def _notes(layer: _Measured, kind: SeparationKind) -> list[str]:
+    """Return what is to be known of a log separation beside its number."""
+    scatter, notes = layer.scatter, []
+    if scatter is None:
+        return notes
+    if scatter.left_out(kind):
+        notes.append(LEFT_OUT)
+    if scatter.rounding_share(kind) > SEEN:
+        notes.append(NEAR_ROUNDING)
+    if kind == "inverse" and scatter.status == "partly collapsed":
+        notes.append(scatter.status)
+    return notes
 
 
 def _first_comparable(measured: list[_Measured]) -> int:
@@ -222,16 +245,17 @@ def _first_comparable(measured: list[_Measured]) -> int:
 def _curve_columns(
     sums: PassSums,
     options: Options,
-    kind: str,
+    kind: SeparationKind,
     column: list[ColumnEntry],
-    kept: list[GroupedNumbers | None],
+    measured: list[_Measured],
     first: int,
 ) -> Columns:
     """Return loads and concavity of one convention."""
     name = log_separation_name(kind)
     sign = -1.0 if kind == "inverse" else 1.0  # so that all curves fall as classes come apart
     D = sign * np.array([entry.value for entry in column])
-    whole, without, sizes = _curves_of_kept(kept, name)
+    whole, without, sizes = _curves_of_kept([layer.kept for layer in measured], name)
+    notes = [_notes(layer, kind) for layer in measured]
 
     def entry_of_curve(value: float, measure: Callable[[Array], Array]) -> ColumnEntry:
         if math.isnan(value):
@@ -247,14 +271,15 @@ def _curve_columns(
         def fall(curve: Array, l: int = l) -> Array:
             return np.asarray(curve[..., l - 1] - curve[..., l])
 
-        load.append(entry_of_curve(float(fall(D)), fall))
+        load.append(noted_entry(entry_of_curve(float(fall(D)), fall), *notes[l - 1], *notes[l]))
 
     def bend(curve: Array) -> Array:
         return concavity(curve[..., first:])
 
     known = len(D) - first > 2 and np.isfinite(D[first:]).all()
     whole_bend = float(bend(D)) if known else math.nan
-    return {f"load_{kind}": load[: len(D)], f"concavity_{kind}": [entry_of_curve(whole_bend, bend)]}
+    bent = noted_entry(entry_of_curve(whole_bend, bend), *sum(notes[first:], []))
+    return {f"load_{kind}": load[: len(D)], f"concavity_{kind}": [bent]}
 
 
 def _curves_of_kept(

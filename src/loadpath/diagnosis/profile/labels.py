@@ -85,13 +85,17 @@ class LabelMoments:
             ClassMoments(width, 2) if kind == "classes" else TargetMoments(width, n_outputs)
         )
 
-    def update(self, rows: Tensor, labels: Tensor) -> None:
-        """Add rows (row, width) with their labels, as `labels_in_form` gives them."""
+    def update(self, rows: Tensor, labels: Tensor, epsilon: float = 0.0) -> None:
+        """Add rows (row, width) with their labels, as `labels_in_form` gives them.
+
+        `epsilon` is the relative rounding of what the rows were made of.
+        """
         if isinstance(self.moments, ClassMoments):
             have, need = self.moments.n_classes, int(labels.max()) + 1
             if need > have:
                 self.moments = self.moments.renumbered([*range(have), *[None] * (need - have)])
         self.moments.update(rows, labels)
+        self.moments.epsilon = max(self.moments.epsilon, epsilon)
 
     def without_empty_classes(self) -> ClassMoments | TargetMoments:
         """Return the moments, of classes those that have samples."""

@@ -91,7 +91,9 @@ class PassSums:
             layer.kept.update(*_one_a_sample(rows, sample, indices, self.plan.seed))
             if layer.labelled is not None and labels is not None:
                 narrow = rows if layer.sketch is None else layer.sketch(rows)
-                layer.labelled.update(narrow, labels[sample - recorded.first])
+                # A sketch is float64, and as coarse as what it is made of.
+                epsilon = torch.finfo(rows.dtype).eps
+                layer.labelled.update(narrow, labels[sample - recorded.first], epsilon)
             if before is not None and _alike(recorded, before, name):
                 layer.step = layer.step or Grouped(StepSums)
                 layer.step.update(groups_of(sample), recorded.features[before], rows)

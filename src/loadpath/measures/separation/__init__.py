@@ -22,6 +22,7 @@ from loadpath.measures.separation.neural_collapse import (
 )
 from loadpath.measures.separation.scatter import (
     KINDS,
+    SEEN,
     Scatter,
     SeparationKind,
     check_kind,
@@ -34,6 +35,7 @@ __all__ = [
     "Array",
     "ClassMoments",
     "KINDS",
+    "SEEN",
     "SeparationKind",
     "LoadCurve",
     "NeuralCollapse",

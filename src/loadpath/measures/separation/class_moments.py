@@ -276,12 +276,13 @@ class ClassMoments(FeatureMoments):
         K, n = self.n_classes, self.count
         rows = self._sums() / self._sizes().sqrt()[:, None]  # sqrt(n_k) m_k
         share = (self._sizes() / n).sqrt()[:, None]
+        within = self.factor[K:, K:] / n**0.5
         return Scatter(
             between=(rows - share @ (share.T @ rows)) / n**0.5,
-            within=self.factor[K:, K:] / n**0.5,
+            within=within,
             between_limit=min(K - 1, self.width),
             within_limit=min(n - K, self.width),
-            floor=self._floor(),
+            rounding=self._rounding(within, K),
         )
 
     def log_separation(self, kind: SeparationKind = "fuzziness") -> float:

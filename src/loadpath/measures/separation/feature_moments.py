@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from loadpath.checks import check_count
-from loadpath.measures.separation.scatter import noise_floor
+from loadpath.measures.separation.scatter import OWN_NOISE, Rounding, noise_floor
 from loadpath.record import Streamed
 
 
@@ -71,7 +71,18 @@ class FeatureMoments(Streamed):
         merged.epsilon = max(self.epsilon, other.epsilon)
         return merged
 
-    def _floor(self) -> float:
-        """Return the singular value of a factor that rounding of the features can make."""
-        spread = float(self.factor[:, self._leading :].norm()) / self.count**0.5
-        return noise_floor(self.epsilon, spread)
+    def _rounding(self, within: Tensor, n_means: int) -> Rounding:
+        """Return what rounding of the features can make of their scatter.
+
+        Where a feature varies within classes by more than half a step of its rounding, the errors
+        of samples are independent, and average out in a mean. Else all samples of a class are
+        rounded alike, and the mean is rounded as they are.
+        """
+        features = self.factor[:, self._leading :]
+        sizes = torch.linalg.vector_norm(features, dim=0) / self.count**0.5
+        deviations = noise_floor(self.epsilon, 1.0) * sizes
+        varies = torch.linalg.vector_norm(within, dim=0) > self.epsilon * sizes / 2
+        averaged = deviations * (n_means / self.count) ** 0.5
+        own = OWN_NOISE * float(features.norm()) / self.count**0.5
+        means = torch.where(varies, averaged, deviations)
+        return Rounding(deviations, means, own, self.count, n_means)

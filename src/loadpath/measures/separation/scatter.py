@@ -8,9 +8,10 @@ the largest keep their digits, and ranks can be told.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -24,33 +25,86 @@ KINDS: tuple[SeparationKind, ...] = ("fuzziness", "trace_ratio", "inverse")
 Status = Literal["separated", "partly collapsed", "collapsed", "not separated"]
 
 NOISE = 8.0
-"""A layer's arithmetic is taken to round this many times as much as storing its result does."""
+"""A layer's arithmetic in float32 or float64 is taken to round this many times as much as storing
+its result does."""
+HALF_NOISE = 2.0
+"""The same for half precision, whose products are summed in float32 and rounded once."""
+HALF = 1e-4
+"""Types with a coarser epsilon than this are half precision."""
 OWN_NOISE = 1e-13
 """Rounding of the streamed QR itself, relative to the features: 100 times what is seen."""
+SEEN = 0.01
+"""Share of a result that rounding may make before its status says so."""
 
 
-def noise_floor(epsilon: float, spread: float) -> float:
-    r"""Return the singular value of a factor that rounding alone can make.
+def noise_floor(epsilon: float, size: float) -> float:
+    r"""Return the standard deviation that rounding alone can give to numbers of a size.
 
     Parameters
     ----------
     epsilon : float
         Relative rounding of the features: the epsilon of their type.
-    spread : float
-        Root mean square norm of the features.
+    size : float
+        Their root mean square; that of their norm gives the deviation of the norm.
 
     Returns
     -------
     float
-        The largest singular value that means nothing, in the units of `spread`.
+        In the units of `size`.
 
     Notes
     -----
-    Rounding the features moves every singular value of $H / \sqrt N$ by at most epsilon / 2 times
-    their root mean square norm (Weyl), and projections on classes, which the factors are, by no
-    more. `NOISE` allows for the arithmetic that made them.
+    Rounding is taken for what it is statistically, and not at its worst: errors uniform over one
+    unit in the last place, epsilon times the number at most, whose deviation is that over
+    $\sqrt{12}$, independent from number to number. `NOISE` and `HALF_NOISE` allow for the
+    arithmetic that came before.
     """
-    return max(NOISE * epsilon, OWN_NOISE) * spread
+    noise = HALF_NOISE if epsilon > HALF else NOISE
+    return max(noise * epsilon / math.sqrt(12), OWN_NOISE) * size
+
+
+@dataclass(frozen=True, eq=False)
+class Rounding:
+    """What rounding of the features can make of the factors of their scatter."""
+
+    within: Float[Tensor, " width"]
+    """Standard deviation of the rounding of every feature, (width,)."""
+    means: Float[Tensor, " width"]
+    """The same of the mean of a class."""
+    own: float
+    """Singular values up to this are rounding of the streamed sums; units of the features."""
+    n_samples: int
+    """Samples seen."""
+    n_means: int
+    """Classes, or what stands for them: 1 and the targets."""
+
+    def of_within(self, directions: Float[Tensor, "width mode"]) -> Float[Tensor, " mode"]:
+        """Return the singular values that rounding can give the factor within, along directions."""
+        return self._along(self.within, directions, self.n_samples)
+
+    def of_between(self, directions: Float[Tensor, "width mode"]) -> Float[Tensor, " mode"]:
+        """Return the singular values that rounding can give the factor between."""
+        return self._along(self.means, directions, self.n_means)
+
+    @property
+    def of_mean(self) -> float:
+        """The norm that rounding alone can give the difference of two means."""
+        return max(float(self.means.norm()), self.own)
+
+    def _along(self, deviations: Tensor, directions: Tensor, rows: int) -> Tensor:
+        # The singular values of n x w noise of deviation 1 / sqrt(n) end at 1 + sqrt(w / n).
+        end = 1 + math.sqrt(len(deviations) / rows)
+        squares = deviations.square() @ directions.square()
+        return (squares.sqrt() * end).clamp_min(self.own)
+
+
+class _Modes(NamedTuple):
+    values: Tensor
+    """Singular values above rounding, the largest first, (mode,)."""
+    directions: Tensor
+    """Their directions, (width, mode)."""
+    left_out: int
+    """How many others there are that rounding can make."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +115,8 @@ class Scatter:
     -----
     Ranks are counted and not set by a share of the largest eigenvalue: `between_rank` and
     `within_rank` are the most that the numbers of classes and samples allow, and fewer only where a
-    singular value is no larger than `floor`, which rounding of the features can make. All is
-    float64.
+    singular value is no larger than rounding of the features can make along its direction (see
+    `Rounding`). All is float64.
     """
 
     between: Float[Tensor, "between_row width"]
@@ -73,8 +127,8 @@ class Scatter:
     r"""The most that the rank of $\Sigma_b$ can be: classes - 1, or the rank of the targets."""
     within_limit: int
     r"""The most that the rank of $\Sigma_w$ can be: samples - classes, or samples - 1 - targets."""
-    floor: float
-    """Singular values of the factors up to this are rounding; units of the features."""
+    rounding: Rounding
+    """What rounding of the features can make."""
 
     @property
     def sigma_b(self) -> Float[Tensor, "width width"]:
@@ -89,22 +143,22 @@ class Scatter:
     @property
     def between_rank(self) -> int:
         r"""Rank of $\Sigma_b$."""
-        return len(self._between_modes[0])
+        return len(self._between_modes.values)
 
     @property
     def within_rank(self) -> int:
         r"""Rank of $\Sigma_w$."""
         if self._within_inverse is not None:
             return self.within.shape[1]
-        return len(self._within_modes[0])
+        return len(self._within_modes.values)
 
     @cached_property
-    def _between_modes(self) -> tuple[Tensor, Tensor]:
-        return self._modes(self.between, self.between_limit)
+    def _between_modes(self) -> _Modes:
+        return self._modes(self.between, self.between_limit, self.rounding.of_between)
 
     @cached_property
-    def _within_modes(self) -> tuple[Tensor, Tensor]:
-        return self._modes(self.within, self.within_limit)
+    def _within_modes(self) -> _Modes:
+        return self._modes(self.within, self.within_limit, self.rounding.of_within)
 
     @cached_property
     @torch_threads(1)
@@ -114,16 +168,80 @@ class Scatter:
         if rows != width or self.within_limit < width:
             return None
         inverse, singular = torch.linalg.inv_ex(self.within)
-        # No singular value is below one over the norm of the inverse.
-        full = int(singular) == 0 and 1 > self.floor * float(inverse.norm())
+        # No singular value is below one over the norm of the inverse, and no direction rounds more
+        # than the feature that rounds most.
+        most = float(self.rounding.of_within(torch.eye(width).to(self.within)).max())
+        full = int(singular) == 0 and 1 > most * float(inverse.norm())
         return inverse if full else None
 
     @torch_threads(1)
-    def _modes(self, factor: Tensor, limit: int) -> tuple[Tensor, Tensor]:
-        """Return the singular values above the floor, at most `limit`, and their directions."""
+    def _modes(
+        self, factor: Tensor, limit: int, rounding: Callable[[Tensor], Tensor]
+    ) -> _Modes:
+        """Return the modes above what rounding can make, at most `limit`."""
         _, s, Vh = torch.linalg.svd(factor, full_matrices=False)
-        rank = min(limit, int((s > self.floor).sum()))
-        return s[:rank], Vh[:rank].T
+        s, V = s[:limit], Vh[:limit].T
+        above = s > rounding(V)
+        return _Modes(s[above], V[:, above], int((~above & (s > self.rounding.own)).sum()))
+
+    def left_out(self, kind: SeparationKind) -> int:
+        """Return how many directions the log separation leaves out as rounding.
+
+        Parameters
+        ----------
+        kind : {"fuzziness", "trace_ratio", "inverse"}
+            The convention.
+
+        Returns
+        -------
+        int
+            Of the directions between class means for "fuzziness", of those within classes for
+            "inverse". Directions in which nothing varies at all are not counted.
+        """
+        check_kind(kind)
+        if kind == "fuzziness":
+            return self._between_modes.left_out
+        if kind == "trace_ratio" or self._within_inverse is not None:
+            return 0
+        return self._within_modes.left_out
+
+    def rounding_share(self, kind: SeparationKind) -> float:
+        r"""Return the share of a log separation's ratio that rounding of the features can make.
+
+        Parameters
+        ----------
+        kind : {"fuzziness", "trace_ratio", "inverse"}
+            The convention.
+
+        Returns
+        -------
+        float
+            Dimensionless; 0 where there is no ratio.
+
+        Notes
+        -----
+        Rounding adds $D = \mathrm{diag}(\delta_j^2)$ to $\Sigma_w$, with $\delta_j$ its deviation
+        in feature j. To first order that adds $\mathrm{Tr}\, D \Sigma_b^+$ to the fuzziness,
+        $\mathrm{Tr}\, D$ to the trace within, and takes
+        $\mathrm{Tr}\, \Sigma_b \Sigma_w^+ D \Sigma_w^+$ off the inverse.
+        """
+        check_kind(kind)
+        if self.between_rank == 0 or self.within_rank == 0:
+            return 0.0
+        noise = self.rounding.within
+        if kind == "trace_ratio":
+            made, whole = noise.norm(), self.within.norm()
+        elif kind == "fuzziness":
+            s, V, _ = self._between_modes
+            made, whole = (noise[:, None] * V / s).norm(), ((self.within @ V) / s).norm()
+        else:
+            if self._within_inverse is not None:
+                root, back = self.between @ self._within_inverse, self._within_inverse.T
+            else:
+                s, V, _ = self._within_modes
+                root, back = (self.between @ V) / s, (V / s).T
+            made, whole = ((root @ back) * noise).norm(), root.norm()
+        return float(made.square() / whole.square()) if float(whole) > 0 else 0.0
 
     @property
     def status(self) -> Status:
@@ -141,9 +259,9 @@ class Scatter:
             return "collapsed"
         if self._within_inverse is not None:
             return "separated"
-        V = self._within_modes[1]
+        V = self._within_modes.directions
         outside = self.between - (self.between @ V) @ V.T
-        return "partly collapsed" if float(outside.norm()) > self.floor else "separated"
+        return "partly collapsed" if float(outside.norm()) > self.rounding.of_mean else "separated"
 
     def log_separation(self, kind: SeparationKind = "fuzziness") -> float:
         r"""Return the log separation by one of three conventions.
@@ -179,7 +297,7 @@ class Scatter:
             root = float((self.between @ self._within_inverse).norm())
         else:
             by_between = kind == "fuzziness"
-            s, V = self._between_modes if by_between else self._within_modes
+            s, V, _ = self._between_modes if by_between else self._within_modes
             root = float((((self.within if by_between else self.between) @ V) / s).norm())
         # No scatter in the inverted directions: within none that means differ in, or the reverse.
         return 2 * math.log(root) if root > 0 else -math.inf

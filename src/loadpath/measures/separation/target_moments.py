@@ -149,12 +149,13 @@ class TargetMoments(FeatureMoments):
             )
         U = U[:, :rank]
         explained = U.T @ H
+        within = (H - U @ explained) / n**0.5
         return Scatter(
             between=explained / n**0.5,
-            within=(H - U @ explained) / n**0.5,
+            within=within,
             between_limit=min(rank, self.width),
             within_limit=min(n - 1 - rank, self.width),
-            floor=self._floor(),
+            rounding=self._rounding(within, 1 + rank),
         )
 
     def log_separation(self, kind: SeparationKind = "fuzziness") -> float:
