@@ -86,9 +86,7 @@ def separation(sums: PassSums, options: Options) -> Columns:
         for layer in measured:
             why = _why_unclear(layer, kind, sums.count)
             entry = entry_with_interval(sums, options, layer.values[name], layer.kept, name)
-            column.append(
-                missing_entry(why) if why else noted_entry(entry, *_notes(layer, kind))
-            )
+            column.append(missing_entry(why) if why else noted_entry(entry, *_notes(layer, kind)))
         first = 0 if kind == "trace_ratio" else _first_comparable(measured)
         columns |= _curve_columns(sums, options, kind, column, measured, first)
     columns["between_rank"] = [

@@ -175,9 +175,7 @@ class Scatter:
         return inverse if full else None
 
     @torch_threads(1)
-    def _modes(
-        self, factor: Tensor, limit: int, rounding: Callable[[Tensor], Tensor]
-    ) -> _Modes:
+    def _modes(self, factor: Tensor, limit: int, rounding: Callable[[Tensor], Tensor]) -> _Modes:
         """Return the modes above what rounding can make, at most `limit`."""
         _, s, Vh = torch.linalg.svd(factor, full_matrices=False)
         s, V = s[:limit], Vh[:limit].T
