@@ -15,10 +15,13 @@ from loadpath.cli.run_folder import section
 # iterations). On the teachers of seeds 0, 1 and 2, short against long: bottleneck rank 3 of all;
 # least cost of identity 2.18, 2.29, 2.20 against 2.19, 2.24, 2.14; dimension of the Hamiltonian
 # 1.1, 1.2, 1.3 against 1.1, 1.3, 1.3; residual in the middle of the path 0.06, 0.04, 0.05 against
-# 0.03, 0.03, 0.02. Up to 0.1 it is small enough to read the energies by.
-SMALL: dict[str, Any] = dict(effective_depth=7.0, width=64, adam_steps=300)
+# 0.03, 0.03, 0.02. Up to 0.1 it is small enough to read the energies by. Digits have several
+# stationary paths, and which one is found depends on the seed and, by rounding, on the number of
+# threads: so one thread, and at the seed of the demo rank 3, least cost of identity 2.55, residual
+# 0.01 against 3, 2.88 and 0.01 of the long version (at seed 1: 3, 3.54 against 3, 2.61).
+SMALL: dict[str, Any] = dict(effective_depth=7.0, width=64, adam_steps=300, threads=1)
 TEACHER: dict[str, Any] = dict(n_train=600, lbfgs_steps=1000)
-DIGITS: dict[str, Any] = dict(data="digits", lbfgs_steps=500)
+DIGITS: dict[str, Any] = dict(data="digits", lbfgs_steps=900)
 
 
 def run(options: DemoOptions) -> None:
