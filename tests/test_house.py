@@ -191,6 +191,13 @@ def test_the_rules_catch_what_breaks_them(path, source, wrong):
     assert bool(faults(source, Path(path))) == wrong
 
 
+@pytest.mark.parametrize("package", sorted(PACKAGES))
+def test_no_file_has_the_name_of_what_its_door_hands_on(package):
+    """So that `loadpath.room.name` is one thing to readers, type checkers and the docs."""
+    files = {m.rpartition(".")[2] for m in MODULES - PACKAGES if m.rpartition(".")[0] == package}
+    assert files & HANDED_ON[package] == set()
+
+
 def imports_of_files():
     """Which files each file imports, through whatever door: its own room's files by their names."""
     found = {}

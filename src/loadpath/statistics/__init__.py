@@ -2,8 +2,8 @@
 
 from loadpath.statistics.estimate import Estimate, Status, alone, near_rounding, unknown
 from loadpath.statistics.groups import N_GROUPS, Grouped, groups_of, merged
-from loadpath.statistics.jackknife import jackknife, jackknife_from_values
-from loadpath.statistics.rank_agreement import FEWEST, Agreement, Column, rank_agreement, spearman
+from loadpath.statistics.leave_one_out import jackknife, jackknife_from_values
+from loadpath.statistics.rankings import FEWEST, Agreement, Column, rank_agreement, spearman
 from loadpath.statistics.reservoir import Reservoir, hashes
 from loadpath.statistics.shares import wilson
 

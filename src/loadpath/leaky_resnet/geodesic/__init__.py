@@ -10,7 +10,7 @@ from loadpath.leaky_resnet.geodesic.certificate import (
     least_norm,
 )
 from loadpath.leaky_resnet.geodesic.endpoints import FixedEnd, FreeEnd
-from loadpath.leaky_resnet.geodesic.flow import Flow, flow
+from loadpath.leaky_resnet.geodesic.hamiltonian_flow import Flow, flow
 from loadpath.leaky_resnet.geodesic.solution import Geodesic
 from loadpath.leaky_resnet.geodesic.solver import solve
 

@@ -11,7 +11,6 @@ from loadpath.leaky_resnet.mechanics.bottleneck import (
     bottleneck_from_spectra,
     bottleneck_rank,
 )
-from loadpath.leaky_resnet.mechanics.energies import cost_of_identity, cross_term, kinetic_energy
 from loadpath.leaky_resnet.mechanics.hamiltonians import (
     hamiltonian,
     hamiltonian_of_products,
@@ -19,6 +18,11 @@ from loadpath.leaky_resnet.mechanics.hamiltonians import (
     momentum_activation_norm,
     momentum_norm,
     symmetric_hamiltonian,
+)
+from loadpath.leaky_resnet.mechanics.layer_energies import (
+    cost_of_identity,
+    cross_term,
+    kinetic_energy,
 )
 from loadpath.leaky_resnet.mechanics.metric import (
     coupling,
@@ -35,7 +39,7 @@ from loadpath.leaky_resnet.mechanics.paths import (
     slow_steps,
 )
 from loadpath.leaky_resnet.mechanics.profiling import HOMOGENEOUS, profile
-from loadpath.leaky_resnet.mechanics.stationarity import balancedness, stationarity
+from loadpath.leaky_resnet.mechanics.stationary_point import balancedness, stationarity
 from loadpath.leaky_resnet.mechanics.step_energies import (
     Energies,
     energies,

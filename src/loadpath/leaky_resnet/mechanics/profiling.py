@@ -20,7 +20,7 @@ from loadpath.leaky_resnet.mechanics.hamiltonians import (
 from loadpath.leaky_resnet.mechanics.labels import LABELS
 from loadpath.leaky_resnet.mechanics.metric import gamma_of_rows, inner_product, safe_ratio
 from loadpath.leaky_resnet.mechanics.paths import evenly_spaced, path_projection, slow_steps
-from loadpath.leaky_resnet.mechanics.stationarity import balancedness, stationarity_of_product
+from loadpath.leaky_resnet.mechanics.stationary_point import balancedness, stationarity_of_product
 from loadpath.leaky_resnet.mechanics.step_energies import energies_of_rows
 from loadpath.leaky_resnet.mechanics.streaming import Sums, check_data, stream
 from loadpath.leaky_resnet.model import LeakyResNet

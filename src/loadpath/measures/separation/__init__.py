@@ -7,11 +7,7 @@ that comes in batches. `neural_collapse` looks at the last layer, and `target_se
 
 from loadpath.measures.separation.bootstrap import Array
 from loadpath.measures.separation.class_moments import ClassMoments
-from loadpath.measures.separation.curve_scores import concavity, loads
-from loadpath.measures.separation.inputs import as_features, as_labels, check_labels
-from loadpath.measures.separation.load_curve import LoadCurve
-from loadpath.measures.separation.log_separations import log_separation, target_separation
-from loadpath.measures.separation.neural_collapse import (
+from loadpath.measures.separation.collapse import (
     NeuralCollapse,
     Simplex,
     nc1,
@@ -20,6 +16,11 @@ from loadpath.measures.separation.neural_collapse import (
     nc4,
     neural_collapse,
 )
+from loadpath.measures.separation.curve_scores import concavity, loads
+from loadpath.measures.separation.inputs import as_features, as_labels, check_labels
+from loadpath.measures.separation.load_curve import LoadCurve
+from loadpath.measures.separation.log_separations import log_separation, target_separation
+from loadpath.measures.separation.ridge_probe import target_probe
 from loadpath.measures.separation.scatter import (
     KINDS,
     SEEN,
@@ -29,7 +30,6 @@ from loadpath.measures.separation.scatter import (
     noise_floor,
 )
 from loadpath.measures.separation.target_moments import TargetMoments
-from loadpath.measures.separation.target_probe import target_probe
 
 __all__ = [
     "Array",

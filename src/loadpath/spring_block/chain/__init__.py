@@ -9,7 +9,7 @@ from loadpath.spring_block.chain.diagram import (
     unpinning_noise,
 )
 from loadpath.spring_block.chain.exact import mean_state, rest_state, stationary_covariance
-from loadpath.spring_block.chain.mean_field import mean_field, relax
+from loadpath.spring_block.chain.mean_flow import mean_field, relax
 from loadpath.spring_block.chain.schedules import (
     decaying,
     jerks,

@@ -1,7 +1,7 @@
 """Phase diagrams of networks: load curves over noise and nonlinearity [SB], cell by cell."""
 
-from loadpath.spring_block.phase_diagram.beside_chain import beside_chain, draw_from_chain
 from loadpath.spring_block.phase_diagram.cells import axes, collect, measure, run
+from loadpath.spring_block.phase_diagram.chain_comparison import beside_chain, draw_from_chain
 from loadpath.spring_block.phase_diagram.setting import NOISES, Panel, Setting
 from loadpath.spring_block.phase_diagram.straightness import Correlation, correlation
 

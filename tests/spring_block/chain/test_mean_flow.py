@@ -14,7 +14,7 @@ from loadpath.spring_block.chain import (
     rest_state,
     simulate,
 )
-from loadpath.spring_block.chain.mean_field import relax
+from loadpath.spring_block.chain.mean_flow import relax
 
 BOUND = {0.01: 1e-4, 0.1: 3e-4, 0.25: 2.5e-3}
 """The error that the module claims, by stiffness * dt, in units of the target."""

@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 
 from loadpath.leaky_resnet import Adjoint, momenta
 from loadpath.leaky_resnet.geodesic import linear, solve
-from loadpath.leaky_resnet.geodesic.flow import flow
+from loadpath.leaky_resnet.geodesic.hamiltonian_flow import flow
 from loadpath.leaky_resnet.layer_steps import irregular
 from loadpath.leaky_resnet.mechanics import hamiltonian, symmetric_hamiltonian
 

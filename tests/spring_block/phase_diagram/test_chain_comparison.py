@@ -9,7 +9,7 @@ from loadpath import spring_block
 from loadpath.measures.separation import LoadCurve
 from loadpath.spring_block import phase_diagram
 from loadpath.spring_block.phase_diagram import baselines, shared_chain
-from loadpath.spring_block.phase_diagram.beside_chain import draw_from_chain
+from loadpath.spring_block.phase_diagram.chain_comparison import draw_from_chain
 
 RIGHT = np.array([0.12, 0.09, 0.06, 0.03, 0.01])
 LEFT = np.array([0.16, 0.15, 0.14, 0.12, 0.1])
