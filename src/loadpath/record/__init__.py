@@ -7,8 +7,9 @@ narrows wide features; `Moments(width, sketch=record.WIDE)` does so by itself.
 """
 
 from loadpath.record.activations import ACTIVATIONS, features
-from loadpath.record.batches import Batch, Loader, Split, batches_of, prepare
+from loadpath.record.batches import Loader, Split, batches_of, prepare
 from loadpath.record.blocks import find_blocks
+from loadpath.record.calls import Batch
 from loadpath.record.hooks import (
     OwnRandomness,
     evaluating,
@@ -16,11 +17,13 @@ from loadpath.record.hooks import (
     replacing_method,
     watching,
 )
+from loadpath.record.layout import Layout, Output, Seen, TokenMask, choose_given, watch_calls
 from loadpath.record.paths import PathNet, is_path_net
 from loadpath.record.recorded import Description, Recorded
+from loadpath.record.recording import INPUT, blocks_of
 from loadpath.record.reduction import Maps, Reduced, Reduction, Tokens
 from loadpath.record.selection import Layers, Site, select, sites_of, unwrapped
-from loadpath.record.streaming import INPUT, second_moments, stream
+from loadpath.record.streaming import second_moments, stream
 from loadpath.record.structures import mapped, tensor_of
 from loadpath.record.sums import (
     WIDE,
@@ -42,23 +45,29 @@ __all__ = [
     "Description",
     "INPUT",
     "Layers",
+    "Layout",
     "Loader",
     "Maps",
     "Moments",
+    "Output",
     "OwnRandomness",
     "PathNet",
     "Recorded",
     "Reduced",
     "Reduction",
     "Rows",
+    "Seen",
     "Site",
     "Sketch",
     "Split",
     "Streamed",
+    "TokenMask",
     "Tokens",
     "WIDE",
     "all_merge",
     "batches_of",
+    "blocks_of",
+    "choose_given",
     "device_of",
     "evaluating",
     "evaluation_mode",
@@ -77,5 +86,6 @@ __all__ = [
     "tensor_of",
     "unwrapped",
     "visit",
+    "watch_calls",
     "watching",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -14,9 +13,8 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import Dataset
 
 from loadpath.data import Data
-from loadpath.record.calling import SPLIT, arguments, named_arguments
-from loadpath.record.padding import main_mask, masks_in
-from loadpath.record.structures import is_real, leaves, mapped, values_of
+from loadpath.record.calls import SPLIT, Batch, arguments, masks_in, named_arguments
+from loadpath.record.structures import leaves
 
 LABELS = ("labels", "label")
 """Names under which a dict batch has its labels."""
@@ -28,107 +26,6 @@ Loader = Iterable[Any] | Data
 """What yields batches, or data whose training samples are cut up into some."""
 
 _BATCH_OF_DATA = 256
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One call of the model."""
-
-    number: int
-    """The batch's number in the loader, from 0."""
-    args: tuple[Any, ...]
-    """Positional arguments of the model."""
-    kwargs: dict[str, Any]
-    """Named arguments of the model."""
-    labels: Tensor | None
-    """(sample, ...), labels or targets as the loader has them, on the CPU; None if it has none."""
-    count: int
-    """Number of samples."""
-    masks: dict[str, Tensor] = field(default_factory=dict)
-    """(sample, token) each, True where a token is not padding, by the name of the argument."""
-    unread_masks: str = ""
-    """Masks that are the model's own matter, with their shapes."""
-    axis: int = 0
-    """The axis of the samples in the model's inputs: 1 for (token, sample, ...)."""
-
-    @property
-    def input(self) -> Tensor | PackedSequence | None:
-        """The first floating-point tensor that the model is given, or None."""
-        masks = {id(tensor) for tensor in _masks_of(self)}
-        for _, leaf in leaves((self.args, self.kwargs)):
-            tensor = values_of(leaf)
-            if not is_real(tensor) or id(tensor) in masks:
-                continue
-            if isinstance(leaf, PackedSequence) or tensor.is_nested or self._has_samples(tensor):
-                return leaf
-        return None
-
-    @property
-    def mask(self) -> Tensor | None:
-        """The mask of the tokens that the model reads; None where none of them is padding."""
-        return main_mask(self.masks)
-
-    def _has_samples(self, tensor: Tensor) -> bool:
-        return tensor.ndim > self.axis and tensor.shape[self.axis] == self.count
-
-    def call(self, model: nn.Module) -> Any:
-        """Return what the model makes of the batch."""
-        # New containers, because some models put their results into the dict that they are given.
-        args, kwargs = mapped((self.args, self.kwargs), lambda tensor: tensor)
-        return model(*args, **kwargs)
-
-    def run(self, model: nn.Module) -> Any:
-        """Return what the model makes of the batch.
-
-        Raises
-        ------
-        ValueError
-            If the model looks for something else in the batch than is there; and if it takes
-            gradients and there are none.
-        """
-        try:
-            return self.call(model)
-        except (TypeError, KeyError, AttributeError, IndexError, NotImplementedError) as error:
-            raise ValueError(
-                f"model cannot run on batch {self.number} of loader, which is called as "
-                f"{self._as_call()} ({type(error).__name__}: {_first_line(error)}): {SPLIT}, if it "
-                "must be called in another way."
-            ) from error
-        except RuntimeError as error:
-            if "does not require grad" in str(error) and not torch.is_grad_enabled():
-                raise ValueError(
-                    f"model takes gradients when it runs on batch {self.number} of loader, and they "
-                    "are off: pass grad=True."
-                ) from error
-            error.add_note(f"The model was called as {self._as_call()}: {SPLIT}, to change that.")
-            raise
-
-    def _as_call(self) -> str:
-        """Return the call of the model in words, such as model(tensor, mask=tensor)."""
-        given = [_kind(value) for value in self.args]
-        given += [f"{name}={_kind(value)}" for name, value in self.kwargs.items()]
-        return f"model({', '.join(given)})"
-
-
-def _kind(value: Any) -> str:
-    return f"tensor {tuple(value.shape)}" if _is_plain(value) else f"a {type(value).__name__}"
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, Tensor) and not value.is_nested
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else "no message"
-
-
-def _masks_of(batch: Batch) -> Iterator[Tensor]:
-    """Yield the tensors among the arguments that are masks by their names."""
-    one = batch.args[0] if len(batch.args) == 1 and isinstance(batch.args[0], Mapping) else {}
-    for name, value in chain(batch.kwargs.items(), one.items()):
-        if str(name).endswith("mask") and isinstance(value, Tensor):
-            yield value
 
 
 def batches_of(loader: Any, model: nn.Module) -> Iterable[Any]:
@@ -243,6 +140,7 @@ def prepare(
         labels=labels,
         count=count,
         masks=masks,
+        padded=frozenset(name for name, mask in masks.items() if not bool(mask.all())),
         unread_masks=unread,
         axis=axis,
     )
@@ -252,9 +150,7 @@ def _samples(given: Any, labels: Tensor | None, number: int, axis: int) -> tuple
     """Return the axis of the samples in the model's arguments, and how many samples there are."""
     found = [leaf for _, leaf in leaves(given)]
     if not found or not any(isinstance(leaf, PackedSequence) or leaf.ndim for leaf in found):
-        raise ValueError(
-            f"batch {number} of loader has no tensor for the model: {SPLIT}."
-        )
+        raise ValueError(f"batch {number} of loader has no tensor for the model: {SPLIT}.")
     first = next(leaf for leaf in found if isinstance(leaf, PackedSequence) or leaf.ndim)
     if isinstance(first, PackedSequence):
         return 0, int(first.batch_sizes[0])
@@ -266,9 +162,17 @@ def _samples(given: Any, labels: Tensor | None, number: int, axis: int) -> tuple
     if known is not None and known != sizes[0]:
         if len(listed) == known:
             return 0, known  # a list of samples, each with its own shape
-        if len(sizes) > 1 and known == sizes[1] and (len(sizes) > 2 or not first.is_floating_point()):
+        if (
+            len(sizes) > 1
+            and known == sizes[1]
+            and (len(sizes) > 2 or not first.is_floating_point())
+        ):
             return 1, known
-    if len(listed) > 1 and len({len(t) for t in listed if _is_plain(t) and t.ndim}) > 1:
+    if (
+        len(listed) > 1
+        and len({len(t) for t in listed if isinstance(t, Tensor) and not t.is_nested and t.ndim})
+        > 1
+    ):
         return 0, len(listed)
     axis = axis if len(sizes) > 1 and not first.is_nested else 0
     return axis, sizes[axis]
@@ -296,8 +200,11 @@ def _moved(value: Any, device: torch.device) -> Any:
     """Return the same structure with its tensors and arrays on `device`."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "iufb":
         value = torch.from_numpy(np.require(value, requirements=["C", "W"]))
-    if isinstance(value, Tensor | PackedSequence):
+    if isinstance(value, Tensor):
         return value.to(device)
+    if isinstance(value, PackedSequence):
+        packed: Any = value
+        return packed.to(device)
     if isinstance(value, Mapping):
         return {name: _moved(part, device) for name, part in value.items()}
     if isinstance(value, list | tuple):

@@ -2,53 +2,31 @@
 
 from __future__ import annotations
 
-import weakref
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
+from loadpath.record.layout import Call, axis_of_shape, watch_calls
 from loadpath.record.paths import is_path_net
-from loadpath.record.selection import Site, is_scripted, path_sites, sites_of
-from loadpath.record.structures import tensor_of
+from loadpath.record.selection import Site, is_scripted, kind_of, path_sites
 
 _IDLE = (nn.Identity, nn.Flatten, nn.Unflatten, nn.modules.dropout._DropoutNd)
 # What hands its input on in evaluation, or only in another shape.
 
 
-class _Same:
-    """A tensor's identity, which does not keep it alive and ends when the tensor is written to."""
+@dataclass(frozen=True)
+class Blocks:
+    """The layers that were found in a model."""
 
-    def __init__(self, tensor: Tensor) -> None:
-        self.tensor, self.version = weakref.ref(tensor), _version(tensor)
-
-    def __call__(self, other: Tensor | None) -> bool:
-        return other is not None and self.tensor() is other and self.version == _version(other)
-
-
-def _version(tensor: Tensor) -> int:
-    """Return how often a tensor was written to; 0 for inference tensors, which do not count."""
-    return 0 if tensor.is_inference() else tensor._version  # which those do not count
-
-
-@dataclass
-class _Call:
-    """One call of a module in the pass that is watched."""
-
-    site: Site
-    given: _Same | None
-    caller: _Call | None
-    serial: bool = True
-    """Whether, so far, each call inside ran on what the one before it gave, and nothing else."""
-    last: _Same | None = None
-    """What the last call inside gave."""
-    inside: int = 0
-    usable: bool = False
-    """Whether it put out real numbers, samples first."""
-    callers: list[_Call] = field(default_factory=list)
+    sites: list[Site]
+    """Where they are."""
+    words: str
+    """How they were found."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Modules of their kind that cannot be recorded, each with why not."""
 
 
 def find_blocks(
@@ -94,25 +72,65 @@ def find_blocks(
         If there is nothing to record.
     """
     if is_path_net(model):
-        return path_sites(
-            model, ""
-        ), f"the representations A_0 to A_L of the {type(model).__name__}"
-    calls = _watch(model, run, count, tokens_first)
-    groups = _chains(calls)
+        found = path_blocks(model)
+    else:
+
+        def usable(call: Call) -> bool:
+            shapes = (seen.shape for seen in call.out if seen.real and len(seen.shape) > 1)
+            return any(axis_of_shape(s, count, tokens_first) in allowed for s in shapes)
+
+        allowed = (0, 1) if tokens_first else (0,)
+        found = blocks_in(watch_calls(model, run), usable)
+    return found.sites, found.words
+
+
+def path_blocks(model: Any) -> Blocks:
+    """Return the representations of a `PathNet` as blocks."""
+    words = f"the representations A_0 to A_L of the {type(model).__name__}"
+    return Blocks(path_sites(model, ""), words)
+
+
+def blocks_in(calls: list[Call], usable: Callable[[Call], bool]) -> Blocks:
+    """Find the blocks among the calls of one pass, by the rule of `find_blocks`.
+
+    Parameters
+    ----------
+    calls : list of Call
+        All calls, in the order in which they ended.
+    usable : callable
+        Whether a call put out real numbers with samples.
+
+    Returns
+    -------
+    Blocks
+        The blocks.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to record.
+    """
+    fit = {id(call) for call in calls if usable(call)}
+    groups = _chains([call for call in calls if id(call) in fit])
     if groups:
-        key = _choose(groups, calls)
+        key = _choose(groups)
         sites = list(dict.fromkeys(call.site for call in groups[key]))
-        return sites, (
-            f"all {key[0].__name__} modules that have siblings of their class, or are called again"
+        homes = {_parent(call) for call in groups[key]}
+        missing = [
+            call
+            for call in calls
+            if _key(call) == key and _parent(call) in homes and id(call) not in fit
+        ]
+        return Blocks(
+            sites,
+            f"all {key[0]} modules that have siblings of their class, or are called again",
+            _left_out(missing, sites),
         )
     leaves = [
-        call.site
-        for call in calls
-        if call.usable and not len(call.site.module._modules)
-        if not isinstance(call.site.module, _IDLE)
+        call for call in calls if not _parts(call) and not isinstance(call.site.module, _IDLE)
     ]
     sites = []
-    for site in dict.fromkeys(leaves):
+    for site in dict.fromkeys(call.site for call in leaves if id(call) in fit):
         net = site.module
         sites += path_sites(net, site.name) if is_path_net(net) else [site]
     if not sites:
@@ -120,26 +138,47 @@ def find_blocks(
             "layers cannot be found by themselves: no module inside the model puts out real "
             "numbers, samples along the first axis; name some."
         )
-    return sites, "all modules without modules inside, but dropout, identity and flatten"
+    words = "all modules without modules inside, but dropout, identity and flatten"
+    return Blocks(sites, words, _left_out([c for c in leaves if id(c) not in fit], sites))
 
 
-Key = tuple[type[nn.Module], int]
+def _left_out(calls: list[Call], sites: list[Site]) -> dict[str, str]:
+    """Return the names of modules that cannot be recorded, each with what it puts out."""
+    taken = {site.name for site in sites}
+    found = {}
+    for call in calls:
+        if call.site.name in taken:
+            continue
+        shapes = " and ".join(str(seen.shape) for seen in call.out if seen.real)
+        reason = f"puts out {shapes}, in which no axis is known to have the samples"
+        found[call.site.name] = reason if shapes else "puts out no real numbers"
+    return found
 
 
-def _chains(calls: list[_Call]) -> dict[Key, list[_Call]]:
+def _parts(call: Call) -> int:
+    """Return how many modules are inside a call's module, where hooks see them."""
+    module = call.site.module
+    return 0 if is_scripted(module) else len(module._modules)
+
+
+Key = tuple[str, int]
+"""Name of a class, and depth in the module tree."""
+
+
+def _chains(calls: list[Call]) -> dict[Key, list[Call]]:
     """Return the calls of candidate modules, by class and depth in the module tree."""
     siblings = defaultdict(list)
     for call in calls:
-        if call.usable and len(call.site.module._modules):
+        if len(call.site.module._modules):
             siblings[_parent(call), _key(call)].append(call)
-    groups: dict[Key, list[_Call]] = defaultdict(list)
+    groups: dict[Key, list[Call]] = defaultdict(list)
     for (_, key), members in siblings.items():
         if len(members) > 1:
             groups[key] += members
     return groups
 
 
-def _choose(groups: dict[Key, list[_Call]], calls: list[_Call]) -> Key:
+def _choose(groups: dict[Key, list[Call]]) -> Key:
     """Return the class and depth of the blocks, by the rule of `find_blocks`."""
     inside: dict[Key, set[Key]] = {
         key: {_key(outer) for call in members for outer in call.callers} & groups.keys() - {key}
@@ -158,7 +197,7 @@ def _choose(groups: dict[Key, list[_Call]], calls: list[_Call]) -> Key:
             return best
 
 
-def _longest_run(members: list[_Call]) -> int:
+def _longest_run(members: list[Call]) -> int:
     """Return the largest number of calls among siblings."""
     runs: dict[str, int] = defaultdict(int)
     for call in members:
@@ -166,55 +205,11 @@ def _longest_run(members: list[_Call]) -> int:
     return max(runs.values())
 
 
-def _key(call: _Call) -> Key:
+def _key(call: Call) -> Key:
     """Return the class of a call's module and its depth in the module tree."""
-    return type(call.site.module), call.site.name.count(".")
+    return kind_of(call.site.module), call.site.name.count(".")
 
 
-def _parent(call: _Call) -> str:
+def _parent(call: Call) -> str:
     """Return the name of the module that holds a call's module."""
     return call.site.name.rpartition(".")[0]
-
-
-def _watch(model: nn.Module, run: Callable[[], Any], count: int, tokens_first: bool) -> list[_Call]:
-    """Return all calls of one pass in the order in which they ended."""
-    ended: list[_Call] = []
-    stack: list[_Call] = []
-
-    def before(site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        given = tensor_of([*args, *kwargs.values()])
-        caller = stack[-1] if stack else None
-        if caller is not None:
-            expected = caller.last if caller.inside else caller.given
-            caller.serial &= expected is not None and expected(given)
-            caller.inside += 1
-        start = None if given is None else _Same(given)
-        stack.append(_Call(site, start, caller, callers=list(stack)))
-
-    def after(output: Any) -> None:
-        call = stack.pop()
-        out = tensor_of(output)
-        call.serial &= call.last is not None and call.last(out)
-        if call.caller is not None:
-            call.caller.last = None if out is None else _Same(out)
-        if out is not None and out.is_floating_point() and out.ndim > 1:
-            axis = 1 if tokens_first and out.ndim == 3 else 0
-            call.usable = out.shape[axis] == count
-        ended.append(call)
-
-    with ExitStack() as hooks:
-        for site in {id(s.module): s for s in sites_of(model).values() if s.node is None}.values():
-
-            def enter(_: nn.Module, args: Any, kwargs: Any, site: Site = site) -> None:
-                before(site, args, kwargs)
-
-            def leave(_: nn.Module, args: Any, output: Any) -> None:
-                after(output)
-
-            module = site.module
-            if is_scripted(module):
-                continue
-            hooks.callback(module.register_forward_pre_hook(enter, with_kwargs=True).remove)
-            hooks.callback(module.register_forward_hook(leave).remove)
-        run()
-    return ended

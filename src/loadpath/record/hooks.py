@@ -42,7 +42,8 @@ def watching(sites: Iterable[Site], receive: Receiver) -> Iterator[None]:
             def hook(_: nn.Module, args: Any, output: Any, site: Site = site) -> None:
                 receive(site, output)
 
-            hooks.callback(site.module.register_forward_hook(hook).remove)
+            # Scripted modules refuse hooks by a method of their own, and run those of nn.Module.
+            hooks.callback(nn.Module.register_forward_hook(site.module, hook).remove)
         for net, nodes in paths.items():
             hooks.enter_context(_watching_path(net, nodes, receive))
         yield
@@ -90,19 +91,24 @@ def replacing_method(owner: nn.Module, method: str, function: Callable[..., Any]
 
 
 @contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Keep a model in evaluation mode without gradients; each module gets its mode back."""
+def evaluation_mode(model: nn.Module, *, grad: bool = False) -> Iterator[None]:
+    """Keep a model in evaluation mode; each module gets its mode back.
+
+    Gradients are off, unless `grad` is True. Then those that its parameters have are kept.
+    """
     modes = [(module, module.training) for module in model.modules()]
     with ExitStack() as undo:
         if any(training for _, training in modes):
             undo.callback(_restore, model, model.training, modes)
             model.eval()
-        undo.enter_context(torch.no_grad())
+        undo.enter_context(torch.set_grad_enabled(grad))
+        if grad:
+            undo.callback(_restore_gradients, [(p, p.grad) for p in model.parameters()])
         yield
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module, *, grad: bool = False) -> Iterator[None]:
     """Keep a model in `evaluation_mode`, and make hooks see all that runs.
 
     Compiled code runs uncompiled, as hooks fire there only; and transformers of torch.nn run layer
@@ -113,13 +119,15 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     ----------
     model : nn.Module
         The model.
+    grad : bool, optional
+        Whether gradients are on, for models that take some as they run.
 
     Yields
     ------
     None
     """
     with ExitStack() as undo:
-        undo.enter_context(evaluation_mode(model))
+        undo.enter_context(evaluation_mode(model, grad=grad))
         if "torch._dynamo" in sys.modules:  # without it nothing was compiled
             undo.enter_context(torch.compiler.set_stance("force_eager"))
         undo.callback(
@@ -134,6 +142,12 @@ def _restore(model: nn.Module, mode: bool, modes: list[tuple[nn.Module, bool]]) 
     model.train(mode)  # some modules do more than to set a flag
     for module, training in modes:
         module.training = training
+
+
+def _restore_gradients(gradients: list[tuple[nn.Parameter, torch.Tensor | None]]) -> None:
+    """Give every parameter the gradient that it had."""
+    for parameter, gradient in gradients:
+        parameter.grad = gradient
 
 
 class OwnRandomness:
@@ -159,6 +173,10 @@ class OwnRandomness:
         finally:
             self._state = self._get()
             self._set(outside)
+
+    def rewind(self) -> None:
+        """Give the state outside what it was when this was made, or where our own numbers are."""
+        self._set(self._state)
 
     def _get(self) -> list[torch.Tensor]:
         state = [torch.get_rng_state()]

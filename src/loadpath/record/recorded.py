@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -22,6 +22,8 @@ class Description:
     """How the layers were chosen."""
     not_called: tuple[str, ...]
     """Modules that were chosen and did not run."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """What would be a layer and cannot be recorded, by name, each with why not."""
 
     def attrs(self) -> dict[str, str]:
         """Return what a result says of its layers; `layers` is JSON."""
@@ -29,6 +31,7 @@ class Description:
             "layers": json.dumps(self.layers),
             "layers_selection": self.selection,
             "layers_not_called": ", ".join(self.not_called),
+            "layers_left_out": "; ".join(f"{n}: {why}" for n, why in self.left_out.items()),
         }
 
 

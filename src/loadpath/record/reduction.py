@@ -7,9 +7,10 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from loadpath.checks import check_count
-from loadpath.record.structures import tensor_of
+from loadpath.record.structures import tensor_of, values_of
 
 Maps = Literal["pool", "positions", "flatten"]
 Tokens = Literal["mean", "class_token", "last_token", "positions"]
@@ -109,6 +110,8 @@ class Reduction:
         count: int,
         mask: Tensor | None = None,
         one_axis: bool = False,
+        axis: int | None = None,
+        words: str = "",
     ) -> Reduced:
         """Return the rows of a layer's output.
 
@@ -124,6 +127,11 @@ class Reduction:
             (sample, token), True where a token is not padding.
         one_axis : bool, optional
             Whether a 3-d output is a map along one axis.
+        axis : int, optional
+            The axis of the samples, 0 or 1, where it is known; else that of sequences is as
+            `tokens_first` says, and the first of all others.
+        words : str, optional
+            What says which tokens are padding, to stand behind "the tokens".
 
         Returns
         -------
@@ -136,14 +144,18 @@ class Reduction:
             If there is no floating-point tensor in the output, if its first axis is not the
             samples, or if `mask` is of another length.
         """
-        x = tensor_of(output)
-        if x is None:
+        leaf = output if isinstance(output, PackedSequence) else tensor_of(output)
+        if leaf is None:
             raise ValueError(f"layer {name!r} puts out a {type(output).__name__} without a tensor.")
+        x = values_of(leaf)
         if not x.is_floating_point():
             raise ValueError(f"layer {name!r} must put out real numbers, and it is {x.dtype}.")
+        if isinstance(leaf, PackedSequence) or x.is_nested:
+            x, mask, axis = *_padded(leaf), 0
+            words = "that are not padding by their own lengths"
         one_axis = self.channels_last is not True and (one_axis or self.channels_last is False)
-        sequence = x.ndim == 3 and not one_axis
-        if sequence and self.tokens_first:
+        sequence = x.ndim == 3 and (not one_axis or axis == 1)
+        if axis == 1 or (axis is None and sequence and self.tokens_first):
             x = x.transpose(0, 1)
         if x.ndim == 0 or len(x) != count:
             hint = "" if self.tokens_first else " (or tokens_first=True)"
@@ -159,7 +171,7 @@ class Reduction:
                     f"layer {name!r} puts out {x.shape[1]} tokens, and attention_mask has "
                     f"{mask.shape[1]}: which of them are padding cannot be told."
                 )
-            rows, which, rule = self._of_sequence(x, mask)
+            rows, which, rule = self._of_sequence(x, mask, words)
         else:
             rows, which, rule = self._of_map(x)
         if rows.untyped_storage().data_ptr() == x.untyped_storage().data_ptr():
@@ -168,10 +180,14 @@ class Reduction:
             which = torch.arange(count, device=x.device)
         return Reduced(rows, which, rule)
 
-    def _of_sequence(self, x: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None, str]:
+    def _of_sequence(
+        self, x: Tensor, mask: Tensor | None, words: str
+    ) -> tuple[Tensor, Tensor | None, str]:
         """Return rows of (sample, token, width), the sample of each if not all, and the rule."""
         n, length, width = x.shape
-        tokens = "tokens" if mask is None else "tokens that are not padding"
+        if mask is not None and not words:
+            words = "that are not padding"
+        tokens = "tokens" + (" " if words[:1].isalpha() else "") + words
         if self.tokens == "mean":
             return _mean(x, mask), None, f"mean over the {tokens}"
         if self.tokens == "positions":
@@ -218,6 +234,17 @@ class Reduction:
         if self.channels_last is not None:
             return self.channels_last
         return x.ndim == 4 and x.shape[1] == x.shape[2] != x.shape[3]
+
+
+def _padded(leaf: Tensor | PackedSequence) -> tuple[Tensor, Tensor]:
+    """Return sequences of several lengths as (sample, token, width), and a mask of the tokens."""
+    if isinstance(leaf, PackedSequence):
+        x, lengths = pad_packed_sequence(leaf, batch_first=True)
+    else:
+        lengths = torch.tensor([len(part) for part in leaf.unbind()])
+        x = torch.nested.to_padded_tensor(leaf, 0.0)
+    places = torch.arange(x.shape[1], device=x.device)
+    return x, places < lengths.to(x.device)[:, None]
 
 
 def _mean(x: Tensor, mask: Tensor | None) -> Tensor:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from loadpath.record.batches import Batch, Loader, Split
-from loadpath.record.blocks import find_blocks
-from loadpath.record.hooks import watching
-from loadpath.record.recorded import Description, Recorded
-from loadpath.record.reduction import Reduction, runs_along_one_axis
-from loadpath.record.selection import Layers, Site, select, unwrapped
-from loadpath.record.structures import tensor_of
+from loadpath.record.batches import Loader, Split
+from loadpath.record.layout import Layout, Output, TokenMask
+from loadpath.record.recorded import Recorded
+from loadpath.record.recording import Recording
+from loadpath.record.reduction import Reduction
+from loadpath.record.selection import Layers, select, unwrapped
 from loadpath.record.sums import WIDE, Moments
 from loadpath.record.visiting import device_of, visit
-
-INPUT = "input"
-"""Name of the layer that is the model's input."""
 
 
 def stream(
@@ -35,6 +28,9 @@ def stream(
     max_batches: int | None = None,
     split: Split | None = None,
     pass_labels: bool = False,
+    output: Output = None,
+    token_mask: TokenMask | None = None,
+    grad: bool = False,
 ) -> Iterator[Recorded]:
     """Run `model` over `loader` and yield what every layer put out on each batch, as rows.
 
@@ -44,7 +40,15 @@ def stream(
 
     The order of layers is that in which they ran on the first batch, and a module's second call in
     a pass is the layer "name#2". Where the model's input is real numbers it comes first, as the
-    layer "input". A chosen module that does not run is named in `description.not_called`.
+    layer "input". A chosen module that does not run is named in `description.not_called`, and what
+    would be a layer and cannot be recorded in `description.left_out`.
+
+    Of several tensors that a layer puts out, its output is the one that the next layer is given,
+    or that has the shape of its input. Which axis has the samples is found for each layer by
+    running the first batch with a sample less, where its shape leaves that open. What is padding
+    is said by the mask of the sequence that the layer works on: of encoders `attention_mask`, of
+    decoders `decoder_attention_mask`. Where lengths differ it is the model's own mask function, and
+    where it has none all tokens count. The description of a layer says which it was.
 
     Parameters
     ----------
@@ -65,6 +69,15 @@ def stream(
         A function from a batch to (inputs, labels), for batches of another kind.
     pass_labels : bool, optional
         Whether the model of a dict batch gets its labels too.
+    output : str, int or callable, optional
+        Which tensor is a layer's output, where layers put out several: the key or index of it, or
+        a function of what the layer puts out.
+    token_mask : callable, optional
+        A function of a layer's name, its number of tokens and the batch's `attention_mask`, True at
+        tokens (None without padding), that gives the layer's own mask, (sample, token); None for
+        all tokens.
+    grad : bool, default False
+        Whether gradients are on, for models that take some as they run, such as forces.
 
     Yields
     ------
@@ -75,8 +88,10 @@ def stream(
     ------
     ValueError
         For bad arguments, before anything runs; for batches as `prepare`; for a loader that yields
-        nothing; if a layer's output is not finite, with its batch; and if layers run in one batch
-        and not in another, or change their width.
+        nothing; if it cannot be told which tensor is a layer's output or which axis has the
+        samples; if a layer's output is not finite, with its batch; and if layers run in one batch
+        and not in another, or change their width. An input that is not finite, or sparse, is left
+        out where `layers` are named.
 
     Examples
     --------
@@ -92,15 +107,19 @@ def stream(
     ([5, 6], 'output of 0 (Linear), (sample, 4): as it is')
     """
     inner = unwrapped(model)
+    where = device_of(inner) if device is None else torch.device(device)
     chosen = None if layers is None else select(inner, layers)
+    how = reduction or Reduction()
+    layout = Layout(inner, where, output, how.tokens_first, token_mask)
     return visit(
         inner,
         loader,
-        _Pass(inner, reduction or Reduction(), chosen).record,
-        device=device_of(inner) if device is None else torch.device(device),
+        Recording(layout, how, chosen).record,
+        device=where,
         max_batches=max_batches,
         split=split,
         pass_labels=pass_labels,
+        grad=grad,
     )
 
 
@@ -143,110 +162,3 @@ def second_moments(
                 )
             moments[layer].update(A, dA)
     return moments
-
-
-@dataclass
-class _Pass:
-    """What is known in the course of one pass over a loader."""
-
-    model: nn.Module
-    reduction: Reduction
-    chosen: tuple[list[Site], str] | None
-    description: Description | None = None
-    widths: dict[str, int] = field(default_factory=dict)
-    one_axis: dict[Site, bool] = field(default_factory=dict)
-
-    def record(self, batch: Batch, first: int) -> Recorded:
-        """Run the model on a batch, and return what its layers put out."""
-        if self.chosen is None:
-            self.chosen = find_blocks(
-                self.model,
-                lambda: batch.run(self.model),
-                count=batch.count,
-                tokens_first=self.reduction.tokens_first,
-            )
-        sites, _ = self.chosen
-        calls: Counter[Site] = Counter()
-        features: dict[str, Tensor] = {}
-        sample: dict[str, Tensor] = {}
-        words: dict[str, str] = {}
-
-        def reduce(name: str, kind: str, output: Any, one_axis: bool) -> None:
-            rows, which, rule = self.reduction(
-                name, output, count=batch.count, mask=batch.mask, one_axis=one_axis
-            )
-            features[name], sample[name] = rows, which
-            if self.description is None:
-                words[name] = f"{kind}, {_shape_in_words(output)}: {rule}"
-
-        def receive(site: Site, output: Any) -> None:
-            calls[site] += 1
-            name = site.called(calls[site])
-            times = "" if calls[site] == 1 else f" in its call {calls[site]}"
-            reduce(name, f"{site.meaning}{times}", output, self.one_axis[site])
-
-        if not self.one_axis:
-            self.one_axis = {site: runs_along_one_axis(site.module) for site in sites}
-        given = batch.input
-        if given is not None and all(site.name != INPUT for site in sites):
-            reduce(INPUT, "input of the model", given, False)
-        with watching(sites, receive):
-            output = batch.run(self.model)
-        if self.description is None:
-            self.description = self._describe(words, calls)
-            self.widths = {name: rows.shape[1] for name, rows in features.items()}
-        features = {name: rows.cpu() for name, rows in features.items()}
-        self._check(features, batch.number)
-        return Recorded(
-            number=batch.number,
-            features={name: features[name] for name in self.widths},
-            sample={name: sample[name].cpu() + first for name in self.widths},
-            labels=batch.labels,
-            output=output,
-            first=first,
-            count=batch.count,
-            description=self.description,
-        )
-
-    def _describe(self, words: dict[str, str], calls: Counter[Site]) -> Description:
-        """Return what the layers are, once some of them have run."""
-        assert self.chosen is not None
-        sites, selection = self.chosen
-        if not calls:
-            names = ", ".join(site.name for site in sites[:3])
-            raise ValueError(
-                f"layers has {len(sites)} modules ({names}{', ...' if len(sites) > 3 else ''}), "
-                "and none of them ran on the first batch."
-            )
-        missed = tuple(site.name for site in sites if site not in calls)
-        return Description(words, selection, missed)
-
-    def _check(self, features: dict[str, Tensor], number: int) -> None:
-        """Refuse a batch in which other layers ran, or with another width, NaN or infinity."""
-        odd = self.widths.keys() ^ features.keys()
-        if odd:
-            name = min(odd)
-            ran, did_not = (number, 0) if name in features else (0, number)
-            raise ValueError(
-                f"layer {name!r} ran in batch {ran} and not in batch {did_not}: all batches must "
-                "run the same layers."
-            )
-        for name, rows in features.items():
-            if rows.shape[1] != self.widths[name]:
-                raise ValueError(
-                    f"layer {name!r} has width {rows.shape[1]} in batch {number} and "
-                    f"{self.widths[name]} in batch 0: it must keep it."
-                )
-            if not bool(rows.isfinite().all()):
-                bad = int((~rows.isfinite()).sum())
-                raise ValueError(
-                    f"layer {name!r} must put out finite numbers, and in batch {number} it is the "
-                    f"first with NaN or infinity: {bad} of {rows.numel()}."
-                )
-
-
-def _shape_in_words(output: Any) -> str:
-    """Return the shape of an output, with its first axis called sample."""
-    x = tensor_of(output)
-    sizes = [] if x is None else [str(size) for size in x.shape[1:]]
-    return f"({', '.join(['sample', *sizes])})"

@@ -10,8 +10,10 @@ import torch
 from torch import nn
 
 from loadpath.checks import check_count
-from loadpath.record.batches import Batch, Loader, Split, batches_of, prepare
+from loadpath.record.batches import Loader, Split, batches_of, prepare
+from loadpath.record.calls import Batch
 from loadpath.record.hooks import OwnRandomness, evaluating
+from loadpath.record.layout import input_axis
 
 T = TypeVar("T")
 
@@ -25,6 +27,7 @@ def visit(
     max_batches: int | None = None,
     split: Split | None = None,
     pass_labels: bool = False,
+    grad: bool = False,
 ) -> Iterator[T]:
     """Run a function on every batch of a loader, and yield what it makes of each.
 
@@ -40,7 +43,7 @@ def visit(
         What yields batches.
     run : callable
         A function of a `Batch` and the number of its first sample in all of the pass.
-    device, max_batches, split, pass_labels
+    device, max_batches, split, pass_labels, grad
         As for `stream`.
 
     Yields
@@ -58,10 +61,18 @@ def visit(
         check_count("max_batches", max_batches, 1)
     batches = batches_of(loader, model)
 
-    def prepared(raw: Any, number: int) -> Batch:
-        return prepare(raw, number, device=device, split=split, pass_labels=pass_labels)
+    def prepared(raw: Any, number: int, axis: int) -> Batch:
+        return prepare(
+            raw,
+            number,
+            device=device,
+            split=split,
+            pass_labels=pass_labels,
+            model=model,
+            axis=axis,
+        )
 
-    return _visit(model, batches, prepared, run, device, max_batches)
+    return _visit(model, batches, prepared, run, device, max_batches, grad)
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -73,24 +84,29 @@ def device_of(model: nn.Module) -> torch.device:
 def _visit(
     model: nn.Module,
     batches: Iterable[Any],
-    prepared: Callable[[Any, int], Batch],
+    prepared: Callable[[Any, int, int], Batch],
     run: Callable[[Batch, int], T],
     device: torch.device,
     max_batches: int | None,
+    grad: bool,
 ) -> Iterator[T]:
     """Go through the batches: the part of `visit` that runs when the first is asked for."""
     own = OwnRandomness(device)
     with own():
         left = islice(iter(batches), max_batches)  # a DataLoader draws its shuffle here
     end = object()
-    number = first = 0
+    number = first = axis = 0
     while True:
         with own():
             raw = next(left, end)
             if raw is end:
                 break
-            batch = prepared(raw, number)
-            with evaluating(model):
+            batch = prepared(raw, number, axis)
+            with evaluating(model, grad=grad):
+                if number == 0 and batch.axis == 0:
+                    with OwnRandomness(device)():
+                        axis = input_axis(model, batch, lambda b: b.call(model))
+                    batch = prepared(raw, number, axis) if axis else batch
                 made = run(batch, first)
         yield made
         number, first = number + 1, first + batch.count
