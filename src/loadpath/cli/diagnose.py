@@ -24,6 +24,7 @@ from loadpath.cli.run_folder import (
     remove,
     save_config,
 )
+from loadpath.diagnosis.profile import check_options
 from loadpath.record import Loader, Reduction
 
 
@@ -70,7 +71,7 @@ def run(options: DiagnoseOptions) -> None:
 def check_measures(options: DiagnoseOptions) -> Reduction:
     """Return how outputs become rows, once all that is to be measured is known to be possible."""
     reduction = Reduction(maps=options.maps, tokens=options.tokens, every=options.every)
-    diagnosis.check_options(
+    check_options(
         options.measures,
         activation=options.activation,
         gamma0=options.gamma0,

@@ -5,16 +5,16 @@ regression targets or class labels. Nothing is downloaded, and nothing read from
 """
 
 from loadpath.data.arrays import from_archive, from_arrays, from_npz
-from loadpath.data.files import read_archive
+from loadpath.data.files import read_archive as read_archive
 from loadpath.data.images import cifar10, digits, fashion_mnist, mnist
 from loadpath.data.samples import Data
-from loadpath.data.sources import READERS, check_options, load
+from loadpath.data.sources import READERS as READERS
+from loadpath.data.sources import check_options as check_options
+from loadpath.data.sources import load
 from loadpath.data.teachers import teacher
 
 __all__ = [
-    "READERS",
     "Data",
-    "check_options",
     "cifar10",
     "digits",
     "fashion_mnist",
@@ -23,6 +23,5 @@ __all__ = [
     "from_npz",
     "load",
     "mnist",
-    "read_archive",
     "teacher",
 ]

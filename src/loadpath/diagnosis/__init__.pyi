@@ -5,7 +5,6 @@ from .monitor import CollapseWarning as CollapseWarning
 from .monitor import Monitor as Monitor
 from .profile import MEASURES as MEASURES
 from .profile import Measure as Measure
-from .profile import check_options as check_options
 from .profile import diagnose as diagnose
 from .profile import summary as summary
 from .skipping import Verdict as Verdict

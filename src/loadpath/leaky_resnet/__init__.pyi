@@ -3,11 +3,7 @@ from . import layer_steps as layer_steps
 from . import mechanics as mechanics
 from . import training as training
 from .adjoint import Adjoint as Adjoint
-from .adjoint import smooth_relu as smooth_relu
 from .model import LeakyResNet as LeakyResNet
-from .objective import LOSSES as LOSSES
 from .objective import Loss as Loss
-from .objective import check_loss as check_loss
 from .objective import data_term as data_term
 from .objective import momenta as momenta
-from .products import by_numpy as by_numpy

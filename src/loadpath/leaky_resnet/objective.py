@@ -14,7 +14,7 @@ from loadpath.leaky_resnet.model import LeakyResNet
 Loss = Literal["mse", "cross-entropy"]
 """Names of the data terms."""
 LOSSES: tuple[Loss, ...] = ("mse", "cross-entropy")
-"""Their names as values."""
+"""The names as values."""
 
 
 def check_loss(loss: str) -> None:

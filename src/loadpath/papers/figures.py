@@ -280,3 +280,4 @@ FIGURES = {
     "audit": Figure("audit", 3, lambda cell: True, _audit, audit_table.table),
     "growth": Figure("growth", 5, lambda cell: True, _growth, comparisons.tabulate_growths),
 }
+"""The figures by the names that `draw` and `loadpath figures` take."""

@@ -247,3 +247,4 @@ EXPERIMENTS = {
     **GEODESICS,
     **AUDITS,
 }
+"""The experiments by their names."""

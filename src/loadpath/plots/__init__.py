@@ -7,7 +7,8 @@ other object. `style.svg` turns either into text.
 """
 
 from .along_training import curves_along_training, figure_along_training
-from .animation import Film, scene_data
+from .animation import Film
+from .animation import scene_data as scene_data
 from .beside_chain import (
     curves_beside_chain,
     figure_beside_chain,
@@ -120,7 +121,6 @@ __all__ = [
     "ranks",
     "representation_spectrum",
     "residuals",
-    "scene_data",
     "speed",
     "stationarity",
     "svg",

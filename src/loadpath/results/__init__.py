@@ -5,20 +5,19 @@ on from, of training or of streamed sums, are tensors in safetensors files. Noth
 file is executed. Torch is imported where tensors are read or written, and nowhere else.
 """
 
-from loadpath.results.datasets import SCHEMA_VERSION, load, save, stamp, with_parameters
+from loadpath.results.datasets import SCHEMA_VERSION as SCHEMA_VERSION
+from loadpath.results.datasets import load, save, stamp, with_parameters
 from loadpath.results.status import Status
 from loadpath.results.tensors import load_tensors, save_tensors
-from loadpath.results.writing import atomic_path, write_text_atomic
+from loadpath.results.writing import atomic_path as atomic_path
+from loadpath.results.writing import write_text_atomic as write_text_atomic
 
 __all__ = [
-    "SCHEMA_VERSION",
     "Status",
-    "atomic_path",
     "load",
     "load_tensors",
     "save",
     "save_tensors",
     "stamp",
     "with_parameters",
-    "write_text_atomic",
 ]

@@ -14,6 +14,7 @@ Status = Literal[
     "not enough samples",
     "constant features",
 ]
+"""How an estimate came out, in words."""
 STATUSES: tuple[Status, ...] = get_args(Status)
 """All words of a status."""
 KNOWN: tuple[Status, ...] = STATUSES[:4]

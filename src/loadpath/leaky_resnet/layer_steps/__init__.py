@@ -7,11 +7,11 @@ from loadpath.leaky_resnet.layer_steps.adaptive import Adaptive, Meshed
 from loadpath.leaky_resnet.layer_steps.rules import (
     Steps,
     adapted,
-    check,
     equal_arclength,
     equidistant,
     irregular,
 )
+from loadpath.leaky_resnet.layer_steps.rules import check as check
 from loadpath.leaky_resnet.layer_steps.surgery import (
     Layered,
     merged,
@@ -28,7 +28,6 @@ __all__ = [
     "Meshed",
     "Steps",
     "adapted",
-    "check",
     "equal_arclength",
     "equidistant",
     "irregular",

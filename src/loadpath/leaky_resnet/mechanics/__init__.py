@@ -5,32 +5,31 @@ otherwise. `profile` measures all of it on a LeakyResNet. [LR] is Jacot and Kais
 "Hamiltonian Mechanics of Feature Learning", arXiv:2405.17573.
 """
 
+from loadpath.leaky_resnet.mechanics.bottleneck import STRETCH as STRETCH
 from loadpath.leaky_resnet.mechanics.bottleneck import (
-    STRETCH,
     Bottleneck,
     bottleneck_from_spectra,
     bottleneck_rank,
 )
 from loadpath.leaky_resnet.mechanics.hamiltonians import (
     hamiltonian,
-    hamiltonian_of_products,
     hamiltonian_spread,
     momentum_activation_norm,
     momentum_norm,
     symmetric_hamiltonian,
+)
+from loadpath.leaky_resnet.mechanics.hamiltonians import (
+    hamiltonian_of_products as hamiltonian_of_products,
 )
 from loadpath.leaky_resnet.mechanics.layer_energies import (
     cost_of_identity,
     cross_term,
     kinetic_energy,
 )
-from loadpath.leaky_resnet.mechanics.metric import (
-    coupling,
-    gamma_of_rows,
-    inner_product,
-    kernel_gamma,
-    safe_ratio,
-)
+from loadpath.leaky_resnet.mechanics.metric import coupling as coupling
+from loadpath.leaky_resnet.mechanics.metric import gamma_of_rows as gamma_of_rows
+from loadpath.leaky_resnet.mechanics.metric import inner_product, kernel_gamma
+from loadpath.leaky_resnet.mechanics.metric import safe_ratio as safe_ratio
 from loadpath.leaky_resnet.mechanics.paths import (
     Projection,
     path_length,
@@ -38,16 +37,17 @@ from loadpath.leaky_resnet.mechanics.paths import (
     relative_speed,
     slow_steps,
 )
-from loadpath.leaky_resnet.mechanics.profiling import HOMOGENEOUS, profile
+from loadpath.leaky_resnet.mechanics.profiling import HOMOGENEOUS as HOMOGENEOUS
+from loadpath.leaky_resnet.mechanics.profiling import profile
 from loadpath.leaky_resnet.mechanics.stationary_point import balancedness, stationarity
 from loadpath.leaky_resnet.mechanics.step_energies import (
     Energies,
     energies,
     energies_from_moments,
-    energies_of_rows,
     stable_hamiltonian,
 )
-from loadpath.leaky_resnet.mechanics.streaming import check_data
+from loadpath.leaky_resnet.mechanics.step_energies import energies_of_rows as energies_of_rows
+from loadpath.leaky_resnet.mechanics.streaming import check_data as check_data
 from loadpath.leaky_resnet.mechanics.theorem import (
     TheoremBounds,
     on_shell_identity,
@@ -58,23 +58,16 @@ from loadpath.measures import spectrum, stable_rank, stable_rank_of_spectrum
 __all__ = [
     "Bottleneck",
     "Energies",
-    "HOMOGENEOUS",
     "Projection",
-    "STRETCH",
     "TheoremBounds",
     "balancedness",
     "bottleneck_from_spectra",
     "bottleneck_rank",
-    "check_data",
     "cost_of_identity",
-    "coupling",
     "cross_term",
     "energies",
     "energies_from_moments",
-    "energies_of_rows",
-    "gamma_of_rows",
     "hamiltonian",
-    "hamiltonian_of_products",
     "hamiltonian_spread",
     "inner_product",
     "kernel_gamma",
@@ -86,7 +79,6 @@ __all__ = [
     "path_projection",
     "profile",
     "relative_speed",
-    "safe_ratio",
     "slow_steps",
     "spectrum",
     "stable_hamiltonian",

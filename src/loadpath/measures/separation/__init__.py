@@ -5,7 +5,7 @@ that comes in batches. `neural_collapse` looks at the last layer, and `target_se
 `target_probe` take real targets in place of classes.
 """
 
-from loadpath.measures.separation.bootstrap import Array
+from loadpath.measures.separation.bootstrap import Array as Array
 from loadpath.measures.separation.class_moments import ClassMoments
 from loadpath.measures.separation.collapse import (
     NeuralCollapse,
@@ -17,35 +17,27 @@ from loadpath.measures.separation.collapse import (
     neural_collapse,
 )
 from loadpath.measures.separation.curve_scores import concavity, loads
-from loadpath.measures.separation.inputs import as_features, as_labels, check_labels
+from loadpath.measures.separation.inputs import as_features as as_features
+from loadpath.measures.separation.inputs import as_labels as as_labels
+from loadpath.measures.separation.inputs import check_labels as check_labels
 from loadpath.measures.separation.load_curve import LoadCurve
 from loadpath.measures.separation.log_separations import log_separation, target_separation
 from loadpath.measures.separation.ridge_probe import target_probe
-from loadpath.measures.separation.scatter import (
-    KINDS,
-    SEEN,
-    Scatter,
-    SeparationKind,
-    check_kind,
-    noise_floor,
-)
+from loadpath.measures.separation.scatter import KINDS, Scatter, SeparationKind
+from loadpath.measures.separation.scatter import SEEN as SEEN
+from loadpath.measures.separation.scatter import check_kind as check_kind
+from loadpath.measures.separation.scatter import noise_floor as noise_floor
 from loadpath.measures.separation.target_moments import TargetMoments
 
 __all__ = [
-    "Array",
     "ClassMoments",
     "KINDS",
-    "SEEN",
     "SeparationKind",
     "LoadCurve",
     "NeuralCollapse",
     "Scatter",
     "Simplex",
     "TargetMoments",
-    "as_features",
-    "as_labels",
-    "check_kind",
-    "check_labels",
     "concavity",
     "loads",
     "log_separation",
@@ -54,7 +46,6 @@ __all__ = [
     "nc3",
     "nc4",
     "neural_collapse",
-    "noise_floor",
     "target_probe",
     "target_separation",
 ]

@@ -20,8 +20,9 @@ from torch import Tensor
 from loadpath.threads import torch_threads
 
 SeparationKind = Literal["fuzziness", "trace_ratio", "inverse"]
+"""Names of the conventions of log separation."""
 KINDS: tuple[SeparationKind, ...] = ("fuzziness", "trace_ratio", "inverse")
-"""The three conventions of log separation."""
+"""The names as values."""
 Status = Literal["separated", "partly collapsed", "collapsed", "not separated"]
 
 NOISE = 8.0

@@ -1,7 +1,8 @@
 """Classifiers of [SB], the noises that shake their training, and engines that train many."""
 
 from loadpath.spring_block.networks.classifiers import CNN, MLP, Classifier, build_classifier
-from loadpath.spring_block.networks.engines import Engine, choose_engine
+from loadpath.spring_block.networks.engines import Engine
+from loadpath.spring_block.networks.engines import choose_engine as choose_engine
 from loadpath.spring_block.networks.jobs import TrainingJob, train_all
 from loadpath.spring_block.networks.recipe import (
     PANELS,
@@ -14,8 +15,10 @@ from loadpath.spring_block.networks.recipe import (
     Recipe,
 )
 from loadpath.spring_block.networks.shapes import CNNShape, MLPShape, Shape
-from loadpath.spring_block.networks.trained import Trained, separation
-from loadpath.spring_block.networks.training import check_job, train
+from loadpath.spring_block.networks.trained import Trained
+from loadpath.spring_block.networks.trained import separation as separation
+from loadpath.spring_block.networks.training import check_job as check_job
+from loadpath.spring_block.networks.training import train
 
 __all__ = [
     "BatchSize",
@@ -36,9 +39,6 @@ __all__ = [
     "Trained",
     "TrainingJob",
     "build_classifier",
-    "check_job",
-    "choose_engine",
-    "separation",
     "train",
     "train_all",
 ]

@@ -27,6 +27,7 @@ from loadpath.spring_block.networks import (
 )
 
 Panel = Literal["data noise", "learning rate", "dropout", "batch size"]
+"""The panels of [SB], one for each kind of noise."""
 Network = Literal["MLP", "CNN"]
 Source = Literal["digits", "mnist", "fashion-mnist", "cifar10", "npz"]
 
