@@ -8,7 +8,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from loadpath import LeakyResNet
-from loadpath.record import evaluating, stream
+from loadpath.record import stream, unfused_evaluation
 
 
 class Fails(nn.Module):
@@ -116,7 +116,7 @@ def test_modules_are_told_of_their_modes():
     assert torch.equal(recorded.features["0"], torch.ones(2, 2))
     assert not model[0].folded and model[0].training
     model.eval()
-    with evaluating(model):
+    with unfused_evaluation(model):
         assert model[0].folded
     assert not model.training and model[0].folded
 

@@ -6,25 +6,37 @@ across processes with `all_merge`, and through files with `save_sums` and `load_
 narrows wide features; `Moments(width, sketch=record.WIDE)` does so by itself.
 """
 
-from loadpath.record.activations import ACTIVATIONS, features
-from loadpath.record.batches import Loader, Split, batches_of, prepare
+from loadpath.record.activations import ACTIVATIONS
+from loadpath.record.activations import features as features
+from loadpath.record.batches import Loader, Split
+from loadpath.record.batches import batches_of as batches_of
+from loadpath.record.batches import prepare as prepare
 from loadpath.record.blocks import find_blocks
-from loadpath.record.calls import Batch
-from loadpath.record.hooks import (
-    OwnRandomness,
-    evaluating,
-    evaluation_mode,
-    replacing_method,
-    watching,
-)
-from loadpath.record.layout import Layout, Output, Seen, TokenMask, choose_given, watch_calls
-from loadpath.record.paths import PathNet, is_path_net
+from loadpath.record.calls import Batch as Batch
+from loadpath.record.hooks import OwnRandomness as OwnRandomness
+from loadpath.record.hooks import evaluation_mode as evaluation_mode
+from loadpath.record.hooks import replacing_method as replacing_method
+from loadpath.record.hooks import unfused_evaluation as unfused_evaluation
+from loadpath.record.hooks import watching as watching
+from loadpath.record.layout import Layout as Layout
+from loadpath.record.layout import Output, TokenMask
+from loadpath.record.layout import Seen as Seen
+from loadpath.record.layout import choose_given as choose_given
+from loadpath.record.layout import watch_calls as watch_calls
+from loadpath.record.paths import PathNet
+from loadpath.record.paths import is_path_net as is_path_net
 from loadpath.record.recorded import Description, Recorded
-from loadpath.record.recording import INPUT, blocks_of
+from loadpath.record.recording import INPUT
+from loadpath.record.recording import blocks_of as blocks_of
 from loadpath.record.reduction import Maps, Reduced, Reduction, Tokens
-from loadpath.record.selection import Layers, Site, select, sites_of, unwrapped
+from loadpath.record.selection import Layers
+from loadpath.record.selection import Site as Site
+from loadpath.record.selection import select as select
+from loadpath.record.selection import sites_of as sites_of
+from loadpath.record.selection import unwrapped as unwrapped
 from loadpath.record.streaming import second_moments, stream
-from loadpath.record.structures import mapped, tensor_of
+from loadpath.record.structures import mapped as mapped
+from loadpath.record.structures import tensor_of as tensor_of
 from loadpath.record.sums import (
     WIDE,
     Block,
@@ -36,28 +48,24 @@ from loadpath.record.sums import (
     load_sums,
     save_sums,
 )
-from loadpath.record.visiting import device_of, visit
+from loadpath.record.visiting import device_of as device_of
+from loadpath.record.visiting import visit as visit
 
 __all__ = [
     "ACTIVATIONS",
-    "Batch",
     "Block",
     "Description",
     "INPUT",
     "Layers",
-    "Layout",
     "Loader",
     "Maps",
     "Moments",
     "Output",
-    "OwnRandomness",
     "PathNet",
     "Recorded",
     "Reduced",
     "Reduction",
     "Rows",
-    "Seen",
-    "Site",
     "Sketch",
     "Split",
     "Streamed",
@@ -65,27 +73,9 @@ __all__ = [
     "Tokens",
     "WIDE",
     "all_merge",
-    "batches_of",
-    "blocks_of",
-    "choose_given",
-    "device_of",
-    "evaluating",
-    "evaluation_mode",
-    "features",
     "find_blocks",
-    "is_path_net",
     "load_sums",
-    "mapped",
-    "prepare",
-    "replacing_method",
     "save_sums",
     "second_moments",
-    "select",
-    "sites_of",
     "stream",
-    "tensor_of",
-    "unwrapped",
-    "visit",
-    "watch_calls",
-    "watching",
 ]

@@ -108,7 +108,7 @@ def evaluation_mode(model: nn.Module, *, grad: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def evaluating(model: nn.Module, *, grad: bool = False) -> Iterator[None]:
+def unfused_evaluation(model: nn.Module, *, grad: bool = False) -> Iterator[None]:
     """Keep a model in `evaluation_mode`, and make hooks see all that runs.
 
     Compiled code runs uncompiled, as hooks fire there only; and transformers of torch.nn run layer

@@ -13,7 +13,9 @@ from loadpath.checks import check_count
 from loadpath.record.structures import tensor_of, values_of
 
 Maps = Literal["pool", "positions", "flatten"]
+"""How maps of channels by height and width become rows."""
 Tokens = Literal["mean", "class_token", "last_token", "positions"]
+"""How sequences of tokens become rows."""
 
 _ALONG_ONE_AXIS = (
     nn.Conv1d,

@@ -12,7 +12,7 @@ from torch import nn
 from loadpath.checks import check_count
 from loadpath.record.batches import Loader, Split, batches_of, prepare
 from loadpath.record.calls import Batch
-from loadpath.record.hooks import OwnRandomness, evaluating
+from loadpath.record.hooks import OwnRandomness, unfused_evaluation
 from loadpath.record.layout import input_axis
 
 T = TypeVar("T")
@@ -31,9 +31,9 @@ def visit(
 ) -> Iterator[T]:
     """Run a function on every batch of a loader, and yield what it makes of each.
 
-    `run` finds the model (`unwrapped`) in evaluation mode, without gradients and as `evaluating`
-    has it. Whatever happens, modes and torch's random state are put back before anything is yielded
-    or raised. The loader and `run` draw from random numbers of their own, as a plain loop would.
+    `run` finds the model (`unwrapped`) without gradients and as `unfused_evaluation` has it.
+    Whatever happens, modes and torch's random state are put back before anything is yielded or
+    raised. The loader and `run` draw from random numbers of their own, as a plain loop would.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def _visit(
             if raw is end:
                 break
             batch = prepared(raw, number, axis)
-            with evaluating(model, grad=grad):
+            with unfused_evaluation(model, grad=grad):
                 if number == 0 and batch.axis == 0:
                     with OwnRandomness(device)():
                         axis = input_axis(model, batch, lambda b: b.call(model))

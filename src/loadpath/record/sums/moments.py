@@ -19,6 +19,7 @@ from loadpath.record.sums.sketch import Sketch
 from loadpath.record.sums.streamed import Streamed
 
 Block = Literal["S", "A", "dA"]
+"""Names of the blocks of columns whose products `Moments` keeps."""
 
 
 class Rows(NamedTuple):
