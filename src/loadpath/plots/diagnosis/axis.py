@@ -1,5 +1,7 @@
 """The axis that has the layers of a model by their names, and the marks over it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -85,6 +87,27 @@ def draw_marks(
         at[known], values[known], yerr=bar_lengths(ds, name)[:, known], color=colour, label=label,
         marker=marker, ls="-" if joined else "none", lw=1.2, elinewidth=1.2, capsize=0,
     )  # fmt: skip
+
+
+def draw_columns(
+    ax: Axes,
+    ds: xr.Dataset,
+    shown: Sequence[tuple[str, str, str, str]],
+    ylabel: str,
+    *,
+    joined: bool = True,
+    apart: float = 0.0,
+) -> None:
+    """Draw variables of `ds` over its layers: name, colour, label and marker of each.
+
+    One that `ds` lacks keeps its place in a row of marks `apart`, and is not drawn.
+    """
+    middle = (len(shown) - 1) / 2
+    for i, (name, colour, label, marker) in enumerate(shown):
+        if name in ds:
+            aside = apart * (i - middle)
+            draw_marks(ax, ds, name, colour, label, marker, joined=joined, aside=aside)
+    layer_axis(ax, ds, ylabel)
 
 
 def bar_lengths(ds: xr.Dataset, name: str) -> np.ndarray:

@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from loadpath.measures.separation import SeparationKind, check_kind
-from loadpath.plots.diagnosis.axis import draw_marks, layer_axis
+from loadpath.plots.diagnosis.axis import draw_columns, draw_marks, layer_axis
 from loadpath.plots.style import (
     BLACK,
     BLUE,
@@ -99,16 +99,13 @@ def layer_steps_taken(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     """
     need(ds, "relative_step", "turn", "effective_depth")
     ax = axes_or_new(ax)
-    for i, (name, colour, label, marker) in enumerate(
-        (
-            ("relative_step", BLUE, "relative step", "o"),
-            ("turn", ORANGE, "turn, radians", "^"),
-            ("effective_depth", GREEN, "effective depth", "s"),
-        )
-    ):
-        draw_marks(ax, ds, name, colour, label, marker, aside=0.16 * (i - 1))
+    shown = [
+        ("relative_step", BLUE, "relative step", "o"),
+        ("turn", ORANGE, "turn, radians", "^"),
+        ("effective_depth", GREEN, "effective depth", "s"),
+    ]
+    draw_columns(ax, ds, shown, "size of the step to the layer", joined=False, apart=0.16)
     ax.axhline(0, color=GREY, lw=0.8)
-    layer_axis(ax, ds, "size of the step to the layer")
     legend_above(ax, 3)
     return ax
 
@@ -136,10 +133,7 @@ def layer_dimensions(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
         ("intrinsic_dimension", GREEN, "intrinsic dimension (TwoNN)", "s"),
         ("stable_rank_nuclear", SKY, "stable rank, with the mean", "v"),
     ]
-    for i, (name, colour, label, marker) in enumerate(shown):
-        if name in ds:
-            draw_marks(ax, ds, name, colour, label, marker, joined=True, aside=0.1 * (i - 1.5))
-    layer_axis(ax, ds, "dimension")
+    draw_columns(ax, ds, shown, "dimension", apart=0.1)
     dimension_scale(ax)
     legend_above(ax)
     return ax
@@ -168,9 +162,11 @@ def layer_energies(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     """
     need(ds, "cost_of_identity", "kinetic_energy")
     ax = axes_or_new(ax)
-    draw_marks(ax, ds, "cost_of_identity", BLUE, "cost of identity", "o", joined=True)
-    draw_marks(ax, ds, "kinetic_energy", ORANGE, "kinetic energy", "^", joined=True)
-    layer_axis(ax, ds, "energy")
+    shown = [
+        ("cost_of_identity", BLUE, "cost of identity", "o"),
+        ("kinetic_energy", ORANGE, "kinetic energy", "^"),
+    ]
+    draw_columns(ax, ds, shown, "energy")
     dimension_scale(ax)
     legend_above(ax)
     return ax
@@ -199,9 +195,11 @@ def layer_alignment(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     """
     need(ds, "cka_next", "cka_first")
     ax = axes_or_new(ax)
-    draw_marks(ax, ds, "cka_next", BLUE, "CKA with the next layer", "o", joined=True)
-    draw_marks(ax, ds, "cka_first", ORANGE, "CKA with the first layer", "^", joined=True)
-    layer_axis(ax, ds, "debiased linear CKA")
+    shown = [
+        ("cka_next", BLUE, "CKA with the next layer", "o"),
+        ("cka_first", ORANGE, "CKA with the first layer", "^"),
+    ]
+    draw_columns(ax, ds, shown, "debiased linear CKA")
     ax.set_ylim(min(0, ax.get_ylim()[0]), 1.03)
     legend_above(ax)
     return ax
@@ -230,11 +228,13 @@ def layer_probes(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     """
     need(ds, "probe_ridge", "probe_logistic")
     ax = axes_or_new(ax)
-    draw_marks(ax, ds, "probe_logistic", BLUE, "logistic probe", "o", joined=True, aside=-0.06)
-    draw_marks(ax, ds, "probe_ridge", ORANGE, "ridge probe", "^", joined=True, aside=0.06)
+    shown = [
+        ("probe_logistic", BLUE, "logistic probe", "o"),
+        ("probe_ridge", ORANGE, "ridge probe", "^"),
+    ]
+    draw_columns(ax, ds, shown, "accuracy on held-out samples", apart=0.12)
     if "accuracy" in ds:
         ax.axhline(float(ds["accuracy"]), color=BLACK, lw=0.9, ls="--", label="the model itself")
-    layer_axis(ax, ds, "accuracy on held-out samples")
     legend_above(ax, 3)
     return ax
 
@@ -269,10 +269,8 @@ def layer_collapse(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
         ("nc3", RED, "NC3, classifier", "D"),
         ("nc4", SKY, "NC4, decisions", "v"),
     ]
-    for name, colour, label, marker in shown:
-        if name in ds and np.isfinite(ds[name]).any():
-            draw_marks(ax, ds, name, colour, label, marker, joined=True)
-    layer_axis(ax, ds, "distance from collapse")
+    measured = [each for each in shown if each[0] in ds and np.isfinite(ds[each[0]]).any()]
+    draw_columns(ax, ds, measured, "distance from collapse")
     ax.set_yscale("log", nonpositive="mask")
     legend_above(ax, 3)
     return ax
