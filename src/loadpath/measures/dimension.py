@@ -17,7 +17,8 @@ from scipy import special
 from torch import Tensor
 
 from loadpath.checks import as_rows, check_level
-from loadpath.statistics import Estimate, unknown
+from loadpath.measures.separation import SEEN, noise_floor
+from loadpath.statistics import Estimate, near_rounding, unknown
 from loadpath.threads import torch_threads
 
 DISCARDED = 0.1
@@ -108,7 +109,8 @@ def two_nn(
         The dimension. Copies of a sample are left out but for one, so that no distance is zero; `n`
         counts what is left. The status is "constant features" where all samples are copies of one,
         and "not enough samples" with fewer than 50 distinct ones, or where neighbours are all
-        equally far, as on a lattice.
+        equally far, as on a lattice. It says "near rounding" where rounding of the type of `X` may
+        make more than 1 % of a typical squared distance.
 
     Raises
     ------
@@ -181,7 +183,11 @@ def two_nn(
         float(special.gammaincinv(shape, q)) / shape * d * k / (k - 1)
         for q in ((1 - level) / 2, (1 + level) / 2)
     )
-    return Estimate(d, low, high, n, "estimated")
+    found = Estimate(d, low, high, n, "estimated")
+    epsilon = torch.finfo(X.dtype).eps if X.is_floating_point() else 0.0
+    # Both ends of a distance round; a tenth of a typical one is 1 % of its square.
+    rounds = noise_floor(epsilon, math.sqrt(2 * float(rows.square().sum()) / n))
+    return near_rounding(found) if rounds**2 > SEEN * float(first.median()) ** 2 else found
 
 
 def two_nn_by_scale(

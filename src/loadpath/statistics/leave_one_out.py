@@ -141,9 +141,12 @@ def jackknife_from_values(
     if len(sizes) < 2 or not np.isfinite(without).all():
         return alone(theta, n)
     G, h = len(sizes), n / sizes
-    corrected = G * theta - ((1 - sizes / n) * without).sum()
-    pseudo = h * theta - (h - 1) * without
-    deviation = math.sqrt(((pseudo - corrected) ** 2 / (h - 1)).mean())
+    with np.errstate(over="ignore"):
+        corrected = G * theta - ((1 - sizes / n) * without).sum()
+        pseudo = h * theta - (h - 1) * without
+        deviation = math.sqrt(((pseudo - corrected) ** 2 / (h - 1)).mean())
+    if not math.isfinite(deviation):  # numbers too large to be squared
+        return alone(theta, n)
     value = float(corrected) if correct_bias else theta
     reach = float(special.stdtrit(G - 1, (1 + level) / 2)) * deviation
     return Estimate(value, value - reach, value + reach, n, "estimated")

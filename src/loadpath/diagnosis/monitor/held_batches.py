@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from loadpath.checks import check_count
+from loadpath.diagnosis.labels import LabelReader
 from loadpath.diagnosis.monitor.snapshot import Snapshot, measure_snapshot
 from loadpath.measures import LEAST
 from loadpath.measures.separation import SeparationKind, check_kind
@@ -220,16 +221,18 @@ def batches_in(given: Any, model: nn.Module) -> Iterable[Any]:
 def _classes(labels: list[Tensor | None], samples: int) -> Tensor | None:
     """Return classes 0, 1, ... of the samples by their labels.
 
-    A sample that is alone in its class, or has a negative label, is of class -1. There are no
-    classes at all, None, if labels are missing, are no whole numbers, are not one a sample, or
-    leave fewer than 2 classes.
+    A sample that is alone in its class, or has no label (-100), is of class -1. There are no
+    classes at all, None, if labels are missing or no classes by `loadpath.diagnosis.labels`, or
+    leave fewer than 2 of them.
     """
-    given = [part for part in labels if part is not None]
-    if len(given) < len(labels) or any(
-        part.numel() != len(part) or part.is_floating_point() or part.is_complex() for part in given
-    ):
+    reader = LabelReader()
+    try:
+        found = [reader.read(part, number).values for number, part in enumerate(labels)]
+    except ValueError:  # batches of several kinds
         return None
-    every = torch.cat([part.reshape(-1).long() for part in given])[:samples]
+    if reader.kind != "classes":
+        return None
+    every = torch.cat([part for part in found if part is not None])[:samples]
     names, numbers, counts = every.unique(return_inverse=True, return_counts=True)
     several = (counts >= 2) & (names >= 0)
     if int(several.sum()) < 2:
@@ -253,9 +256,13 @@ class _NotingReduction(Reduction):
         count: int,
         mask: Tensor | None = None,
         one_axis: bool = False,
+        axis: int | None = None,
+        words: str = "",
     ) -> Reduced:
         """Reduce an output as `Reduction` does, with finite rows."""
-        reduced = super().__call__(name, output, count=count, mask=mask, one_axis=one_axis)
+        reduced = super().__call__(
+            name, output, count=count, mask=mask, one_axis=one_axis, axis=axis, words=words
+        )
         finite = reduced.rows.isfinite()
         if bool(finite.all()):
             return reduced

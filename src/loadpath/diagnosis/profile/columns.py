@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import Literal
 
 from loadpath import measures as geometry
 from loadpath.diagnosis.profile import numbers
 from loadpath.diagnosis.profile.entries import (
+    FAILURES,
     FEW,
+    NEAR_ROUNDING,
     NO_STEP,
+    TOO_LARGE,
     ColumnEntry,
     entry_of_estimate,
     entry_without_interval,
+    failed_entry,
     missing_entry,
+    noted_entry,
 )
 from loadpath.diagnosis.profile.intervals import GroupedNumbers, leave_one_sum_out, narrowed_entry
 from loadpath.diagnosis.profile.layer_sums import LayerSums, PassSums, common_rows
 from loadpath.diagnosis.profile.numbers import ENERGIES
 from loadpath.diagnosis.profile.options import Options
 from loadpath.measures import LEAST, SAMPLES_PER_RANK
+from loadpath.measures.separation import SEEN, noise_floor
 from loadpath.statistics import groups_of
 from loadpath.threads import side_by_side
 
@@ -33,22 +39,58 @@ eleven decompositions of the kept samples, which are seconds at this width and m
 
 
 def entry_with_interval(
-    sums: PassSums, options: Options, value: float, kept: GroupedNumbers | None, name: str
+    n: int, options: Options, value: float, kept: GroupedNumbers | None, name: str
 ) -> ColumnEntry:
-    """Return a number of all samples, with an interval if the kept samples give one."""
+    """Return a number of all n samples, with an interval if the kept samples give one."""
     if kept is None:
         return entry_without_interval(value)
-    return narrowed_entry(value, kept.values(name), kept.sizes, n=sums.count, level=options.level)
+    return narrowed_entry(value, kept.values(name), kept.sizes, n=n, level=options.level)
+
+
+def every_layer(
+    measure: Callable[[LayerSums], Sequence[ColumnEntry]], n: int, layers: Iterable[LayerSums]
+) -> list[Sequence[ColumnEntry]]:
+    """Return n entries of each layer, side by side; a layer that fails does not lose the others.
+
+    Parameters
+    ----------
+    measure : callable
+        A function of a layer.
+    n : int
+        How many entries it returns.
+    layers : iterable of LayerSums
+        The layers.
+
+    Returns
+    -------
+    list of sequence of ColumnEntry
+        Where `measure` fails, or numbers are too large to be squared twice, entries without a
+        number, with the reason.
+    """
+
+    def attempt(layer: LayerSums) -> Sequence[ColumnEntry]:
+        if layer.beyond:
+            return [TOO_LARGE] * n
+        try:
+            return measure(layer)
+        except FAILURES as error:
+            return [failed_entry(error)] * n
+
+    return side_by_side(attempt, layers)
 
 
 def energies(sums: PassSums, options: Options) -> Columns:
     """Measure cost of identity, stable ranks and kinetic energy, by the mechanics of [LR]."""
     layers = list(sums.layers)
-    following = [*layers[1:], None]
-    found = side_by_side(
-        lambda pair: _energy_entries(sums, options, *pair), zip(layers, following, strict=True)
-    )
-    columns = {name: [entries[name] for entries in found] for name in (*ENERGIES, "gamma")}
+    following = dict(zip(layers, [*layers[1:], None], strict=True))
+    names = (*ENERGIES, "gamma")
+
+    def measure(layer: LayerSums) -> Sequence[ColumnEntry]:
+        entries = _energy_entries(sums, options, layer.name, following[layer.name])
+        return [entries[name] for name in names]
+
+    found = every_layer(measure, len(names), sums.layers.values())
+    columns = dict(zip(names, map(list, zip(*found, strict=True)), strict=True))
     # A step belongs to the layer that it leads to.
     columns["kinetic_energy"] = [NO_STEP, *columns["kinetic_energy"][:-1]]
     return columns
@@ -61,8 +103,12 @@ def _energy_entries(
     layer, node = sums.layers[name], sums.mesh.nodes[name]
     assert layer.moments is not None
     stepped = following if layer.moments.velocity else None
+    too_far = stepped is not None and sums.layers[stepped].beyond
+    if too_far:
+        stepped = None
     step = sums.mesh.steps[stepped] if stepped else None
-    found = numbers.energies(*layer.moments.rows(), step, options.gamma0)
+    S, A, dA = layer.moments.rows()
+    found = numbers.energies(S, A, None if step is None else dA, step, options.gamma0)
     kept = None
     if layer.width <= WIDEST_WITH_INTERVAL:
         samples = common_rows([layer, *([sums.layers[stepped]] if stepped else [])])
@@ -77,32 +123,41 @@ def _energy_entries(
     entries = {
         measured: FEW
         if few
-        else entry_with_interval(sums, options, found[measured], kept, measured)
+        else entry_with_interval(sums.count, options, found[measured], kept, measured)
         for measured in ENERGIES
     }
     if step is None:
-        entries["kinetic_energy"] = FEW if few else NO_STEP
+        entries["kinetic_energy"] = FEW if few else TOO_LARGE if too_far else NO_STEP
     return {**entries, "gamma": entry_without_interval(found["gamma"])}
 
 
 def steps(sums: PassSums, options: Options) -> Columns:
     """Measure relative step, turn and effective depth."""
-    columns: Columns = {"relative_step": [], "turn": [], "effective_depth": []}
-    for name, layer in sums.layers.items():
+    before = dict(zip(list(sums.layers)[1:], sums.layers, strict=False))
+
+    def measure(layer: LayerSums) -> Sequence[ColumnEntry]:
+        if layer.name in before and sums.layers[before[layer.name]].beyond:
+            return [TOO_LARGE] * 3
         if layer.step is None:
-            entries = [NO_STEP] * 3
-        else:
-            parts, decay, level = layer.step.parts, sums.mesh.steps[name].decay, options.level
-            entries = [
-                entry_of_estimate(geometry.relative_step(parts, level=level)),
-                entry_of_estimate(geometry.turn(parts, level=level)),
-                entry_of_estimate(geometry.effective_depth(parts, decay=decay, level=level))
-                if decay > 0
-                else missing_entry("the step turns the stream over"),
-            ]
-        for column, entry in zip(columns.values(), entries, strict=True):
-            column.append(entry)
-    return columns
+            return [NO_STEP] * 3
+        parts, level = layer.step.parts, options.level
+        decay = sums.mesh.steps[layer.name].decay
+        entries = [
+            entry_of_estimate(geometry.relative_step(parts, level=level)),
+            entry_of_estimate(geometry.turn(parts, level=level)),
+            entry_of_estimate(geometry.effective_depth(parts, decay=decay, level=level))
+            if decay > 0
+            else missing_entry("the step turns the stream over"),
+        ]
+        # Both ends round, by their size; a tenth of a distance is 1 % of its square.
+        rounds = 2**0.5 * noise_floor(layer.epsilon, 1.0)
+        if rounds**2 > SEEN * entries[0].value ** 2:
+            entries = [noted_entry(entry, NEAR_ROUNDING) for entry in entries]
+        return entries
+
+    found = every_layer(measure, 3, sums.layers.values())
+    names = ("relative_step", "turn", "effective_depth")
+    return dict(zip(names, map(list, zip(*found, strict=True)), strict=True))
 
 
 def ranks(sums: PassSums, options: Options) -> Columns:
@@ -115,51 +170,64 @@ def ranks(sums: PassSums, options: Options) -> Columns:
             entry_of_estimate(geometry.effective_rank(parts, level=options.level)),
         )
 
-    ratios, entropies = zip(*side_by_side(ranks_of_layer, sums.layers.values()), strict=True)
+    found = every_layer(ranks_of_layer, 2, sums.layers.values())
+    ratios, entropies = zip(*found, strict=True)
     return {"participation_ratio": list(ratios), "effective_rank": list(entropies)}
 
 
 def alignment(sums: PassSums, options: Options) -> Columns:
     """Measure debiased linear CKA with the next layer and with the first, of the kept samples."""
     layers = list(sums.layers.values())
+    after = dict(zip(sums.layers, layers[1:], strict=False))
 
     def cka_of_pair(pair: tuple[LayerSums, LayerSums]) -> ColumnEntry:
+        if pair[0].beyond or pair[1].beyond:
+            return TOO_LARGE
         X, Y = common_rows(pair)
         return entry_of_estimate(geometry.linear_cka(X, Y, seed=options.seed, level=options.level))
 
+    def cka_with_next(layer: LayerSums) -> Sequence[ColumnEntry]:
+        if layer.name not in after:
+            return [missing_entry("no layer follows")]
+        return [cka_of_pair((layer, after[layer.name]))]
+
+    def cka_with_first(layer: LayerSums) -> Sequence[ColumnEntry]:
+        return [cka_of_pair((layers[0], layer))]
+
     return {
-        "cka_next": [
-            *side_by_side(cka_of_pair, pairwise(layers)),
-            missing_entry("no layer follows"),
-        ],
-        "cka_first": side_by_side(cka_of_pair, [(layers[0], layer) for layer in layers]),
+        "cka_next": [entry for (entry,) in every_layer(cka_with_next, 1, layers)],
+        "cka_first": [entry for (entry,) in every_layer(cka_with_first, 1, layers)],
     }
 
 
 def dimension(sums: PassSums, options: Options) -> Columns:
     """Measure the intrinsic dimension of the kept samples by TwoNN."""
 
-    def dimension_of_layer(layer: LayerSums) -> ColumnEntry:
-        return entry_of_estimate(geometry.two_nn(layer.kept.rows(), level=options.level))
+    def dimension_of_layer(layer: LayerSums) -> Sequence[ColumnEntry]:
+        return [entry_of_estimate(geometry.two_nn(layer.kept.rows(), level=options.level))]
 
-    return {"intrinsic_dimension": side_by_side(dimension_of_layer, sums.layers.values())}
+    found = every_layer(dimension_of_layer, 1, sums.layers.values())
+    return {"intrinsic_dimension": [entry for (entry,) in found]}
 
 
 def probes(sums: PassSums, options: Options) -> Columns:
     """Measure the accuracy of ridge and logistic probes on samples held out from the kept ones."""
-    assert sums.answers is not None
-    answers = sums.answers.rows()
 
-    def accuracy(asked: tuple[LayerSums, Literal["ridge", "logistic"]]) -> ColumnEntry:
-        layer, kind = asked
-        rows = layer.kept.rows()
+    def accuracy(kind: Literal["ridge", "logistic"], layer: LayerSums) -> Sequence[ColumnEntry]:
+        rows, labels, _ = sums.labelled_samples(layer)
+        if len(rows) == 0:
+            return [FEW]
+        # By their place: class numbers may be larger than the number of kept samples.
+        classes = labels.unique(return_inverse=True)[1]
         probe = geometry.class_probe(
-            rows, answers[: len(rows)], kind=kind, seed=options.seed, level=options.level
+            rows, classes, kind=kind, seed=options.seed, level=options.level
         )
-        return entry_of_estimate(probe.accuracy)
+        return [entry_of_estimate(probe.accuracy)]
 
-    layers = sums.layers.values()
+    kinds: tuple[Literal["ridge", "logistic"], ...] = ("ridge", "logistic")
     return {
-        "probe_ridge": side_by_side(accuracy, [(layer, "ridge") for layer in layers]),
-        "probe_logistic": side_by_side(accuracy, [(layer, "logistic") for layer in layers]),
+        f"probe_{kind}": [
+            entry for (entry,) in every_layer(partial(accuracy, kind), 1, sums.layers.values())
+        ]
+        for kind in kinds
     }

@@ -49,6 +49,19 @@ def noted_entry(entry: ColumnEntry, *notes: str) -> ColumnEntry:
     return replace(entry, status=", ".join([entry.status, *new]))
 
 
+def failed_entry(error: Exception) -> ColumnEntry:
+    """Return the entry of a layer whose measure failed, with what the error says."""
+    words = str(error).strip().split("\n")[0] or type(error).__name__
+    return missing_entry(f"{FAILED}: {words}")
+
+
+FAILURES = (ValueError, RuntimeError, ArithmeticError)
+"""What a measure raises where numbers are too much for it; anything else is a mistake of ours."""
+FAILED = "failed"
+"""How the status of a measure begins that raised an error."""
+BEYOND = 1e70
+"""Largest number whose fourth powers can be summed over samples and features in float64."""
+TOO_LARGE = missing_entry(f"numbers beyond {BEYOND:.0e}".replace("+", ""))
 NEAR_ROUNDING = "near rounding"
 """Note on a number of which rounding of the features may make more than 1 %."""
 LEFT_OUT = "rounding left out"

@@ -36,8 +36,11 @@ def leave_one_out(
 ) -> GroupedNumbers:
     """Return `measure(*rows)` of all samples, and with each group's samples left out."""
     present, sizes = groups.unique(return_counts=True)
+    whole = measure(*rows)
+    if len(present) < 2:  # nothing is left without the only group
+        return GroupedNumbers(whole, [whole], sizes.numpy())
     without = [measure(*(part[groups != g] for part in rows)) for g in present]
-    return GroupedNumbers(measure(*rows), without, sizes.numpy())
+    return GroupedNumbers(whole, without, sizes.numpy())
 
 
 def leave_one_sum_out(
@@ -49,6 +52,9 @@ def leave_one_sum_out(
     """Return what `leave_one_out` does, of a measure of `sums(*rows)` that add up over samples."""
     whole = sums(*rows)
     present, sizes = groups.unique(return_counts=True)
+    if len(present) < 2:
+        numbers = measure(*whole)
+        return GroupedNumbers(numbers, [numbers], sizes.numpy())
     without = []
     for g in present:
         own = sums(*(part[groups == g] for part in rows))

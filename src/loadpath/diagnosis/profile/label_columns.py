@@ -17,18 +17,21 @@ from loadpath.diagnosis.profile.columns import (
     WIDEST_WITH_INTERVAL,
     Columns,
     entry_with_interval,
+    every_layer,
 )
 from loadpath.diagnosis.profile.entries import (
+    FAILURES,
     FEW,
     LEFT_OUT,
     NEAR_ROUNDING,
+    TOO_LARGE,
     ColumnEntry,
     entry_without_interval,
+    failed_entry,
     missing_entry,
     noted_entry,
 )
 from loadpath.diagnosis.profile.intervals import GroupedNumbers, leave_one_out, narrowed_entry
-from loadpath.diagnosis.profile.labels import present_classes
 from loadpath.diagnosis.profile.layer_sums import LayerSums, PassSums
 from loadpath.diagnosis.profile.numbers import COLLAPSE, log_separation_name
 from loadpath.diagnosis.profile.options import Options
@@ -53,6 +56,8 @@ NOISE_SHARE = 0.25
 HEAD_ERROR = 1e-3
 """Largest error, relative to the size of the outputs, at which a classifier is taken to make them
 from a layer: float32 and an average in another order stay far below."""
+IF_SCORES = "only if outputs are class scores"
+"""Note on NC3 and NC4 where outputs are not taken for class scores."""
 OTHER_RANK = missing_entry("fewer directions between classes before")
 NOT_READ = missing_entry("no Linear makes the outputs from this layer")
 
@@ -65,10 +70,12 @@ class _Measured:
     """Numbers of all samples."""
     scatter: Scatter | None
     """Scatter within and between; None where there are too few samples."""
-    moments: ClassMoments | TargetMoments
-    """What the scatter comes from."""
+    moments: ClassMoments | TargetMoments | None
+    """What the scatter comes from; None where it failed."""
     kept: GroupedNumbers | None
     """Numbers of the kept samples, where there are to be intervals."""
+    why: str = FEW.status
+    """Why there is no scatter, where there is none."""
 
 
 def separation(sums: PassSums, options: Options) -> Columns:
@@ -78,19 +85,23 @@ def separation(sums: PassSums, options: Options) -> Columns:
     column of one entry. Fuzziness and inverse are sums over the directions between class means;
     their curves start at the first layer from which on all layers have as many directions.
     """
-    measured = side_by_side(partial(_measure, sums), sums.layers.values())
+    measured = side_by_side(partial(_attempt, sums), sums.layers.values())
     columns: Columns = {}
     for kind in KINDS:
         name = log_separation_name(kind)
         column = columns[name] = []
         for layer in measured:
-            why = _why_unclear(layer, kind, sums.count)
-            entry = entry_with_interval(sums, options, layer.values[name], layer.kept, name)
+            why = _why_unclear(layer, kind, sums.labelled)
+            entry = entry_with_interval(
+                sums.labelled, options, layer.values[name], layer.kept, name
+            )
             column.append(missing_entry(why) if why else noted_entry(entry, *_notes(layer, kind)))
         first = 0 if kind == "trace_ratio" else _first_comparable(measured)
         columns |= _curve_columns(sums, options, kind, column, measured, first)
     columns["between_rank"] = [
-        entry_without_interval(layer.scatter.between_rank) if layer.scatter else FEW
+        entry_without_interval(layer.scatter.between_rank)
+        if layer.scatter
+        else missing_entry(layer.why)
         for layer in measured
     ]
     if sums.labels == "classes":
@@ -104,9 +115,14 @@ def classifier(sums: PassSums, options: Options, model: nn.Module) -> Columns:
 
     def entries_of_layer(layer: LayerSums) -> tuple[ColumnEntry, ColumnEntry]:
         head = None if sums.outputs is None else classifier_of(model, layer, sums.outputs.rows())
-        return (NOT_READ, NOT_READ) if head is None else _self_duality(sums, options, layer, head)
+        if head is None:
+            return NOT_READ, NOT_READ
+        third, fourth = _self_duality(sums, options, layer, head)
+        doubted = sums.scores is not None and sums.scores.doubt
+        notes = [IF_SCORES] if doubted else []
+        return noted_entry(third, *notes), noted_entry(fourth, *notes)
 
-    third, fourth = zip(*side_by_side(entries_of_layer, sums.layers.values()), strict=True)
+    third, fourth = zip(*every_layer(entries_of_layer, 2, sums.layers.values()), strict=True)
     return {"nc3": list(third), "nc4": list(fourth)}
 
 
@@ -147,33 +163,45 @@ def _self_duality(
 ) -> tuple[ColumnEntry, ColumnEntry]:
     """Return NC3 and NC4 of a layer and its classifier, on the classes that were seen."""
     assert layer.labelled is not None and sums.answers is not None
-    given, moments = layer.labelled.moments, layer.labelled.without_empty_classes()
-    assert isinstance(given, ClassMoments) and isinstance(moments, ClassMoments)
-    classes = present_classes(given)
-    if int(moments.counts.min()) < 2 or head.out_features <= classes[-1]:
+    moments = layer.labelled.without_empty_classes()
+    assert isinstance(moments, ClassMoments)
+    places = layer.labelled.classes
+    classes = list(places)
+    if int(moments.counts.min()) < 2 or head.out_features <= max(classes):
         return FEW, FEW
     weight = head.weight.detach().cpu()[classes]
     bias = None if head.bias is None else head.bias.detach().cpu()[classes]
-    rows = layer.kept.rows()
-    labels = sums.answers.rows()[: len(rows)]
+    rows, labels, indices = sums.labelled_samples(layer)
+    labels = torch.tensor([places[name] for name in labels.tolist()], dtype=torch.int64)
 
     def nc3_of_samples(H: Tensor, y: Tensor) -> numbers.Numbers:
         some = ClassMoments(H.shape[1], len(classes))
-        some.update(H, torch.searchsorted(torch.tensor(classes), y))
+        some.update(H, y)
         try:
             return {"nc3": nc3(some, weight)}
         except ValueError:  # a class of fewer than 2 samples
             return {"nc3": math.nan}
 
     try:
-        kept = leave_one_out([rows, labels], groups_of(layer.kept.indices()), nc3_of_samples)
-        third = entry_with_interval(sums, options, nc3(moments, weight), kept, "nc3")
+        kept = leave_one_out([rows, labels], groups_of(indices), nc3_of_samples)
+        third = entry_with_interval(sums.labelled, options, nc3(moments, weight), kept, "nc3")
         differ = nc4(moments, rows, weight, bias)
     except ValueError:  # class means that agree, or a classifier that is 0
         return FEW, FEW
     # NC4 is a share of samples: Wilson's interval, for a jackknife of a share near 0 is too short.
     low, high = wilson(round(differ * len(rows)), len(rows), level=options.level)
     return third, ColumnEntry(differ, low, high, "estimated")
+
+
+def _attempt(sums: PassSums, layer: LayerSums) -> _Measured:
+    """Return the separation of one layer, or the reason why there is none."""
+    nothing = partial(_Measured, numbers.no_separations(), None, None, None)
+    if layer.beyond:
+        return nothing(TOO_LARGE.status)
+    try:
+        return _measure(sums, layer)
+    except FAILURES as error:
+        return nothing(failed_entry(error).status)
 
 
 def _measure(sums: PassSums, layer: LayerSums) -> _Measured:
@@ -183,18 +211,18 @@ def _measure(sums: PassSums, layer: LayerSums) -> _Measured:
     values, scatter = numbers.separations(moments)
     kept = None
     if layer.width <= WIDEST_WITH_INTERVAL:
-        rows = layer.kept.rows()
-        labels = sums.answers.rows()[: len(rows)]
-        groups = groups_of(layer.kept.indices())
-        kept = leave_one_out([rows, labels], groups, numbers.separations_of_samples)
+        rows, labels, indices = sums.labelled_samples(layer)
+        if len(rows):
+            groups = groups_of(indices)
+            kept = leave_one_out([rows, labels], groups, numbers.separations_of_samples)
     return _Measured(values, scatter, moments, kept)
 
 
 def _why_unclear(layer: _Measured, kind: SeparationKind, n: int) -> str | None:
     """Return why there is no log separation of a layer; None if there is one."""
     scatter = layer.scatter
-    if scatter is None:
-        return FEW.status
+    if scatter is None or layer.moments is None:
+        return layer.why
     if scatter.status in ("collapsed", "not separated"):
         return scatter.status
     # Means of n_k samples differ by chance: the scatter between them holds (K - 1) / n of the
@@ -209,20 +237,21 @@ def _why_unclear(layer: _Measured, kind: SeparationKind, n: int) -> str | None:
 
 def _collapse_entry(sums: PassSums, options: Options, layer: _Measured, name: str) -> ColumnEntry:
     """Return one number of neural collapse."""
-    value, why = layer.values[name], _why_unclear(layer, "fuzziness", sums.count)
-    if why in (FEW.status, "not separated"):
+    value, why = layer.values[name], _why_unclear(layer, "fuzziness", sums.labelled)
+    if why and why != "collapsed":
         return missing_entry(why)
     if why and name == "nc1":  # 0 is its limit, and all that is known of it
         return replace(entry_without_interval(value), status=why)
     if not math.isfinite(value):
         return missing_entry("a class mean is that of all samples")
-    entry = entry_with_interval(sums, options, value, layer.kept, name)
+    entry = entry_with_interval(sums.labelled, options, value, layer.kept, name)
     return noted_entry(entry, *_notes(layer, "fuzziness")) if name == "nc1" else entry
 
 
 def _notes(layer: _Measured, kind: SeparationKind) -> list[str]:
     """Return what is to be known of a log separation beside its number."""
-    scatter, notes = layer.scatter, []
+    notes: list[str] = []
+    scatter = layer.scatter
     if scatter is None:
         return notes
     if scatter.left_out(kind):
@@ -255,13 +284,16 @@ def _curve_columns(
     whole, without, sizes = _curves_of_kept([layer.kept for layer in measured], name)
     notes = [_notes(layer, kind) for layer in measured]
 
-    def entry_of_curve(value: float, measure: Callable[[Array], Array]) -> ColumnEntry:
+    def entry_of_curve(
+        value: float, measure: Callable[[Array], Array], points: list[ColumnEntry]
+    ) -> ColumnEntry:
         if math.isnan(value):
-            return FEW
+            why = next((point.status for point in points if math.isnan(point.value)), FEW.status)
+            return missing_entry(why)
         if sizes is None:
             return entry_without_interval(value)
         kept_values = (float(measure(sign * whole)), measure(sign * without))
-        return narrowed_entry(value, kept_values, sizes, n=sums.count, level=options.level)
+        return narrowed_entry(value, kept_values, sizes, n=sums.labelled, level=options.level)
 
     load = [missing_entry("no layer before"), *[OTHER_RANK] * first]
     for l in range(first + 1, len(D)):
@@ -269,14 +301,20 @@ def _curve_columns(
         def fall(curve: Array, l: int = l) -> Array:
             return np.asarray(curve[..., l - 1] - curve[..., l])
 
-        load.append(noted_entry(entry_of_curve(float(fall(D)), fall), *notes[l - 1], *notes[l]))
+        load.append(
+            noted_entry(
+                entry_of_curve(float(fall(D)), fall, column[l - 1 : l + 1]),
+                *notes[l - 1],
+                *notes[l],
+            )
+        )
 
     def bend(curve: Array) -> Array:
         return concavity(curve[..., first:])
 
     known = len(D) - first > 2 and np.isfinite(D[first:]).all()
     whole_bend = float(bend(D)) if known else math.nan
-    bent = noted_entry(entry_of_curve(whole_bend, bend), *sum(notes[first:], []))
+    bent = noted_entry(entry_of_curve(whole_bend, bend, column[first:]), *sum(notes[first:], []))
     return {f"load_{kind}": load[: len(D)], f"concavity_{kind}": [bent]}
 
 

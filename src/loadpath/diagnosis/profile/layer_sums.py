@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from loadpath.diagnosis.profile.labels import LabelKind, LabelMoments
+from loadpath.diagnosis.class_scores import ClassScores
+from loadpath.diagnosis.labels import IGNORED, LabelKind
+from loadpath.diagnosis.profile.entries import BEYOND
+from loadpath.diagnosis.profile.label_moments import LabelMoments
 from loadpath.diagnosis.profile.mesh import Mesh
 from loadpath.measures import StepSums
 from loadpath.record import WIDE, Moments, Recorded, Sketch
@@ -37,8 +40,12 @@ class Plan:
 class LayerSums:
     """What the pass keeps of one layer."""
 
+    name: str
+    """Its name."""
     width: int
     """Width of its rows."""
+    epsilon: float
+    """Relative rounding of the type of its rows."""
     kept: Reservoir
     """One row of each kept sample; the samples are the same in all layers."""
     moments: Moments | None
@@ -49,6 +56,8 @@ class LayerSums:
     """The projection that narrows wide features before their moments of classes are summed."""
     step: Grouped[StepSums] | None = None
     """Sums of the step from the layer before to this one, where shapes agree."""
+    beyond: bool = False
+    """Whether some of its numbers are so large that their fourth powers overflow."""
     rows: int = 0
     """How many rows were seen: more than samples where a sample has several."""
 
@@ -71,8 +80,10 @@ class PassSums:
     """Labels of the kept samples."""
     count: int = 0
     """How many samples were seen."""
-    right: int | None = None
-    """How many samples had the largest output at their class; None where there are no classes."""
+    labelled: int = 0
+    """How many of them have a label."""
+    scores: ClassScores | None = None
+    """Which outputs were the largest, by class; None where there are no classes or no outputs."""
 
     def update(self, recorded: Recorded, labels: Tensor | None, output: Tensor | None) -> None:
         """Add a batch: what its layers put out, its labels in one form, and the model's output."""
@@ -80,7 +91,7 @@ class PassSums:
         indices = torch.arange(recorded.first, recorded.first + recorded.count)
         for name in names:
             if name not in self.layers:
-                self.layers[name] = self._new_layer(recorded.features[name], labels)
+                self.layers[name] = self._new_layer(name, recorded.features[name], labels)
         ends: list[str | None] = [None]
         around = zip([*ends, *names[:-1]], names, [*names[1:], *ends], strict=True)
 
@@ -89,12 +100,17 @@ class PassSums:
             layer, rows, sample = self.layers[name], recorded.features[name], recorded.sample[name]
             layer.rows += len(rows)
             layer.kept.update(*_one_a_sample(rows, sample, indices, self.plan.seed))
+            if layer.beyond:
+                return
             if layer.labelled is not None and labels is not None:
                 narrow = rows if layer.sketch is None else layer.sketch(rows)
                 # A sketch is float64, and as coarse as what it is made of.
-                epsilon = torch.finfo(rows.dtype).eps
-                layer.labelled.update(narrow, labels[sample - recorded.first], epsilon)
-            if before is not None and _alike(recorded, before, name):
+                layer.labelled.update(narrow, labels[sample - recorded.first], layer.epsilon)
+            if (
+                before is not None
+                and _alike(recorded, before, name)
+                and not self.layers[before].beyond
+            ):
                 layer.step = layer.step or Grouped(StepSums)
                 layer.step.update(groups_of(sample), recorded.features[before], rows)
             if self.plan.energies:
@@ -104,12 +120,14 @@ class PassSums:
                     name, rows, None if after is None else recorded.features[after]
                 )
 
+        for name, layer in self.layers.items():
+            layer.beyond |= _is_beyond(recorded.features[name])
         # Layers of one width reach their factorization in the same batch, so all cores have work.
         side_by_side(update_layer, around)
         self._update_answers(indices, labels, output)
         self.count += recorded.count
 
-    def _new_layer(self, rows: Tensor, labels: Tensor | None) -> LayerSums:
+    def _new_layer(self, name: str, rows: Tensor, labels: Tensor | None) -> LayerSums:
         """Return the empty sums of a layer that is seen for the first time."""
         width = rows.shape[1]
         kept = max(1, min(self.plan.kept, ENTRIES // width))
@@ -118,7 +136,9 @@ class PassSums:
         if self.plan.separation and labels is not None:
             outputs = 1 if self.labels == "classes" else labels.shape[1]
             labelled = LabelMoments(min(width, WIDE), self.labels, outputs)
-        return LayerSums(width, Reservoir(kept, seed=self.plan.seed), None, labelled, sketch)
+        reservoir = Reservoir(kept, seed=self.plan.seed)
+        epsilon = torch.finfo(rows.dtype).eps
+        return LayerSums(name, width, epsilon, reservoir, None, labelled, sketch)
 
     def _update_moments(self, name: str, A: Tensor, after: Tensor | None) -> None:
         """Add the rows of a layer, and of the layer after it, to the moments for its energies."""
@@ -140,13 +160,45 @@ class PassSums:
         if labels is not None:
             self.answers = self.answers or Reservoir(self.plan.kept, seed=self.plan.seed)
             self.answers.update(indices, labels)
+            self.labelled += int((labels != IGNORED).sum()) if labels.ndim == 1 else len(labels)
         if output is None or output.ndim != 2 or len(output) != len(indices):
             return
         if output.shape[1] * self.plan.kept <= ENTRIES:
             self.outputs = self.outputs or Reservoir(self.plan.kept, seed=self.plan.seed)
             self.outputs.update(indices, output)
         if self.labels == "classes" and labels is not None and output.shape[1] > 1:
-            self.right = (self.right or 0) + int((output.argmax(1) == labels).sum())
+            self.scores = self.scores or ClassScores()
+            self.scores.update(output.argmax(1), labels, output.shape[1])
+
+    def labelled_samples(self, layer: LayerSums) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the kept samples of a layer that have a label.
+
+        Parameters
+        ----------
+        layer : LayerSums
+            One of the layers.
+
+        Returns
+        -------
+        rows : Tensor
+            (sample, width).
+        labels : Tensor
+            Their labels.
+        indices : Tensor
+            (sample,) where they stand in the data.
+        """
+        assert self.answers is not None
+        rows, indices = layer.kept.rows(), layer.kept.indices()
+        labels = self.answers.rows()[: len(rows)]
+        if labels.ndim > 1:
+            return rows, labels, indices
+        counted = labels != IGNORED
+        return rows[counted], labels[counted], indices[counted]
+
+
+def _is_beyond(rows: Tensor) -> bool:
+    """Whether rows have numbers that are too large to be squared twice."""
+    return rows.dtype == torch.float64 and float(rows.abs().max()) > BEYOND
 
 
 def _alike(recorded: Recorded, before: str, name: str) -> bool:

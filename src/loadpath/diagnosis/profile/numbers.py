@@ -123,7 +123,7 @@ def separations(moments: ClassMoments | TargetMoments) -> tuple[Numbers, Scatter
     scatter : Scatter or None
         The scatter that they come from; None where there are too few samples.
     """
-    numbers = dict.fromkeys((*map(log_separation_name, KINDS), *COLLAPSE), math.nan)
+    numbers = no_separations()
     try:
         scatter = moments.scatter()
     except ValueError:  # such as a class of fewer than 2 samples
@@ -140,6 +140,11 @@ def separations(moments: ClassMoments | TargetMoments) -> tuple[Numbers, Scatter
         numbers["nc2_equiangularity"] = simplex.equiangularity
         numbers["nc2_angle"] = simplex.angle
     return numbers, scatter
+
+
+def no_separations() -> Numbers:
+    """Return the numbers of `separations` where there are none: NaN throughout."""
+    return dict.fromkeys((*map(log_separation_name, KINDS), *COLLAPSE), math.nan)
 
 
 def separations_of_samples(H: Tensor, labels: Tensor) -> Numbers:

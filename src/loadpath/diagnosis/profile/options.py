@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from loadpath.checks import check_above_zero, check_count, check_level
-from loadpath.diagnosis.profile.labels import LabelKind
+from loadpath.diagnosis.labels import LabelKind
 from loadpath.record import ACTIVATIONS
 
 Measure = Literal[
     "separation", "collapse", "energies", "steps", "ranks", "alignment", "dimension", "probes"
 ]
+"""Names of what `diagnose` can measure."""
 MEASURES: tuple[Measure, ...] = get_args(Measure)
 """All measures that `diagnose` can be asked for."""
 CLASS_MEASURES: tuple[Measure, ...] = ("collapse", "probes")
@@ -74,7 +75,7 @@ def allowed_measures(
     without: set[Measure] = set()
     if labels != "classes":
         without |= set(CLASS_MEASURES)
-    if labels == "none":
+    if labels not in ("classes", "values"):
         without.add("separation")
     if measures is None:
         return tuple(name for name in MEASURES if name not in without)

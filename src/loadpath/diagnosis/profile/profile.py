@@ -12,17 +12,19 @@ import xarray as xr
 from torch import Tensor, nn
 
 from loadpath import results
+from loadpath.diagnosis.labels import NO_LABELS, LabelReader, read_labels
 from loadpath.diagnosis.profile import columns, label_columns
 from loadpath.diagnosis.profile.columns import Columns
-from loadpath.diagnosis.profile.labels import label_kind, labels_in_form
 from loadpath.diagnosis.profile.layer_sums import PassSums, Plan
 from loadpath.diagnosis.profile.mesh import mesh_of
 from loadpath.diagnosis.profile.options import (
+    MEASURES,
     Measure,
     Options,
     allowed_measures,
     check_options,
 )
+from loadpath.diagnosis.profile.samples import Waiting, copies_among, dead_shares
 from loadpath.diagnosis.profile.schema import dataset_of_columns
 from loadpath.record import (
     Layers,
@@ -97,8 +99,12 @@ def diagnose(
         Every measure over `layer` (and over `kind`, the convention of separation), with its ends
         `_low` and `_high`, NaN where there is no interval, and its `_status`: "estimated", "no
         interval", or why there is no number ("not enough samples", "constant features", ...); the
-        number is then NaN. `width`, `rows`, `kept` and `meaning` say what each layer is, and
-        `accuracy` how often the model is right. What belongs to a step (load, kinetic energy,
+        number is then NaN. Notes on a number follow its status after a comma: "rounding left out",
+        where directions are left out that rounding can make, "near rounding", where rounding of the
+        layer's type may make more than 1 % of it. A measure that fails has its status "failed: ..."
+        and does not lose the others. `width`, `rows`, `kept`, `dead` and `meaning` say what each
+        layer is, and `accuracy` how often the model is right, where its outputs are taken for class
+        scores. What belongs to a step (load, kinetic energy,
         relative step, turn, effective depth) stands at the layer that the step leads to.
 
     Raises
@@ -141,6 +147,8 @@ def diagnose(
     began = time.monotonic()
     sums: PassSums | None = None
     recorded: Recorded | None = None
+    reader = LabelReader()
+    waiting = Waiting()
     for recorded in stream(
         model,
         loader,
@@ -152,8 +160,9 @@ def diagnose(
         pass_labels=pass_labels,
     ):
         if sums is None:
-            kind, words = label_kind(recorded.labels)
-            chosen = allowed_measures(measures, kind, words)
+            first = read_labels(recorded.labels)
+            kind = first.kind
+            chosen = allowed_measures(measures, kind, first.words)
             plan = Plan(
                 kept=kept,
                 seed=seed,
@@ -162,15 +171,27 @@ def diagnose(
             )
             mesh = mesh_of(inner, list(recorded.features), activation=activation)
             sums = PassSums(plan, kind, mesh)
-        labels = labels_in_form(recorded.labels, sums.labels, recorded.number)
-        sums.update(recorded, labels, answer_tensor(recorded.output))
-    assert sums is not None and recorded is not None  # a loader that yields nothing has raised
+        labels = None
+        if kind == "classes" or plan.separation:
+            labels = reader.read(recorded.labels, recorded.number).values
+        for joined in waiting.add(recorded, labels, answer_tensor(recorded.output)):
+            sums.update(*joined)
+    assert sums is not None  # a loader that yields nothing has raised
+    for joined in waiting.rest():
+        sums.update(*joined)
+    assert recorded is not None
     passed = time.monotonic() - began
     ds = dataset_of_columns(_columns(sums, options, inner, chosen), list(sums.layers))
     ds = ds.assign(_layer_facts(sums, recorded))
     ds.attrs |= {
         **recorded.description.attrs(),
-        "labels": words,
+        "labels": reader.words if reader.words != NO_LABELS else first.words,
+        "n_labelled": sums.labelled,
+        "measures_left_out": ""
+        if measures
+        else ", ".join(name for name in MEASURES if name not in chosen),
+        "outputs": "" if sums.scores is None else sums.scores.doubt,
+        "n_copies": copies_among(sums),
         "mesh": sums.mesh.words,
         "seconds_of_pass": passed,
         "seconds_in_all": time.monotonic() - began,
@@ -246,15 +267,23 @@ def _layer_facts(sums: PassSums, recorded: Recorded) -> dict[str, xr.DataArray]:
             dims="layer",
             attrs={"long_name": "samples kept", "units": "1"},
         ),
+        "dead": xr.DataArray(
+            [dead_shares(layer) for layer in layers.values()],
+            dims="layer",
+            attrs={
+                "long_name": "share of features that are the same for every kept sample",
+                "units": "1",
+            },
+        ),
         "meaning": xr.DataArray(
             np.array([recorded.description.layers[name] for name in layers], dtype=object),
             dims="layer",
             attrs={"long_name": "what the rows of the layer are"},
         ),
     }
-    if sums.right is not None:
+    if sums.scores is not None and not sums.scores.doubt:
         about["accuracy"] = xr.DataArray(
-            sums.right / sums.count,
+            sums.scores.right / sums.scores.count,
             attrs={
                 "long_name": "share of samples of the class that has the largest output",
                 "units": "1",

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import xarray as xr
 
+from loadpath.diagnosis.profile.entries import FAILED, TOO_LARGE
 from loadpath.diagnosis.profile.schema import LABELS
 from loadpath.diagnosis.skipping import listed
 from loadpath.measures.separation import KINDS, SeparationKind
 
+ROUNDS = re.compile("near rounding|rounding left out")
+"""What a status says of a number that rounding matters to."""
 ABSENT_BY_NATURE = ("no layer before", "no layer follows", "no step of one shape leads here")
 """Statuses that more samples would not change: of layers at an end, or between shapes."""
+
+
+MANY_DEAD = 0.5
+"""Share of dead features from which a layer is named."""
 
 
 def summary(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness") -> tuple[str, ...]:
@@ -58,6 +66,8 @@ def _sentences(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
     how = f" ({ds.attrs['layers_selection']})" if "layers_selection" in ds.attrs else ""
     accuracy = f" The model is right on {float(ds['accuracy']):.1%}." if "accuracy" in ds else ""
     yield f"{layers} layers{how} were seen on {n:,} samples.{accuracy}"
+    yield from _sample_sentences(ds)
+    yield from _dead_sentences(ds)
     if "load" in ds:
         yield from _load_sentences(ds, kind)
     if "relative_step" in ds:
@@ -67,6 +77,58 @@ def _sentences(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
     if "probe_logistic" in ds:
         yield from _probe_sentences(ds)
     yield from _gap_sentences(ds)
+
+
+def _sample_sentences(ds: xr.Dataset) -> Iterator[str]:
+    """Say what is odd about samples, labels and outputs, and what was left out for it."""
+    n, labelled = int(ds.attrs["n_samples"]), int(ds.attrs.get("n_labelled", 0))
+    if 0 < labelled < n:
+        yield f"{n - labelled:,} of the samples have no label (-100), and count in no class."
+    if ds.attrs.get("outputs"):
+        yield (
+            f"The outputs are not taken for class scores, so that no accuracy is told: "
+            f"{ds.attrs['outputs']}."
+        )
+    left_out = str(ds.attrs.get("measures_left_out", "")).split(", ")
+    if left_out[0]:
+        are = "is" if len(left_out) == 1 else "are"
+        yield f"{_capital(listed(left_out))} {are} left out: {ds.attrs['labels']}."
+    copies = int(ds.attrs.get("n_copies", 0))
+    if copies:
+        copy, others = ("is a copy", "another") if copies == 1 else ("are copies", "others")
+        leak = (
+            ": probes are scored on copies of what they were fitted on, and look better than "
+            "they are"
+            if "probe_logistic" in ds
+            else ""
+        )
+        kept = int(ds["kept"][0])
+        yield f"Of the {kept:,} samples that were kept {copies:,} {copy} of {others}{leak}."
+
+
+def _dead_sentences(ds: xr.Dataset) -> Iterator[str]:
+    """Say which layers put out the same for every sample, and which have many such features."""
+    if "dead" not in ds:
+        return
+    names, dead = ds["layer"].values, ds["dead"].values
+    whole = [str(name) for name in names[dead == 1]]
+    if whole:
+        put, them = ("puts", "it") if len(whole) == 1 else ("put", "them")
+        yield (
+            f"{listed(whole)} {put} out the same for every sample: nothing of the input gets "
+            f"through {them}."
+        )
+    many = [
+        f"{name} ({share:.0%})"
+        for name, share in zip(names, dead, strict=True)
+        if MANY_DEAD <= share < 1
+    ]
+    if many:
+        yield f"Many features are the same for every sample in {listed(many)}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _load_sentences(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
@@ -190,11 +252,13 @@ def _probe_sentences(ds: xr.Dataset) -> Iterator[str]:
 def _gap_sentences(ds: xr.Dataset) -> Iterator[str]:
     """Say which measures are missing, except where more samples would not change that."""
     gaps: dict[str, list[str]] = {}
+    failed: dict[str, str] = {}
     for name in LABELS:
         if f"{name}_status" not in ds:
             continue
         status = ds[f"{name}_status"].values.ravel().tolist()
         odd = [word for word in status if word in ("not enough samples", "constant features")]
+        failed |= {word: name for word in status if word.startswith((FAILED, TOO_LARGE.status))}
         for word in dict.fromkeys(odd):
             count = f"{odd.count(word)} of {len(status)}"
             gaps.setdefault(word, []).append(f"{name.replace('_', ' ')} ({count})")
@@ -202,6 +266,19 @@ def _gap_sentences(ds: xr.Dataset) -> Iterator[str]:
         yield f"There are not enough samples for {listed(gaps['not enough samples'])}."
     if "constant features" in gaps:
         yield f"Features are constant, so there is no {listed(gaps['constant features'], 'or')}."
+    for word, name in failed.items():
+        yield f"{_capital(name.replace('_', ' '))} is not there for some layers: {word}."
+    noted = [
+        name.replace("_", " ")
+        for name in LABELS
+        if f"{name}_status" in ds
+        and any(ROUNDS.search(word) for word in ds[f"{name}_status"].values.ravel().tolist())
+    ]
+    if noted:
+        yield (
+            f"Rounding of the numbers matters to {listed(noted)} in some layers (see their "
+            "statuses)."
+        )
 
 
 def _extreme(ds: xr.Dataset, name: str, *, largest: bool) -> list[str]:

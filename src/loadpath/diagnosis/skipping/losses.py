@@ -9,8 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-IGNORED = -100
-"""Label of samples or tokens that do not count, as in the losses of torch and Hugging Face."""
+from loadpath.diagnosis.labels import IGNORED, Labels, check_targets
 
 
 class Losses(NamedTuple):
@@ -60,18 +59,18 @@ class Rule:
     """What the loss is, and over what it is a mean."""
     units: str
     """Units of the loss."""
-    fits: Callable[[Tensor, Tensor], bool]
+    fits: Callable[[Tensor, Labels], bool]
     """Whether an answer and labels have the shapes and types that the rule is for."""
     losses: Callable[[Tensor, Tensor, int], Losses]
-    """Losses from answer, labels and number of the batch; raises ValueError for labels that are no
-    class."""
+    """Losses from answer, labels in one form and number of the batch; raises ValueError for labels
+    that are no class, and for targets that are not finite."""
     predictions: Callable[[Tensor, Tensor], Predictions] | None = None
     """Predictions from answer and labels, where there are classes."""
 
 
 def _entropy_rule(
     words: str,
-    fits: Callable[[Tensor, Tensor], bool],
+    fits: Callable[[Tensor, Labels], bool],
     places: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
 ) -> Rule:
     """Return the rule of cross-entropy, for logits (sample, place, class) that `places` makes."""
@@ -104,29 +103,47 @@ def _entropies(logits: Tensor, labels: Tensor, batch: int) -> Losses:
 
 
 def _squares(answer: Tensor, labels: Tensor, batch: int) -> Losses:
+    check_targets(labels, batch)
     f, y = (t.cpu().double().reshape(len(t), -1) for t in (answer, labels))
     each = (f - y).square().mean(1)
     return Losses(each, torch.ones_like(each))
 
 
-def _is_whole(labels: Tensor) -> bool:
-    return not (labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool)
+def _soft_entropies(answer: Tensor, shares: Tensor, batch: int) -> Losses:
+    wide = answer.cpu() if answer.dtype == torch.float64 else answer.cpu().float()
+    each = -(shares.cpu().double() * wide.log_softmax(1).double()).sum(1)
+    return Losses(each, torch.ones_like(each))
 
 
-def _fit_classes(answer: Tensor, labels: Tensor) -> bool:
-    one = labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] == 1)
-    several = answer.ndim == 2 and answer.shape[1] > 1 and len(answer) == len(labels)
-    return one and several and _is_whole(labels) and answer.is_floating_point()
+def _soft_predictions(answer: Tensor, shares: Tensor) -> Predictions:
+    return Predictions(answer.argmax(1, keepdim=True), shares.argmax(1, keepdim=True))
 
 
-def _fit_tokens(answer: Tensor, labels: Tensor) -> bool:
-    alike = answer.ndim == 3 and answer.shape[2] > 1 and answer.shape[:2] == labels.shape
-    return alike and _is_whole(labels) and answer.is_floating_point()
+def _fit_classes(answer: Tensor, labels: Labels) -> bool:
+    y = labels.values
+    several = answer.ndim == 2 and answer.shape[1] > 1 and answer.is_floating_point()
+    one = y is not None and labels.kind in ("classes", "numbers")
+    return one and several and y is not None and len(answer) == len(y)
 
 
-def _fit_squares(answer: Tensor, labels: Tensor) -> bool:
-    real = answer.is_floating_point() and labels.is_floating_point()
-    return real and answer.ndim > 0 and _without_ones(answer.shape) == _without_ones(labels.shape)
+def _fit_tokens(answer: Tensor, labels: Labels) -> bool:
+    y = labels.values
+    if y is None or labels.kind not in ("classes", "numbers", "tokens"):
+        return False
+    shape = (len(y), 1) if y.ndim == 1 else y.shape  # one token a sample
+    return answer.ndim == 3 and answer.shape[2] > 1 and answer.shape[:2] == torch.Size(shape)
+
+
+def _fit_shares(answer: Tensor, labels: Labels) -> bool:
+    y = labels.values
+    real = answer.is_floating_point() and labels.shares
+    return real and y is not None and answer.shape == y.shape
+
+
+def _fit_squares(answer: Tensor, labels: Labels) -> bool:
+    y = labels.values
+    real = answer.is_floating_point() and labels.kind in ("values", "maps") and answer.ndim > 0
+    return real and y is not None and _without_ones(answer.shape) == _without_ones(y.shape)
 
 
 def _without_ones(shape: torch.Size) -> list[int]:
@@ -139,12 +156,21 @@ CLASSES = _entropy_rule(
     lambda answer, labels: (answer[:, None], labels.reshape(-1, 1)),
 )
 TOKENS = _entropy_rule(
-    "mean cross-entropy over the tokens that have a label", _fit_tokens, lambda a, y: (a, y)
+    "mean cross-entropy over the tokens that have a label",
+    _fit_tokens,
+    lambda answer, labels: (answer, labels.reshape(answer.shape[:2])),
 )
 NEXT_TOKENS = _entropy_rule(
     "mean cross-entropy of the next token, over those that have a label",
-    lambda answer, labels: _fit_tokens(answer, labels) and labels.shape[1] > 1,
+    lambda answer, labels: _fit_tokens(answer, labels) and answer.shape[1] > 1,
     lambda answer, labels: (answer[:, :-1], labels[:, 1:]),
+)
+SHARES = Rule(
+    "mean cross-entropy of shares of classes over samples",
+    "nats",
+    _fit_shares,
+    _soft_entropies,
+    _soft_predictions,
 )
 SQUARES = Rule(
     "mean squared error over samples and outputs",

@@ -11,10 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from loadpath.diagnosis.class_scores import ClassScores
+from loadpath.diagnosis.labels import IGNORED, read_labels
 from loadpath.diagnosis.skipping.losses import (
     CLASSES,
-    IGNORED,
     NEXT_TOKENS,
+    SHARES,
     SQUARES,
     TOKENS,
     Losses,
@@ -43,6 +45,26 @@ class Scoring:
     """Losses from what the model returned; None where there is no loss."""
     predictions: Callable[[Any, Batch], Predictions] | None
     """Predictions from what the model returned; None where there are no classes."""
+    scores: ClassScores | None = None
+    """Whether outputs are scores of classes, where that is not known from the loss."""
+    by_scores: bool = False
+    """Whether the loss too is for scores of classes."""
+
+    def note(self, output: Any, batch: Batch) -> None:
+        """Note the outputs of a batch with all layers in place, as far as they may be scores."""
+        answer, labels = answer_of(output), read_labels(batch.labels).values
+        if self.scores is None or answer is None or labels is None:
+            return
+        self.scores.update(answer.argmax(1).cpu(), labels, answer.shape[1])
+
+    def concluded(self) -> Scoring:
+        """Return what is left once all batches are seen: no scores, no loss or predictions."""
+        if self.scores is None or not self.scores.doubt:
+            return self
+        if not self.by_scores:
+            return dataclasses.replace(self, predictions=None)
+        words = f"none: outputs are not taken for class scores, as {self.scores.doubt}"
+        return Scoring(words, "1", None, None)
 
 
 def choose_scoring(loss: LossFunction | None, output: Any, batch: Batch) -> Scoring:
@@ -54,8 +76,10 @@ def choose_scoring(loss: LossFunction | None, output: Any, batch: Batch) -> Scor
     2. the model's own loss, where it returns one;
     3. cross-entropy, for logits (sample, class) with classes (sample,), or for logits (sample,
        token, class) with classes (sample, token), where the label -100 stands for none;
-    4. the mean squared error, for real labels of the output's shape;
-    5. no loss.
+    4. cross-entropy with shares of classes, for logits (sample, class) and real labels of that
+       shape that are not negative and sum to 1 for every sample;
+    5. the mean squared error, for real labels of the output's shape;
+    6. no loss.
 
     A model's own loss is one number for a batch. Where it equals, to 1e-4, just one of the losses
     above or the cross-entropy of each next token, that one takes its place, sample by sample.
@@ -87,11 +111,12 @@ def choose_scoring(loss: LossFunction | None, output: Any, batch: Batch) -> Scor
         return _scoring_by_own_loss(output, batch)
     if batch.labels is None:
         return Scoring("none: the loader has no labels", "1", None, None)
-    for rule in (CLASSES, TOKENS, SQUARES):
+    for rule in (CLASSES, TOKENS, SHARES, SQUARES):
         if _fits(rule, output, batch):
             if rule is TOKENS:
                 _refuse_inputs_as_labels(batch)
-            return _scoring_by_rule(rule)
+            scores = ClassScores() if rule is CLASSES else None
+            return dataclasses.replace(_scoring_by_rule(rule), scores=scores, by_scores=True)
     answer = answer_of(output)
     what = "no tensor" if answer is None else f"outputs {tuple(answer.shape)}"
     return Scoring(
@@ -129,21 +154,21 @@ def answer_of(output: Any) -> Tensor | None:
 def _fits(rule: Rule, output: Any, batch: Batch) -> bool:
     """Whether a rule is for what the model returned and the labels of the batch."""
     answer = answer_of(output)
-    return answer is not None and batch.labels is not None and rule.fits(answer, batch.labels)
+    return answer is not None and rule.fits(answer, read_labels(batch.labels))
 
 
 def _scoring_by_rule(rule: Rule) -> Scoring:
     """Return the scoring by a rule, which refuses batches of other shapes."""
 
     def checked(output: Any, batch: Batch) -> tuple[Tensor, Tensor]:
-        answer, labels = answer_of(output), batch.labels
-        if answer is None or labels is None or not rule.fits(answer, labels):
-            shapes = ["none" if t is None else tuple(t.shape) for t in (answer, labels)]
+        answer, labels = answer_of(output), read_labels(batch.labels)
+        if answer is None or labels.values is None or not rule.fits(answer, labels):
+            shapes = ["none" if t is None else tuple(t.shape) for t in (answer, batch.labels)]
             raise ValueError(
                 f"batch {batch.number} must have outputs and labels for the {rule.words}, as "
                 f"batch 0 has, and their shapes are {shapes[0]} and {shapes[1]}."
             )
-        return answer, labels.to(answer.device)
+        return answer, labels.values.to(answer.device)
 
     def losses(output: Any, batch: Batch) -> Losses:
         return rule.losses(*checked(output, batch), batch.number)
@@ -175,7 +200,7 @@ def _scoring_by_own_loss(output: Any, batch: Batch) -> Scoring:
     """Return the scoring by the model's own loss, or by the one rule that is recognized in it."""
     matching = [
         rule
-        for rule in (CLASSES, TOKENS, NEXT_TOKENS, SQUARES)
+        for rule in (CLASSES, TOKENS, NEXT_TOKENS, SHARES, SQUARES)
         if _fits(rule, output, batch) and _equals_own_loss(_scoring_by_rule(rule), output, batch)
     ]
     if len(matching) == 1:
@@ -207,7 +232,7 @@ def _scoring_with_classes(
 ) -> Scoring:
     """Return a scoring by some other loss, with predictions where there are classes."""
     classes = _scoring_by_rule(CLASSES).predictions if _fits(CLASSES, output, batch) else None
-    return Scoring(words, "units of the loss", losses, classes)
+    return Scoring(words, "units of the loss", losses, classes, ClassScores() if classes else None)
 
 
 def _as_losses(name: str, value: Any, count: int) -> Losses:

@@ -116,6 +116,7 @@ class SkippingPass:
                 f"{batch.number} it is not."
             )
         self.plain.update(plain)
+        self.scoring.note(output, batch)
         moved = {call.name: self._skip_call(call, batch, plain, start) for call in calls}
         if plain.rows is not None and plain.sample is not None:
             if self.outputs is None:
@@ -220,11 +221,12 @@ class SkippingPass:
             As `skip_layers` returns it.
         """
         assert self.scoring is not None and self.chosen is not None
+        scoring = self.scoring.concluded()
         ds = skipping_dataset(
             {name: self.layers.get(name, SkipSums()) for name in self.kinds},
             self.plain,
             self.outputs,
-            scoring=self.scoring,
+            scoring=scoring,
             reasons=self.reasons,
             kinds=self.kinds,
             level=level,
@@ -236,7 +238,7 @@ class SkippingPass:
             n_samples=self.n_samples,
             n_batches=self.n_batches,
             level=level,
-            loss_kind=self.scoring.words,
+            loss_kind=scoring.words,
             paired_over="batches" if True in self.by_batch else "samples",
             output_not_compared=self.not_compared,
             layers_selection=self.chosen[1],
