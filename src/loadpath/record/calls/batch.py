@@ -69,9 +69,9 @@ class Batch:
 
     def call(self, model: nn.Module) -> Any:
         """Return what the model makes of the batch."""
-        # New containers, because some models put their results into the dict that they are given.
-        grad = torch.is_grad_enabled()  # then models ask for gradients of what they are given
-        args, kwargs = mapped((self.args, self.kwargs), lambda t: t.detach() if grad else t)
+        # New containers, because some models put their results into the dict that they are given;
+        # and tensors of which models may ask for gradients.
+        args, kwargs = mapped((self.args, self.kwargs), Tensor.detach)
         return model(*args, **kwargs)
 
     def run(self, model: nn.Module) -> Any:

@@ -241,7 +241,12 @@ class Layout:
                 continue
             seen = next(seen for seen in call.out if seen.path == path)
             axis = self._axis(call, seen, refuse=True)
-            # What has no samples is refused with its shape, by what makes rows of it.
+            if axis is None and seen.real and seen.shape[:1] == (self._first.count,):
+                raise ValueError(
+                    f"layer {call.site.name!r} must put out samples along its first axis, and no "
+                    f"axis of its output {seen.shape} grows with the batch."
+                )
+            # What is of another length is refused by what makes rows of it.
             self.places[call.site.name, call.times] = Place(path, axis or 0)
 
     def _path(self, call: Call, modules: set[nn.Module]) -> Path | None:
@@ -251,7 +256,10 @@ class Layout:
         if callable(self.output) and not (len(call.out) == 1 and call.out[0].path == ()):
             return None
         if self.output is not None:
-            inside = [seen for seen in real if seen.path[:1] == (self.output,)]
+            step = self.output
+            if isinstance(step, int) and step < 0:
+                step += call.length
+            inside = [seen for seen in real if seen.path[:1] == (step,)]
             self.applied |= bool(inside)
             if len(inside) == 1:
                 return inside[0].path

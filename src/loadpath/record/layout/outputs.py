@@ -153,7 +153,7 @@ def _decided(
 ) -> Path | None:
     """Return the path if there is but one candidate, or one is named or given to the next block."""
     found = _candidates(call, usable)
-    if len(found) == 1:
+    if len(found) == 1 or (found and isinstance(call.site.module, _FIRST_COUNTS)):
         return found[0].path
     named = next((seen.path for seen in found if _is_named(seen.path)), None)
     return named if named is not None else _by_next(call, calls, chosen, usable)

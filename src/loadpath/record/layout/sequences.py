@@ -28,6 +28,12 @@ def stems_in(model: nn.Module, batch: Batch) -> dict[Stem, set[int]]:
     """
     named = named_arguments(model, batch.args, batch.kwargs)
     lengths = {batch.masks[name].shape for name in SOURCE_MASKS if name in batch.masks}
+    given = [
+        leaf for name, v in named.items() if not name.endswith("mask") for _, leaf in leaves(v)
+    ]
+    # Patches may be as many as tokens: features (sample, token, width) are those of the mask only
+    # where no numbers of tokens are.
+    axes = 2 if any(isinstance(x, Tensor) and x.shape in lengths for x in given) else 3
     found: dict[Stem, set[int]] = {"target": set(), "source": set(), "other": set()}
     for name, value in named.items():
         if name.endswith("mask"):
@@ -40,7 +46,7 @@ def stems_in(model: nn.Module, batch: Batch) -> dict[Stem, set[int]]:
             stem: Stem = "other"
             if name.startswith(("decoder_", "tgt")) or name in LABELS:
                 stem = "target"
-            elif name.startswith("src") or leaf.shape[:2] in lengths:
+            elif name.startswith("src") or (leaf.ndim <= axes and leaf.shape[:2] in lengths):
                 stem = "source"
             found[stem].add(id(leaf))
     if not found["source"]:  # a mask of frames, beside sound that has them along another axis

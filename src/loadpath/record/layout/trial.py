@@ -18,12 +18,16 @@ from loadpath.record.structures import Path, is_real, leaves, values_of
 
 
 class Seen:
-    """A tensor at the start or end of a call: where it lay and what it was; it is not kept alive.
+    """A tensor at the start or end of a call: where it lay and what it was; it is not kept."""
 
-    It is the same tensor until somebody writes to it.
-    """
-
-    def __init__(self, path: Path, leaf: Tensor | PackedSequence, sketched: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        leaf: Tensor | PackedSequence,
+        identities: Identities,
+        *,
+        sketched: bool = False,
+    ) -> None:
         tensor = values_of(leaf)
         self.path, self.real = path, is_real(tensor)
         self.ragged = isinstance(leaf, PackedSequence) or tensor.is_nested
@@ -31,24 +35,51 @@ class Seen:
         self.shape = (tensor.size(0),) if tensor.is_nested else tuple(tensor.shape)
         self.sketch = _sketch(tensor) if sketched and self.real else 0.0
         """One number that changes when the tensor does; 0 where it is not asked for."""
-        self._tensor, self._version = weakref.ref(tensor), _version(tensor)
+        self._identity, self._memory = identities.of_tensor(tensor), identities.of_memory(tensor)
 
     def is_same(self, other: Seen) -> bool:
         """Return whether two are one tensor, with nothing written to it between."""
-        tensor = self._tensor()
-        return tensor is not None and tensor is other._tensor() and self._version == other._version
+        return self._identity == other._identity
 
     def shares_memory(self, other: Seen) -> bool:
-        """Return whether two are alive and lie in one memory, as a tensor and a part of it do."""
-        a, b = self._tensor(), other._tensor()
-        if a is None or b is None or a.layout != torch.strided or b.layout != torch.strided:
-            return False
-        return a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr()
+        """Return whether two lie in one memory, as a tensor and a part of it do."""
+        return self._memory == other._memory
 
 
-def _version(tensor: Tensor) -> int:
-    """Return how often a tensor was written to; 0 for inference tensors, which do not count."""
-    return 0 if tensor.is_inference() else tensor._version
+class Identities:
+    """Numbers for the tensors of a pass, which are not kept alive.
+
+    A tensor has one number until somebody writes to it, and so has its memory while a tensor in it
+    lives.
+    """
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._tensors: dict[int, tuple[weakref.ref[Tensor], int, int]] = {}
+        self._memories: dict[int, tuple[list[weakref.ref[Tensor]], int]] = {}
+
+    def of_tensor(self, tensor: Tensor) -> int:
+        """Return the number of a tensor as it is now."""
+        version = 0 if tensor.is_inference() else tensor._version  # which those do not count
+        known = self._tensors.get(id(tensor))
+        if known is not None and known[0]() is tensor and known[1] == version:
+            return known[2]
+        self._last += 1
+        self._tensors[id(tensor)] = weakref.ref(tensor), version, self._last
+        return self._last
+
+    def of_memory(self, tensor: Tensor) -> int:
+        """Return the number of the memory that a tensor lies in."""
+        self._last += 1
+        if tensor.layout != torch.strided or tensor.is_nested:
+            return self._last
+        place = tensor.untyped_storage().data_ptr()
+        living, number = self._memories.get(place, ([], self._last))
+        living = [other for other in living if other() is not None]
+        if not living:
+            number = self._last
+        self._memories[place] = [*living, weakref.ref(tensor)], number
+        return number
 
 
 def _sketch(tensor: Tensor) -> float:
@@ -72,6 +103,8 @@ class Call:
     """Its place among all starts and ends of calls."""
     out: list[Seen] = field(default_factory=list)
     """All tensors that it put out."""
+    length: int = 0
+    """How many parts that has, if it is a tuple or list."""
     ended: int = 0
     """The place of its end among all starts and ends."""
     serial: bool = True
@@ -109,13 +142,14 @@ def watch_calls(model: nn.Module, run: Callable[[], Any], *, sketched: bool = Fa
     ended: list[Call] = []
     stack: list[Call] = []
     counts: Counter[int] = Counter()
+    identities = Identities()
     clock = 0
 
     def enter(site: Site, args: Any, kwargs: Any) -> None:
         nonlocal clock
         clock += 1
         counts[id(site.module)] += 1
-        given = [Seen(path, leaf) for path, leaf in leaves((args, kwargs))]
+        given = [Seen(path, leaf, identities) for path, leaf in leaves((args, kwargs))]
         caller = stack[-1] if stack else None
         call = Call(site, counts[id(site.module)], given, caller, clock, callers=list(stack))
         if caller is not None:
@@ -128,7 +162,9 @@ def watch_calls(model: nn.Module, run: Callable[[], Any], *, sketched: bool = Fa
         nonlocal clock
         clock += 1
         call = stack.pop()
-        call.out = [Seen(path, leaf, sketched) for path, leaf in leaves(output)]
+        found = leaves(output)
+        call.out = [Seen(path, leaf, identities, sketched=sketched) for path, leaf in found]
+        call.length = len(output) if isinstance(output, list | tuple) else 0
         call.ended = clock
         call.serial &= _handed_on(call.last, call.out)
         if call.caller is not None:
