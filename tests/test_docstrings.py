@@ -4,11 +4,13 @@ import doctest
 import importlib
 import logging
 import warnings
+from pathlib import Path
 
 import griffe
 import pytest
 import torch
 
+from tests.test_docs import ENTRIES
 from tests.test_house import MODULES
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -89,3 +91,23 @@ def test_a_parameters_section_names_every_parameter(package):
         if told is not None and told != parameters_of(thing):
             wrong.append((thing.path, sorted(told ^ parameters_of(thing))))
     assert wrong == []
+
+
+def unexplained(thing):
+    """Fields of a class that neither a docstring nor a Parameters section tells of."""
+    if not thing.is_class or documented(thing) is not None:
+        return []
+    fields = [m for m in thing.members.values() if not m.is_alias and m.is_attribute]
+    return [m.name for m in fields if m.is_public and m.docstring is None]
+
+
+def test_fields_of_public_classes_are_explained(package):
+    classes = {path: package[path.removeprefix("loadpath.")] for path in ENTRIES}
+    left = {path: unexplained(a.final_target if a.is_alias else a) for path, a in classes.items()}
+    assert {path: names for path, names in left.items() if names} == {}
+
+
+def test_a_field_without_words_is_found():
+    code = 'class A:\n    """A."""\n\n    x: int\n    y: int\n    """Why."""\n'
+    module = griffe.visit("made_up", filepath=Path("made_up.py"), code=code)
+    assert unexplained(module["A"]) == ["x"]

@@ -17,8 +17,11 @@ class Meshed(Protocol):
     """A net whose layers have steps: `LeakyResNet`, or any module with these."""
 
     depth: int
+    """Number of layers."""
     effective_depth: float
+    """The leakage."""
     layer_steps: Tensor
+    """(depth,): positive numbers of sum 1."""
 
     @property
     def step(self) -> str:

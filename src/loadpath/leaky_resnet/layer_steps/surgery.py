@@ -23,8 +23,11 @@ class Layered(Protocol):
     """A net whose layers can be exchanged: `LeakyResNet`, or any module with these."""
 
     effective_depth: float
+    """The leakage."""
     layer_steps: Tensor
+    """(depth,): positive numbers of sum 1."""
     weights: torch.nn.Parameter
+    """(depth, width, feature): one matrix for each layer."""
 
     @property
     def step(self) -> str:

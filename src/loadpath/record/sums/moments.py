@@ -23,14 +23,14 @@ Block = Literal["S", "A", "dA"]
 
 
 class Rows(NamedTuple):
-    """Rows of S (row, feature), A (row, width) and dA (row, width), or None in place of dA.
-
-    They are samples, or the rows of a triangular factor that have the same inner products.
-    """
+    """Samples, or the rows of a triangular factor that have the same inner products."""
 
     S: Tensor
+    """(row, feature): activations."""
     A: Tensor
+    """(row, width): representations."""
     dA: Tensor | None  # noqa: N815
+    """(row, width): what the next step adds; None if it was not given."""
 
 
 class Moments(Streamed):
