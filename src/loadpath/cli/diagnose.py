@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ from loadpath.record import Loader, Reduction
 def run(options: DiagnoseOptions) -> None:
     """Diagnose the model, skip its layers, and write the results and the page into the folder.
 
+    The user's code, from its import to its last batch, finds no words of ours in `sys.argv`.
+
     Raises
     ------
     FileExistsError
@@ -38,6 +42,12 @@ def run(options: DiagnoseOptions) -> None:
     ValueError
         If an option is out of range, or the entry point returns no model and loader.
     """
+    with _words_of_the_command_line([options.entry]):
+        diagnose(options)
+
+
+def diagnose(options: DiagnoseOptions) -> None:
+    """Do what `run` does, with the words of the command line as they are."""
     reduction = check_measures(options)
     out = Path(options.out)
     present = earlier_results(out)
@@ -57,6 +67,7 @@ def run(options: DiagnoseOptions) -> None:
         level=options.level,
         seed=options.seed,
         max_batches=options.max_batches,
+        progress=True,
         **common,
     )
     remove(out, present)
@@ -123,9 +134,15 @@ def load_entry(options: DiagnoseOptions) -> tuple[nn.Module, Loader]:
     ValueError
         If there is no such function, or if it returns something else.
     """
-    function = _function(options.entry)
-    torch.manual_seed(options.seed)
-    found = function()
+    try:
+        function = _function(options.entry)
+        torch.manual_seed(options.seed)
+        found = function()
+    except SystemExit as error:
+        raise ValueError(
+            f"entry {options.entry!r} ends the program, with exit code {error.code!r}, and returns "
+            "no model and loader; it is given no words of the command line."
+        ) from None
     if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[0], nn.Module):
         kinds = type(found).__name__
         if isinstance(found, tuple):
@@ -162,11 +179,26 @@ def write_page(folder: Path, page: Path | None = None, *, overwrite: bool = True
     )
 
 
+@contextmanager
+def _words_of_the_command_line(words: list[str]) -> Iterator[None]:
+    """Let `sys.argv` be these words within the block."""
+    before, sys.argv = sys.argv, words
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
 def _function(entry: str) -> Any:
     """Return the function that `entry` names, from a module of the user's own."""
     module_name, colon, name = entry.partition(":")
     if not (module_name and colon and name):
         raise ValueError(f"entry must be module:function, such as my_model:load, got {entry!r}.")
+    if not all(part.isidentifier() for part in module_name.split(".")):
+        raise ValueError(
+            f"entry must name a module as import does, such as my_model:load for my_model.py in "
+            f"this folder, got {entry!r}."
+        )
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())  # as `python -m` does: the module is the user's own
     try:
@@ -178,17 +210,42 @@ def _function(entry: str) -> Any:
             f"entry {entry!r} names a module that is not found, neither installed nor in this "
             "folder."
         ) from None
-    function = getattr(module, name, None)
+    function: Any = module
+    for part in name.split("."):
+        function = getattr(function, part, None)
     if not callable(function):
         raise ValueError(f"entry {entry!r} must name a function, and {module_name} has none such.")
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:
+        raise ValueError(
+            f"entry {entry!r} must name a function that takes no arguments: {error}."
+        ) from None
+    except ValueError:  # written in C without a signature
+        pass
     return function
 
 
 def _with_progress(loader: Any, what: str, batches: int | None) -> Any:
-    """Return the loader with a progress bar on a terminal; what is no loader is refused later."""
+    """Return the loader with a progress bar on a terminal; what is no loader is refused later.
+
+    Where nobody knows how many batches come, the bar has no total.
+    """
     if not isinstance(loader, Iterator | torch.utils.data.DataLoader | list):
         return loader
-    total = None if isinstance(loader, Iterator) else len(loader)
+    total = _length(loader)
     if batches is not None:
         total = batches if total is None else min(total, batches)
-    return tqdm(loader, desc=what, unit="batch", total=total, disable=None)
+
+    def begun() -> Iterator[Any]:  # tqdm would ask a loader for its length
+        yield from loader
+
+    return tqdm(begun(), desc=what, unit="batch", total=total, disable=None)
+
+
+def _length(loader: Iterable[Any]) -> int | None:
+    """Return how many batches a loader has, None where it does not know."""
+    try:
+        return len(loader)  # type: ignore[arg-type]
+    except (TypeError, NotImplementedError, AttributeError):  # of it, its data set or its sampler
+        return None

@@ -152,6 +152,11 @@ class Reduction:
         x = values_of(leaf)
         if not x.is_floating_point():
             raise ValueError(f"layer {name!r} must put out real numbers, and it is {x.dtype}.")
+        if x.element_size() == 1:  # float8, which torch stores and does not compute with
+            raise ValueError(
+                f"layer {name!r} puts out {x.dtype}, which is for storage alone: name others by "
+                "layers=, such as the one that widens it."
+            )
         if isinstance(leaf, PackedSequence) or x.is_nested:
             x, mask, axis = *_padded(leaf), 0
             words = "that are not padding by their own lengths"
@@ -250,9 +255,11 @@ def _padded(leaf: Tensor | PackedSequence) -> tuple[Tensor, Tensor]:
 
 
 def _mean(x: Tensor, mask: Tensor | None) -> Tensor:
-    """Return the mean over the tokens, without a copy of x."""
+    """Return the mean over the tokens, without a copy of x but in half precision."""
     if mask is None:
         return x.mean(1)
+    if x.element_size() < 4:  # sums of half precision would round as often as there are tokens
+        return _mean(x.float(), mask).to(x.dtype)
     count = mask.sum(1, keepdim=True)
     mean = torch.bmm(mask[:, None].to(x), x)[:, 0] / count
     if bool(mean.isfinite().all()):

@@ -6,8 +6,10 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import chain
 from typing import Any
 
+import torch
 from torch import nn
 
 from loadpath.record.paths import is_path_net
@@ -57,8 +59,10 @@ def unwrapped(model: nn.Module) -> nn.Module:
     Raises
     ------
     ValueError
-        If it is no module, or scripted.
+        If it is no module, scripted or exported, or has its weights nowhere.
     """
+    if isinstance(model, torch.export.ExportedProgram):
+        raise ValueError(_NO_MODULES.format("ExportedProgram"))
     if not isinstance(model, nn.Module):
         raise ValueError(f"model must be an nn.Module, and it is a {type(model).__name__}.")
     while True:
@@ -70,7 +74,31 @@ def unwrapped(model: nn.Module) -> nn.Module:
             break
     if is_scripted(model):
         raise ValueError(_NO_HOOKS.format("model"))
+    # What torch.export gives back has functions of its own that refuse train() and eval().
+    if isinstance(model, torch.fx.GraphModule) and "train" in vars(model):
+        raise ValueError(_NO_MODULES.format("exported program"))
+    _check_weights(model)
     return model
+
+
+def _check_weights(model: nn.Module) -> None:
+    """Refuse weights on the meta device, which have a shape and no numbers."""
+    for prefix, module in model.named_modules():
+        if hasattr(module, "_hf_hook"):  # accelerate brings such weights in before each call
+            return
+        own = chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False))
+        name = next((name for name, tensor in own if tensor.is_meta), None)
+        if name is not None:
+            whole = f"{prefix}.{name}" if prefix else name
+            raise ValueError(
+                f"model must have its weights in memory, and {whole!r} is on the meta device: load "
+                "them first."
+            )
+
+
+_NO_MODULES = (
+    "model must be the module that was exported, because an {} has no layers left to look into."
+)
 
 
 _NO_HOOKS = (

@@ -369,3 +369,82 @@ def test_batches_of_any_size_are_summed_alike(size):
 
 
 IGNORED_IS_TORCHS = functional.cross_entropy.__defaults__[2]
+
+
+def run_diagnose(model, loader):
+    return lp.diagnose(model, loader, measures=["steps"])
+
+
+def run_skip(model, loader):
+    return skip_layers(model, loader)
+
+
+def run_monitor(model, loader):
+    return Monitor(model, loader)
+
+
+class Narrow(nn.Module):
+    """What it is given, as float8."""
+
+    def forward(self, x):
+        return x.to(torch.float8_e4m3fn)
+
+
+class Widen(nn.Module):
+    """What it is given, as float32."""
+
+    def forward(self, x):
+        return x.float()
+
+
+@pytest.mark.parametrize("run", [run_diagnose, run_skip, run_monitor])
+def test_models_without_numbers_or_layers_are_one_sentence(run):
+    """torchinfo, transformers: meta and exported models ended in torch's own depths."""
+    x, y = drawn(40)
+    exported = torch.export.export(net(), (x,))
+    for model, sentence in (
+        (nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 4, device="meta")), "'1.weight' is on the me"),
+        (exported, "the module that was exported, because an ExportedProgram has no layers"),
+        (exported.module(), "the module that was exported, because an exported program has no"),
+    ):
+        with pytest.raises(ValueError, match=sentence) as error:
+            run(model, [(x, y)])
+        assert "\n" not in str(error.value)
+
+
+def test_float8_is_refused_where_it_is_a_layer_and_else_let_be():
+    """pytorch: float8 tensors are for storage, and torch computes nothing of them."""
+    x, y = drawn(40)
+    model = nn.Sequential(nn.Linear(8, 8), Narrow(), Widen(), nn.Linear(8, 4))
+    with pytest.raises(ValueError, match="layer '1' puts out torch.float8_e4m3fn, which is for"):
+        lp.diagnose(model, [(x, y)], layers="?", measures=["steps"])
+    ds = lp.diagnose(model, [(x, y)], layers=("0", "2"), measures=["steps"])
+    assert "estimated" in str(ds["relative_step_status"].values)
+
+
+def test_tokens_in_half_precision_are_averaged_without_overflow():
+    """Lightning 4840: 600 tokens of 200 sum to more than float16 holds, and have a mean."""
+    tokens = 200 + torch.randn(30, 600, 4, generator=torch.Generator().manual_seed(0))
+    mask = torch.ones(30, 600, dtype=torch.long)
+    mask[:, 500:] = 0
+    reduced = lp.record.Reduction()("a", tokens.half(), count=30, mask=mask.bool())
+    exact = tokens[:, :500].double().mean(1)
+    # One rounding of the mean, half a step of 1/8 at 200, and those of 500 tokens averaged.
+    np.testing.assert_allclose(reduced.rows.double(), exact, atol=0.07)
+
+
+def test_a_bar_shows_the_measures_after_the_pass(monkeypatch):
+    """tqdm as in the pass: 60 layers were 3.5 s of pass, and then a silent minute."""
+    from loadpath.diagnosis.profile import profile
+
+    bars = []
+
+    class Bar(profile.tqdm):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **{**options, "disable": options["disable"] is True})
+            bars.append(self)
+
+    monkeypatch.setattr(profile, "tqdm", Bar)
+    for shown in (True, False):
+        lp.diagnose(net(), batches(*drawn(60)), progress=shown)
+    assert bars[0].n == bars[0].total == 4 * 10 and bars[1].disable  # four layers, ten runs each

@@ -24,7 +24,7 @@ from loadpath.diagnosis.profile.entries import (
 from loadpath.diagnosis.profile.intervals import GroupedNumbers, leave_one_sum_out, narrowed_entry
 from loadpath.diagnosis.profile.layer_sums import LayerSums, PassSums, common_rows
 from loadpath.diagnosis.profile.numbers import ENERGIES
-from loadpath.diagnosis.profile.options import Options
+from loadpath.diagnosis.profile.options import Measure, Options
 from loadpath.measures import LEAST, SAMPLES_PER_RANK
 from loadpath.measures.separation import SEEN, noise_floor
 from loadpath.statistics import groups_of
@@ -37,6 +37,11 @@ WIDEST_WITH_INTERVAL = 1024
 """Layers wider than this have energies and separations without intervals: each interval takes
 eleven decompositions of the kept samples, which are seconds at this width and minutes beyond."""
 
+RUNS: dict[Measure, int] = dict(
+    energies=1, steps=1, ranks=1, alignment=2, dimension=1, probes=2, separation=1, collapse=1
+)
+"""How often each layer is measured for each of the measures."""
+
 
 def entry_with_interval(
     n: int, options: Options, value: float, kept: GroupedNumbers | None, name: str
@@ -48,7 +53,10 @@ def entry_with_interval(
 
 
 def every_layer(
-    measure: Callable[[LayerSums], Sequence[ColumnEntry]], n: int, layers: Iterable[LayerSums]
+    measure: Callable[[LayerSums], Sequence[ColumnEntry]],
+    n: int,
+    layers: Iterable[LayerSums],
+    options: Options,
 ) -> list[Sequence[ColumnEntry]]:
     """Return n entries of each layer, side by side; a layer that fails does not lose the others.
 
@@ -60,6 +68,8 @@ def every_layer(
         How many entries it returns.
     layers : iterable of LayerSums
         The layers.
+    options : Options
+        Whose `done` is called after each layer.
 
     Returns
     -------
@@ -69,12 +79,12 @@ def every_layer(
     """
 
     def attempt(layer: LayerSums) -> Sequence[ColumnEntry]:
-        if layer.beyond:
-            return [TOO_LARGE] * n
         try:
-            return measure(layer)
+            return [TOO_LARGE] * n if layer.beyond else measure(layer)
         except FAILURES as error:
             return [failed_entry(error)] * n
+        finally:
+            options.done()
 
     return side_by_side(attempt, layers)
 
@@ -89,7 +99,7 @@ def energies(sums: PassSums, options: Options) -> Columns:
         entries = _energy_entries(sums, options, layer.name, following[layer.name])
         return [entries[name] for name in names]
 
-    found = every_layer(measure, len(names), sums.layers.values())
+    found = every_layer(measure, len(names), sums.layers.values(), options)
     columns = dict(zip(names, map(list, zip(*found, strict=True)), strict=True))
     # A step belongs to the layer that it leads to.
     columns["kinetic_energy"] = [NO_STEP, *columns["kinetic_energy"][:-1]]
@@ -155,7 +165,7 @@ def steps(sums: PassSums, options: Options) -> Columns:
             entries = [noted_entry(entry, NEAR_ROUNDING) for entry in entries]
         return entries
 
-    found = every_layer(measure, 3, sums.layers.values())
+    found = every_layer(measure, 3, sums.layers.values(), options)
     names = ("relative_step", "turn", "effective_depth")
     return dict(zip(names, map(list, zip(*found, strict=True)), strict=True))
 
@@ -170,7 +180,7 @@ def ranks(sums: PassSums, options: Options) -> Columns:
             entry_of_estimate(geometry.effective_rank(parts, level=options.level)),
         )
 
-    found = every_layer(ranks_of_layer, 2, sums.layers.values())
+    found = every_layer(ranks_of_layer, 2, sums.layers.values(), options)
     ratios, entropies = zip(*found, strict=True)
     return {"participation_ratio": list(ratios), "effective_rank": list(entropies)}
 
@@ -195,8 +205,8 @@ def alignment(sums: PassSums, options: Options) -> Columns:
         return [cka_of_pair((layers[0], layer))]
 
     return {
-        "cka_next": [entry for (entry,) in every_layer(cka_with_next, 1, layers)],
-        "cka_first": [entry for (entry,) in every_layer(cka_with_first, 1, layers)],
+        "cka_next": [entry for (entry,) in every_layer(cka_with_next, 1, layers, options)],
+        "cka_first": [entry for (entry,) in every_layer(cka_with_first, 1, layers, options)],
     }
 
 
@@ -206,7 +216,7 @@ def dimension(sums: PassSums, options: Options) -> Columns:
     def dimension_of_layer(layer: LayerSums) -> Sequence[ColumnEntry]:
         return [entry_of_estimate(geometry.two_nn(layer.kept.rows(), level=options.level))]
 
-    found = every_layer(dimension_of_layer, 1, sums.layers.values())
+    found = every_layer(dimension_of_layer, 1, sums.layers.values(), options)
     return {"intrinsic_dimension": [entry for (entry,) in found]}
 
 
@@ -227,7 +237,8 @@ def probes(sums: PassSums, options: Options) -> Columns:
     kinds: tuple[Literal["ridge", "logistic"], ...] = ("ridge", "logistic")
     return {
         f"probe_{kind}": [
-            entry for (entry,) in every_layer(partial(accuracy, kind), 1, sums.layers.values())
+            entry
+            for (entry,) in every_layer(partial(accuracy, kind), 1, sums.layers.values(), options)
         ]
         for kind in kinds
     }

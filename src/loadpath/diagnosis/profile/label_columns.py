@@ -85,7 +85,7 @@ def separation(sums: PassSums, options: Options) -> Columns:
     column of one entry. Fuzziness and inverse are sums over the directions between class means;
     their curves start at the first layer from which on all layers have as many directions.
     """
-    measured = side_by_side(partial(_attempt, sums), sums.layers.values())
+    measured = side_by_side(partial(_attempt, sums, options), sums.layers.values())
     columns: Columns = {}
     for kind in KINDS:
         name = log_separation_name(kind)
@@ -122,7 +122,9 @@ def classifier(sums: PassSums, options: Options, model: nn.Module) -> Columns:
         notes = [IF_SCORES] if doubted else []
         return noted_entry(third, *notes), noted_entry(fourth, *notes)
 
-    third, fourth = zip(*every_layer(entries_of_layer, 2, sums.layers.values()), strict=True)
+    third, fourth = zip(
+        *every_layer(entries_of_layer, 2, sums.layers.values(), options), strict=True
+    )
     return {"nc3": list(third), "nc4": list(fourth)}
 
 
@@ -193,15 +195,15 @@ def _self_duality(
     return third, ColumnEntry(differ, low, high, "estimated")
 
 
-def _attempt(sums: PassSums, layer: LayerSums) -> _Measured:
+def _attempt(sums: PassSums, options: Options, layer: LayerSums) -> _Measured:
     """Return the separation of one layer, or the reason why there is none."""
     nothing = partial(_Measured, numbers.no_separations(), None, None, None)
-    if layer.beyond:
-        return nothing(TOO_LARGE.status)
     try:
-        return _measure(sums, layer)
+        return nothing(TOO_LARGE.status) if layer.beyond else _measure(sums, layer)
     except FAILURES as error:
         return nothing(failed_entry(error).status)
+    finally:
+        options.done()
 
 
 def _measure(sums: PassSums, layer: LayerSums) -> _Measured:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -30,6 +30,8 @@ class Options:
     """Confidence level of the intervals."""
     seed: int
     """Seed of the groups and of the splits of probes."""
+    done: Callable[[], object] = lambda: None
+    """Called whenever a layer has one more of its measures."""
 
 
 def check_options(

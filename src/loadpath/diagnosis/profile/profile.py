@@ -10,11 +10,12 @@ import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from loadpath import results
 from loadpath.diagnosis.labels import NO_LABELS, LabelReader, read_labels
 from loadpath.diagnosis.profile import columns, label_columns
-from loadpath.diagnosis.profile.columns import Columns
+from loadpath.diagnosis.profile.columns import RUNS, Columns
 from loadpath.diagnosis.profile.layer_sums import PassSums, Plan
 from loadpath.diagnosis.profile.mesh import mesh_of
 from loadpath.diagnosis.profile.options import (
@@ -29,9 +30,11 @@ from loadpath.diagnosis.profile.schema import dataset_of_columns
 from loadpath.record import (
     Layers,
     Loader,
+    Output,
     Recorded,
     Reduction,
     Split,
+    TokenMask,
     stream,
     tensor_of,
     unwrapped,
@@ -54,6 +57,10 @@ def diagnose(
     max_batches: int | None = None,
     split: Split | None = None,
     pass_labels: bool = False,
+    output: Output = None,
+    token_mask: TokenMask | None = None,
+    grad: bool = False,
+    progress: bool = False,
 ) -> xr.Dataset:
     r"""Measure mechanics, separation and geometry of every layer in one pass over a loader.
 
@@ -90,8 +97,11 @@ def diagnose(
     seed : int, default 0
         Seed of which samples are kept, how they are dealt into groups, and which are held out from
         probes.
-    device, max_batches, split, pass_labels
+    device, max_batches, split, pass_labels, output, token_mask, grad
         As in `loadpath.record.stream`.
+    progress : bool, default False
+        Whether a bar on the terminal shows how far the measures are, which take their time after
+        the pass. For a bar of the pass, wrap the loader in tqdm.
 
     Returns
     -------
@@ -142,7 +152,6 @@ def diagnose(
     True
     """
     check_options(measures, activation=activation, gamma0=gamma0, kept=kept, level=level, seed=seed)
-    options = Options(gamma0, level, seed)
     inner = unwrapped(model)
     began = time.monotonic()
     sums: PassSums | None = None
@@ -158,6 +167,9 @@ def diagnose(
         max_batches=max_batches,
         split=split,
         pass_labels=pass_labels,
+        output=output,
+        token_mask=token_mask,
+        grad=grad,
     ):
         if sums is None:
             first = read_labels(recorded.labels)
@@ -180,8 +192,14 @@ def diagnose(
     for joined in waiting.rest():
         sums.update(*joined)
     assert recorded is not None
+    if len(recorded.features) < len(sums.mesh.nodes):  # an input that was left out in the end
+        sums.mesh = mesh_of(inner, list(recorded.features), activation=activation)
     passed = time.monotonic() - began
-    ds = dataset_of_columns(_columns(sums, options, inner, chosen), list(sums.layers))
+    runs = len(sums.layers) * sum(RUNS[name] for name in chosen)
+    hidden = None if progress else True  # None shows it on a terminal alone
+    with tqdm(total=runs, desc="measuring", unit="layer", disable=hidden) as bar:
+        options = Options(gamma0, level, seed, bar.update)
+        ds = dataset_of_columns(_columns(sums, options, inner, chosen), list(sums.layers))
     ds = ds.assign(_layer_facts(sums, recorded))
     ds.attrs |= {
         **recorded.description.attrs(),

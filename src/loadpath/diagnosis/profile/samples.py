@@ -27,6 +27,10 @@ class Waiting:
 
     parts: list[Part] = field(default_factory=list)
     """The batches, in order."""
+    samples: int = 0
+    """How many samples they have."""
+    numbers: int = 0
+    """How many numbers their layers have."""
 
     def add(self, recorded: Recorded, labels: Tensor | None, output: Tensor | None) -> list[Part]:
         """Add a batch, and return what is now to be summed.
@@ -46,13 +50,13 @@ class Waiting:
             One joined batch, or nothing yet.
         """
         self.parts.append((recorded, labels, output))
-        samples = sum(each.count for each, _, _ in self.parts)
-        numbers = sum(rows.numel() for each, _, _ in self.parts for rows in each.features.values())
-        return self.rest() if samples >= JOINED or numbers >= NUMBERS else []
+        self.samples += recorded.count
+        self.numbers += sum(rows.numel() for rows in recorded.features.values())
+        return self.rest() if self.samples >= JOINED or self.numbers >= NUMBERS else []
 
     def rest(self) -> list[Part]:
         """Return what waits, as one joined batch, and let go of it."""
-        parts, self.parts = self.parts, []
+        parts, self.parts, self.samples, self.numbers = self.parts, [], 0, 0
         if len(parts) < 2:
             return parts
         first, last = parts[0][0], parts[-1][0]
