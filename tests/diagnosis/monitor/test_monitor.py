@@ -330,8 +330,12 @@ class Clock:
         return self.now
 
 
-@pytest.mark.parametrize("look_seconds, step_seconds", [(1.0, 0.01), (0.2, 0.1), (0.4, 0.1)])
-def test_the_share_of_the_time_stays_within_the_budget(monkeypatch, look_seconds, step_seconds):
+@pytest.mark.parametrize(
+    "look_seconds, step_seconds, steps", [(1.0, 0.01, 20_000), (0.2, 0.1, 1000), (0.4, 0.1, 1000)]
+)
+def test_the_share_of_the_time_stays_within_the_budget(
+    monkeypatch, look_seconds, step_seconds, steps
+):
     clock = Clock()
     monkeypatch.setattr(monitor_module, "perf_counter", clock)
 
@@ -342,7 +346,7 @@ def test_the_share_of_the_time_stays_within_the_budget(monkeypatch, look_seconds
     assert monitor.share == 1 and monitor.seconds == look_seconds
     clock.now += 1000  # waiting before training starts earns nothing
     shares, looked_at = [], []
-    for number in range(1, 20_001):
+    for number in range(1, steps + 1):
         clock.now += step_seconds
         before = monitor.seconds
         monitor.step()
@@ -618,7 +622,6 @@ def test_an_alarm_of_a_layer_is_followed_only_by_worse_ones():
     assert kinds(Collapse(), dead=[0.5, 0.95]) == [[], []]
 
 
-@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(
     "name, steps, share",
     [
@@ -628,8 +631,8 @@ def test_an_alarm_of_a_layer_is_followed_only_by_worse_ones():
         ("odd or even", 400, 0.15),
     ],
 )
-def test_healthy_training_raises_no_alarm(name, steps, share, seed):
-    monitor = run(HEALTHY[name], seed=seed, steps=steps)  # a warning would fail the test
+def test_healthy_training_raises_no_alarm(name, steps, share):
+    monitor = run(HEALTHY[name], seed=0, steps=steps)  # a warning would fail the test
     history = monitor.history()
     assert monitor.alarms == []
     # There is something to be silent about: dimensions fell while the classes came apart.
