@@ -415,8 +415,8 @@ def test_a_call_that_fails_names_split():
             r"model takes \(parts\), .* a dict of parts, k.* split",
         ),
         (Pair(), (x, None), r"model takes \(a, b\), and batch 0 of loader has one input .* split"),
-        (Nested(), (x, None), "model cannot run on batch 0 .* RuntimeError: Tensor.* pass split"),
-        (OneList(), ([x, x], None), "cannot run on batch 0 .* RuntimeError: mat1 .* pass split"),
+        (Nested(), (x, None), "model cannot run on batch 0 .*RuntimeError: Tensor.*pass split"),
+        (OneList(), ([x, x], None), "cannot run on batch 0 .*RuntimeError: mat1 .* pass split"),
     ):
         with pytest.raises(ValueError, match=sentence) as error:
             list(stream(model.double(), [raw]))

@@ -20,9 +20,6 @@ from loadpath.record.hooks import unfused_evaluation as unfused_evaluation
 from loadpath.record.hooks import watching as watching
 from loadpath.record.layout import Layout as Layout
 from loadpath.record.layout import Output, TokenMask
-from loadpath.record.layout import Seen as Seen
-from loadpath.record.layout import choose_given as choose_given
-from loadpath.record.layout import watch_calls as watch_calls
 from loadpath.record.paths import PathNet
 from loadpath.record.paths import is_path_net as is_path_net
 from loadpath.record.recorded import Description, Recorded
@@ -31,12 +28,15 @@ from loadpath.record.recording import blocks_of as blocks_of
 from loadpath.record.reduction import Maps, Reduced, Reduction, Tokens
 from loadpath.record.selection import Layers
 from loadpath.record.selection import Site as Site
+from loadpath.record.selection import kind_of as kind_of
 from loadpath.record.selection import select as select
 from loadpath.record.selection import sites_of as sites_of
 from loadpath.record.selection import unwrapped as unwrapped
 from loadpath.record.streaming import second_moments, stream
+from loadpath.record.structures import leaves as leaves
 from loadpath.record.structures import mapped as mapped
 from loadpath.record.structures import tensor_of as tensor_of
+from loadpath.record.structures import values_of as values_of
 from loadpath.record.sums import (
     WIDE,
     Block,

@@ -88,6 +88,9 @@ class PassSums:
     def update(self, recorded: Recorded, labels: Tensor | None, output: Tensor | None) -> None:
         """Add a batch: what its layers put out, its labels in one form, and the model's output."""
         names = list(recorded.features)
+        for name in self.layers.keys() - recorded.features.keys():
+            del self.layers[name]  # an input that the model handles itself
+            self.layers[names[0]].step = None
         indices = torch.arange(recorded.first, recorded.first + recorded.count)
         for name in names:
             if name not in self.layers:

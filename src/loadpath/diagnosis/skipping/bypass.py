@@ -11,7 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from loadpath.record import Site, is_path_net, mapped, replacing_method, tensor_of
+from loadpath.record import (
+    Layout,
+    Site,
+    is_path_net,
+    kind_of,
+    leaves,
+    mapped,
+    replacing_method,
+    values_of,
+)
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class Call:
     @property
     def kind(self) -> str:
         """What is skipped, in words that say no more than can be told from outside."""
-        kind = type(self.site.module).__name__
+        kind = kind_of(self.site.module)
         if self.site.node is not None:
             return f"step of the path of a {kind}"
         return f"block ({kind})" if len(self.site.module._modules) else f"single module ({kind})"
@@ -43,18 +52,25 @@ stands for no tensor."""
 
 
 @contextmanager
-def watching_calls(sites: Iterable[Site], watch: CallWatcher) -> Iterator[None]:
+def watching_calls(
+    sites: Iterable[Site], watch: CallWatcher, layout: Layout, count: int
+) -> Iterator[None]:
     """Hand every call of the sites to `watch` as it ends, with what went in and what came out.
 
-    The input of a layer is the first tensor among its positional arguments, else among the named
-    ones (`loadpath.record.tensor_of`); A_l of a `PathNet` is given A_{l-1}.
+    Which tensors are a layer's input and output is known to the layout, from a trial pass; A_l of a
+    `PathNet` is given A_{l-1}.
     """
     counts: Counter[Site] = Counter()
     paths: dict[nn.Module, list[Site]] = {}
 
     def report(site: Site, before: Tensor | None, output: Any) -> None:
         counts[site] += 1
-        watch(Call(site, counts[site]), before, tensor_of(output))
+        call = Call(site, counts[site])
+        there = [values_of(leaf) for _, leaf in leaves(output)]
+        known = layout.knows_place(site, call.times, output, count)
+        # The pass is made again when more is known.
+        first = there[0] if there else None
+        watch(call, before, _replaceable(call, output, layout) if known else first)
 
     with ExitStack() as hooks:
         for site in sites:
@@ -67,7 +83,7 @@ def watching_calls(sites: Iterable[Site], watch: CallWatcher) -> Iterator[None]:
             ) -> None:
                 report(site, before, output)
 
-            hooks.enter_context(_calling_after(site.module, report_call))
+            hooks.enter_context(_calling_after(site, report_call, layout))
         for net, nodes in paths.items():
 
             def path(x: Any, path: Any = net.path, nodes: list[Site] = nodes) -> Any:
@@ -78,6 +94,20 @@ def watching_calls(sites: Iterable[Site], watch: CallWatcher) -> Iterator[None]:
 
             hooks.enter_context(replacing_method(net, "path", path))
         yield
+
+
+def _replaceable(call: Call, output: Any, layout: Layout) -> Tensor | None:
+    """Return the output of a call, a tensor that is there to be replaced; None if there is none."""
+    there = [values_of(leaf) for _, leaf in leaves(output)]
+    if not there:
+        return None
+    found = values_of(layout.select(call.site, call.times, output))
+    if not any(tensor is found for tensor in there):
+        raise ValueError(
+            f"output makes a new tensor of what layer {call.name!r} puts out, which nothing can be "
+            "put in place of: pass a key or an index."
+        )
+    return found
 
 
 def reason_to_keep(call: Call, before: Tensor | None, output: Tensor | None) -> str | None:
@@ -115,7 +145,7 @@ def reason_to_keep(call: Call, before: Tensor | None, output: Tensor | None) -> 
 
 
 @contextmanager
-def bypassing(call: Call) -> Iterator[None]:
+def bypassing(call: Call, layout: Layout, *, fill: float | None = None) -> Iterator[None]:
     """Put, within the block, what a call was given in place of its output.
 
     The output keeps its structure. The layer runs all the same, and what it puts out besides
@@ -126,6 +156,10 @@ def bypassing(call: Call) -> Iterator[None]:
     ----------
     call : Call
         The call that is left out.
+    layout : Layout
+        Which tensors are its input and output.
+    fill : float, optional
+        A number to put in place of the output, instead of the input.
 
     Raises
     ------
@@ -139,11 +173,15 @@ def bypassing(call: Call) -> Iterator[None]:
         calls += 1
         if calls != call.times:
             return None
-        new = tensor_of(output)
+        new = _replaceable(call, output, layout)
         if given is None or before is None or new is None or before.shape != new.shape:
             raise ValueError(f"layer {call.name!r} {_NOT_SAME}")
+        if fill is not None:
+            filled = torch.full_like(new, fill)
+            return mapped(output, lambda tensor: filled if tensor is new else tensor)
         if not torch.equal(given, before):
-            given.copy_(before)
+            with torch.no_grad():
+                given.copy_(before)
         # A layer that acts in place hands the memory of its input on, and then so does the bypass:
         # what else reads that memory must find what the rest of the model was given.
         shared = given.untyped_storage().data_ptr() == new.untyped_storage().data_ptr()
@@ -161,11 +199,11 @@ def bypassing(call: Call) -> Iterator[None]:
             return whole_path(x)
 
     net = call.site.module
-    if call.site.node is not None and is_path_net(net):
+    if call.site.node is not None and is_path_net(net):  # each of its steps is read by the next
         whole_path, coefficients = net.path, net.coefficients
         bypass = replacing_method(call.site.module, "path", path_without_step)
     else:
-        bypass = _calling_after(net, input_in_place)
+        bypass = _calling_after(call.site, input_in_place, layout)
     with bypass:
         yield
     if calls < call.times:
@@ -188,17 +226,19 @@ def _without_step(coefficients: tuple[Tensor, Tensor], node: int | None) -> tupl
 
 @contextmanager
 def _calling_after(
-    module: nn.Module, receive: Callable[[Tensor | None, Tensor | None, Any], Any]
+    site: Site, receive: Callable[[Tensor | None, Tensor | None, Any], Any], layout: Layout
 ) -> Iterator[None]:
     """Call `receive` with a module's input, what that was before the call, and the output.
 
     What `receive` returns takes the place of the output, unless it is None.
     """
     running: list[tuple[Tensor | None, Tensor | None]] = []
+    times = 0
 
     def enter(_: nn.Module, args: Any, kwargs: Any) -> None:
-        given = tensor_of(args)
-        given = tensor_of(kwargs) if given is None else given
+        nonlocal times
+        times += 1
+        given = layout.given_to(site, times, args, kwargs)
         # A copy, because the module may write to its input.
         running.append((given, None if given is None else given.clone()))
 
@@ -206,8 +246,10 @@ def _calling_after(
         return receive(*running.pop(), output)
 
     with ExitStack() as hooks:
-        hooks.callback(module.register_forward_pre_hook(enter, with_kwargs=True).remove)
-        hooks.callback(module.register_forward_hook(leave).remove)
+        # Scripted modules refuse hooks by a method of their own, and run those of nn.Module.
+        start = nn.Module.register_forward_pre_hook(site.module, enter, with_kwargs=True)
+        hooks.callback(start.remove)
+        hooks.callback(nn.Module.register_forward_hook(site.module, leave).remove)
         yield
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from loadpath.diagnosis.labels import IGNORED, Labels, check_targets
+from loadpath.diagnosis.labels import IGNORED, Labels
 
 
 class Losses(NamedTuple):
@@ -63,7 +63,7 @@ class Rule:
     """Whether an answer and labels have the shapes and types that the rule is for."""
     losses: Callable[[Tensor, Tensor, int], Losses]
     """Losses from answer, labels in one form and number of the batch; raises ValueError for labels
-    that are no class, and for targets that are not finite."""
+    that are no class."""
     predictions: Callable[[Tensor, Tensor], Predictions] | None = None
     """Predictions from answer and labels, where there are classes."""
 
@@ -103,7 +103,6 @@ def _entropies(logits: Tensor, labels: Tensor, batch: int) -> Losses:
 
 
 def _squares(answer: Tensor, labels: Tensor, batch: int) -> Losses:
-    check_targets(labels, batch)
     f, y = (t.cpu().double().reshape(len(t), -1) for t in (answer, labels))
     each = (f - y).square().mean(1)
     return Losses(each, torch.ones_like(each))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from loadpath.diagnosis.class_scores import ClassScores
-from loadpath.diagnosis.labels import IGNORED, read_labels
+from loadpath.diagnosis.labels import IGNORED, check_targets, read_labels
 from loadpath.diagnosis.skipping.losses import (
     CLASSES,
     NEXT_TOKENS,
@@ -162,6 +162,8 @@ def _scoring_by_rule(rule: Rule) -> Scoring:
 
     def checked(output: Any, batch: Batch) -> tuple[Tensor, Tensor]:
         answer, labels = answer_of(output), read_labels(batch.labels)
+        if labels.values is not None and labels.values.is_floating_point():
+            check_targets(labels.values, batch.number)
         if answer is None or labels.values is None or not rule.fits(answer, labels):
             shapes = ["none" if t is None else tuple(t.shape) for t in (answer, batch.labels)]
             raise ValueError(

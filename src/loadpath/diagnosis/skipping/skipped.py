@@ -120,34 +120,52 @@ def output_rows(answer: Tensor | None, batch: Batch, tokens_first: bool) -> tupl
         As `loadpath.record.Reduction`.
     """
     every = Reduction(maps="positions", tokens="positions", every=1, tokens_first=tokens_first)
-    mask = None if answer is None else _token_mask(answer, batch, tokens_first)
-    rows, sample, _ = every("output of the model", answer, count=batch.count, mask=mask)
+    axis, mask = None, None
+    if answer is not None and answer.ndim == 3:
+        axes = [axis for axis in (0, 1) if answer.shape[axis] == batch.count]
+        second = tokens_first or batch.axis == 1
+        axis = 1 if second and 1 in axes else next(iter(axes), 0)
+        mask = _mask_of_answer(batch, answer.shape[1 - axis])
+    rows, sample, _ = every("output of the model", answer, count=batch.count, mask=mask, axis=axis)
     return rows.cpu(), sample.cpu()
 
 
+def _mask_of_answer(batch: Batch, length: int) -> Tensor | None:
+    """Return the mask of what a model answers: that of its decoder, where it has one."""
+    mask = batch.target_mask if batch.has_target else batch.mask
+    return mask if mask is not None and mask.shape[1] == length else None
+
+
 def step_squares(
-    before: Tensor, after: Tensor, batch: Batch, tokens_first: bool
+    before: Tensor, after: Tensor, *, count: int, axis: int, mask: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Return the squares of a layer's step and of its output, without padding, (sample,) each.
 
-    Where samples are not along the first axis, both are (1,), summed over all samples.
+    Parameters
+    ----------
+    before, after : Tensor
+        What a layer was given, and what it put out.
+    count : int
+        Number of samples in the batch.
+    axis : int
+        The axis of the samples, 0 or 1.
+    mask : Tensor or None
+        (sample, token), True where a token of a sequence is not padding.
+
+    Returns
+    -------
+    tuple of Tensor
+        The squares, (sample,) each. Where samples are not along that axis, both are (1,), summed
+        over all samples.
     """
     A, dA = widened(after), widened(after) - widened(before)
-    mask = _token_mask(A, batch, tokens_first)
-    if tokens_first and A.ndim == 3:
+    if axis == 1 and A.ndim == 3:
         A, dA = A.transpose(0, 1), dA.transpose(0, 1)
     if mask is not None:
         padding = ~mask.cpu()[..., None]
         A, dA = A.masked_fill(padding, 0), dA.masked_fill(padding, 0)
-    rows = batch.count if len(A) == batch.count else 1
+    rows = count if len(A) == count else 1
     return squares_of_rows(dA.reshape(rows, -1)), squares_of_rows(A.reshape(rows, -1))
-
-
-def _token_mask(x: Tensor, batch: Batch, tokens_first: bool) -> Tensor | None:
-    """Return which tokens of x count, where x has the tokens of the batch's mask."""
-    if x.ndim != 3 or batch.mask is None:
-        return None
-    return batch.mask if x.shape[0 if tokens_first else 1] == batch.mask.shape[1] else None
 
 
 def widened(x: Tensor) -> Tensor:

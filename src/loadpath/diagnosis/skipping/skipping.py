@@ -9,7 +9,18 @@ from torch import nn
 from loadpath.checks import check_level
 from loadpath.diagnosis.skipping.scoring import LossFunction
 from loadpath.diagnosis.skipping.skipping_pass import SkippingPass
-from loadpath.record import Layers, Loader, Split, device_of, select, unwrapped, visit
+from loadpath.record import (
+    Layers,
+    Layout,
+    Loader,
+    Output,
+    Split,
+    TokenMask,
+    device_of,
+    select,
+    unwrapped,
+    visit,
+)
 
 
 def skip_layers(
@@ -23,6 +34,9 @@ def skip_layers(
     max_batches: int | None = None,
     split: Split | None = None,
     pass_labels: bool = False,
+    output: Output = None,
+    token_mask: TokenMask | None = None,
+    grad: bool = False,
     level: float = 0.95,
 ) -> xr.Dataset:
     r"""Skip every layer, one at a time, and measure what that does to loss and output.
@@ -51,7 +65,7 @@ def skip_layers(
         it. The attr `loss_kind` names it.
     tokens_first : bool, default False
         Whether sequences are (token, sample, width).
-    device, max_batches, split, pass_labels
+    device, max_batches, split, pass_labels, output, token_mask, grad
         As in `loadpath.record.stream`.
     level : float, default 0.95
         Confidence level of the intervals, each for itself.
@@ -69,7 +83,8 @@ def skip_layers(
         - `own_step`, $\|A_{out} - A_{in}\| / \|A_{out}\|$ of the layer's own input and output.
 
         Also `status`, which is "skipped" or says why there are no numbers, `layer_kind`, and the
-        plain model's `loss` and `accuracy`.
+        plain model's `loss` and `accuracy`. A layer is not "skipped" if nothing in the model reads
+        what it puts out.
 
     Raises
     ------
@@ -112,7 +127,8 @@ def skip_layers(
     inner = unwrapped(model)
     chosen = None if layers is None else select(inner, layers)
     where = device_of(inner) if device is None else torch.device(device)
-    skipping = SkippingPass(inner, where, loss, tokens_first, chosen)
+    layout = Layout(inner, where, output, tokens_first, token_mask)
+    skipping = SkippingPass(inner, where, loss, tokens_first, chosen, layout)
     for _ in visit(
         inner,
         loader,
@@ -121,6 +137,7 @@ def skip_layers(
         max_batches=max_batches,
         split=split,
         pass_labels=pass_labels,
+        grad=grad,
     ):
         pass
     return skipping.dataset(level)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from loadpath import results
 from loadpath.diagnosis.skipping.bypass import Call, bypassing, reason_to_keep, watching_calls
+from loadpath.diagnosis.skipping.losses import Losses
 from loadpath.diagnosis.skipping.paired import OutputSums
 from loadpath.diagnosis.skipping.scoring import (
     LossFunction,
@@ -29,7 +30,16 @@ from loadpath.diagnosis.skipping.skipped import (
     step_squares,
     widened,
 )
-from loadpath.record import Batch, OwnRandomness, Site, find_blocks, mapped
+from loadpath.record import (
+    Batch,
+    Layout,
+    OwnRandomness,
+    Site,
+    blocks_of,
+    leaves,
+    mapped,
+    values_of,
+)
 from loadpath.statistics import Grouped, groups_of
 
 
@@ -47,6 +57,12 @@ class SkippingPass:
     """Whether sequences are (token, sample, width)."""
     chosen: tuple[list[Site], str] | None
     """The sites to skip, and how they were chosen; None until blocks are found."""
+    layout: Layout
+    """Which tensors are the layers' inputs and outputs."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Modules that would be layers and cannot be recorded, each with why not."""
+    read: set[str] = field(default_factory=set)
+    """Layers whose output is known to be read by something."""
     scoring: Scoring | None = None
     """How outputs are scored, from the first batch on."""
     plain: SkipSums = field(default_factory=SkipSums)
@@ -86,26 +102,16 @@ class SkippingPass:
             As `skip_layers`.
         """
         if self.chosen is None:
-            self.chosen = find_blocks(
-                self.model,
-                lambda: _copy_of(batch).run(self.model),
-                count=batch.count,
-                tokens_first=self.tokens_first,
-            )
+            blocks = blocks_of(self.layout, batch)
+            self.chosen, self.left_out = (blocks.sites, blocks.words), blocks.left_out
         start = OwnRandomness(self.device)
-        calls: list[Call] = []
-
-        def watch(call: Call, before: Tensor | None, after: Tensor | None) -> None:
-            calls.append(call)
-            reason = reason_to_keep(call, before, after)
-            if reason is not None:
-                self.reasons.setdefault(call.name, f"not skipped: {reason}")
-            elif before is not None and after is not None:
-                sums = self.layers.setdefault(call.name, SkipSums())
-                sums.step.update(*step_squares(before, after, batch, self.tokens_first))
-
-        with watching_calls(self.chosen[0], watch):
-            output = _copy_of(batch).run(self.model)
+        output, calls, steps = self._run_plain(batch)
+        if self.layout.unclear:  # which tensors are inputs and outputs is to be found out first
+            self.layers, self.reasons = {}, {}
+            self.layout.try_on(batch)
+            self.layout.learn(self.chosen[0], rows=False)
+            start.rewind()
+            output, calls, steps = self._run_plain(batch)
         self._check_calls(calls, batch.number)
         if self.scoring is None:
             self.scoring = choose_scoring(self.loss, output, batch)
@@ -117,7 +123,17 @@ class SkippingPass:
             )
         self.plain.update(plain)
         self.scoring.note(output, batch)
-        moved = {call.name: self._skip_call(call, batch, plain, start) for call in calls}
+        moved = {}
+        for call in calls:
+            moved[call.name], same = self._skip_call(call, batch, plain, start)
+            if call.name not in self.read and call.name not in self.reasons:
+                if same and steps[call.name] > 0 and self._is_unread(call, batch, output, start):
+                    self.reasons[call.name] = (
+                        "not skipped: nothing in the model reads what it puts out"
+                    )
+                    moved[call.name].fill_(math.nan)
+                elif not same:
+                    self.read.add(call.name)
         if plain.rows is not None and plain.sample is not None:
             if self.outputs is None:
                 none = torch.zeros(len(calls), dtype=torch.float64)
@@ -127,16 +143,81 @@ class SkippingPass:
             self.outputs.update(groups, plain.rows, torch.stack(columns, dim=1))
         self.n_samples, self.n_batches = first + batch.count, batch.number + 1
 
-    def _skip_call(self, call: Call, batch: Batch, plain: Measured, start: OwnRandomness) -> Tensor:
-        """Return the squares by which output rows move without a layer; NaN if it stays in."""
+    def _run_plain(self, batch: Batch) -> tuple[Any, list[Call], dict[str, float]]:
+        """Run a batch with all layers, and add the layers' own steps to the sums.
+
+        Returns
+        -------
+        output : Any
+            What the model returned.
+        calls : list of Call
+            The calls of the layers, in order.
+        steps : dict of str to float
+            The squared step of each layer that can be left out.
+        """
+        calls: list[Call] = []
+        steps: dict[str, float] = {}
+
+        def watch(call: Call, before: Tensor | None, after: Tensor | None) -> None:
+            calls.append(call)
+            reason = reason_to_keep(call, before, after)
+            if reason is not None:
+                self.reasons.setdefault(call.name, f"not skipped: {reason}")
+            elif before is not None and after is not None:
+                sums = self.layers.setdefault(call.name, SkipSums())
+                step, size = self._step_squares(call, before.detach(), after.detach(), batch)
+                sums.step.update(step, size)
+                steps[call.name] = float(step.sum())
+
+        assert self.chosen is not None
+        with watching_calls(self.chosen[0], watch, self.layout, batch.count):
+            output = _detached(_copy_of(batch).run(self.model))
+        return output, calls, steps
+
+    def _step_squares(
+        self, call: Call, before: Tensor, after: Tensor, batch: Batch
+    ) -> tuple[Tensor, Tensor]:
+        """Return the squares of a layer's step and of its output (see `step_squares`)."""
+        layout, key = self.layout, (call.site.name, call.times)
+        place = layout.places.get(key)
+        axis = 0 if place is None else place.axis
+        mask = None
+        if after.ndim == 3 and after.shape[axis] == batch.count:
+            mask = layout.mask(call.site, call.times, after.shape[1 - axis], batch).tokens
+        return step_squares(before, after, count=batch.count, axis=axis, mask=mask)
+
+    def _is_unread(self, call: Call, batch: Batch, output: Any, start: OwnRandomness) -> bool:
+        """Return whether the model answers the same with NaN in place of a layer's output."""
+        if call.site.node is not None:
+            return False
+        try:
+            with copy.copy(start)(), bypassing(call, self.layout, fill=math.nan):
+                now = _detached(_copy_of(batch).run(self.model))
+        except Exception:  # NaN upsets the model, so it is read
+            return False
+        pairs = zip(leaves(output), leaves(now), strict=False)
+        return all(torch.equal(values_of(a), values_of(b)) for (_, a), (_, b) in pairs)
+
+    def _skip_call(
+        self, call: Call, batch: Batch, plain: Measured, start: OwnRandomness
+    ) -> tuple[Tensor, bool]:
+        """Skip a layer on a batch.
+
+        Returns
+        -------
+        moved : Tensor
+            The squares by which output rows move without it; NaN if it stays in.
+        same : bool
+            Whether the model's outputs and losses are the same without it, bit for bit.
+        """
         n_rows = 0 if plain.rows is None else len(plain.rows)
         unmoved = torch.full((n_rows,), math.nan, dtype=torch.float64)
         if call.name in self.reasons:
-            return unmoved
+            return unmoved, False
         try:
             # All passes draw the same numbers, those that come after `start`.
-            with copy.copy(start)(), bypassing(call):
-                output = _copy_of(batch).run(self.model)
+            with copy.copy(start)(), bypassing(call, self.layout):
+                output = _detached(_copy_of(batch).call(self.model))
             now = self._measure(output, batch)
         except Exception as error:
             error.add_note(f"This was with layer {call.name!r} skipped, in batch {batch.number}.")
@@ -146,14 +227,15 @@ class SkippingPass:
                 f"skipped, and without it the {now.not_finite} is not finite in batch "
                 f"{batch.number}"
             )
-            return unmoved
+            return unmoved, False
         self.layers[call.name].update_change(now, plain)
+        same = _are_same(now, plain)
         if now.rows is None or plain.rows is None:
-            return unmoved
+            return unmoved, same
         if now.rows.shape != plain.rows.shape:
             self.reasons[call.name] = "skipped, and without it the output is of another shape"
-            return unmoved
-        return squares_of_rows(widened(now.rows) - widened(plain.rows))
+            return unmoved, False
+        return squares_of_rows(widened(now.rows) - widened(plain.rows)), same
 
     def _measure(self, output: Any, batch: Batch) -> Measured:
         """Score what the model returned for a batch."""
@@ -200,7 +282,7 @@ class SkippingPass:
             ran, did_not = (number, 0) if name in names else (0, number)
             raise ValueError(
                 f"layer {name!r} ran in batch {ran} and not in batch {did_not}: all batches must "
-                "run the same layers."
+                "run the same layers; name those with layers=."
             )
         if all(name in self.reasons for name in names):
             told = "; ".join(f"{name} is {self.reasons[name]}" for name in names[:3])
@@ -243,6 +325,7 @@ class SkippingPass:
             output_not_compared=self.not_compared,
             layers_selection=self.chosen[1],
             layers_not_called=", ".join(missed),
+            layers_left_out="; ".join(f"{name}: {why}" for name, why in self.left_out.items()),
         )
 
 
@@ -250,3 +333,17 @@ def _copy_of(batch: Batch) -> Batch:
     """Return the batch in memory of its own, because a model may write to what it is given."""
     cloned: Batch = mapped(batch, Tensor.clone)
     return cloned
+
+
+def _detached(output: Any) -> Any:
+    """Return what a model returned without its gradients, where there are some."""
+    return mapped(output, Tensor.detach) if torch.is_grad_enabled() else output
+
+
+def _are_same(now: Measured, plain: Measured) -> bool:
+    """Return whether two passes on a batch gave the same losses and outputs, bit for bit."""
+    for a, b in ((now.losses, plain.losses), (now.rows, plain.rows)):
+        a, b = (x.total if isinstance(x, Losses) else x for x in (a, b))
+        if a is not None and b is not None and not torch.equal(a, b):
+            return False
+    return True

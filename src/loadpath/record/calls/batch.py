@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from loadpath.record.calls.calling import SPLIT
-from loadpath.record.calls.padding import source_mask
+from loadpath.record.calls.padding import TARGET_MASKS, source_mask
 from loadpath.record.structures import is_real, leaves, mapped, values_of
 
 _OF_CALLS = (TypeError, LookupError, AttributeError, RuntimeError, ValueError)
@@ -63,6 +63,17 @@ class Batch:
         """The mask of the tokens that the model reads; None where none of them is padding."""
         name = source_mask(self.masks)
         return self.masks[name] if name is not None and name in self.padded else None
+
+    @property
+    def has_target(self) -> bool:
+        """Whether a decoder is given tokens of its own."""
+        return any(str(name).startswith(("decoder_", "tgt")) for name in self.kwargs)
+
+    @property
+    def target_mask(self) -> Tensor | None:
+        """The mask of the tokens that a decoder is given; None where none of them is padding."""
+        name = next((name for name in TARGET_MASKS if name in self.padded), None)
+        return None if name is None else self.masks[name]
 
     def _has_samples(self, tensor: Tensor) -> bool:
         return tensor.ndim > self.axis and tensor.shape[self.axis] == self.count

@@ -23,6 +23,7 @@ from loadpath.record.layout.axes import (
 from loadpath.record.layout.outputs import (
     Output,
     check_output,
+    choose_given,
     choose_output,
     only_path,
     put_out,
@@ -38,7 +39,7 @@ from loadpath.record.layout.sequences import (
 )
 from loadpath.record.layout.trial import Call, Seen, watch_calls
 from loadpath.record.selection import Site
-from loadpath.record.structures import Path, at, mapped
+from loadpath.record.structures import Path, at, is_real, leaves, mapped, tensor_of, values_of
 
 TokenMask = Callable[[str, int, Tensor | None], Tensor | None]
 """A function of a layer's name, its number of tokens and the mask of the source."""
@@ -84,12 +85,16 @@ class Layout:
     """What the user says of masks."""
     places: dict[CallKey, Place] = field(default_factory=dict)
     """Where samples are, by module and call."""
+    given: dict[CallKey, Path] = field(default_factory=dict)
+    """Where the input is that goes on in a layer's place, by module and call of a trial pass."""
     masks: dict[CallKey, tuple[str, str]] = field(default_factory=dict)
     """Which mask a call has: its kind ("given", "own" or "none") and its name or the reason."""
     applied: bool = False
     """Whether `output` took part of what some layer put out."""
     calls: list[Call] | None = None
     """All calls of the trial pass, if there was one."""
+    unclear: bool = False
+    """Whether a trial pass must tell more than a first pass has shown."""
     _batch: Batch | None = None
     _fewer: dict[CallKey, Call] | None = None
     _effects: dict[Stem, set[CallKey]] = field(default_factory=dict)
@@ -104,7 +109,7 @@ class Layout:
 
         Random numbers are as if it had not run.
         """
-        self._batch = batch
+        self._batch, self.unclear = batch, False
         if self.calls is None:
             self.calls = self._watched(lambda: mapped(batch, Tensor.clone))
         return self.calls
@@ -200,6 +205,24 @@ class Layout:
             self.places[key] = found
         return self.places[key]
 
+    def knows_place(self, site: Site, times: int, output: Any, count: int) -> bool:
+        """Return whether the output of a call can be selected, and note if a trial must tell."""
+        if site.node is not None or (site.name, times) in self.places:
+            return True
+        part, taken = put_out(output, self.output)
+        self.applied |= taken
+        path = only_path(site.module, part)
+        if path is None:
+            self.unclear |= self.calls is None
+            return self.calls is not None
+        x = values_of(at(part, path))
+        shape = () if x.is_nested else tuple(x.shape)
+        axis = axis_of_shape(shape, count, self.tokens_first)
+        if axis is None and len(shape) == 3 and count in shape[:2] and self.calls is None:
+            self.unclear = True
+        self.places[site.name, times] = Place(self._prefix(taken) + path, axis or 0)
+        return True
+
     def _plain_place(self, site: Site, output: Any, batch: Batch) -> Place | None:
         """Return the place that can be told from the output alone."""
         if site.node is not None:
@@ -220,8 +243,15 @@ class Layout:
     def _prefix(self, taken: bool) -> Path:
         return (self.output,) if taken and not callable(self.output) else ()
 
-    def learn(self, sites: list[Site]) -> None:
+    def learn(self, sites: list[Site], *, rows: bool = True) -> None:
         """Find the places of all calls of the trial pass that are layers.
+
+        Parameters
+        ----------
+        sites : list of Site
+            The layers.
+        rows : bool, optional
+            Whether rows are made of them, so that they must have an axis of samples.
 
         Raises
         ------
@@ -231,6 +261,7 @@ class Layout:
         assert self.calls is not None
         if self.token_mask is None and not self._is_one_sequence(self._first):
             self._effects = self._find_effects(stems_in(self.model, self._first))
+        earlier: list[Seen] = []
         modules = {site.module for site in sites}
         names = {site.name for site in sites if site.node is None}
         for call in self.calls:
@@ -240,14 +271,18 @@ class Layout:
             if path is None:
                 continue
             seen = next(seen for seen in call.out if seen.path == path)
-            axis = self._axis(call, seen, refuse=True)
-            if axis is None and seen.real and seen.shape[:1] == (self._first.count,):
+            axis = self._axis(call, seen, refuse=rows)
+            if rows and axis is None and seen.real and seen.shape[:1] == (self._first.count,):
                 raise ValueError(
                     f"layer {call.site.name!r} must put out samples along its first axis, and no "
                     f"axis of its output {seen.shape} grows with the batch."
                 )
             # What is of another length is refused by what makes rows of it.
             self.places[call.site.name, call.times] = Place(path, axis or 0)
+            given = choose_given(call, seen.shape, earlier)
+            if given is not None:
+                self.given[call.site.name, call.times] = given
+            earlier.append(seen)
 
     def _path(self, call: Call, modules: set[nn.Module]) -> Path | None:
         """Return the path to the output of a call of the trial; None if a function gives it."""
@@ -297,6 +332,20 @@ class Layout:
                 "that it has in the first batch."
             )
         return found
+
+    def given_to(self, site: Site, times: int, args: Any, kwargs: Any) -> Tensor | None:
+        """Return what a module is given that goes on in its place where it is left out."""
+        path = self.given.get((site.name, times)) or self.given.get((site.name, 1))
+        if self.calls is None and path is None:
+            real = [leaf for _, leaf in leaves((args, kwargs)) if is_real(values_of(leaf))]
+            self.unclear |= len(real) > 1
+        try:
+            leaf = at((args, kwargs), path) if path is not None else None
+        except LookupError:
+            leaf = None
+        if isinstance(leaf, Tensor | PackedSequence):
+            return values_of(leaf)
+        return tensor_of((*args, *kwargs.values()))
 
     def mask(self, site: Site, times: int, length: int, batch: Batch) -> Mask:
         """Return which tokens of a layer are padding, by the mask that belongs to it.
