@@ -7,6 +7,8 @@ command line can refuse a bad option before it loads anything heavy.
 from __future__ import annotations
 
 import math
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -97,6 +99,35 @@ def check_level(level: float) -> None:
     """
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, got {level}.")
+
+
+def as_path(name: str, value: object) -> Path:
+    """Return a path with `~` and `~user` at its beginning replaced by the home that they name.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    value : str or path-like
+        What was given.
+
+    Returns
+    -------
+    Path
+        The path.
+
+    Raises
+    ------
+    ValueError
+        If `value` is no path, or if there is no such user.
+    """
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else value
+    if not isinstance(path, str):
+        raise ValueError(f"{name} must be a path, got {value!r}.")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{name} must begin with a home that is known, got {path!r}.") from None
 
 
 def check_finite(name: str, t: Tensor) -> None:

@@ -34,6 +34,7 @@ from loadpath.cli.options import (
     PhaseDiagramOptions,
     ReportOptions,
     TrainOptions,
+    with_homes,
 )
 
 COMMANDS: dict[str, Any] = {
@@ -101,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         name = f"loadpath {config.subcommand}"
         values = config[config.subcommand].as_dict()
         values.pop("config", None)
-        options = COMMANDS[config.subcommand](**values)
+        options = COMMANDS[config.subcommand](**with_homes(values))
         command = config.subcommand.replace("-", "_")
         importlib.import_module(f"loadpath.cli.{command}").run(options)
     except argparse.ArgumentError as error:

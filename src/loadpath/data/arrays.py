@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import check_finite
+from loadpath.checks import as_path, check_finite
 from loadpath.data.files import read_archive
 from loadpath.data.normalization import normalized
 from loadpath.data.samples import Data
@@ -94,7 +94,8 @@ def from_archive(folder: str | Path, *, normalize: bool = True) -> Data:
         If the file is damaged or holds objects, if it lacks one of the four arrays, or for what
         `from_arrays` refuses.
     """
-    arrays = read_archive(Path(folder))
+    folder = as_path("folder", folder)
+    arrays = read_archive(folder)
     wanted = ("x_train", "y_train", "x_test", "y_test")
     missing = [key for key in wanted if key not in arrays]
     if missing:
@@ -129,7 +130,8 @@ def from_npz(path: str | Path) -> tuple[Float[Tensor, "sample feature"], Tensor]
         If the file is damaged or holds objects, if it lacks x or y, or if these are not finite, not
         of real numbers or not equally many.
     """
-    arrays = read_archive(Path(path))
+    path = as_path("path", path)
+    arrays = read_archive(path)
     if not {"x", "y"} <= arrays.keys():
         held = ", ".join(sorted(arrays)) or "none"
         raise ValueError(

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from loadpath.checks import as_path
+
 Pair = tuple[np.ndarray, np.ndarray]  # images (sample, channel, height, width), labels (sample,)
 
 _DAMAGED = (EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
@@ -41,7 +43,7 @@ def read_idx_or_npz(folder: str | Path, *, wanted: str) -> tuple[Pair, Pair | No
     ValueError
         If a file is damaged or not what it should be.
     """
-    path = Path(folder)
+    path = as_path("folder", folder)
     if path.is_file():
         return read_npz(path)
     _check_folder(path, wanted)
@@ -198,7 +200,7 @@ def read_cifar10(folder: str | Path, *, wanted: str) -> tuple[Pair, Pair]:
     -----
     A record is one label byte, then 1024 red, 1024 green and 1024 blue bytes, rows first.
     """
-    path = Path(folder)
+    path = as_path("folder", folder)
     _check_folder(path, wanted)
     files = [path / f"data_batch_{i}.bin" for i in range(1, 6)] + [path / "test_batch.bin"]
     for file in files:

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from loadpath import plots, results, sweep
+from loadpath.checks import as_path
 from loadpath.papers import audit_table, comparisons
 from loadpath.papers.runs import DETAILED, EXPERIMENTS, WIDTH, equal_width
 from loadpath.sweep import Cell
@@ -79,6 +80,7 @@ def draw(
         If there is no such figure, for seeds below 0 or none that the figure shows, for `workers`
         below 1, or if a run fails.
     """
+    out = as_path("out", out)
     if name not in FIGURES:
         raise ValueError(f"figure must be one of {', '.join(FIGURES)}, got {name!r}.")
     figure = FIGURES[name]

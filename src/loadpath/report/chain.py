@@ -8,6 +8,7 @@ from typing import Any
 import xarray as xr
 
 from loadpath import plots, results
+from loadpath.checks import as_path
 from loadpath.report.figures import Figure, draw_figure
 from loadpath.report.page import environment, rows
 
@@ -76,6 +77,7 @@ def write_chain(
     FileExistsError
         If `path` exists and may not be replaced.
     """
+    path = as_path("path", path)
     if not chains:
         raise ValueError("chains must hold at least one chain, got 0.")
     curves = (

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from loadpath import plots, results
+from loadpath.checks import as_path
 from loadpath.diagnosis.profile import summary
 from loadpath.diagnosis.skipping import Verdict
 from loadpath.report.figures import Figure, draw_figure
@@ -147,6 +148,7 @@ def write_diagnosis(
     FileExistsError
         If `path` exists and may not be replaced.
     """
+    path = as_path("path", path)
     figures = [
         draw_figure(figure, ds)
         for names, figure in _CURVES

@@ -11,6 +11,7 @@ import jinja2
 import xarray as xr
 
 from loadpath import results
+from loadpath.checks import as_path
 from loadpath.report import certificate
 from loadpath.report.facts import path_facts, training_facts
 from loadpath.report.figures import draw_figures
@@ -69,6 +70,7 @@ def write(
     FileExistsError
         If `path` exists and may not be replaced.
     """
+    path = as_path("path", path)
     if not sections:
         raise ValueError("sections must hold at least one section, got 0.")
     for section in sections:
@@ -78,7 +80,7 @@ def write(
     with results.atomic_path(path, overwrite=overwrite) as temporary:
         page = template.render(title=title, sections=[_content(section) for section in sections])
         temporary.write_text(page, encoding="utf-8")
-    return Path(path)
+    return path
 
 
 def environment() -> jinja2.Environment:

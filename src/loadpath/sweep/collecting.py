@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from loadpath import results
+from loadpath.checks import as_path
 from loadpath.sweep import folder as folders
 from loadpath.sweep.cells import cell_name, key_of_cell, product
 from loadpath.sweep.contents import Contents, Reader
@@ -62,7 +63,7 @@ def collect(folder: Path, axes: Mapping[str, Sequence[str | int | float]]) -> xr
     >>> lp.sweep.collect(place, {"x": [1, 2, 3]})["y"].values
     array([ 1.,  4., nan])
     """
-    folder = Path(folder)
+    folder = as_path("folder", folder)
     sweep, cells, reader = folders.read_settings(folder), product(axes), Reader()
     if set(axes) != set(sweep.axes):
         raise ValueError(
@@ -107,7 +108,7 @@ def load(folder: Path, cell: Mapping[str, Any]) -> xr.Dataset:
     ValueError
         If the cell has other settings than those in `folder`, or if its file is damaged.
     """
-    folder = Path(folder)
+    folder = as_path("folder", folder)
     axes = folders.read_settings(folder).axes
     if set(cell) != set(axes):
         raise ValueError(f"cell must have the settings {', '.join(axes)}, got {dict(cell)}.")

@@ -12,6 +12,7 @@ from typing import Any
 import xarray as xr
 from tqdm import tqdm
 
+from loadpath.checks import as_path
 from loadpath.sweep import cluster
 from loadpath.sweep import folder as folders
 from loadpath.sweep.cells import Cell, Key, cell_name, check_cells, key_of_cell, with_plain_numbers
@@ -126,7 +127,7 @@ def run(
         raise ValueError(
             f"workers must not be given beside a scheduler, which has its own, got {workers}."
         )
-    folder, common = Path(folder), dict(common or {})
+    folder, common = as_path("folder", folder), dict(common or {})
     cells = [with_plain_numbers(cell) for cell in cells]
     wanted = folders.describe_sweep(measure, check_cells(cells), common)
     with _engine(Job(measure, common), workers, scheduler) as engine:

@@ -11,7 +11,7 @@ from loadpath.cli.options.net import NetOptions
 from loadpath.cli.options.networks import NetworkOptions
 from loadpath.cli.options.pages import FIGURES, DemoOptions, FiguresOptions, ReportOptions
 from loadpath.cli.options.phase_diagram import PhaseDiagramOptions
-from loadpath.cli.options.shared import FLAGS, SWITCHES
+from loadpath.cli.options.shared import FLAGS, SWITCHES, with_homes
 from loadpath.cli.options.train import TrainOptions
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     "PhaseDiagramOptions",
     "ReportOptions",
     "TrainOptions",
+    "with_homes",
 ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
+
+from loadpath.checks import as_path
 
 CONFIG_VERSION = 1
 """Version of config files. It rises when an option changes its meaning: no old file is misread."""
@@ -20,6 +23,22 @@ SWITCHES = {
     "pass_labels": "give the model the labels of batches that are dicts, for a loss of its own",
 }
 """Options without a value that config files do hold."""
+
+
+PATHS = ("out", "folder", "file", "run_folder", "beside")
+"""Options that are paths, or several."""
+
+
+def with_homes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of options with `~` in paths replaced by the home that it names."""
+    found = dict(values)
+    for name in PATHS:
+        value = found.get(name)
+        if isinstance(value, str):
+            found[name] = str(as_path(name, value))
+        elif value is not None:
+            found[name] = tuple(str(as_path(name, each)) for each in value)
+    return found
 
 
 def check_config_version(version: int) -> None:

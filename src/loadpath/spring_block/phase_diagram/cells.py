@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from loadpath import results, sweep
+from loadpath.checks import as_path
 from loadpath.measures.separation import KINDS
 from loadpath.results import Status
 from loadpath.spring_block.networks import SLOPES, Trained, build_classifier, train
@@ -147,12 +148,13 @@ def run(
     ----------
     .. [1] Shi, Pan and Dokmanic, arXiv:2407.19353.
     """
+    folder = as_path("folder", folder)
     grid = axes(setting, slopes=slopes, noises=noises, seeds=seeds)
     common = asdict(setting.checked(grid))
     return sweep.run(
         measure,
         sweep.product(grid),
-        Path(folder),
+        folder,
         common=common,
         workers=workers,
         scheduler=scheduler,
@@ -192,9 +194,10 @@ def collect(
         If a cell could not be run, as `run`, or its file cannot be read, as
         `loadpath.sweep.collect`.
     """
+    folder = as_path("folder", folder)
     grid = axes(setting, slopes=slopes, noises=noises, seeds=seeds)
     data = setting.samples()
-    ds = sweep.collect(Path(folder), grid).transpose("slope", "noise", "seed", ...)
+    ds = sweep.collect(folder, grid).transpose("slope", "noise", "seed", ...)
     ds = ds.sortby(["slope", "seed"])
     D = ds["log_separation"]
     bent = [finite_concavity(falling_curves(D.sel(kind=kind).to_numpy(), kind)) for kind in KINDS]

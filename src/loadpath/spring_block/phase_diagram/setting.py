@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
-from loadpath.checks import check_count
+from loadpath.checks import as_path, check_count
 from loadpath.data import Data, check_options, load
 from loadpath.measures.separation import KINDS
 from loadpath.spring_block.networks import (
@@ -107,6 +107,8 @@ class Setting:
         ):
             if value not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}.")
+        if self.folder is not None:  # cells may be run where `~` is another home
+            object.__setattr__(self, "folder", str(as_path("folder", self.folder)))
         check_options(
             self.data,
             self.folder,
