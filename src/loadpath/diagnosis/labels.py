@@ -33,7 +33,7 @@ class Labels:
     """Classes and numbers as int64, (sample,); tokens as int64, (sample, ...); real targets as
     rows, (sample, target), and with more axes as they came; None for kind "none"."""
     shares: bool = False
-    """Whether real targets are shares of classes: not negative, and 1 in all for every sample."""
+    """Whether they may be shares of classes: not negative, and 1 in all for every sample."""
 
 
 def read_labels(labels: Tensor | None) -> Labels:
@@ -64,9 +64,8 @@ def read_labels(labels: Tensor | None) -> Labels:
     whole = labels.to(torch.int64)
     shape = f"labels are of shape {tuple(labels.shape)}, not one class a sample"
     if labels.ndim != 1:
-        if labels.dtype == torch.bool:
-            return Labels("none", f"labels are {labels.dtype}, neither classes nor values", None)
-        return Labels("tokens", shape, whole)
+        # One row of zeros and a one may be a class, or tokens: which, the outputs tell.
+        return Labels("tokens", shape, whole, shares=whole.ndim == 2 and _are_shares(whole))
     counted = whole[whole != IGNORED]
     if len(counted) == 0:
         return Labels("classes", "labels are class numbers", whole)
@@ -85,12 +84,16 @@ def _read_real(labels: Tensor) -> Labels:
         words = f"labels are of shape {tuple(labels.shape)}, not one row a sample"
         return Labels("maps", words, labels)
     rows = labels.reshape(len(labels), -1)
-    several = rows.shape[1] > 1
-    room = SUM + rows.shape[1] * torch.finfo(rows.dtype).eps
-    sums = rows.double().sum(1)
-    if several and bool((rows >= 0).all()) and bool(((sums - 1).abs() <= room).all()):
+    if _are_shares(rows):
         return Labels("values", f"labels are shares of {rows.shape[1]} classes", rows, shares=True)
     return Labels("values", f"labels are {rows.shape[1]} real target(s) a sample", rows)
+
+
+def _are_shares(rows: Tensor) -> bool:
+    """Whether every row has several numbers that are not negative and sum to 1."""
+    epsilon = torch.finfo(rows.dtype).eps if rows.is_floating_point() else 0.0
+    off = (rows.double().sum(1) - 1).abs()
+    return rows.shape[1] > 1 and bool((rows >= 0).all()) and bool((off <= SUM + epsilon).all())
 
 
 def check_targets(rows: Tensor, batch: int) -> None:

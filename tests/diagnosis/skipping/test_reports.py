@@ -1,4 +1,4 @@
-"""What public bug reports found in `skip_layers`: labels that its losses took for something else."""
+"""What public bug reports found in `skip_layers`: labels that its losses misread."""
 
 import math
 
@@ -71,7 +71,7 @@ def test_targets_that_are_not_finite_name_their_batch_and_not_the_model():
 
 
 def test_a_given_loss_of_an_embedding_stands_and_its_predictions_do_not():
-    """torchmetrics 1393: a metric loss is right for an embedding, and agreement of maxima is not."""
+    """torchmetrics 1393: a metric loss suits an embedding, and agreement of maxima does not."""
     x, y = drawn(60, 3)[0], torch.arange(60) % 3
 
     def loss(f, y):
