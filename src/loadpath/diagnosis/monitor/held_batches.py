@@ -7,7 +7,7 @@ import glob
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,13 @@ from loadpath.record import (
     INPUT,
     Description,
     Layers,
+    Output,
     OwnRandomness,
     Recorded,
     Reduced,
     Reduction,
     Split,
+    TokenMask,
     batches_of,
     prepare,
     sites_of,
@@ -55,7 +57,7 @@ class HeldBatches:
         batches, of which the first are taken, until they hold `samples` samples.
     samples : int
         How many samples are measured at most.
-    layers, reduction, device, split, pass_labels
+    layers, reduction, device, split, pass_labels, output, token_mask, grad
         As in `loadpath.record.stream`.
     kind : str
         Convention of the log separation.
@@ -79,12 +81,17 @@ class HeldBatches:
         kind: SeparationKind = "trace_ratio",
         split: Split | None = None,
         pass_labels: bool = False,
+        output: Output = None,
+        token_mask: TokenMask | None = None,
+        grad: bool = False,
     ) -> None:
         check_kind(kind)
         check_count("samples", samples, LEAST)
         self.model, self.kind, self.device = model, kind, device
         self._layers, self._reduction = layers, reduction or Reduction()
         self._split, self._pass_labels = split, pass_labels
+        self._output, self._token_mask, self._grad = output, token_mask, grad
+        self._named = layers is not None
         with _random_states_kept():
             self._batches, labels, count = self._copies(batches_in(given, model), samples)
             if not self._batches:
@@ -131,8 +138,13 @@ class HeldBatches:
                     rows.setdefault(layer, []).append(part[kept])
                     sample.setdefault(layer, []).append(recorded.sample[layer][kept])
         if self._given in noting.wrong:
-            words = noting.words(INPUT)
-            raise ValueError(f"probe must have finite inputs, got NaN or infinity in {words}.")
+            words = f"NaN or infinity in {noting.words(INPUT)}"
+            if not self._named:
+                raise ValueError(
+                    f"probe must have finite inputs, got {words}; name layers, and it is left out."
+                )
+            self._leave_out_input(f"has {words}")
+            del rows[INPUT], sample[INPUT]
         return measure_snapshot(
             {layer: torch.cat(parts) for layer, parts in rows.items()},
             {layer: torch.cat(parts) for layer, parts in sample.items()},
@@ -141,6 +153,12 @@ class HeldBatches:
             not_finite={layer: noting.words(layer) for layer in rows if layer in noting.wrong},
             given=self._given,
         )
+
+    def _leave_out_input(self, reason: str) -> None:
+        """Say that the model's input is no layer, since the model handles NaN itself."""
+        layers = {name: words for name, words in self.description.layers.items() if name != INPUT}
+        left_out = {**self.description.left_out, INPUT: reason}
+        self.description = replace(self.description, layers=layers, left_out=left_out)
 
     def _copies(
         self, batches: Iterable[Any], samples: int
@@ -157,6 +175,7 @@ class HeldBatches:
                 device=torch.device("cpu"),
                 split=self._split,
                 pass_labels=self._pass_labels,
+                model=unwrapped(self.model),
             )
             labels.append(batch.labels)
             count += batch.count
@@ -186,6 +205,9 @@ class HeldBatches:
             device=self.device,
             split=self._split,
             pass_labels=self._pass_labels,
+            output=self._output,
+            token_mask=self._token_mask,
+            grad=self._grad,
         )
 
     def _noting_reduction(self) -> _NotingReduction:

@@ -22,7 +22,15 @@ from loadpath.diagnosis.monitor.history import Look, history_dataset
 from loadpath.diagnosis.monitor.logging import PREFIX, sink_for
 from loadpath.diagnosis.monitor.snapshot import Snapshot
 from loadpath.measures.separation import SeparationKind
-from loadpath.record import Layers, Reduction, Split, device_of, unwrapped
+from loadpath.record import (
+    Layers,
+    Output,
+    Reduction,
+    Split,
+    TokenMask,
+    device_of,
+    unwrapped,
+)
 
 
 class Monitor:
@@ -46,7 +54,7 @@ class Monitor:
         Where numbers go: a function of a dict, or of a dict and step=, such as wandb.log,
         mlflow.log_metrics or trackio.log, or a TensorBoard writer. Names are such as
         "loadpath/load/blocks.3". What cannot be measured is left out.
-    layers, reduction, device, split, pass_labels
+    layers, reduction, device, split, pass_labels, output, token_mask, grad
         As in `loadpath.record.stream`. Layers are found at the first look, and selected by name
         from then on.
     every : int, default 100
@@ -117,6 +125,9 @@ class Monitor:
         on_collapse: Callable[[Alarm], object] | None = None,
         split: Split | None = None,
         pass_labels: bool = False,
+        output: Output = None,
+        token_mask: TokenMask | None = None,
+        grad: bool = False,
         first_step: int = 0,
     ) -> None:
         check_count("every", every, 1)
@@ -151,6 +162,9 @@ class Monitor:
                 kind=kind,
                 split=split,
                 pass_labels=pass_labels,
+                output=output,
+                token_mask=token_mask,
+                grad=grad,
             )
         self.measure()
 
