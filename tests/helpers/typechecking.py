@@ -31,7 +31,7 @@ codemain.getrandbits = random.Random(0).getrandbits
 COMPILED = ("loadpath.spring_block.chain.kernel", "loadpath.spring_block.networks.kernel")
 """Modules whose functions numba compiles, and which must be plain functions for that."""
 
-FIRST, EVERY = 100, 50
+FIRST, EVERY = 50, 200
 """Calls of each function, in each process, that are all checked; and how often one is after them.
 Checking every call made a run of the tests twice as long."""
 
