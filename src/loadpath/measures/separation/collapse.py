@@ -160,7 +160,7 @@ def nc2(moments: ClassMoments) -> Simplex:
     """
     mu, norms = _centred_means(moments)
     K = len(mu)
-    if float(norms.min()) <= moments.scatter().rounding.of_mean:
+    if not bool(moments.scatter().rounding.apart(mu).all()):
         raise ValueError(
             f"moments must have class means apart from the mean of all, got class "
             f"{int(norms.argmin())} at it."
@@ -198,7 +198,7 @@ def nc3(moments: ClassMoments, weight: Weights) -> float:
     """
     mu, norms = _centred_means(moments)
     W = _weight(moments, weight).to(mu)
-    if float(norms.max()) <= moments.scatter().rounding.of_mean:
+    if not bool(moments.scatter().rounding.apart(mu).any()):
         raise ValueError("moments must have class means that differ, got them all alike.")
     if float(W.norm()) == 0:
         raise ValueError("weight must not be all 0.")

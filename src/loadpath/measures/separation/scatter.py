@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from loadpath.threads import torch_threads
@@ -87,10 +87,16 @@ class Rounding:
         """Return the singular values that rounding can give the factor between."""
         return self._along(self.means, directions, self.n_means)
 
-    @property
-    def of_mean(self) -> float:
-        """The norm that rounding alone can give the difference of two means."""
-        return max(float(self.means.norm()), self.own)
+    def apart(self, differences: Float[Tensor, "row width"]) -> Bool[Tensor, " row"]:
+        """Return which differences of class means are more than rounding can make.
+
+        They are told in units of the rounding of each feature, so that one huge feature, whose
+        rounding is huge, does not hide the others.
+        """
+        least = self.own / math.sqrt(len(self.means))
+        units = self.means.clamp_min(max(least, torch.finfo(torch.float64).tiny))
+        beyond = (differences / units).square().mean(1) > 1
+        return beyond & (torch.linalg.vector_norm(differences, dim=1) > self.own)
 
     def _along(self, deviations: Tensor, directions: Tensor, rows: int) -> Tensor:
         # The singular values of n x w noise of deviation 1 / sqrt(n) end at 1 + sqrt(w / n).
@@ -260,7 +266,8 @@ class Scatter:
             return "separated"
         V = self._within_modes.directions
         outside = self.between - (self.between @ V) @ V.T
-        return "partly collapsed" if float(outside.norm()) > self.rounding.of_mean else "separated"
+        rest = torch.linalg.vector_norm(outside, dim=0)[None]
+        return "partly collapsed" if bool(self.rounding.apart(rest).any()) else "separated"
 
     def log_separation(self, kind: SeparationKind = "fuzziness") -> float:
         r"""Return the log separation by one of three conventions.
