@@ -18,6 +18,7 @@ from loadpath.record.hooks import evaluation_mode as evaluation_mode
 from loadpath.record.hooks import replacing_method as replacing_method
 from loadpath.record.hooks import unfused_evaluation as unfused_evaluation
 from loadpath.record.hooks import watching as watching
+from loadpath.record.keeping import keeping_generators as keeping_generators
 from loadpath.record.layout import Layout as Layout
 from loadpath.record.layout import Output, TokenMask
 from loadpath.record.paths import PathNet

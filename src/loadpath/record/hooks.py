@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -140,6 +142,9 @@ def unfused_evaluation(model: nn.Module, *, grad: bool = False) -> Iterator[None
 def _restore(model: nn.Module, mode: bool, modes: list[tuple[nn.Module, bool]]) -> None:
     """Give the model and every module in it the modes that they had."""
     model.train(mode)  # some modules do more than to set a flag
+    for module, training in modes:  # those outside come before those inside
+        if module.training != training:
+            module.train(training)
     for module, training in modes:
         module.training = training
 
@@ -151,7 +156,9 @@ def _restore_gradients(gradients: list[tuple[nn.Parameter, torch.Tensor | None]]
 
 
 class OwnRandomness:
-    """A stream of torch's random numbers that is drawn from without moving the one outside.
+    """A stream of random numbers that is drawn from without moving the one outside.
+
+    It is that of torch, on the CPU and on one device more, of NumPy and of Python's `random`.
 
     Between its blocks, the state is whatever it is outside. In them, it goes on where the block
     before ended. So a loader shuffles as it would in a plain loop, and after it all the state is as
@@ -178,13 +185,15 @@ class OwnRandomness:
         """Give the state outside what it was when this was made, or where our own numbers are."""
         self._set(self._state)
 
-    def _get(self) -> list[torch.Tensor]:
-        state = [torch.get_rng_state()]
+    def _get(self) -> list[Any]:
+        state = [random.getstate(), np.random.get_state(), torch.get_rng_state()]
         if self._device.type not in ("cpu", "meta"):
             state.append(torch.get_device_module(self._device).get_rng_state(self._device))
         return state
 
-    def _set(self, state: list[torch.Tensor]) -> None:
-        torch.set_rng_state(state[0])
-        if len(state) > 1:
-            torch.get_device_module(self._device).set_rng_state(state[1], self._device)
+    def _set(self, state: list[Any]) -> None:
+        random.setstate(state[0])
+        np.random.set_state(state[1])
+        torch.set_rng_state(state[2])
+        if len(state) > 3:
+            torch.get_device_module(self._device).set_rng_state(state[3], self._device)

@@ -35,8 +35,9 @@ def stream(
     """Run `model` over `loader` and yield what every layer put out on each batch, as rows.
 
     The model runs in evaluation mode and without gradients, inside DataParallel,
-    DistributedDataParallel and torch.compile. Whatever happens, hooks are gone and modes and
-    torch's random state put back before anything is yielded or raised. No sample is kept.
+    DistributedDataParallel and torch.compile. Whatever happens, hooks are gone, and parameters,
+    buffers, gradients, modes and random states (torch's, NumPy's and Python's) put back before
+    anything is yielded or raised, to the last bit. No sample is kept.
 
     The order of layers is that in which they ran on the first batch, and a module's second call in
     a pass is the layer "name#2". Where the model's input is real numbers it comes first, as the

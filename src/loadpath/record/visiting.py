@@ -13,6 +13,7 @@ from loadpath.checks import check_count
 from loadpath.record.batches import Loader, Split, batches_of, prepare
 from loadpath.record.calls import Batch
 from loadpath.record.hooks import OwnRandomness, unfused_evaluation
+from loadpath.record.keeping import KeptModel, keeping_generators
 from loadpath.record.layout import input_axis
 
 T = TypeVar("T")
@@ -31,9 +32,11 @@ def visit(
 ) -> Iterator[T]:
     """Run a function on every batch of a loader, and yield what it makes of each.
 
-    `run` finds the model (`unwrapped`) without gradients and as `unfused_evaluation` has it.
-    Whatever happens, modes and torch's random state are put back before anything is yielded or
-    raised. The loader and `run` draw from random numbers of their own, as a plain loop would.
+    `run` finds the model (`unwrapped`) without gradients and as `unfused_evaluation` has it, and
+    each of its passes starts from the parameters and buffers that the model has. Whatever happens,
+    these, modes, gradients and random states are put back before anything is yielded or raised, and
+    the generators of model and loader at the end. The loader and `run` draw from random numbers of
+    their own, as a plain loop would.
 
     Parameters
     ----------
@@ -91,24 +94,25 @@ def _visit(
     grad: bool,
 ) -> Iterator[T]:
     """Go through the batches: the part of `visit` that runs when the first is asked for."""
-    own = OwnRandomness(device)
-    with own():
-        left = islice(iter(batches), max_batches)  # a DataLoader draws its shuffle here
-    end = object()
-    number = first = axis = 0
-    while True:
+    own, kept = OwnRandomness(device), KeptModel(model)
+    with keeping_generators(model, batches):
         with own():
-            raw = next(left, end)
-            if raw is end:
-                break
-            batch = prepared(raw, number, axis)
-            with unfused_evaluation(model, grad=grad):
-                if number == 0 and batch.axis == 0:
-                    with OwnRandomness(device)():
-                        axis = input_axis(model, batch, lambda b: b.call(model))
-                    batch = prepared(raw, number, axis) if axis else batch
-                made = run(batch, first)
-        yield made
-        number, first = number + 1, first + batch.count
+            left = islice(iter(batches), max_batches)  # a DataLoader draws its shuffle here
+        end = object()
+        number = first = axis = 0
+        while True:
+            with own():
+                raw = next(left, end)
+                if raw is end:
+                    break
+                batch = prepared(raw, number, axis)
+                with kept(), unfused_evaluation(model, grad=grad):
+                    if number == 0 and batch.axis == 0:
+                        with OwnRandomness(device)():
+                            axis = input_axis(model, batch, lambda b: b.call(model))
+                        batch = prepared(raw, number, axis) if axis else batch
+                    made = run(batch, first)
+            yield made
+            number, first = number + 1, first + batch.count
     if number == 0:
         raise ValueError("loader must yield at least one batch, and it yields nothing.")
