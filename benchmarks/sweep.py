@@ -34,7 +34,8 @@ import numpy as np
 import psutil
 import xarray as xr
 
-from loadpath import results, sweep
+from loadpath import sweep
+from loadpath.storage import write_atomic
 from loadpath.sweep.cluster import _OnWorker
 from loadpath.sweep.folder import set_aside_if_damaged
 from loadpath.sweep.job import Job
@@ -99,8 +100,7 @@ def one_cell(folder: Path, count: int = 200) -> None:
         busy = Busy(os.getpid())
         for i, file in enumerate(files):
             assert isinstance(file, bytes)
-            with results.atomic_path(place / "bare" / f"{i}.nc") as temporary:
-                temporary.write_bytes(file)
+            write_atomic(place / "bare" / f"{i}.nc", file)
         parts["save"] = busy.seconds()
         sweep.run(measure, cells(count), place / "sweep", progress=False)
         busy = Busy(os.getpid())

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from loadpath import cli, results
-from loadpath.cli.run_folder import DIAGNOSIS_FILES
+from loadpath.cli.folders import DIAGNOSIS_FILES
 from tests.cli.test_cli import contents
 from tests.report.test_page import text_of
 

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 
 from loadpath import cli, results
 from loadpath.cli import geodesic as module
+from loadpath.cli.folders import GEODESIC_FILES, RUN_FILES
 from loadpath.cli.geodesic import MEANINGS
-from loadpath.cli.run_folder import GEODESIC_FILES, RUN_FILES
 from loadpath.leaky_resnet import geodesic, layer_steps
 from tests.cli.test_cli import contents
 from tests.report.test_page import images_of, text_of

@@ -11,8 +11,8 @@ import yaml
 
 from loadpath import cli, results, spring_block
 from loadpath.cli.chain_summary import diagram_summary
+from loadpath.cli.folders import DIAGRAM_FILES
 from loadpath.cli.phase_diagram import grid
-from loadpath.cli.run_folder import DIAGRAM_FILES
 from loadpath.spring_block.chain.diagram import turning_noise
 from tests.cli.test_cli import contents
 

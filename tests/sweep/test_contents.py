@@ -45,9 +45,14 @@ def turned(rng, n):
 
 @pytest.fixture
 def loaded(monkeypatch):
-    """How many files were left to `results.load`."""
-    count, load = [], results.load
-    monkeypatch.setattr(results, "load", lambda path: count.append(path) or load(path))
+    """How many files were left to xarray."""
+    count, understood = [], results.understood
+
+    def counted(content, path):
+        count.append(path)
+        return understood(content, path)
+
+    monkeypatch.setattr(results, "understood", counted)
     return count
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import xarray as xr
 
 from loadpath import plots, results
-from loadpath.cli.run_folder import save_picture
+from loadpath.cli.folders import save_picture
 from loadpath.measures.separation import SeparationKind
 from loadpath.spring_block import phase_diagram
 from loadpath.spring_block.phase_diagram import draw_from_chain

@@ -11,17 +11,24 @@ from numpy.typing import NDArray
 from loadpath import plots, results, spring_block
 from loadpath import report as pages
 from loadpath.cli.chain_summary import concavity_with_error, name_shape, summary
-from loadpath.cli.options import ChainOptions, MotionOptions
-from loadpath.cli.run_folder import (
+from loadpath.cli.folders import (
     check_free,
     earlier_results,
+    final_folder,
+    place_for,
     read_config,
-    remove,
     save_config,
     save_picture,
 )
+from loadpath.cli.options import ChainOptions, MotionOptions
 
 Array = NDArray[np.float64]
+CHAIN = {
+    "position": ("replica", "time", "block"),
+    "load": ("replica", "time", "spring"),
+    "time": ("time",),
+}
+"""What is needed of a chain that is read, with its dimensions."""
 
 
 def run(options: ChainOptions) -> None:
@@ -55,16 +62,18 @@ def run(options: ChainOptions) -> None:
         ds["rest_load"] = "spring", spring_block.rest_state(chain, by=options.by)
         if options.noise > 0:
             ds["mean_load"] = "spring", spring_block.mean_state(chain, by=options.by)
-    remove(out, present)
-    save_config(options.settings(), out)
-    results.save(ds, out / "chain.nc", overwrite=True)
-    print(summary(ds))
-    shown = [*others, ds] if others else ds
-    save_picture(plots.png(plots.chain_load_curves(shown)), out / "load_curves.png")
-    save_picture(plots.png(plots.chain_trajectories(ds)), out / "trajectories.png")
+    with place_for(out, present) as place:
+        save_config(options.settings(), place)
+        results.save(ds, place / "chain.nc", overwrite=True)
+        print(summary(ds))
+        shown = [*others, ds] if others else ds
+        save_picture(plots.png(plots.chain_load_curves(shown)), place / "load_curves.png")
+        save_picture(plots.png(plots.chain_trajectories(ds)), place / "trajectories.png")
+        if options.animate:
+            write_page(place)
     print(f"pictures: {out / 'load_curves.png'}, {out / 'trajectories.png'}")
     if options.animate:
-        print(f"animation: {write_page(out)}")
+        print(f"animation: {out / 'animation.html'}")
 
 
 def build_chain(
@@ -115,19 +124,21 @@ def read_chain(folder: Path) -> xr.Dataset:
     """Return the chain in `folder`, which must hold one."""
     if not (folder / "chain.nc").is_file():
         raise FileNotFoundError(f"{str(folder)!r} holds no chain: it has no chain.nc.")
-    return results.load(folder / "chain.nc")
+    return results.load(folder / "chain.nc", what="chain", holding=CHAIN)
 
 
 def write_page(folder: Path, page: Path | None = None, *, overwrite: bool = True) -> Path:
     """Write the page with the film of the chain in `folder`, and of those beside it."""
     config = read_config(folder)
     beside = config.get("beside") or []
-    chains = [read_chain(Path(place)) for place in (*beside, folder)]
+    if not isinstance(beside, list):
+        raise ValueError(f"beside in {str(folder / 'config.yaml')!r} must be a list of folders.")
+    chains = [read_chain(Path(str(place))) for place in (*beside, folder)]
     return pages.write_chain(
         page or folder / "animation.html",
         [film(ds) for ds in chains],
         chains,
-        title=f"Spring-block chain: {folder.resolve().name}",
+        title=f"Spring-block chain: {final_folder(folder).resolve().name}",
         words=summary(chains[-1]).splitlines(),
         config=config,
         overwrite=overwrite,

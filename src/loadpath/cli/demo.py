@@ -7,8 +7,9 @@ from typing import Any
 
 from loadpath import report as pages
 from loadpath.cli import train
+from loadpath.cli.folders import section
 from loadpath.cli.options import DemoOptions, TrainOptions
-from loadpath.cli.run_folder import section
+from loadpath.storage import one_writer
 
 # Small enough for a page within a minute on two cores, and trained for long enough that the page
 # reads as that of the long version does (`loadpath train`: 1000 samples, width 100, 2100
@@ -50,7 +51,8 @@ def run(options: DemoOptions) -> None:
         )
     for title, each in runs.items():
         print(f"{title}: training", flush=True)
-        train.train_and_measure(each)  # the one page about both is enough
+        with one_writer(Path(each.out)):
+            train.train_and_measure(each, page=False)  # the one about both is enough
     sections = [section(Path(each.out), title) for title, each in runs.items()]
     pages.write(page, sections, title="Loadpath demo: where the layers work", overwrite=True)
     print(f"\nThe page with both: {page.resolve()}")

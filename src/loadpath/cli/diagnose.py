@@ -18,16 +18,21 @@ from tqdm import tqdm
 
 from loadpath import diagnosis, results
 from loadpath import report as pages
-from loadpath.cli.options import DiagnoseOptions
-from loadpath.cli.run_folder import (
+from loadpath.cli.folders import (
     check_free,
     earlier_results,
+    place_for,
     read_config,
-    remove,
     save_config,
 )
+from loadpath.cli.options import DiagnoseOptions
 from loadpath.diagnosis.profile import check_options
 from loadpath.record import Loader, Reduction
+
+DIAGNOSIS = {"layer": ("layer",), "meaning": ("layer",)}
+"""What a page needs of a diagnosis at least, with its dimensions."""
+SKIPPED = {"layer": ("layer",)}
+"""What it needs of the record of skipped layers."""
 
 
 def run(options: DiagnoseOptions) -> None:
@@ -70,13 +75,14 @@ def diagnose(options: DiagnoseOptions) -> None:
         progress=True,
         **common,
     )
-    remove(out, present)
-    save_config(options.settings(), out)
-    results.save(ds, out / "diagnosis.nc", overwrite=True)
-    print("\n".join(f"- {sentence}" for sentence in diagnosis.summary(ds)), flush=True)
-    if options.skip_batches:
-        skip_layers(options, model, loader, ds, common)
-    print(f"report: {write_page(out)}")
+    with place_for(out, present) as place:
+        save_config(options.settings(), place)
+        results.save(ds, place / "diagnosis.nc", overwrite=True)
+        print("\n".join(f"- {sentence}" for sentence in diagnosis.summary(ds)), flush=True)
+        if options.skip_batches:
+            skip_layers(options, place, model, loader, ds, common)
+        write_page(place)
+    print(f"report: {out / 'report.html'}")
 
 
 def check_measures(options: DiagnoseOptions) -> Reduction:
@@ -95,6 +101,7 @@ def check_measures(options: DiagnoseOptions) -> Reduction:
 
 def skip_layers(
     options: DiagnoseOptions,
+    out: Path,
     model: nn.Module,
     loader: Loader,
     ds: xr.Dataset,
@@ -118,7 +125,7 @@ def skip_layers(
     except ValueError as error:
         print(f"no layer was skipped: {error}", file=sys.stderr)
         return
-    results.save(skipped, Path(options.out) / "skipped.nc", overwrite=True)
+    results.save(skipped, out / "skipped.nc", overwrite=True)
     if "relative_step" in ds:
         for sentence in diagnosis.verdict(ds, skipped).sentences:
             print(f"- {sentence}", flush=True)
@@ -161,9 +168,10 @@ def load_entry(options: DiagnoseOptions) -> tuple[nn.Module, Loader]:
 
 def write_page(folder: Path, page: Path | None = None, *, overwrite: bool = True) -> Path:
     """Write the page about the diagnosis in `folder`."""
-    ds = results.load(folder / "diagnosis.nc")
-    gone = folder / "skipped.nc"
-    skipped = results.load(gone) if gone.is_file() else None
+    ds = results.load(folder / "diagnosis.nc", what="diagnosis", holding=DIAGNOSIS)
+    gone, skipped = folder / "skipped.nc", None
+    if gone.is_file():
+        skipped = results.load(gone, what="record of skipped layers", holding=SKIPPED)
     verdict = None
     if skipped is not None and "relative_step" in ds:
         verdict = diagnosis.verdict(ds, skipped)

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from loadpath import data as sources
 from loadpath import results
+from loadpath.cli.folders import earlier_results, place_for, save_config, save_model, write_report
 from loadpath.cli.options import GeodesicOptions
 from loadpath.cli.preparation import check_device, fixed_steps, load_data
-from loadpath.cli.run_folder import earlier_results, remove, save_config, save_model, write_report
 from loadpath.leaky_resnet import Loss, geodesic
 from loadpath.results import Status
 
@@ -72,14 +72,15 @@ def run(options: GeodesicOptions) -> None:
         device=options.device,
         threads=options.threads,
     )
-    remove(out, present)
-    save_config(options.settings(), out)
-    results.save(solved.history, out / "history.nc", overwrite=True)
-    save_model(solved.model, out)
-    print(summary(solved))
-    ds = solved.dataset(gamma0=options.gamma0)
-    results.save(ds, out / "geodesic.nc", overwrite=True)
-    print(f"report: {write_report(out)}")
+    with place_for(out, present) as place:
+        save_config(options.settings(), place)
+        results.save(solved.history, place / "history.nc", overwrite=True)
+        save_model(solved.model, place)
+        print(summary(solved))
+        ds = solved.dataset(gamma0=options.gamma0)
+        results.save(ds, place / "geodesic.nc", overwrite=True)
+        write_report(place)
+    print(f"report: {out / 'report.html'}")
 
 
 def load_pair(options: GeodesicOptions) -> tuple[Tensor, Tensor, Loss]:

@@ -13,8 +13,8 @@ import xarray as xr
 from loadpath import plots, results
 from loadpath.checks import check_count
 from loadpath.cli import beside_chain
+from loadpath.cli.folders import earlier_results, read_config, save_config, save_picture
 from loadpath.cli.options import FLAGS, NetworkOptions, PhaseDiagramOptions
-from loadpath.cli.run_folder import earlier_results, read_config, save_config, save_picture
 from loadpath.measures.separation import KINDS, SeparationKind
 from loadpath.spring_block import phase_diagram
 from loadpath.spring_block.phase_diagram import NOISES, Panel, Setting

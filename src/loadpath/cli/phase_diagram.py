@@ -11,8 +11,8 @@ from loadpath import plots, results, spring_block
 from loadpath.cli import networks
 from loadpath.cli.chain import build_chain
 from loadpath.cli.chain_summary import diagram_summary
+from loadpath.cli.folders import check_free, earlier_results, place_for, save_config, save_picture
 from loadpath.cli.options import PhaseDiagramOptions
-from loadpath.cli.run_folder import check_free, earlier_results, remove, save_config, save_picture
 
 
 def run(options: PhaseDiagramOptions) -> None:
@@ -51,12 +51,12 @@ def draw_chain(options: PhaseDiagramOptions) -> None:
         n_replicas=options.n_replicas,
         **options.motion(),
     )
-    remove(out, present)
-    save_config(options.settings(), out)
-    results.save(ds, out / "phase_diagram.nc", overwrite=True)
-    picture = save_picture(plots.png(plots.chain_phase_diagram(ds)), out / "phase_diagram.png")
-    print(diagram_summary(ds))
-    print(f"picture: {picture}")
+    with place_for(out, present) as place:
+        save_config(options.settings(), place)
+        results.save(ds, place / "phase_diagram.nc", overwrite=True)
+        save_picture(plots.png(plots.chain_phase_diagram(ds)), place / "phase_diagram.png")
+        print(diagram_summary(ds))
+    print(f"picture: {out / 'phase_diagram.png'}")
 
 
 def grid(name: str, values: tuple[float, ...] | str, spacing: str) -> NDArray[np.float64]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from loadpath.cli import chain, diagnose
+from loadpath.cli.folders import write_report
 from loadpath.cli.options import ReportOptions
-from loadpath.cli.run_folder import write_report
 
 
 def run(options: ReportOptions) -> None:

@@ -9,16 +9,17 @@ import torch
 import xarray as xr
 
 from loadpath import results
-from loadpath.cli.options import TrainOptions
-from loadpath.cli.preparation import check_device, fixed_steps, load_data
-from loadpath.cli.run_folder import (
+from loadpath.cli.folders import (
+    UNFINISHED,
     earlier_results,
+    place_for,
     read_config,
-    remove,
     save_config,
     save_model,
     write_report,
 )
+from loadpath.cli.options import TrainOptions
+from loadpath.cli.preparation import check_device, fixed_steps, load_data
 from loadpath.data import Data
 from loadpath.leaky_resnet import LeakyResNet, layer_steps, mechanics
 from loadpath.leaky_resnet.training import LBFGS, Adam, Run, Stage, fit, paper_stages
@@ -40,12 +41,11 @@ def run(options: TrainOptions) -> None:
     ValueError
         If an option does not fit the data or the net, or the earlier run that is to be resumed.
     """
-    train_and_measure(options)
-    print(f"report: {write_report(Path(options.out))}")
+    train_and_measure(options, page=True)
 
 
-def train_and_measure(options: TrainOptions) -> None:
-    """Train, measure, and write the results without a page into the run's folder.
+def train_and_measure(options: TrainOptions, *, page: bool) -> None:
+    """Train, measure, and write the results into the run's folder, with or without a page.
 
     Raises
     ------
@@ -58,8 +58,9 @@ def train_and_measure(options: TrainOptions) -> None:
     out, settings = Path(options.out), options.settings()
     present = earlier_results(out)
     if options.resume:
-        if "config.yaml" in present:
-            check_same_run(options, read_config(out))
+        begun = out / UNFINISHED if (out / UNFINISHED).is_dir() else out
+        if (begun / "config.yaml").exists():
+            check_same_run(options, read_config(begun))
     elif present and not options.overwrite:
         raise FileExistsError(
             f"{options.out!r} holds an earlier run ({', '.join(present)}); pass --resume to go on "
@@ -67,10 +68,18 @@ def train_and_measure(options: TrainOptions) -> None:
         )
     data = load_data(options)
     model = build_model(options, data)
+    with place_for(out, present, resumable=True, resume=options.resume) as place:
+        save_config(settings, place)
+        measure(options, place, data, model)
+        if page:
+            write_report(place)
+    if page:
+        print(f"report: {out / 'report.html'}")
+
+
+def measure(options: TrainOptions, out: Path, data: Data, model: LeakyResNet) -> None:
+    """Train the net, measure it, and write both into a folder."""
     mesh = layer_steps.Adaptive(model) if options.layer_steps == "adaptive" else None
-    if not options.resume:
-        remove(out, present)
-    save_config(settings, out)
     trained = fit(
         model,
         data,

@@ -5,6 +5,7 @@ or not what it should be is one FileNotFoundError or ValueError that names it.
 """
 
 import gzip
+import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -12,11 +13,21 @@ from pathlib import Path
 import numpy as np
 
 from loadpath.checks import as_path
+from loadpath.storage import TooLargeError, check_unpacked
 
 Pair = tuple[np.ndarray, np.ndarray]  # images (sample, channel, height, width), labels (sample,)
 
 _DAMAGED = (EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+"""What reads the header of an array, by its version."""
 _CIFAR_RECORD = 1 + 3 * 32 * 32
+
+
+class _FaultyFileError(ValueError):
+    """A file is not what it should be, in a sentence of ours and not of a library's."""
 
 
 def read_idx_or_npz(folder: str | Path, *, wanted: str) -> tuple[Pair, Pair | None]:
@@ -76,18 +87,44 @@ def read_archive(path: Path) -> dict[str, np.ndarray]:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is damaged or holds objects.
+        If it is damaged, holds objects, or unpacks to far more than its size.
+
+    Notes
+    -----
+    NumPy asks for the memory that an array's header tells of, before it reads the array. So the
+    headers are compared with the sizes in the archive first; these bound what is unpacked, and
+    where they agree each array is read to its end, where the archive has a checksum.
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {str(path)!r}.")
     try:
         # np.load leaves a file open that it opened itself and could not read.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (TypeError, *_DAMAGED) as error:  # TypeError: a lone .npy array is no context manager
+        with path.open("rb") as file:
+            with zipfile.ZipFile(file) as members:
+                check_unpacked(path, sum(info.file_size for info in members.infolist()))
+                for info in members.infolist():
+                    _check_member(members, info)
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                return {key: archive[key] for key in archive.files}
+    except TooLargeError:
+        raise
+    except Exception as error:  # of whatever kind: zipfile and NumPy have many for one fault
         raise ValueError(
             f"the file {str(path)!r} cannot be read as a whole NumPy .npz archive of plain arrays."
         ) from error
+
+
+def _check_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+    """Refuse what is no array, or tells of another size in its header than in the archive's."""
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{info.filename!r} is packed in another way than NumPy's.")
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        shape, _, dtype = _HEADERS[version](member)
+        size = member.tell() + math.prod(shape) * dtype.itemsize
+    if any(length < 0 for length in shape) or size != info.file_size:
+        raise ValueError(f"{info.filename!r} is not as large as it tells.")
 
 
 def read_npz(path: Path) -> tuple[Pair, Pair | None]:
@@ -150,28 +187,38 @@ def read_idx(path: Path) -> np.ndarray:
     dimension as a big-endian 32-bit integer, then the entries, last dimension fastest.
     """
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            content = file.read()
+        packed = path.suffix == ".gz"
+        with gzip.open(path) if packed else path.open("rb") as file:
+            start = file.read(4)
+            if start[:3] != b"\x00\x00\x08" or len(start) < 4:
+                raise _FaultyFileError(
+                    f"the file {str(path)!r} is not an IDX file of unsigned bytes: it begins with "
+                    f"{start.hex() or 'nothing'}, not 000008."
+                )
+            lengths = file.read(4 * start[3])
+            if len(lengths) < 4 * start[3]:
+                raise _FaultyFileError(
+                    f"the file {str(path)!r} is cut short: its IDX header is not whole."
+                )
+            shape = tuple(int(n) for n in np.frombuffer(lengths, dtype=">u4"))
+            wanted = math.prod(shape)
+            if packed:
+                check_unpacked(path, wanted)
+            # One more, to come by the end and the checksum there.
+            content = file.read(wanted + 1) if packed else file.read()
+    except (TooLargeError, _FaultyFileError):
+        raise
     except _DAMAGED as error:
         raise ValueError(
             f"the file {str(path)!r} cannot be read to its end: it is damaged or cut short."
         ) from error
-    if len(content) < 4 or content[:3] != b"\x00\x00\x08":
-        raise ValueError(
-            f"the file {str(path)!r} is not an IDX file of unsigned bytes: it begins with "
-            f"{content[:4].hex() or 'nothing'}, not 000008."
-        )
-    header = 4 + 4 * content[3]
-    if len(content) < header:
-        raise ValueError(f"the file {str(path)!r} is cut short: its IDX header is not whole.")
-    shape = tuple(int(n) for n in np.frombuffer(content[4:header], dtype=">u4"))
-    wanted = int(np.prod(shape, dtype=object)) if shape else 1
-    if len(content) - header != wanted:
+    if len(content) != wanted:
+        held = "more" if packed and len(content) > wanted else len(content)
         raise ValueError(
             f"the file {str(path)!r} is cut short or too long: its header tells of {wanted} bytes "
-            f"of data, and it has {len(content) - header}."
+            f"of data, and it has {held}."
         )
-    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
+    return np.frombuffer(content, dtype=np.uint8).reshape(shape)
 
 
 def read_cifar10(folder: str | Path, *, wanted: str) -> tuple[Pair, Pair]:

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from loadpath import plots, results, sweep
+from loadpath import plots, sweep
 from loadpath.checks import as_path
 from loadpath.papers import audit_table, comparisons
 from loadpath.papers.runs import DETAILED, EXPERIMENTS, WIDTH, equal_width
+from loadpath.storage import write_atomic
 from loadpath.sweep import Cell
 
 Results = Sequence[tuple[Cell, xr.Dataset]]
@@ -111,8 +112,7 @@ def draw(
         label = {"experiment": kind} if figure.also else {}
         measured += [({**label, **cell}, sweep.load(folder, cell)) for cell in cells]
     picture = out / "figures" / f"figure_{name}.png"
-    with results.atomic_path(picture, overwrite=True) as temporary:
-        temporary.write_bytes(plots.png(figure.draw(measured)))
+    write_atomic(picture, plots.png(figure.draw(measured)), overwrite=True)
     return picture, (figure.summarize or summary)(measured)
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import xarray as xr
 
-from loadpath import plots, results
+from loadpath import plots
 from loadpath.checks import as_path
 from loadpath.report.figures import Figure, draw_figure
 from loadpath.report.page import environment, rows
+from loadpath.storage import write_page
 
 TRAJECTORIES = Figure(
     "Where the blocks are in time",
@@ -94,4 +95,4 @@ def write_chain(
         config=list(rows(config)),
         provenance=list(rows(provenance)),
     )  # fmt: skip
-    return results.write_text_atomic(path, page, overwrite=overwrite)
+    return write_page(path, page, overwrite=overwrite)

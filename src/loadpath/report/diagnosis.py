@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from loadpath import plots, results
+from loadpath import plots
 from loadpath.checks import as_path
 from loadpath.diagnosis.profile import summary
 from loadpath.diagnosis.skipping import Verdict
 from loadpath.report.figures import Figure, draw_figure
 from loadpath.report.page import environment, rows
+from loadpath.storage import write_page
 
 _CURVES = (
     (
@@ -175,7 +176,7 @@ def write_diagnosis(
         config=list(rows(config or {})),
         provenance=list(rows(provenance)),
     )  # fmt: skip
-    return results.write_text_atomic(path, page, overwrite=overwrite)
+    return write_page(path, page, overwrite=overwrite)
 
 
 def table(

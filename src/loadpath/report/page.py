@@ -10,11 +10,11 @@ from typing import Any
 import jinja2
 import xarray as xr
 
-from loadpath import results
 from loadpath.checks import as_path
 from loadpath.report import certificate
 from loadpath.report.facts import path_facts, training_facts
 from loadpath.report.figures import draw_figures
+from loadpath.storage import write_page
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,10 @@ def write(
         if section.profile is None and section.history is None:
             raise ValueError(f"Section {section.title!r} has neither profile nor history.")
     template = environment().get_template("report.html.j2")
-    with results.atomic_path(path, overwrite=overwrite) as temporary:
-        page = template.render(title=title, sections=[_content(section) for section in sections])
-        temporary.write_text(page, encoding="utf-8")
-    return path
+    if path.exists() and not overwrite:  # known before the figures are drawn
+        raise FileExistsError(f"{str(path)!r} exists already and overwrite is False.")
+    page = template.render(title=title, sections=[_content(section) for section in sections])
+    return write_page(path, page, overwrite=overwrite)
 
 
 def environment() -> jinja2.Environment:

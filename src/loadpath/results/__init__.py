@@ -6,11 +6,14 @@ file is executed. Torch is imported where tensors are read or written, and nowhe
 """
 
 from loadpath.results.datasets import SCHEMA_VERSION as SCHEMA_VERSION
+from loadpath.results.datasets import encoded as encoded
 from loadpath.results.datasets import load, save, stamp, with_parameters
+from loadpath.results.datasets import understood as understood
+from loadpath.results.netcdf import checked_bytes as checked_bytes
+from loadpath.results.netcdf import has_digest as has_digest
+from loadpath.results.netcdf import opened as opened
 from loadpath.results.status import Status
 from loadpath.results.tensors import load_tensors, save_tensors
-from loadpath.results.writing import atomic_path as atomic_path
-from loadpath.results.writing import write_text_atomic as write_text_atomic
 
 __all__ = [
     "Status",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from loadpath.results.writing import atomic_path
+from loadpath.checks import as_path
+from loadpath.results.attributes import plain, restored, storable
+from loadpath.results.netcdf import checked_bytes, decoded, with_digest
+from loadpath.storage import DamagedError, write_atomic
 
 SCHEMA_VERSION = 1
 """A number that is raised when names or meanings of variables change: no old file is misread."""
-
-_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def stamp(ds: xr.Dataset, **parameters: object) -> xr.Dataset:
@@ -60,7 +61,14 @@ def stamp(ds: xr.Dataset, **parameters: object) -> xr.Dataset:
     for name in parameters:
         if name in provenance or name == "parameters":
             raise ValueError(f"parameters must not use the name {name!r}, which provenance uses.")
-    text = json.dumps(parameters, default=_plain)
+    for name, value in parameters.items():
+        try:
+            json.dumps(value, default=plain)
+        except (TypeError, ValueError, RecursionError):
+            raise ValueError(
+                f"parameters must be plain values or arrays, and {name!r} is {value!r}."
+            ) from None
+    text = json.dumps(parameters, default=plain)
     # Only what netCDF keeps exactly becomes an attr of its own: it has neither booleans nor None.
     flat = {
         name: value
@@ -96,6 +104,9 @@ def with_parameters(ds: xr.Dataset, **parameters: object) -> xr.Dataset:
 def save(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Write a result as netCDF, whole or not at all; it is stamped first if it is not stamped.
 
+    Attributes that netCDF has no form for, such as booleans, None and dicts, are written as JSON
+    text, and `load` reads them back. The attr `json_attrs` beside them names them.
+
     Parameters
     ----------
     ds : Dataset
@@ -114,6 +125,10 @@ def save(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = Fals
     ------
     FileExistsError
         If `path` exists and `overwrite` is False.
+    OSError
+        If it cannot be written; one sentence says why.
+    ValueError
+        If an attribute or a variable has neither numbers, text nor plain values, which is named.
 
     Examples
     --------
@@ -128,20 +143,53 @@ def save(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = Fals
     Traceback (most recent call last):
     FileExistsError: ...run.nc' exists already and overwrite is False.
     """
-    if "schema_version" not in ds.attrs:
-        ds = stamp(ds)
-    with atomic_path(path, overwrite=overwrite) as temporary:
-        ds.to_netcdf(temporary, engine="h5netcdf")
-    return Path(path)
+    path = as_path("path", path)
+    if path.exists() and not overwrite:  # known before it is encoded
+        raise FileExistsError(f"{str(path)!r} exists already and overwrite is False.")
+    # Encoded in memory: HDF5 crashes the interpreter when a disk is full as it closes a file.
+    return write_atomic(path, encoded(ds), overwrite=overwrite)
 
 
-def load(path: str | os.PathLike[str]) -> xr.Dataset:
+def encoded(ds: xr.Dataset, **parameters: object) -> bytes:
+    """Return the bytes of the file that `save` writes.
+
+    Parameters
+    ----------
+    ds : Dataset
+        The result; it is stamped first if it is not stamped.
+    **parameters : object
+        What it is stamped with then.
+
+    Returns
+    -------
+    bytes
+        A netCDF file, with its digest behind it.
+
+    Raises
+    ------
+    ValueError
+        As `save` does.
+    """
+    ds = storable(ds if "schema_version" in ds.attrs else stamp(ds, **parameters))
+    return with_digest(bytes(ds.to_netcdf(engine="h5netcdf")))
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    what: str = "result",
+    holding: Mapping[str, Sequence[str]] | None = None,
+) -> xr.Dataset:
     """Read a result wholly into memory and close its file.
 
     Parameters
     ----------
     path : path-like
-        The file.
+        The file. One without a digest, as version 0.1.0 wrote them, is read with a note.
+    what : str, optional
+        What it should be, in the reader's words, for messages.
+    holding : mapping of str to sequence of str, optional
+        Variables that the reader needs, and the dimensions that each must have.
 
     Returns
     -------
@@ -153,7 +201,8 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not netCDF-4, is cut short, or was written with another schema version.
+        If it is not netCDF-4, is not as it was written, was written with another schema version,
+        unpacks to far more than its size, or lacks what it should hold.
 
     Examples
     --------
@@ -164,23 +213,55 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
     >>> _ = lp.results.save(xr.Dataset({"load": 1.5}), path)
     >>> lp.results.load(path)["load"].item()
     1.5
+    >>> lp.results.load(path, what="history", holding={"objective": ("record",)})
+    Traceback (most recent call last):
+    ValueError: ...run.nc' is no history: it has no variable 'objective'.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no result file {str(path)!r}.")
-    with path.open("rb") as file:
-        if file.read(len(_HDF5_SIGNATURE)) != _HDF5_SIGNATURE:
-            raise ValueError(f"{str(path)!r} is not a netCDF-4 file.")
-    try:
-        # Times stay numbers: a variable in units of seconds must come back as it was saved.
-        ds = xr.load_dataset(path, engine="h5netcdf", decode_times=False, decode_timedelta=False)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{str(path)!r} is cut short or damaged.") from error
+    path = as_path("path", path)
+    ds = understood(checked_bytes(path), path)
+    for name, dims in (holding or {}).items():
+        if name not in ds.variables:
+            raise ValueError(f"{str(path)!r} is no {what}: it has no variable {name!r}.")
+        found = ds[name].dims
+        if found != tuple(dims):
+            raise ValueError(
+                f"{str(path)!r} is no {what}: its {name!r} is over {found}, not {tuple(dims)}."
+            )
+    return ds
+
+
+def understood(content: bytes, path: Path) -> xr.Dataset:
+    """Return the result that the bytes of a file hold.
+
+    Parameters
+    ----------
+    content : bytes
+        What `checked_bytes` returned.
+    path : Path
+        Where they were, for messages.
+
+    Returns
+    -------
+    Dataset
+        The result, as it was saved.
+
+    Raises
+    ------
+    DamagedError
+        If they cannot be read.
+    ValueError
+        If they were written with another schema version, or unpack to far more than their size.
+    """
+    ds = decoded(content, path)
     found = ds.attrs.get("schema_version", "none")
-    if found != SCHEMA_VERSION:
+    if not np.array_equal(found, SCHEMA_VERSION):
         raise ValueError(
             f"{str(path)!r} has schema version {found}, but this loadpath reads {SCHEMA_VERSION}."
         )
+    try:
+        ds = restored(ds)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DamagedError(path) from error
     for attrs in (ds.attrs, *(variable.attrs for variable in ds.variables.values())):
         attrs.update({k: v.item() for k, v in attrs.items() if isinstance(v, np.generic)})
     return ds
@@ -192,14 +273,3 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _plain(value: object) -> object:
-    """Return the JSON form of what json does not know: arrays and tensors, dataclasses, paths."""
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise ValueError(f"parameters must be plain values or arrays, not {value!r}.")

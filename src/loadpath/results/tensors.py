@@ -1,17 +1,29 @@
-"""Tensors in safetensors files; torch is imported where they are read or written."""
+"""Tensors in safetensors files; torch is imported where they are read or written.
+
+The digest of the whole file stands among its metadata, as the format's readers allow and
+https://github.com/safetensors/safetensors/issues/220 proposes: 64 zeros stand in its place while it
+is computed.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loadpath.results.writing import atomic_path
+from loadpath.checks import as_path
+from loadpath.storage import DamagedError, digest, note_without_digest, read_bytes, write_atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+_KEY = "loadpath-sha256"
+# Inside a text of the header quotation marks have a backslash, so this is the key and no text.
+_FIELD = re.compile(f'"{_KEY}":"([0-9a-f]{{64}})"'.encode())
+_ZEROS = f'"{_KEY}":"{"0" * 64}"'.encode()
 
 
 def save_tensors(
@@ -43,17 +55,20 @@ def save_tensors(
     ------
     FileExistsError
         If `path` exists and `overwrite` is False.
+    OSError
+        If it cannot be written; one sentence says why.
     """
     from safetensors import torch as safetensors
 
+    path = as_path("path", path)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with atomic_path(path, overwrite=overwrite) as temporary:
-        temporary.write_bytes(safetensors.save(plain, metadata=dict(metadata)))
-    return Path(path)
+    blank = _in_order(safetensors.save(plain, metadata={**metadata, _KEY: "0" * 64}))
+    field = _ZEROS.replace(b"0" * 64, digest(blank).encode())
+    return write_atomic(path, blank.replace(_ZEROS, field, 1), overwrite=overwrite)
 
 
 def load_tensors(
-    path: str | os.PathLike[str], *, format: str, what: str
+    path: str | os.PathLike[str], *, format: str, what: str, former: str | None = None
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read the tensors and the metadata of a file that `save_tensors` wrote.
 
@@ -65,6 +80,8 @@ def load_tensors(
         The "format" that its metadata must have.
     what : str
         What the file is in the reader's words, for messages.
+    former : str, optional
+        The "format" of such files from before they had a digest; these are read with a note.
 
     Returns
     -------
@@ -78,25 +95,55 @@ def load_tensors(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is cut short, or of another format.
+        If it is not as it was written, or of another format.
     """
-    from safetensors import SafetensorError
     from safetensors import torch as safetensors
 
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no {what} {str(path)!r}.")
+    path = as_path("path", path)
     # Opened once: safe_open would open it twice, and a running job may replace it in between.
-    data = path.read_bytes()
+    data = read_bytes(path, what)
+    has_digest = _check_digest(data, path)
     try:
         tensors = safetensors.load(data)
-    except SafetensorError as error:
-        raise ValueError(f"{str(path)!r} is cut short or damaged ({error}).") from None
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    metadata = header.get("__metadata__", {})
-    if metadata.get("format") != format:
+        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+        metadata = dict(header.get("__metadata__", {}))
+    except Exception as error:  # of whatever kind: the file is at fault
+        raise DamagedError(path) from error
+    metadata.pop(_KEY, None)
+    if metadata.get("format") not in (format, *filter(None, [former])):
         raise ValueError(
             f"{str(path)!r} has format {metadata.get('format')!r}, but a {what} that this loadpath "
             f"reads has {format!r}."
         )
+    if not has_digest:
+        if metadata["format"] != former:  # it had one when it was written
+            raise DamagedError(path)
+        note_without_digest(path)
     return tensors, metadata
+
+
+def _in_order(data: bytes) -> bytes:
+    """Return a safetensors file with its metadata in the order of their names.
+
+    The library writes them in another order each time; the same run shall give the same file.
+    """
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # as the library aligns what follows
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]
+
+
+def _check_digest(data: bytes, path: Path) -> bool:
+    """Refuse a file that is not what its digest says; return whether it has one."""
+    length = int.from_bytes(data[:8], "little")
+    if length > len(data) - 8:
+        raise DamagedError(path)
+    field = _FIELD.search(data, 8, 8 + length)
+    if field is None:
+        return False
+    blank = data[: field.start()] + _ZEROS + data[field.end() :]
+    if digest(blank).encode() != field[1]:
+        raise DamagedError(path)
+    return True

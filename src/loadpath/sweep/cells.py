@@ -18,6 +18,9 @@ Key = tuple[str | int | float, ...]
 LONGEST_NAME = 230
 """Bytes of a file name: most systems allow 255, and a file being written has a longer one."""
 
+CELL_ATTR = "sweep_cell"
+"""Attribute of a cell's result that has the name of its file."""
+
 _DECIMAL = re.compile(r"-?\d+(\.\d+)?(e[+-]\d+)?")
 
 

@@ -13,7 +13,7 @@ import xarray as xr
 from loadpath import results
 from loadpath.checks import as_path
 from loadpath.sweep import folder as folders
-from loadpath.sweep.cells import cell_name, key_of_cell, product
+from loadpath.sweep.cells import CELL_ATTR, cell_name, key_of_cell, key_of_name, product
 from loadpath.sweep.contents import Contents, Reader
 
 Index = tuple[int, ...]
@@ -77,6 +77,7 @@ def collect(folder: Path, axes: Mapping[str, Sequence[str | int | float]]) -> xr
         path = there.get(key_of_cell(cell, sweep.axes))
         if path is not None:
             found[index] = reader.read(path)
+            _check_owner(path, found[index].attrs, sweep.axes)
             finished[index] = True
     ds = _laid_out(found, tuple(axes), finished.shape)
     ds = ds.assign_coords({name: list(values) for name, values in axes.items()})
@@ -115,7 +116,16 @@ def load(folder: Path, cell: Mapping[str, Any]) -> xr.Dataset:
     path = folder / cell_name({name: cell[name] for name in axes})
     if not path.exists():  # under its own name, or under that of equal numbers written otherwise
         path = folders.finished_cells(folder, axes).get(key_of_cell(cell, axes), path)
-    return results.load(path)
+    ds = results.load(path)
+    _check_owner(path, ds.attrs, axes)
+    return ds
+
+
+def _check_owner(path: Path, attrs: Mapping[str, Any], axes: Sequence[str]) -> None:
+    """Refuse a file that has the name of one cell and the result of another."""
+    owner = str(attrs.get(CELL_ATTR, path.name))  # version 0.1.0 did not write it down
+    if key_of_name(owner, axes) != key_of_name(path.name, axes):
+        raise ValueError(f"{str(path)!r} holds the result of another cell, {owner!r}.")
 
 
 def _laid_out(found: Mapping[Index, Contents], axes: tuple[str, ...], shape: Index) -> xr.Dataset:

@@ -14,8 +14,6 @@ import xarray as xr
 
 from loadpath import results
 
-_FAULTS = (OSError, ValueError, KeyError, RuntimeError)
-"""Errors that HDF5 raises for a damaged file; `results.load` says it in a sentence."""
 _TRANSLATED = {"scale_factor", "add_offset", "calendar"}
 """Encodings under which the numbers in a file are not those that were saved."""
 
@@ -77,20 +75,39 @@ class Reader:
         ValueError
             For what `results.load` refuses.
         """
+        content = results.checked_bytes(path)
         try:
-            with h5py.File(path, "r") as file:
+            with results.opened(content, path) as file:
                 variables, attrs = dict(file.items()), _attrs(file)
                 build = (attrs["schema_version"], *chain(*map(_build, variables.items())))
                 if build not in self._frames:
-                    ds = results.load(path)
+                    ds = results.understood(content, path)
                     self._frames[build] = ds if _reads_as(variables, ds) else None
                 frame = self._frames[build]
                 if frame is not None:
                     return Contents(_values(variables, frame), frame, attrs)
-        except _FAULTS:
+        except Exception:  # `understood` says in a sentence what HDF5 has many errors for
             pass
-        ds = results.load(path)
+        ds = results.understood(content, path)
         return Contents({str(n): v.values for n, v in ds.variables.items()}, ds, ds.attrs)
+
+    def check(self, path: Path) -> None:
+        """Refuse a file that is not as it was written.
+
+        Parameters
+        ----------
+        path : Path
+            A result. If it has a digest, that tells; if it has none, all of it is read.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            For what `results.load` refuses.
+        """
+        if not results.has_digest(path):
+            self.read(path)
 
 
 def _build(item: tuple[str, h5py.Dataset]) -> tuple[object, ...]:

@@ -10,13 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import xarray as xr
-import yaml
 from tqdm import tqdm
 
 from loadpath import results
+from loadpath.storage import (
+    DamagedError,
+    read_settings_file,
+    write_atomic,
+    write_settings_file,
+)
 from loadpath.sweep.cells import Key, key_of_name
+from loadpath.sweep.contents import Reader
 
 FORMAT = 1
 """A number that is raised when sweep.yaml or the names of cells change their meaning."""
@@ -107,6 +112,12 @@ def importable_name(measure: Callable[..., xr.Dataset]) -> str:
     return f"{Path(script).stem if script else module}.{name}"
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that is a file."""
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"folder must be a folder, but {str(folder)!r} is a file.")
+
+
 def open_folder(folder: Path, wanted: Sweep) -> Sweep:
     """Make the folder of a sweep, or see that a folder is that of this sweep.
 
@@ -129,8 +140,7 @@ def open_folder(folder: Path, wanted: Sweep) -> Sweep:
     ValueError
         If it holds the cells of another sweep, or results of any other kind.
     """
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"folder must be a folder, but {str(folder)!r} is a file.")
+    check_folder(folder)
     if not (folder / SETTINGS).exists():
         if any(folder.glob("*.nc")):
             raise ValueError(
@@ -142,8 +152,7 @@ def open_folder(folder: Path, wanted: Sweep) -> Sweep:
             "axes": list(wanted.axes),
             "common": wanted.common,
         }
-        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-        write_file(folder / SETTINGS, text.encode())
+        write_settings_file(folder / SETTINGS, content, overwrite=True)
         return wanted
     held = read_settings(folder)
     for name, mine, theirs in (
@@ -185,17 +194,20 @@ def read_settings(folder: Path) -> Sweep:
     path = folder / SETTINGS
     if not path.is_file():
         raise FileNotFoundError(f"{str(folder)!r} is not a sweep's folder: it has no {SETTINGS}.")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        found = content["format"]
-        sweep = Sweep(
-            _present_name(content["measure"]), tuple(content["axes"]), dict(content["common"])
+    content = read_settings_file(path)
+    wanted = {"format": int, "measure": str, "axes": list, "common": dict}
+    if not (
+        isinstance(content, dict)
+        and all(isinstance(content.get(name), kind) for name, kind in wanted.items())
+        and all(isinstance(axis, str) for axis in content["axes"])
+    ):
+        raise ValueError(f"{str(path)!r} is damaged: it does not describe a sweep.")
+    if content["format"] != FORMAT:
+        raise ValueError(
+            f"{str(path)!r} has format {content['format']}, but this loadpath reads {FORMAT}."
         )
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError):
-        raise ValueError(f"{str(path)!r} is damaged: it does not describe a sweep.") from None
-    if found != FORMAT:
-        raise ValueError(f"{str(path)!r} has format {found}, but this loadpath reads {FORMAT}.")
-    return sweep
+    measure = _present_name(content["measure"])
+    return Sweep(measure, tuple(content["axes"]), dict(content["common"]))
 
 
 def _present_name(measure: str) -> str:
@@ -216,13 +228,15 @@ def finished_cells(folder: Path, axes: Sequence[str]) -> dict[Key, Path]:
     return found
 
 
-def set_aside_if_damaged(path: Path) -> bool:
-    """Rename the file of a cell, and print that, if HDF5 finds it cut short or not HDF5 at all.
+def set_aside_if_damaged(path: Path, reader: Reader) -> bool:
+    """Rename the file of a cell, and print that, if it is not as it was written.
 
     Parameters
     ----------
     path : Path
         The file.
+    reader : Reader
+        What reads files without a digest, to find out.
 
     Returns
     -------
@@ -235,11 +249,8 @@ def set_aside_if_damaged(path: Path) -> bool:
         If it cannot be read for other reasons.
     """
     try:
-        h5py.File(path, "r").close()
-    except OSError as error:
-        if error.errno is not None:  # what the system says, not HDF5
-            reason = os.strerror(error.errno)
-            raise OSError(f"{str(path)!r} cannot be read ({reason}).") from error
+        reader.check(path)
+    except DamagedError:
         aside = path.with_name(f"{path.name}.damaged")
         os.replace(path, aside)
         print_line(
@@ -265,13 +276,11 @@ def write_file(path: Path, content: bytes) -> None:
         If it cannot be written; one sentence says why.
     """
     try:
-        with results.atomic_path(path, overwrite=True) as temporary:
-            temporary.write_bytes(content)
+        write_atomic(path, content, overwrite=True)
     except OSError as error:
-        reason = error.strerror or str(error)
+        said = str(error).removesuffix(".")
         raise OSError(
-            f"{str(path)!r} cannot be written ({reason}); the sweep stops, and the cells that were "
-            "saved are kept."
+            f"{said}; the sweep stops, and the cells that were saved are kept."
         ) from error
 
 

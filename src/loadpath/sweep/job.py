@@ -9,7 +9,7 @@ from typing import Any
 import xarray as xr
 
 from loadpath import results
-from loadpath.sweep.cells import Cell
+from loadpath.sweep.cells import CELL_ATTR, Cell, cell_name
 from loadpath.threads import torch_threads
 
 Measured = bytes | str
@@ -37,8 +37,13 @@ class Job:
                 ds = self.measure(**self.common, **cell)
             return _encode(ds, {**self.common, **cell}, cell)
         except Exception as error:
-            lines = str(error).strip().splitlines()
-            return ": ".join([type(error).__name__, *lines[:1]])
+            return in_one_line(error)
+
+
+def in_one_line(error: BaseException) -> str:
+    """Return the kind of an error, and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return ": ".join([type(error).__name__, *lines[:1]])
 
 
 def _encode(ds: xr.Dataset, settings: Mapping[str, Any], cell: Cell) -> bytes:
@@ -50,6 +55,6 @@ def _encode(ds: xr.Dataset, settings: Mapping[str, Any], cell: Cell) -> bytes:
         raise ValueError(
             f"measure must not use the names of axes in its Dataset, got {', '.join(clash)}."
         )
-    if "schema_version" not in ds.attrs:
-        ds = results.stamp(ds, **settings)
-    return bytes(ds.to_netcdf(engine="h5netcdf"))
+    # The name of a file can be changed, or another file given it: this says whose it is.
+    ds = ds.assign_attrs({CELL_ATTR: cell_name(cell)})
+    return results.encoded(ds, **settings)

@@ -5,18 +5,38 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
+import types
 from collections import Counter, deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
+from dataclasses import dataclass
+from multiprocessing import resource_tracker, spawn
 from multiprocessing.connection import Connection, wait
 
 from loadpath.sweep.cells import Cell
-from loadpath.sweep.job import Done, Job, Measured
+from loadpath.sweep.folder import print_line
+from loadpath.sweep.job import Done, Job, Measured, in_one_line
 
 DEATHS = 3
-"""How many processes may die at a cell before it is given up."""
+"""How many processes may die at a cell, or one after another before they begin, until no further
+one is started for it."""
+END_SECONDS = 10
+"""How long a process may take to end once it has closed its pipe."""
+ADVICE = (
+    "they must be able to import measure, and a script must sweep under if __name__ == '__main__'"
+)
+"""What is to be done where processes end by themselves before they begin."""
+
+_beginning = False
+"""Whether this process is one of a sweep, and is importing what it needs."""
+
+
+def refuse_while_beginning() -> None:
+    """Refuse to sweep while a script is imported by a process of its own sweep."""
+    if _beginning:
+        raise RuntimeError("the script sweeps while it is imported")
 
 
 def in_this_process(job: Job, cells: Sequence[Cell]) -> Generator[Done]:
@@ -49,13 +69,14 @@ def on_processes(job: Job, cells: Sequence[Cell], workers: int) -> Generator[Don
     Raises
     ------
     ChildProcessError
-        If processes die before they begin.
+        If no process is left to measure, because they end before they begin.
     """
     waiting, deaths = deque(cells), Counter[int]()
     busy: dict[Connection, _Worker] = {}
+    any_began = False
 
-    def start() -> None:
-        worker = _Worker(job)
+    def start(early_deaths: int = 0) -> None:
+        worker = _Worker(job, early_deaths)
         busy[worker.connection] = worker
 
     for _ in range(min(workers, len(cells))):
@@ -65,71 +86,127 @@ def on_processes(job: Job, cells: Sequence[Cell], workers: int) -> Generator[Don
             for connection in wait(list(busy)):
                 assert isinstance(connection, Connection)
                 worker = busy.pop(connection)
-                cell = worker.cell
-                try:
-                    measured: Measured | None = connection.recv()
-                except (EOFError, OSError):
-                    code = worker.end()
+                cell, measured = worker.cell, worker.answer()
+                if isinstance(measured, _End):
+                    if cell is None:
+                        if waiting and _may_try_again(worker, measured, any_began, len(busy)):
+                            start(worker.early_ends + 1)
+                        continue
                     deaths[id(cell)] += 1
-                    measured = _verdict(cell, deaths[id(cell)], code)
-                    if cell is not None and measured is None:
+                    if deaths[id(cell)] < DEATHS:
                         waiting.appendleft(cell)
+                        start()
+                        continue
+                    measured = f"{DEATHS} processes died at it, the last {measured.words}"
                     if waiting:
                         start()
                 else:
+                    any_began = True
                     if waiting:  # before the result is saved, so that nobody waits for the disk
                         worker.begin(waiting.popleft())
                         busy[connection] = worker
                     else:
-                        worker.end()
+                        worker.stop()
                 if cell is not None and measured is not None:
                     yield [(cell, measured)]
     finally:
         for worker in busy.values():
-            worker.end()
+            worker.stop()
 
 
-def _verdict(cell: Cell | None, deaths: int, code: int | None) -> str | None:
-    """Return what is said of a cell at which another process died; None to try it again."""
-    # A process that ended by itself before it began a cell would do so again; a killed one may not.
-    if cell is None and code is not None and code > 0:
-        deaths = DEATHS
-    if deaths < DEATHS:
-        return None
-    if cell is None:
-        raise ChildProcessError(
-            f"processes end before they begin, with exit code {code}: they must be able to import "
-            "measure, and a script must sweep under if __name__ == '__main__'."
-        )
-    return f"{deaths} processes died at it, the last with exit code {code}"
+@dataclass(frozen=True)
+class _End:
+    """How a process ended that was not told to."""
+
+    words: str
+    """The same in words, to stand after a subject."""
+    killed: bool = False
+    """Whether a signal ended it."""
+
+
+def _may_try_again(worker: _Worker, end: _End, any_began: bool, others: int) -> bool:
+    """Return whether another process is started in place of one that ended before it began.
+
+    Ends are counted by place, for other processes may have begun and work. What ends by itself, and
+    not by a signal, would do so again, unless processes of its kind have begun.
+    """
+    if worker.early_ends + 1 < DEATHS and (end.killed or any_began):
+        return True
+    if others and (end.killed or any_began):
+        print_line(f"a process of the sweep cannot begin, the last {end.words}; {others} go on.")
+        return False
+    advice = "" if end.killed else f": {ADVICE}"
+    raise ChildProcessError(f"processes cannot begin, the last {end.words}{advice}.")
 
 
 class _Worker:
     """A process that measures the cells that it is sent."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, early_ends: int) -> None:
         # Spawned, not forked: a forked child inherits torch's thread pools in a broken state.
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.cell: Cell | None = None
         """The cell that it is at; None until it has said that it is ready."""
-        self._process = context.Process(target=_serve, args=(job, theirs))
-        with _deaf():
+        self.early_ends = early_ends
+        """How many processes in its place ended before they began, one after another."""
+        self._process = context.Process(target=_serve, args=(theirs,))
+        main = {k: v for k, v in spawn.get_preparation_data("").items() if "main" in k}
+        with _deaf(), _hidden_main():
             self._process.start()
         theirs.close()  # so that the pipe ends when the process does
+        with suppress(OSError):  # it died: who reads its answer will notice
+            self.connection.send(main)
+            self.connection.send(job)
 
     def begin(self, cell: Cell) -> None:
         """Hand it a cell."""
         self.cell = cell
-        with suppress(OSError):  # it died: who reads its answer will notice
+        with suppress(OSError):
             self.connection.send(cell)
 
-    def end(self) -> int | None:
-        """Stop it wherever it is, and return its exit code."""
+    def answer(self) -> Measured | _End | None:
+        """Return what it says: what came of its cell, nothing if it has begun, or how it ended."""
+        try:
+            said: Measured | _End | None = self.connection.recv()
+        except (EOFError, OSError):
+            self._process.join(END_SECONDS)  # killed now, it would seem to have been killed before
+            said = _how_it_ended(self._process.exitcode)
+        if isinstance(said, _End):
+            self.stop()
+        return said
+
+    def stop(self) -> None:
+        """Stop it wherever it is."""
         self._process.kill()
         self._process.join()
         self.connection.close()
-        return self._process.exitcode
+
+
+def _how_it_ended(code: int | None) -> _End:
+    """Return what an exit code says."""
+    if code is None:
+        return _End("closed its pipe")
+    if code >= 0:
+        return _End(f"ended with exit code {code}")
+    try:
+        return _End(f"was killed by {signal.Signals(-code).name}", killed=True)
+    except ValueError:
+        return _End(f"was killed by signal {-code}", killed=True)
+
+
+@contextmanager
+def _hidden_main() -> Iterator[None]:
+    """Keep processes that are started within the block from importing the driver's script.
+
+    They import it when they can say what went wrong.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextmanager
@@ -150,13 +227,29 @@ def _deaf() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(job: Job, connection: Connection) -> None:
+def _serve(connection: Connection) -> None:
     """Measure what comes through the pipe, until it ends."""
     threading.Thread(target=_end_with_the_driver, daemon=True).start()
     with suppress(EOFError, OSError):
-        connection.send("ready")
-        while True:
+        job = _begin(connection)
+        connection.send(None if isinstance(job, Job) else job)
+        while isinstance(job, Job):
             connection.send(job(connection.recv()))
+
+
+def _begin(connection: Connection) -> Job | _End:
+    """Import the driver's script and what the job needs; return the job, or what went wrong."""
+    global _beginning
+    _beginning = True
+    try:
+        spawn.prepare(connection.recv())
+        job = connection.recv()
+        assert isinstance(job, Job)
+        return job
+    except BaseException as error:  # a script may leave, too
+        return _End(f"said {in_one_line(error)}")
+    finally:
+        _beginning = False
 
 
 def _end_with_the_driver() -> None:

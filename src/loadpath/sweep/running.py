@@ -13,11 +13,14 @@ import xarray as xr
 from tqdm import tqdm
 
 from loadpath.checks import as_path
+from loadpath.storage import clear_leftovers
 from loadpath.sweep import cluster
 from loadpath.sweep import folder as folders
 from loadpath.sweep.cells import Cell, Key, cell_name, check_cells, key_of_cell, with_plain_numbers
+from loadpath.sweep.contents import Reader
+from loadpath.sweep.holding import held
 from loadpath.sweep.job import Done, Job
-from loadpath.sweep.processes import in_this_process, on_processes
+from loadpath.sweep.processes import in_this_process, on_processes, refuse_while_beginning
 
 SAVERS = 8
 """Files that are written at once where results come faster than a disk confirms them one by one."""
@@ -89,12 +92,14 @@ def run(
     ValueError
         Before any work, if `workers` is below 1 or given beside a scheduler, if a cell or setting
         is malformed, if `folder` holds another sweep's cells, or if the scheduler does not answer.
+    BlockingIOError
+        If another process writes to `folder`.
     OSError
-        If a result cannot be written.
+        If a result cannot be written, or if `folder` is deleted meanwhile.
     ConnectionError
         If the scheduler goes away.
     ChildProcessError
-        If processes end before they can begin.
+        If processes end before they can begin; what they said or how they ended stands in it.
 
     Examples
     --------
@@ -121,6 +126,7 @@ def run(
     array([ 1.,  4.,  9., nan])
     >>> sys.path.remove(str(place))
     """
+    refuse_while_beginning()
     if workers < 1:
         raise ValueError(f"workers must be at least 1, got {workers}.")
     if scheduler is not None and workers != 1:
@@ -130,14 +136,19 @@ def run(
     folder, common = as_path("folder", folder), dict(common or {})
     cells = [with_plain_numbers(cell) for cell in cells]
     wanted = folders.describe_sweep(measure, check_cells(cells), common)
-    with _engine(Job(measure, common), workers, scheduler) as engine:
+    folders.check_folder(folder)
+    with (
+        _engine(Job(measure, common), workers, scheduler) as engine,
+        held(folder) as still_there,
+    ):
         axes = folders.open_folder(folder, wanted).axes
+        clear_leftovers(folder)
         asked = {key_of_cell(cell, axes): {name: cell[name] for name in axes} for cell in cells}
-        there = folders.finished_cells(folder, axes)
+        there, reader = folders.finished_cells(folder, axes), Reader()
         todo = {
             its_key: cell
             for its_key, cell in asked.items()
-            if its_key not in there or folders.set_aside_if_damaged(there[its_key])
+            if its_key not in there or folders.set_aside_if_damaged(there[its_key], reader)
         }
         failed: dict[Key, Failure] = {}
         hidden = None if progress is None else not progress
@@ -149,7 +160,9 @@ def run(
         ):
             for done in come:
                 files = {folder / cell_name(c): m for c, m in done if isinstance(m, bytes)}
+                still_there()
                 list(savers.map(folders.write_file, files.keys(), files.values()))
+                still_there(files)
                 for cell, message in done:
                     if isinstance(message, str):
                         failed[key_of_cell(cell, axes)] = Failure(cell, message)

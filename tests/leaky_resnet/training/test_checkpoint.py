@@ -142,7 +142,7 @@ def test_a_checkpoint_cut_short_is_refused_in_one_sentence(keep, tmp_path):
     fit(net(regression()), regression(), **options)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(keep * len(whole))])
-    with pytest.raises(ValueError, match=r"run' is cut short or damaged \(.*\)\.$"):
+    with pytest.raises(ValueError, match=r"run' is cut short or damaged\.$"):
         fit(net(regression()), regression(), resume=True, **options)
 
 

@@ -10,11 +10,13 @@ from loadpath.cli.options.geodesic import GeodesicOptions
 from loadpath.cli.options.net import NetOptions
 from loadpath.cli.options.networks import NetworkOptions
 from loadpath.cli.options.pages import FIGURES, DemoOptions, FiguresOptions, ReportOptions
+from loadpath.cli.options.parsing import COMMANDS, parse, parser
 from loadpath.cli.options.phase_diagram import PhaseDiagramOptions
 from loadpath.cli.options.shared import FLAGS, SWITCHES, with_homes
 from loadpath.cli.options.train import TrainOptions
 
 __all__ = [
+    "COMMANDS",
     "FIGURES",
     "FLAGS",
     "SWITCHES",
@@ -29,5 +31,7 @@ __all__ = [
     "PhaseDiagramOptions",
     "ReportOptions",
     "TrainOptions",
+    "parse",
+    "parser",
     "with_homes",
 ]

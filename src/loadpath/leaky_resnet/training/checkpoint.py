@@ -10,7 +10,9 @@ import torch
 
 from loadpath.results import load_tensors, save_tensors
 
-FORMAT = "loadpath-checkpoint-1"
+FORMAT = "loadpath-checkpoint-2"
+FORMER = "loadpath-checkpoint-1"
+"""The format of version 0.1.0, whose files have no digest."""
 
 
 def write(path: Path, tree: dict[str, Any]) -> None:
@@ -22,6 +24,11 @@ def write(path: Path, tree: dict[str, Any]) -> None:
         The file.
     tree : dict
         Dicts, lists, tuples (read back as lists), tensors, and the plain values of JSON.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; one sentence says why, and what was there is kept.
     """
     tensors: dict[str, torch.Tensor] = {}
     metadata = {"format": FORMAT, "tree": json.dumps(_pack(tree, tensors))}
@@ -46,10 +53,15 @@ def read(path: Path) -> dict[str, Any]:
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is cut short, or of another kind or version.
+        If the file is not as it was written, of another kind or version, or holds no tree.
     """
-    tensors, metadata = load_tensors(path, format=FORMAT, what="checkpoint")
-    tree: dict[str, Any] = _unpack(json.loads(metadata["tree"]), tensors)
+    tensors, metadata = load_tensors(path, format=FORMAT, former=FORMER, what="checkpoint")
+    try:
+        tree = _unpack(json.loads(metadata["tree"]), tensors)
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError):
+        tree = None
+    if not isinstance(tree, dict):
+        raise ValueError(f"{str(path)!r} is no checkpoint: its tree cannot be read.")
     return tree
 
 

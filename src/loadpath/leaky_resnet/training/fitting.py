@@ -11,7 +11,7 @@ from pathlib import Path
 import xarray as xr
 from tqdm import tqdm
 
-from loadpath.checks import check_above_zero, check_count
+from loadpath.checks import as_path, check_above_zero, check_count
 from loadpath.data import Data
 from loadpath.leaky_resnet.layer_steps import Adaptive
 from loadpath.leaky_resnet.model import LeakyResNet
@@ -175,7 +175,7 @@ def fit(
     if resume and checkpoint is None:
         raise ValueError("resume=True needs a checkpoint to go on from, got checkpoint=None.")
     _check(model, data, loss, stages, mesh)
-    path = None if checkpoint is None else Path(checkpoint)
+    path = None if checkpoint is None else as_path("checkpoint", checkpoint)
     if path is not None and path.exists() and not resume:
         raise FileExistsError(
             f"checkpoint {str(path)!r} exists already; pass resume=True to go on from it."
@@ -193,8 +193,8 @@ def fit(
         seed=seed,
         threads=threads,
     )
-    if saved is not None:
-        trainer.restore(saved)
+    if saved is not None and path is not None:
+        trainer.restore(saved, path)
     limit = trainer.seconds + (max_seconds or math.inf)
     last_saved = time.monotonic()
     with (

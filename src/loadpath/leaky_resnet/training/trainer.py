@@ -6,6 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.leaky_resnet.objective import Loss
 from loadpath.leaky_resnet.training.curvature import Coordinates
 from loadpath.leaky_resnet.training.history import History, is_trivial, trivial_loss
+from loadpath.leaky_resnet.training.saved_state import check_parts, check_state
 from loadpath.leaky_resnet.training.stages import LBFGS, Stage
 from loadpath.results import Status
 
@@ -72,7 +74,7 @@ class Trainer:
             "seed": seed,
         }
         self.stage_index = self.stage_iteration = self.iteration = 0
-        self.optimizer = self._optimizer()
+        self.optimizer = self._optimizer(self.stages[self.stage_index])
         self.seconds = 0.0
         self.status = Status.RUNNING
         self.last_finite = model.state_dict()
@@ -133,18 +135,26 @@ class Trainer:
             "status": self.status.value,
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take up a run where `state` left it; refuse the state of another run."""
-        for name, value in self.identity.items():
-            if state["identity"].get(name) != value:
-                raise ValueError(
-                    f"the checkpoint is of a run with {name}={state['identity'].get(name)!r}, "
-                    f"not {value!r}."
-                )
+    def restore(self, state: dict[str, Any], path: Path) -> None:
+        """Take up a run where `state`, read from `path`, left it; refuse that of another run.
+
+        Nothing is changed before all of it is known to fit.
+        """
+        fresh = self.state()
+        try:
+            check_parts(state, fresh)
+            for name, value in self.identity.items():
+                if state["identity"].get(name) != value:
+                    raise ValueError(
+                        f"is of a run with {name}={state['identity'].get(name)!r}, not {value!r}"
+                    )
+            check_state(state, fresh, self.stages, [*map(self._optimizer, self.stages)])
+        except ValueError as error:
+            raise ValueError(f"{str(path)!r} does not fit: the checkpoint {error}.") from None
         self.model.load_state_dict(state["model"])
         self.last_finite = state["last_finite"]
         self.stage_index, self.stage_iteration, self.iteration = state["place"]
-        self.optimizer = self._optimizer()
+        self.optimizer = self._optimizer(self.stages[self.stage_index])
         if self.optimizer is not None:
             self.optimizer.load_state_dict(state["optimizer"])
         if self.mesh is not None:
@@ -219,11 +229,10 @@ class Trainer:
             return
         self.stage_index += 1
         self.stage_iteration = 0
-        self.optimizer = self._optimizer()
+        self.optimizer = self._optimizer(self.stages[self.stage_index])
 
-    def _optimizer(self) -> torch.optim.Optimizer | None:
-        """Return a fresh optimizer of this stage, or None for L-BFGS, which has one a chunk."""
-        stage = self.stages[self.stage_index]
+    def _optimizer(self, stage: Stage) -> torch.optim.Optimizer | None:
+        """Return a fresh optimizer of a stage, or None for L-BFGS, which has one a chunk."""
         return None if isinstance(stage, LBFGS) else stage.optimizer(self.model.parameters())
 
     def _record(self, tolerance: float) -> float:

@@ -14,10 +14,13 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from loadpath.checks import as_path
 from loadpath.record.sums.streamed import Streamed
 from loadpath.results import load_tensors, save_tensors
 
-FORMAT = "loadpath-sums-1"
+FORMAT = "loadpath-sums-2"
+FORMER = "loadpath-sums-1"
+"""The format of version 0.1.0, whose files have no digest."""
 
 S = TypeVar("S", bound=Streamed)
 
@@ -103,6 +106,7 @@ def save_sums(
     FileExistsError
         If `path` exists and `overwrite` is False.
     """
+    path = as_path("path", path)
     tensors: dict[str, Tensor] = {}
     contents = []
     for number, (name, each) in enumerate(sums.items()):
@@ -136,11 +140,11 @@ def load_sums(path: str | os.PathLike[str], *kinds: type[Streamed]) -> dict[str,
         If the file is cut short, of another kind or version, or holds sums of a class that is not
         among `kinds`.
     """
-    path = Path(path)
-    tensors, metadata = load_tensors(path, format=FORMAT, what="file of sums")
+    path = as_path("path", path)
+    tensors, metadata = load_tensors(path, format=FORMAT, former=FORMER, what="file of sums")
     known = {kind.__name__: kind for kind in kinds}
     found: dict[str, Streamed] = {}
-    for number, (name, kind, settings) in enumerate(json.loads(metadata["contents"])):
+    for number, (name, kind, settings) in enumerate(_contents(metadata, path)):
         if kind not in known:
             asked = ", ".join(known) or "none"
             raise ValueError(
@@ -150,6 +154,21 @@ def load_sums(path: str | os.PathLike[str], *kinds: type[Streamed]) -> dict[str,
         state = {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}
         try:
             found[name] = known[kind].restored(settings, state)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise ValueError(f"{str(path)!r} is damaged at {name!r} ({error}).") from None
     return found
+
+
+def _contents(metadata: Mapping[str, str], path: Path) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return name, class and settings of all sums of a file."""
+    kinds = (str, str, dict)
+    try:
+        contents = json.loads(metadata["contents"])
+    except (KeyError, ValueError, RecursionError):
+        contents = None
+    if isinstance(contents, list) and all(
+        isinstance(each, list) and len(each) == len(kinds) and all(map(isinstance, each, kinds))
+        for each in contents
+    ):
+        return [(name, kind, settings) for name, kind, settings in contents]
+    raise ValueError(f"{str(path)!r} is no file of sums: its contents cannot be read.")

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-from safetensors.torch import save_file
-
 from loadpath import report as pages
 from loadpath import results
+from loadpath.cli.folders.replacement import final_folder, finish_replacing
 from loadpath.leaky_resnet import LeakyResNet
+from loadpath.storage import clear_leftovers, read_settings_file, write_atomic, write_settings_file
 
 RUN_FILES = (
     "config.yaml",
@@ -59,11 +58,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.yaml"
     if not path.is_file():
         raise FileNotFoundError(f"{str(folder)!r} is not a run's folder: it has no config.yaml.")
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        config = None
-    if not isinstance(config, dict):
+    config = read_settings_file(path)
+    if not isinstance(config, dict) or not all(isinstance(name, str) for name in config):
         raise ValueError(f"{str(path)!r} is damaged: it does not hold options and values.")
     return config
 
@@ -71,14 +67,29 @@ def read_config(folder: Path) -> dict[str, Any]:
 def earlier_results(folder: Path) -> list[str]:
     """Return the names of the files in `folder` that a command wrote.
 
+    What a command that was killed left there is put right first: results that were whole, but not
+    all in place, and files that were being written.
+
     Raises
     ------
     NotADirectoryError
         If `folder` is a file, or stands in one.
     """
+    check_folder(folder)
+    finish_replacing(folder)
+    clear_leftovers(folder)
+    return written_files(folder)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that is a file, or stands in one."""
     for place in (folder, *folder.parents):
         if place.exists() and not place.is_dir():
             raise NotADirectoryError(f"out must be a folder, but {str(place)!r} is a file.")
+
+
+def written_files(folder: Path) -> list[str]:
+    """Return the names of the files in `folder` that a command writes."""
     files = (
         RUN_FILES,
         GEODESIC_FILES,
@@ -100,46 +111,54 @@ def check_free(out: str, present: Iterable[str], overwrite: bool) -> None:
         )
 
 
-def remove(folder: Path, names: Iterable[str]) -> None:
-    """Remove these files from `folder`, and nothing else."""
-    for name in names:
-        (folder / name).unlink()
-
-
 def save_config(settings: Mapping[str, Any], folder: Path) -> None:
     """Write the options of a run to its folder."""
-    text = yaml.safe_dump(dict(settings), sort_keys=False)
-    results.write_text_atomic(folder / "config.yaml", text, overwrite=True)
+    write_settings_file(folder / "config.yaml", settings, overwrite=True)
 
 
 def save_picture(picture: bytes, path: Path) -> Path:
     """Write a picture, as the bytes of its file, to a run's folder."""
-    with results.atomic_path(path, overwrite=True) as temporary:
-        temporary.write_bytes(picture)
-    return path
+    return write_atomic(path, picture, overwrite=True)
 
 
 def save_model(model: LeakyResNet, folder: Path) -> None:
     """Write weights, maps and layer steps to a run's folder."""
-    with results.atomic_path(folder / "model.safetensors", overwrite=True) as temporary:
-        save_file({k: v.cpu().contiguous() for k, v in model.state_dict().items()}, temporary)
+    path = folder / "model.safetensors"
+    results.save_tensors(model.state_dict(), path, metadata={"format": "pt"}, overwrite=True)
+
+
+PROFILE = {
+    "p": ("layer",),
+    "p_step": ("step",),
+    "cost_of_identity": ("layer",),
+    "stationarity": ("step",),
+    "bottleneck_rank": (),
+}
+"""What a page needs of a profile at least, with its dimensions."""
+HISTORIES = {
+    "history of training": dict.fromkeys(("iteration", "stage", "objective"), ("record",)),
+    "history of solving": dict.fromkeys(("iteration", "stage", "objective"), ("look",)),
+}
+"""What it needs of a history."""
 
 
 def section(folder: Path, title: str) -> pages.Section:
     """Return the part of a page that is about the run in `folder`."""
     config = read_config(folder)
     solved = (folder / "geodesic.nc").exists()
+    kind = "history of solving" if solved else "history of training"
+    profile = folder / ("geodesic.nc" if solved else "profile.nc")
     return pages.Section(
         title,
-        profile=results.load(folder / ("geodesic.nc" if solved else "profile.nc")),
-        history=results.load(folder / "history.nc"),
+        profile=results.load(profile, what="profile of a net", holding=PROFILE),
+        history=results.load(folder / "history.nc", what=kind, holding=HISTORIES[kind]),
         config=config,
     )
 
 
 def write_report(folder: Path, page: Path | None = None, *, overwrite: bool = True) -> Path:
     """Write the page about the run in `folder`."""
-    name = folder.resolve().name
+    name = final_folder(folder).resolve().name
     part = section(folder, f"Run in {name}")
     title = f"Leaky ResNet: {name}"
     return pages.write(page or folder / "report.html", [part], title=title, overwrite=overwrite)

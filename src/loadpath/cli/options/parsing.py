@@ -1,0 +1,131 @@
+"""Read the words of a command line: which command, and its options."""
+
+# The options are classes of their own, and not the signatures of `fit`, `geodesic.solve`,
+# `simulate`, `chain_phase_diagram` and `diagnose`, though jsonargparse could read those. To read a
+# signature one has to import its module: that alone took 2.1 times as long as `import torch` and
+# 1.8 times its memory (medians of 5 turns), where `loadpath --help` now takes 0.15 and 0.12 times
+# as much (benchmarks/start.py). That both say the same is tested in tests/cli/test_options.py.
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import re
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from jsonargparse import ActionConfigFile, ArgumentParser, set_parsing_settings
+
+from loadpath.cli.options.chain import ChainOptions
+from loadpath.cli.options.diagnose import DiagnoseOptions
+from loadpath.cli.options.geodesic import GeodesicOptions
+from loadpath.cli.options.pages import DemoOptions, FiguresOptions, ReportOptions
+from loadpath.cli.options.phase_diagram import PhaseDiagramOptions
+from loadpath.cli.options.shared import FLAGS, SWITCHES
+from loadpath.cli.options.train import TrainOptions
+
+COMMANDS: dict[str, Any] = {
+    "demo": DemoOptions,
+    "train": TrainOptions,
+    "geodesic": GeodesicOptions,
+    "chain": ChainOptions,
+    "phase-diagram": PhaseDiagramOptions,
+    "diagnose": DiagnoseOptions,
+    "figures": FiguresOptions,
+    "report": ReportOptions,
+}
+"""The options of every command; the module that has its name here has the function `run`."""
+_OPTION = re.compile(r"^--[a-z0-9-]+")
+
+
+def parser() -> ArgumentParser:
+    """Return the parser: a subcommand for each command, its options from the fields."""
+    set_parsing_settings(
+        docstring_parse_attribute_docstrings=True, add_print_completion_argument=True
+    )
+    top = ArgumentParser(
+        prog="loadpath",
+        description="The mechanics of feature learning: which layers do the work, and how. "
+        "Options may be written with dashes or underscores.",
+        version=version("loadpath"),
+        exit_on_error=False,
+    )
+    subcommands = top.add_subcommands(required=True)
+    for name, command in COMMANDS.items():
+        summary = (command.__doc__ or "").splitlines()[0]
+        sub = ArgumentParser(description=summary, exit_on_error=False)
+        sub.add_argument(
+            "--config",
+            action=ActionConfigFile,
+            help="YAML file of options; those on the command line win over it",
+        )
+        bare = {**FLAGS, **SWITCHES}
+        flags = [flag for flag in bare if flag in command.__dataclass_fields__]
+        sub.add_class_arguments(command, as_group=False, as_positional=True, skip=set(flags))
+        for flag in flags:
+            sub.add_argument(f"--{flag}", action="store_true", help=bare[flag])
+        subcommands.add_subcommand(name, sub, help=summary)
+    return top
+
+
+def parse(arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return the command that the words of a command line name, and its options by name.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        The words.
+
+    Returns
+    -------
+    command : str
+        The command.
+    values : dict
+        The options as they were given, with the defaults of the others.
+
+    Raises
+    ------
+    ValueError
+        If there is no such command or option, or if a value is of another type.
+    """
+    words = normal_form(arguments)
+    check_completion(words)
+    try:
+        config = parser().parse_args(words)
+    except argparse.ArgumentError as error:
+        said = " ".join(str(error).replace("Parser key", "option").split())
+        raise ValueError(f"{said} (try --help)") from None
+    values = config[config.subcommand].as_dict()
+    values.pop("config", None)
+    return config.subcommand, values
+
+
+def check_completion(words: Sequence[str]) -> None:
+    """Refuse to print a completion script where shtab, which writes it, is not installed."""
+    if any("shtab-" in word for word in words[:2]) and importlib.util.find_spec("shtab") is None:
+        raise ValueError("shell completion needs shtab: pip install 'loadpath[completion]'.")
+
+
+def check_configs(files: Sequence[str]) -> None:
+    """Refuse config files that were damaged, or that unpack to more than they are."""
+    from loadpath.storage import check_settings_file
+
+    for file in map(os.path.expanduser, files):
+        if os.path.isfile(file):  # the parser says what else is wrong
+            check_settings_file(file)
+
+
+def normal_form(arguments: Sequence[str]) -> list[str]:
+    """Spell options as the config file's keys, and put config files before all other options.
+
+    What comes later wins, and what is typed is meant to win over a file wherever it stands.
+    """
+    files = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    files.add_argument("--config", action="append", default=[])
+    known, rest = files.parse_known_args(
+        [_OPTION.sub(lambda m: "--" + m[0][2:].replace("-", "_"), word) for word in arguments]
+    )
+    check_configs(known.config)
+    return [*rest[:1], *(f"--config={file}" for file in known.config), *rest[1:]]
