@@ -552,3 +552,126 @@ def test_models_that_take_gradients_run_with_grad():
     torch.testing.assert_close(given, model(x.clone())[1].detach(), **EXACT)
     assert not any(t.requires_grad for t in [given, *recorded.features.values(), x])
     assert torch.equal(model.mix.weight.grad, torch.ones_like(model.mix.weight))
+
+
+class Patches(nn.Module):
+    """Adds an embedding of positions to the patches of images."""
+
+    def __init__(self):
+        super().__init__()
+        self.cut, self.place, self.mix = nn.Conv2d(3, 4, 2, 2), nn.Embedding(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x):
+        patches = self.cut(x).flatten(2).transpose(1, 2)
+        return self.mix(patches + self.place(torch.arange(patches.shape[1])))
+
+
+@pytest.mark.parametrize("count", [4, 6])
+def test_positions_of_patches_are_no_layer_either(count):
+    """Captum 434: as many patches as images, and an embedding of them."""
+    x = random(count, 3, 4, 4, seed=12)
+    (recorded,) = stream(seeded(Patches), [x])
+    assert list(recorded.features) == ["input", "cut", "mix"]
+    with pytest.raises(ValueError, match="layer 'place' must put out samples along its first axis"):
+        list(stream(seeded(Patches), [x], layers="place"))
+
+
+class Twice(nn.Module):
+    """Calls a block first on what its output can be told from, and then on what it cannot."""
+
+    def __init__(self):
+        super().__init__()
+        self.block, self.turns = Block(), 0
+
+    def forward(self, x):
+        h = self.block(x)
+        return self.block(h)
+
+
+class Alternates(Block):
+    """Puts out a tensor in its first call of a pass, and a tuple in its second."""
+
+    def forward(self, x):
+        h = super().forward(x)
+        self.second = not getattr(self, "second", False)
+        return h if self.second else (2 * h.mean(1, keepdim=True).expand_as(h), h)
+
+
+def test_a_second_call_has_a_place_of_its_own():
+    """Captum 745: one module that puts out other structures in other calls."""
+    model, twin = seeded(Twice), seeded(Twice)
+    model.block = Alternates().double()
+    model.block.load_state_dict(twin.block.state_dict())
+    x = random(5, 4, seed=13)
+    with pytest.raises(ValueError, match="layer 'block' .* several tensors"):
+        rows_of(model, [x], layers="block")
+    model.block.second = False
+    same(rows_of(model, [x], layers="block", output=1), rows_of(twin, [x], layers="block"))
+
+
+def test_real_models_have_the_masks_that_they_were_built_for():
+    """transformers 27565, 25307; torchinfo 46: BART, wav2vec 2 and sentence-transformers."""
+    transformers = pytest.importorskip("transformers")
+    sentences = pytest.importorskip("sentence_transformers")
+    modules = pytest.importorskip("sentence_transformers.sentence_transformer.modules")
+    small = dict(
+        d_model=8,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=8,
+        decoder_ffn_dim=8,
+        vocab_size=20,
+        max_position_embeddings=8,
+        pad_token_id=1,
+        eos_token_id=2,
+    )
+    bart = seeded(lambda: transformers.BartModel(transformers.BartConfig(**small))).eval()
+    ids = torch.arange(15).reshape(3, 5) + 3
+    source = torch.tensor([[1, 1, 1, 0, 0], [1] * 5, [1, 1, 0, 0, 0]])
+    target = torch.tensor([[1] * 5, [1, 1, 0, 0, 0], [1, 1, 1, 1, 0]])
+    batch = {
+        "input_ids": ids,
+        "attention_mask": source,
+        "decoder_input_ids": ids.flip(0),
+        "decoder_attention_mask": target,
+    }
+    layers = ["encoder.layers.0", "decoder.layers.1"]
+    (recorded,) = stream(bart, [batch], layers=["encoder.layers.*", "decoder.layers.*"])
+    with torch.no_grad():
+        out = bart(**batch, output_hidden_states=True)
+    for name, states, mask in (
+        (layers[0], out.encoder_hidden_states, source),
+        (layers[1], out.decoder_hidden_states, target),
+    ):
+        torch.testing.assert_close(recorded.features[name], masked_mean(states[-1], mask), **EXACT)
+
+    config = transformers.Wav2Vec2Config(
+        hidden_size=8,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=8,
+        conv_dim=(8, 8),
+        conv_kernel=(4, 4),
+        conv_stride=(2, 2),
+        num_feat_extract_layers=2,
+        num_conv_pos_embeddings=4,
+        num_conv_pos_embedding_groups=2,
+    )
+    model = seeded(lambda: transformers.Wav2Vec2Model(config)).eval()
+    mask = torch.ones(3, 64, dtype=torch.int64)
+    mask[1, 30:] = 0
+    batch = {"input_values": random(3, 64, seed=14), "attention_mask": mask}
+    (recorded,) = stream(model, [batch])
+    frames = torch.arange(14) < torch.tensor([[14], [6], [14]])  # ((30 - 4) // 2 + 1 - 4) // 2 + 1
+    with torch.no_grad():
+        state = model(**batch, output_hidden_states=True).hidden_states[1]
+    found = recorded.features["encoder.layers.0"]
+    torch.testing.assert_close(found, masked_mean(state, frames), **EXACT)
+
+    pooling = modules.Pooling(4, "mean")
+    model = sentences.SentenceTransformer(modules=[seeded(OneDict), pooling], device="cpu")
+    ids, mask = ids % 9, source
+    (recorded,) = stream(model, [{"input_ids": ids, "attention_mask": mask}], layers=["0.mix", "1"])
+    torch.testing.assert_close(recorded.features["0.mix"], recorded.features["1"], **EXACT)

@@ -162,11 +162,8 @@ def _samples(given: Any, labels: Tensor | None, number: int, axis: int) -> tuple
     if known is not None and known != sizes[0]:
         if len(listed) == known:
             return 0, known  # a list of samples, each with its own shape
-        if (
-            len(sizes) > 1
-            and known == sizes[1]
-            and (len(sizes) > 2 or not first.is_floating_point())
-        ):
+        tokens = len(sizes) == 3 or (len(sizes) == 2 and not first.is_floating_point())
+        if tokens and known == sizes[1]:
             return 1, known
     if (
         len(listed) > 1

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from loadpath.record.blocks import Blocks, blocks_in, path_blocks
-from loadpath.record.calls import Batch
+from loadpath.record.calls import Batch, source_mask
 from loadpath.record.hooks import OwnRandomness, watching
 from loadpath.record.layout import Layout
 from loadpath.record.paths import is_path_net
@@ -29,7 +29,8 @@ def blocks_of(layout: Layout, batch: Batch) -> Blocks:
     """Find the blocks of a model by a trial pass of its first batch (see `find_blocks`)."""
     if is_path_net(layout.model):
         return path_blocks(layout.model)
-    blocks = blocks_in(layout.try_on(batch), layout.is_usable)
+    trial = layout.try_on(batch)
+    blocks = blocks_in(trial.calls, trial.is_usable)
     layout.learn(blocks.sites)
     return blocks
 
@@ -107,10 +108,12 @@ class Recording:
             place = layout.places.get((site.name, times)) or layout.places.get((site.name, 1))
             axis = 0 if place is None else place.axis
             tensor = values_of(leaf)
-            mask = words = None
+            mask, words = None, ""
             if leaf is tensor and tensor.ndim == 3 and not tensor.is_nested:
                 if axis == 1 or not self._is_map(site):
-                    mask, words = self._mask(site, times, tensor.shape[1 - axis], batch)
+                    found_mask = layout.masking.mask(site, times, tensor.shape[1 - axis], batch)
+                    mask, words = found_mask.tokens, found_mask.words
+                    mask = None if mask is None else mask.to(tensor.device)
             found.features[name], found.sample[name], rule = self.reduction(
                 name,
                 leaf,
@@ -118,7 +121,7 @@ class Recording:
                 mask=mask,
                 one_axis=self._is_map(site),
                 axis=axis,
-                words=words or "",
+                words=words,
             )
             if self.description is None:
                 found.words[name] = f"{kind}, {_shape_in_words(leaf, axis)}: {rule}"
@@ -155,10 +158,6 @@ class Recording:
         channels_last = self.reduction.channels_last
         return channels_last is not True and (channels_last is False or self.one_axis[site])
 
-    def _mask(self, site: Site, times: int, length: int, batch: Batch) -> tuple[Tensor | None, str]:
-        mask = self.layout.mask(site, times, length, batch)
-        return mask.tokens, mask.words
-
     def _reduce_input(self, given: Tensor | PackedSequence, batch: Batch, found: _Found) -> None:
         """Make rows of the model's input, with the mask that has as many tokens."""
         x = values_of(given)
@@ -166,8 +165,9 @@ class Recording:
         mask = batch.mask if sequence else None
         if mask is not None and mask.shape[1] != x.shape[1 - batch.axis]:
             mask = None
+        words = "" if mask is None else f"that are not padding by {source_mask(batch.masks)}"
         found.features[INPUT], found.sample[INPUT], rule = self.reduction(
-            INPUT, given, count=batch.count, mask=mask, axis=batch.axis
+            INPUT, given, count=batch.count, mask=mask, axis=batch.axis, words=words
         )
         found.words[INPUT] = f"input of the model, {_shape_in_words(given, batch.axis)}: {rule}"
 

@@ -12,7 +12,6 @@ SOURCE_MASKS = {
     "attention_mask": False,
     "src_key_padding_mask": True,
     "key_padding_mask": True,
-    "padding_mask": True,
 }
 """Names of masks of the tokens that a model reads, and whether True stands for padding there."""
 TARGET_MASKS = {"decoder_attention_mask": False, "tgt_key_padding_mask": True}

@@ -5,7 +5,8 @@ the samples, and which mask says what is padding. `watch_calls` sees all calls o
 """
 
 from loadpath.record.layout.axes import axis_of_shape, input_axis
-from loadpath.record.layout.layout import Layout, Mask, Place, TokenMask
+from loadpath.record.layout.layout import Layout, Place
+from loadpath.record.layout.masking import Mask, TokenMask
 from loadpath.record.layout.outputs import Output, choose_given
 from loadpath.record.layout.trial import Call, Seen, watch_calls
 

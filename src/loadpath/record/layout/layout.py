@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from loadpath.record.calls import Batch, own_mask
-from loadpath.record.hooks import OwnRandomness
+from loadpath.record.calls import Batch
 from loadpath.record.layout.axes import (
     axis_of_shape,
-    first_axis,
     is_plain,
-    moving_axes,
-    resized,
 )
+from loadpath.record.layout.masking import Masking, TokenMask
 from loadpath.record.layout.outputs import (
     Output,
     check_output,
@@ -28,25 +23,13 @@ from loadpath.record.layout.outputs import (
     only_path,
     put_out,
 )
+from loadpath.record.layout.probing import Trial
 from loadpath.record.layout.sequences import (
     CallKey,
-    Stem,
-    changed,
-    mask_name,
-    stem_by_effect,
-    stem_by_name,
-    stems_in,
 )
-from loadpath.record.layout.trial import Call, Seen, watch_calls
+from loadpath.record.layout.trial import Call, Seen
 from loadpath.record.selection import Site
-from loadpath.record.structures import Path, at, is_real, leaves, mapped, tensor_of, values_of
-
-TokenMask = Callable[[str, int, Tensor | None], Tensor | None]
-"""A function of a layer's name, its number of tokens and the mask of the source."""
-
-_MOVES = 1e-6
-# A layer depends on what is turned around if its sketch moves by more than that share: repeated
-# passes on a GPU differ by rounding, and samples that change places by far more.
+from loadpath.record.structures import Path, at, is_real, leaves, tensor_of, values_of
 
 
 @dataclass(frozen=True)
@@ -57,16 +40,6 @@ class Place:
     """The path to the tensor that is its output."""
     axis: int
     """The axis of the samples, 0 or 1."""
-
-
-@dataclass(frozen=True)
-class Mask:
-    """Which tokens of a layer's output on one batch are padding."""
-
-    tokens: Tensor | None
-    """(sample, token), True where a token is not padding; None where none is."""
-    words: str
-    """What says so, to stand behind "the tokens"; empty if there is nothing to say."""
 
 
 @dataclass
@@ -87,94 +60,29 @@ class Layout:
     """Where samples are, by module and call."""
     given: dict[CallKey, Path] = field(default_factory=dict)
     """Where the input is that goes on in a layer's place, by module and call of a trial pass."""
-    masks: dict[CallKey, tuple[str, str]] = field(default_factory=dict)
-    """Which mask a call has: its kind ("given", "own" or "none") and its name or the reason."""
+    masking: Masking = field(init=False)
+    """Which mask each layer has."""
     applied: bool = False
     """Whether `output` took part of what some layer put out."""
-    calls: list[Call] | None = None
-    """All calls of the trial pass, if there was one."""
     unclear: bool = False
     """Whether a trial pass must tell more than a first pass has shown."""
-    _batch: Batch | None = None
-    _fewer: dict[CallKey, Call] | None = None
-    _effects: dict[Stem, set[CallKey]] = field(default_factory=dict)
+    _trial: Trial | None = None
 
     def __post_init__(self) -> None:
         check_output(self.output)
-        if self.token_mask is not None and not callable(self.token_mask):
-            raise ValueError(f"token_mask must be a function, got {self.token_mask!r}.")
-
-    def try_on(self, batch: Batch) -> list[Call]:
-        """Run the first batch, in memory of its own, and return all calls.
-
-        Random numbers are as if it had not run.
-        """
-        self._batch, self.unclear = batch, False
-        if self.calls is None:
-            self.calls = self._watched(lambda: mapped(batch, Tensor.clone))
-        return self.calls
-
-    def _watched(self, made: Callable[[], Batch], *, sketched: bool = False) -> list[Call]:
-        with OwnRandomness(self.device)():
-            return watch_calls(self.model, lambda: made().run(self.model), sketched=sketched)
-
-    def is_usable(self, call: Call) -> bool:
-        """Return whether a call of the trial put out real numbers with samples."""
-        return any(seen.real and self._has_samples(call, seen) for seen in call.out)
-
-    def _has_samples(self, call: Call, seen: Seen) -> bool:
-        if seen.ragged:
-            return True
-        return len(seen.shape) > 1 and self._axis(call, seen, refuse=False) is not None
-
-    def _axis(self, call: Call, seen: Seen, *, refuse: bool) -> int | None:
-        """Return the axis of the samples in what a call of the trial put out."""
-        batch = self._batch
-        assert batch is not None
-        shape, count = seen.shape, batch.count
-        if seen.ragged:
-            return 0
-        sure = axis_of_shape(shape, count, False)
-        if sure == 0 and is_plain(batch):
-            return 0
-        if count not in shape[:2]:
-            return None
-        fewer = self._of_fewer()
-        key = call.site.name, call.times
-        if fewer is not None:
-            other = {s.path: s for s in fewer[key].out}.get(seen.path) if key in fewer else None
-            if other is not None:
-                now = 2 if count == 1 else count - 1
-                axes = [a for a in moving_axes(shape, other.shape, count, now) if a < 2]
-                if axes and (axes[0] == 0 or len(shape) == 3):
-                    return axes[0]
-                return None
-        said = first_axis(call.site.module) if len(shape) == 3 else None
-        axis = axis_of_shape(shape, count, self.tokens_first) if said is None else said
-        if axis is None and refuse and shape[:2] == (count, count):
-            raise ValueError(
-                f"layer {call.site.name!r} puts out {shape} for a batch of {count} samples, and "
-                "which axis is that of the samples cannot be told: take batches of another size."
-            )
-        return axis
-
-    def _of_fewer(self) -> dict[CallKey, Call] | None:
-        """Return the calls of a pass with one sample less; None if the model does not run it."""
-        if self._fewer is None:
-            self._fewer = {}
-            for square in (True, False):
-                try:
-                    found = self._watched(partial(resized, self._first, square))
-                except Exception:  # what a model cannot do with other sizes is no fault of it
-                    continue
-                self._fewer = {(call.site.name, call.times): call for call in found}
-                break
-        return self._fewer or None
+        self.masking = Masking(self.model, self.token_mask)
 
     @property
-    def _first(self) -> Batch:
-        assert self._batch is not None
-        return self._batch
+    def calls(self) -> list[Call] | None:
+        """All calls of the trial pass, if there was one."""
+        return None if self._trial is None else self._trial.calls
+
+    def try_on(self, batch: Batch) -> Trial:
+        """Run the first batch in a trial, unless there was one."""
+        self.unclear = False
+        if self._trial is None:
+            self._trial = Trial(self.model, self.device, batch, self.tokens_first)
+        return self._trial
 
     def place(self, site: Site, times: int, output: Any, batch: Batch) -> Place | None:
         """Return where the samples are in what a layer put out.
@@ -198,10 +106,10 @@ class Layout:
         key = site.name, times
         if key not in self.places:
             found = self._plain_place(site, output, batch)
-            if found is not None and not (self._is_one_sequence(batch) or self.calls):
+            if self._trial is None and not self.masking.is_clear(batch):
                 found = None  # which of the masks is its own must be found out
             if found is None:
-                return self.places.get((site.name, 1))
+                return None if self._trial is None else self.places.get((site.name, 1))
             self.places[key] = found
         return self.places[key]
 
@@ -236,6 +144,8 @@ class Layout:
         if callable(self.output) and taken and isinstance(x, Tensor):
             return Place((), axis_of_shape(tuple(x.shape), batch.count, self.tokens_first) or 0)
         if not isinstance(x, PackedSequence) and not x.is_nested:
+            if isinstance(site.module, nn.Embedding) and x.ndim == 2:
+                return None  # of positions, which may be as many as there are samples
             if axis_of_shape(tuple(x.shape), batch.count, False) != 0 or not is_plain(batch):
                 return None
         return Place(self._prefix(taken) + path, 0)
@@ -258,21 +168,22 @@ class Layout:
         ValueError
             If it cannot be told which tensor is a layer's output, or which axis has the samples.
         """
-        assert self.calls is not None
-        if self.token_mask is None and not self._is_one_sequence(self._first):
-            self._effects = self._find_effects(stems_in(self.model, self._first))
+        trial = self._trial
+        assert trial is not None
+        if not self.masking.is_clear(trial.batch):
+            self.masking.effects = trial.effects()
         earlier: list[Seen] = []
         modules = {site.module for site in sites}
         names = {site.name for site in sites if site.node is None}
-        for call in self.calls:
+        for call in trial.calls:
             if call.site.name not in names or not call.out:
                 continue
-            path = self._path(call, modules)
+            path = self._path(call, modules, trial)
             if path is None:
                 continue
             seen = next(seen for seen in call.out if seen.path == path)
-            axis = self._axis(call, seen, refuse=rows)
-            if rows and axis is None and seen.real and seen.shape[:1] == (self._first.count,):
+            axis = trial.axis(call, seen, refuse=rows)
+            if rows and axis is None and seen.real and seen.shape[:1] == (trial.batch.count,):
                 raise ValueError(
                     f"layer {call.site.name!r} must put out samples along its first axis, and no "
                     f"axis of its output {seen.shape} grows with the batch."
@@ -284,9 +195,8 @@ class Layout:
                 self.given[call.site.name, call.times] = given
             earlier.append(seen)
 
-    def _path(self, call: Call, modules: set[nn.Module]) -> Path | None:
+    def _path(self, call: Call, modules: set[nn.Module], trial: Trial) -> Path | None:
         """Return the path to the output of a call of the trial; None if a function gives it."""
-        assert self.calls is not None
         real = [seen for seen in call.out if seen.real]
         if callable(self.output) and not (len(call.out) == 1 and call.out[0].path == ()):
             return None
@@ -300,7 +210,7 @@ class Layout:
                 return inside[0].path
         if not real:
             return call.out[0].path
-        return choose_output(call, self.calls, modules, lambda seen: self._has_samples(call, seen))
+        return choose_output(call, trial.calls, modules, lambda seen: trial.has_samples(call, seen))
 
     def select(self, site: Site, times: int, output: Any) -> Any:
         """Return the tensor or packed sequence that is a layer's output, by its known place.
@@ -346,114 +256,3 @@ class Layout:
         if isinstance(leaf, Tensor | PackedSequence):
             return values_of(leaf)
         return tensor_of((*args, *kwargs.values()))
-
-    def mask(self, site: Site, times: int, length: int, batch: Batch) -> Mask:
-        """Return which tokens of a layer are padding, by the mask that belongs to it.
-
-        Parameters
-        ----------
-        site : Site
-            The layer.
-        times : int
-            Which of its calls it is, from 1.
-        length : int
-            How many tokens it puts out.
-        batch : Batch
-            The batch.
-
-        Returns
-        -------
-        Mask
-            The mask, and what it is.
-
-        Raises
-        ------
-        ValueError
-            If `token_mask` gives something else than a mask of that length.
-        """
-        if self.token_mask is not None:
-            return self._users_mask(site.called(times), length, batch)
-        key = site.name, times
-        if key not in self.masks:
-            self.masks[key] = self._kind_of_mask(key, site, length, batch)
-        kind, name = self.masks[key]
-        if kind == "none":
-            return Mask(None, name)
-        tokens = batch.masks.get(name)
-        if tokens is None:
-            return Mask(None, "")
-        if kind == "own":
-            made = own_mask(self.model, tokens, length)
-            if made is not None:
-                return Mask(made[0], f"that are not padding by {made[1]} of the model")
-            return Mask(None, f", all of them: the model tells no padding of {length} tokens")
-        padded = name in batch.padded
-        return Mask(tokens if padded else None, f"that are not padding by {name}")
-
-    def _users_mask(self, name: str, length: int, batch: Batch) -> Mask:
-        assert self.token_mask is not None
-        made = self.token_mask(name, length, batch.mask)
-        if made is None:
-            return Mask(None, ", all of them by token_mask")
-        if not isinstance(made, Tensor) or tuple(made.shape) != (batch.count, length):
-            shape = tuple(made.shape) if isinstance(made, Tensor) else type(made).__name__
-            raise ValueError(
-                f"token_mask must give None or a mask ({batch.count}, {length}) for layer "
-                f"{name!r}, and it gives {shape}."
-            )
-        return Mask((made != 0).to(self.device), "that are not padding by token_mask")
-
-    def _kind_of_mask(self, key: CallKey, site: Site, length: int, batch: Batch) -> tuple[str, str]:
-        """Return the kind of a layer's mask, and its name, or what is said of there being none."""
-        if not batch.masks:
-            only = batch.unread_masks
-            return "none", f", all of them: {only} is read by the model only" if only else ""
-        stem = self._stem(key, site, batch)
-        name = mask_name(batch, stem)
-        if name is None:
-            return "none", f", all of them: {', '.join(batch.masks)} is of other tokens"
-        given = batch.masks[name].shape[1]
-        if given == length:
-            return "given", name
-        if own_mask(self.model, batch.masks[name], length) is not None:
-            return "own", name
-        return "none", f", all of them: {name} has {given}, and the layer {length}"
-
-    def _is_one_sequence(self, batch: Batch) -> bool:
-        """Return whether all masks of a batch can only be of one sequence of tokens."""
-        return not batch.masks or len(stems_in(self.model, batch)) < 2
-
-    def _stem(self, key: CallKey, site: Site, batch: Batch) -> Stem:
-        """Return the sequence that a layer works on."""
-        stems = stems_in(self.model, batch)
-        if len(stems) < 2:
-            return next(iter(stems), "source")
-        if not self._effects:
-            return stem_by_name(site)
-        found = stem_by_effect({stem: key in self._effects[stem] for stem in self._effects})
-        return found if found in stems else "source"
-
-    def _find_effects(self, stems: dict[Stem, set[int]]) -> dict[Stem, set[CallKey]]:
-        """Return for each stem the calls whose output is another when it is turned around."""
-
-        def sketches(batch: Batch) -> dict[CallKey, list[float]]:
-            calls = self._watched(lambda: batch, sketched=True)
-            return {(c.site.name, c.times): [seen.sketch for seen in c.out] for c in calls}
-
-        first = self._first
-        found: dict[Stem, set[CallKey]] = {}
-        try:
-            plain = sketches(mapped(first, Tensor.clone))
-            for stem, tensors in stems.items():
-                if stem != "other":
-                    turned = sketches(changed(first, tensors))
-                    found[stem] = {key for key in plain if _moved(plain[key], turned.get(key, []))}
-        except Exception:  # what a model cannot do with tokens in another order is no fault of it
-            return {}
-        return found
-
-
-def _moved(before: list[float], after: list[float]) -> bool:
-    """Return whether one of some sketches is another now."""
-    pairs = zip(before, after, strict=False)
-    return any(abs(a - b) > _MOVES * max(abs(a), abs(b)) for a, b in pairs)
