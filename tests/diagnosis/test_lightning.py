@@ -1,7 +1,9 @@
 """The monitor as Lightning's callback, in real trainers; what their loggers wrote is read back."""
 
+import copy
 import csv
 import math
+import pickle
 import subprocess
 import sys
 
@@ -178,7 +180,7 @@ def test_a_resumed_run_counts_on(tmp_path):
     again = MonitorCallback(PROBE, every=4, budget=None)
     trainer(again).fit(model, batches(), ckpt_path=tmp_path / "half.ckpt", weights_only=True)
     assert callback.monitor.history()["step"].values.tolist() == [0, 4]
-    assert again.monitor.history()["step"].values.tolist() == [6, 10]
+    assert again.monitor.history()["step"].values.tolist() == [0, 4, 8, 12]
 
 
 @pytest.mark.parametrize("precision", ["bf16-true", "64-true", "bf16-mixed"])
@@ -230,3 +232,63 @@ def test_without_lightning_one_line_says_what_to_install():
     assert done.stdout == (
         "loadpath.diagnosis.lightning needs Lightning: pip install 'loadpath[lightning]'.\n"
     )
+
+
+def weighted(callback, folder, steps, **options):
+    """Fit for some steps and return the trainer; its checkpoint is in the folder."""
+    made = trainer(callback, max_epochs=-1, max_steps=steps, default_root_dir=folder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made.fit(module(), batches(), **options)
+    return made
+
+
+def test_a_resumed_fit_goes_on_with_what_the_checkpoint_has(tmp_path):
+    """Lightning 147 and 1463: a callback that forgets compares with the wrong start."""
+    whole = MonitorCallback(PROBE, every=2, budget=None)
+    weighted(whole, tmp_path, 8)
+    first = MonitorCallback(PROBE, every=2, budget=None)
+    weighted(first, tmp_path, 5).save_checkpoint(tmp_path / "half.ckpt")
+    resumed = MonitorCallback(PROBE, every=2, budget=None)
+    weighted(resumed, tmp_path, 8, ckpt_path=tmp_path / "half.ckpt")
+    history, said = resumed.monitor.history(), whole.monitor.history()
+    assert history["step"].values.tolist() == said["step"].values.tolist() == [0, 2, 4, 6, 8]
+    # The first looks are those of the first fit, to the last bit.
+    for name in MEASURED:
+        assert history[name].isel(look=slice(3)).equals(said[name].isel(look=slice(3)))
+
+
+def test_a_second_fit_adds_to_the_first(tmp_path):
+    callback = MonitorCallback(PROBE, every=2, budget=None)
+    logger = CSVLogger(tmp_path)
+    model = module()
+    trainer(callback, max_steps=4, max_epochs=-1).fit(model, batches())
+    stop = EarlyStopping("loadpath/alarms", divergence_threshold=0.5, check_on_train_epoch_end=True)
+    second = trainer(callback, stop, max_steps=6, max_epochs=-1, logger=logger)
+    second.fit(model, batches())  # a trainer that counts from 0 again
+    assert callback.monitor.history()["step"].values.tolist() == [0, 2, 4, 6, 8, 10]
+    with open(logger.log_dir + "/metrics.csv") as file:
+        # Steps as the trainer counts them.
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [2, 4, 6]
+    second.fit_loop.epoch_loop.max_steps = 8
+    second.fit(model, batches())  # and one that goes on counting
+    assert callback.monitor.history()["step"].values.tolist() == [0, 2, 4, 6, 8, 10, 12]
+
+
+def test_a_callback_can_be_pickled_and_copied_with_what_it_has_seen():
+    callback = MonitorCallback(PROBE, every=2, budget=None)
+    model = module()
+    trainer(callback, max_steps=4, max_epochs=-1).fit(model, batches())
+    for other in (pickle.loads(pickle.dumps(callback.monitor._log)), copy.deepcopy(callback)):
+        if isinstance(other, MonitorCallback):
+            trainer(other, max_steps=2, max_epochs=-1).fit(model, batches())
+            assert other.monitor.history()["step"].values.tolist() == [0, 2, 4, 6]
+    assert callback.monitor.history()["step"].values.tolist() == [0, 2, 4]
+
+
+def test_two_callbacks_for_two_parts_have_two_states():
+    whole, part = MonitorCallback(PROBE), MonitorCallback(PROBE, module="net")
+    assert whole.state_key != part.state_key
+    assert whole.state_dict() == {"monitor": None}
+    trainer(whole, part, max_steps=2, max_epochs=-1).fit(module(), batches())
+    assert whole.state_dict()["monitor"]["layers"] != part.state_dict()["monitor"]["layers"]

@@ -32,6 +32,10 @@ class MonitorCallback(Callback):
     and the net runs without autocast. Of several processes only the first measures, so parameters
     must not be sharded over them.
 
+    What the monitor has seen is part of the trainer's checkpoints: a fit that is resumed from one
+    goes on with it. A second fit adds to what the first one saw, its steps after those; so does one
+    of a copy, or after pickling.
+
     Parameters
     ----------
     probe : object
@@ -39,12 +43,14 @@ class MonitorCallback(Callback):
     module : str, default ""
         Name of the part of the module to measure, whose `forward` is then called; "" for all of it.
     **options
-        Further options of `Monitor`, except `log` and `first_step`, which are the trainer's.
+        Further options of `Monitor`, except `log`, `first_step` and `state`, which are the
+        trainer's.
 
     Raises
     ------
     ValueError
-        For `log` or `first_step`. When training starts: if there is no such part, and as `Monitor`.
+        For `log`, `first_step` or `state`. When training starts: if there is no such part, and as
+        `Monitor`.
     TypeError
         For an option that `Monitor` does not have.
 
@@ -57,13 +63,15 @@ class MonitorCallback(Callback):
 
     def __init__(self, probe: Any, *, module: str = "", **options: Any) -> None:
         super().__init__()
-        for name in ("log", "first_step"):
+        for name in ("log", "first_step", "state"):
             if name in options:
                 raise ValueError(f"{name} must not be passed: it is the trainer's.")
         inspect.signature(Monitor).bind(None, probe, **options)
         self.monitor: Monitor | None = None
         """The monitor, from the start of training on; None in all processes but the first."""
         self._probe, self._module, self._options = probe, module, options
+        self._state: dict[str, Any] | None = None
+        self._before = 0
 
     def on_train_start(self, trainer: Any, pl_module: nn.Module) -> None:
         """Make the monitor, which takes its first look.
@@ -83,14 +91,13 @@ class MonitorCallback(Callback):
         if not trainer.is_global_zero:
             return
 
-        def log(numbers: dict[str, float], step: int) -> None:
-            for logger in trainer.loggers:
-                logger.log_metrics(numbers, step=step)
-            device = trainer.strategy.root_device
-            trainer.callback_metrics.update(
-                {name: torch.tensor(value, device=device) for name, value in numbers.items()}
-            )
-
+        state = self._state
+        if state is None and self.monitor is not None:
+            state = self.monitor.state_dict()
+        self._state = None
+        # A new trainer counts from 0 again.
+        self._before = 0 if state is None else max(0, state["number"] - trainer.global_step)
+        log = _TrainerLog(trainer, self._before)
         part = _part(pl_module, self._module)
         convert = trainer.precision_plugin.convert_input
         self.monitor = Monitor(
@@ -98,8 +105,11 @@ class MonitorCallback(Callback):
             (convert(raw) for raw in batches_in(self._probe, part)),
             log=log,
             first_step=trainer.global_step,
+            state=state,
             **self._options,
         )
+        if state is not None:  # for other callbacks, until the next look
+            log.tell_callbacks(self.monitor.last_scalars())
 
     def on_train_batch_end(
         self,
@@ -126,7 +136,64 @@ class MonitorCallback(Callback):
         """
         if self.monitor is not None:
             loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
-            self.monitor.step(loss, number=trainer.global_step)
+            self.monitor.step(loss, number=trainer.global_step + self._before)
+
+    @property
+    def state_key(self) -> str:
+        """The name of the state in a checkpoint; callbacks for several parts have several."""
+        return self._generate_state_key(module=self._module, kind=self._options.get("kind"))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the monitor has seen, for a checkpoint.
+
+        Returns
+        -------
+        dict
+            "monitor": what `Monitor.state_dict` returns, None before training and in all processes
+            but the first.
+        """
+        return {"monitor": self._state if self.monitor is None else self.monitor.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take what an earlier monitor has seen; the next fit goes on with it.
+
+        Parameters
+        ----------
+        state_dict : dict
+            What `state_dict` returned.
+        """
+        self._state = state_dict["monitor"]
+
+
+class _TrainerLog:
+    """Where a trainer wants numbers; copies of it, as of a trainer's callbacks, write nothing."""
+
+    def __init__(self, trainer: Any, before: int) -> None:
+        self._trainer, self._before = trainer, before
+
+    def __call__(self, numbers: dict[str, float], step: int) -> None:
+        """Hand numbers to the loggers and to callbacks."""
+        for logger in self._trainer.loggers:
+            logger.log_metrics(numbers, step=step - self._before)
+        self.tell_callbacks(numbers)
+
+    def tell_callbacks(self, numbers: dict[str, float]) -> None:
+        """Put numbers where EarlyStopping and ModelCheckpoint look."""
+        device = self._trainer.strategy.root_device
+        self._trainer.callback_metrics.update(
+            {name: torch.tensor(value, device=device) for name, value in numbers.items()}
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave the trainer out of copies and pickles."""
+        return _Silent, ()
+
+
+class _Silent:
+    """A log that writes nothing."""
+
+    def __call__(self, numbers: dict[str, float], step: int) -> None:
+        """Do nothing."""
 
 
 def _part(module: nn.Module, name: str) -> nn.Module:

@@ -388,8 +388,8 @@ def test_a_budget_of_a_real_training_holds():
 def test_a_function_of_a_dict_and_a_step_gets_both():
     calls = []
 
-    def log(data, step=None, commit=None):
-        calls.append((step, data))
+    def log(metrics, step=None, synchronous=None):  # as mlflow.log_metrics
+        calls.append((step, metrics))
 
     monitor = Monitor(net(6, 8, 4), random(40, 6, seed=0), log=log, every=2)
     monitor.measure()

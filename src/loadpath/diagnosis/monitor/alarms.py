@@ -97,12 +97,14 @@ class CollapseWatch:
     """What counts as collapse."""
     first: dict[str, LayerSnapshot] = field(default_factory=dict)
     """Every layer when it first had a number and was not constant."""
-    _looks: int = 0
-    _in_a_row: dict[str, int] = field(default_factory=dict)
+    looks: int = 0
+    """How many looks there were."""
+    in_a_row: dict[str, int] = field(default_factory=dict)
     """For each layer, the looks in a row at which it had few dimensions and worse separation."""
-    _told: dict[str, int] = field(default_factory=dict)
+    told: dict[str, int] = field(default_factory=dict)
     """For each layer, the place in `ALARM_KINDS` of the worst kind that was told."""
-    _told_of_loss: bool = False
+    told_of_loss: bool = False
+    """Whether it was told that the loss is not finite."""
 
     def alarms(self, snapshot: Snapshot, step: int, loss: float | None = None) -> list[Alarm]:
         """Return what is new: at most one alarm of each kind, and one about the loss.
@@ -129,10 +131,10 @@ class CollapseWatch:
             elif layer != snapshot.given:
                 for kind, words in self._collapses(layer, numbers):
                     found[kind][layer] = words
-        self._looks += 1
+        self.looks += 1
         alarms: list[Alarm] = []
-        if loss is not None and not math.isfinite(loss) and not self._told_of_loss:
-            self._told_of_loss = True
+        if loss is not None and not math.isfinite(loss) and not self.told_of_loss:
+            self.told_of_loss = True
             alarms.append(Alarm("not finite", LOSS, (), step, f"step {step}: the loss is {loss}."))
         for kind, words_by_layer in found.items():
             alarms += self._new_alarms(kind, words_by_layer, step)
@@ -143,7 +145,7 @@ class CollapseWatch:
         if not now.constant:
             self.first.setdefault(layer, now)
         if layer not in self.first:
-            if self._looks > 0:
+            if self.looks > 0:
                 yield "constant", "has put out the same for every sample since the first look"
             return
         then, rule = self.first[layer], self.rule
@@ -156,8 +158,8 @@ class CollapseWatch:
             yield "dead features", f"{words} {then.dead:.0%} at first"
         few = now.participation_ratio < rule.dimensions * then.participation_ratio
         lost = few and now.trace_ratio > then.trace_ratio + math.log(2)
-        self._in_a_row[layer] = self._in_a_row.get(layer, 0) + 1 if lost else 0
-        if self._in_a_row[layer] >= rule.looks:
+        self.in_a_row[layer] = self.in_a_row.get(layer, 0) + 1 if lost else 0
+        if self.in_a_row[layer] >= rule.looks:
             words = f"has {now.participation_ratio:.3g} dimensions (participation ratio) left of"
             words += f" {then.participation_ratio:.3g}, and its log separation rose from"
             yield "lost dimensions", f"{words} {then.trace_ratio:.3g} to {now.trace_ratio:.3g}"
@@ -167,10 +169,10 @@ class CollapseWatch:
     ) -> list[Alarm]:
         """Return one alarm about the layers of which nothing as bad was told, if any."""
         rank = ALARM_KINDS.index(kind)
-        new = [layer for layer in words_by_layer if rank < self._told.get(layer, len(ALARM_KINDS))]
+        new = [layer for layer in words_by_layer if rank < self.told.get(layer, len(ALARM_KINDS))]
         if not new:
             return []
-        self._told |= dict.fromkeys(new, rank)
+        self.told |= dict.fromkeys(new, rank)
         first, *others = new
         more = f", and {len(others)} layer(s) after it likewise" if others else ""
         sentence = f"step {step}: layer {first!r} {words_by_layer[first]}{more}."

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import copy
 import glob
-import random
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -31,6 +29,7 @@ from loadpath.record import (
     Split,
     TokenMask,
     batches_of,
+    keeping_generators,
     prepare,
     sites_of,
     stream,
@@ -92,7 +91,8 @@ class HeldBatches:
         self._split, self._pass_labels = split, pass_labels
         self._output, self._token_mask, self._grad = output, token_mask, grad
         self._named = layers is not None
-        with _random_states_kept():
+        cpu = torch.device("cpu")
+        with OwnRandomness(cpu)(), keeping_generators(model, given):
             self._batches, labels, count = self._copies(batches_in(given, model), samples)
             if not self._batches:
                 raise ValueError("probe must have at least one batch, got none.")
@@ -131,7 +131,7 @@ class HeldBatches:
         noting = self._noting_reduction()
         rows: dict[str, list[Tensor]] = {}
         sample: dict[str, list[Tensor]] = {}
-        with _random_states_kept():
+        with OwnRandomness(torch.device("cpu"))():
             for recorded in self._run(self._batches, noting):
                 for layer, part in recorded.features.items():
                     kept = recorded.sample[layer] < self.samples
@@ -296,20 +296,3 @@ class _NotingReduction(Reduction):
         """Say how much of a layer is not finite."""
         bad, total = self.wrong[layer]
         return f"{bad} of {total} numbers"
-
-
-@contextmanager
-def _random_states_kept() -> Iterator[None]:
-    """Put the random states back after the block: of torch on the CPU, of Python and of NumPy.
-
-    Within the block, the numbers that would come next are drawn. `stream` does the same for the
-    model's device.
-    """
-    own = OwnRandomness(torch.device("cpu"))
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    try:
-        with own():
-            yield
-    finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)

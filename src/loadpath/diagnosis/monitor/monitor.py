@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
@@ -20,6 +20,16 @@ from loadpath.diagnosis.monitor.alarms import Alarm, Collapse, CollapseWarning, 
 from loadpath.diagnosis.monitor.held_batches import HeldBatches
 from loadpath.diagnosis.monitor.history import Look, history_dataset
 from loadpath.diagnosis.monitor.logging import PREFIX, sink_for
+from loadpath.diagnosis.monitor.saving import (
+    FORMAT,
+    alarms_from,
+    check_same,
+    looks_from,
+    plain_alarms,
+    plain_looks,
+    plain_watch,
+    watch_from,
+)
 from loadpath.diagnosis.monitor.snapshot import Snapshot
 from loadpath.measures.separation import SeparationKind
 from loadpath.record import (
@@ -38,9 +48,13 @@ class Monitor:
 
     A *look* runs the model over the probe in evaluation mode without gradients, and measures every
     layer: log separation of the classes and load, ranks, relative step, spread. The first look is
-    taken when the monitor is made, the next ones every `every` calls of `step`. Modes, hooks and
-    random states are put back, so that training is what it would be without the monitor, bit for
-    bit.
+    taken when the monitor is made, the next ones every `every` calls of `step`. Parameters,
+    buffers, gradients, modes, hooks and random states are put back, so that training is what it
+    would be without the monitor, bit for bit. What else a model keeps of its passes is not put
+    back: plain attributes that `forward` sets, and what it writes to files.
+
+    A run that is resumed goes on with `state`: `state_dict` has the history, the first looks that
+    alarms compare with, and the account of time, in plain values for any checkpoint.
 
     Parameters
     ----------
@@ -53,7 +67,9 @@ class Monitor:
     log : callable or TensorBoard SummaryWriter, optional
         Where numbers go: a function of a dict, or of a dict and step=, such as wandb.log,
         mlflow.log_metrics or trackio.log, or a TensorBoard writer. Names are such as
-        "loadpath/load/blocks.3". What cannot be measured is left out.
+        "loadpath/load/blocks.3". What cannot be measured is left out. Where no step is passed,
+        "loadpath/step" is among the numbers; nor is one to wandb.log, which refuses steps below its
+        own count of rows.
     layers, reduction, device, split, pass_labels, output, token_mask, grad
         As in `loadpath.record.stream`. Layers are found at the first look, and selected by name
         from then on.
@@ -74,6 +90,9 @@ class Monitor:
         training.
     first_step : int, default 0
         Number of the training step at which the monitor is made.
+    state : mapping, optional
+        What `state_dict` of an earlier monitor returned, with which this one goes on: no first look
+        is taken, and steps go on from the last one there.
 
     Raises
     ------
@@ -129,6 +148,7 @@ class Monitor:
         token_mask: TokenMask | None = None,
         grad: bool = False,
         first_step: int = 0,
+        state: Mapping[str, Any] | None = None,
     ) -> None:
         check_count("every", every, 1)
         check_count("first_step", first_step, 0)
@@ -149,6 +169,7 @@ class Monitor:
         self._number, self._due = first_step, first_step
         self._waiting = False
         self._began: float | None = None
+        self._earlier_seconds = self._earlier_time = 0.0
         inner = unwrapped(model)
         self._device = device_of(inner) if device is None else torch.device(device)
         with self._own_time():
@@ -166,12 +187,21 @@ class Monitor:
                 token_mask=token_mask,
                 grad=grad,
             )
-        self.measure()
+        if state is None:
+            self.measure()
+        else:
+            self.load_state_dict(state)
+
+    @property
+    def number(self) -> int:
+        """Number of the last training step."""
+        return self._number
 
     @property
     def share(self) -> float:
         """The monitor's own time, as a share of the time from the first step to now."""
-        return self.seconds / self._elapsed() if self._began is not None else 1.0
+        elapsed = self._elapsed()
+        return self.seconds / elapsed if elapsed > 0 else 1.0
 
     def step(self, loss: Tensor | float | None = None, *, number: int | None = None) -> None:
         """Count a training step that has been made, and take a look if that is due and affordable.
@@ -189,7 +219,7 @@ class Monitor:
             If `number` is lower than the last one; as `measure`.
         """
         if self._began is None:
-            self._began = perf_counter() - self.seconds
+            self._began = perf_counter() - self._elapsed()
         following = self._number + 1 if number is None else number
         if following < self._number:
             raise ValueError(f"number must be at least {self._number}, the last, got {number}.")
@@ -258,6 +288,80 @@ class Monitor:
             alarms="\n".join(map(str, self.alarms)),
         )
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that a resumed run needs to go on, in dicts and lists of numbers and text.
+
+        Returns
+        -------
+        dict
+            Looks, first looks of the layers, alarms, number of the step, account of time. It can be
+            pickled, written as JSON, and read by `torch.load` with `weights_only`.
+        """
+        return {
+            "format": FORMAT,
+            **self._fixed(),
+            "number": self._number,
+            "waiting": self._waiting,
+            "put_off": self.put_off,
+            "seconds": self.seconds,
+            "elapsed": self._elapsed(),
+            "looks": plain_looks(self._looks),
+            "alarms": plain_alarms(self.alarms),
+            "watch": plain_watch(self._watch),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from where an earlier monitor was, in place of all that this one has seen.
+
+        Parameters
+        ----------
+        state : mapping
+            What its `state_dict` returned.
+
+        Raises
+        ------
+        ValueError
+            If it is none, or of a monitor of other layers, samples or classes.
+        """
+        check_same(state, self._fixed())
+        self._looks = looks_from(state["looks"])
+        self.alarms = alarms_from(state["alarms"])
+        self._watch = watch_from(state["watch"], self._watch)
+        self._number, self._waiting = state["number"], state["waiting"]
+        self._due = self._looks[-1].step + self.every
+        self.put_off = state["put_off"]
+        # What making this monitor took comes to the account of the earlier one.
+        self._earlier_seconds, self._earlier_time = state["seconds"], state["elapsed"]
+        self.seconds += state["seconds"]
+        self._began = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled or copied: a clock means nothing to another process."""
+        held = dict(vars(self))
+        held["_earlier_seconds"], held["_earlier_time"] = self.seconds, self._elapsed()
+        held["_began"] = None
+        return held
+
+    def last_scalars(self) -> dict[str, float]:
+        """Return what was logged of the last look, by name, with no new alarms.
+
+        Returns
+        -------
+        dict of str to float
+            Finite numbers.
+        """
+        return self._scalars(self._looks[-1].snapshot, [])
+
+    def _fixed(self) -> dict[str, Any]:
+        """Return what a state must agree in with the monitor that takes it."""
+        held = self._held
+        return {
+            "layers": list(held.description.layers),
+            "kind": held.kind,
+            "n_samples": held.samples,
+            "n_classes": held.n_classes,
+        }
+
     def _scalars(self, snapshot: Snapshot, alarms: list[Alarm]) -> dict[str, float]:
         """Return what is logged of one look, by name."""
         named = snapshot.scalars() | {"alarms": float(len(self.alarms))}
@@ -274,7 +378,8 @@ class Monitor:
 
     def _elapsed(self) -> float:
         """Return the seconds since training began, with those of making the monitor."""
-        assert self._began is not None
+        if self._began is None:
+            return self._earlier_time + self.seconds - self._earlier_seconds
         return perf_counter() - self._began
 
     @contextmanager
