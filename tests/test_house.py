@@ -280,7 +280,7 @@ ATTACK = "attack"
 """Folder of tests that try to break the whole house, wherever it gives way."""
 WHOLE = {
     "cli": ("reports",),
-    "diagnosis": ("models", "coverage", "ranking", "reports"),
+    "diagnosis": ("models", "coverage", "invariance", "ranking", "reports"),
     "diagnosis/monitor": ("reports",),
     "diagnosis/profile": ("reports",),
     "diagnosis/skipping": ("reports",),

@@ -205,9 +205,13 @@ def _of_shape(call: Call, candidates: list[Seen]) -> Path | None:
 
 
 def _alike(call: Call, other: Call) -> bool:
-    """Return whether two calls are of one class, and put out tensors at the same places."""
+    """Return whether two calls are of one class, and put out the like at the same places."""
     same = type(call.site.module) is type(other.site.module)
-    return same and [seen.path for seen in call.out] == [seen.path for seen in other.out]
+    return same and _kinds(call) == _kinds(other)
+
+
+def _kinds(call: Call) -> list[tuple[Path, bool, int]]:
+    return [(seen.path, seen.real, len(seen.shape)) for seen in call.out]
 
 
 def _words(path: Path) -> str:
