@@ -223,6 +223,8 @@ def _function(entry: str) -> Any:
         function = getattr(function, part, None)
     if not callable(function):
         raise ValueError(f"entry {entry!r} must name a function, and {module_name} has none such.")
+    if inspect.iscoroutinefunction(function):
+        raise ValueError(f"entry {entry!r} must not name an async function, which returns nothing.")
     try:
         inspect.signature(function).bind()
     except TypeError as error:

@@ -42,7 +42,7 @@ class Figure:
 
 def draw(
     name: str,
-    out: Path,
+    out: str | Path,
     *,
     seeds: Iterable[int] | None = None,
     workers: int = 1,
@@ -57,7 +57,7 @@ def draw(
     ----------
     name : str
         One of `FIGURES`.
-    out : Path
+    out : str or Path
         The folder.
     seeds : iterable of int, optional
         The seeds; those that the figure has by itself if left out.

@@ -22,12 +22,12 @@ PROVENANCE = ("loadpath_version", "torch_version", "numpy_version")
 """Attrs of cells that say which programs measured them."""
 
 
-def collect(folder: Path, axes: Mapping[str, Sequence[str | int | float]]) -> xr.Dataset:
+def collect(folder: str | Path, axes: Mapping[str, Sequence[str | int | float]]) -> xr.Dataset:
     """Lay the cells in `folder` out over `axes`, as one Dataset.
 
     Parameters
     ----------
-    folder : Path
+    folder : str or Path
         The folder of a sweep.
     axes : mapping of str to sequence
         The values of every axis of the sweep, or some of them.
@@ -87,12 +87,12 @@ def collect(folder: Path, axes: Mapping[str, Sequence[str | int | float]]) -> xr
     )
 
 
-def load(folder: Path, cell: Mapping[str, Any]) -> xr.Dataset:
+def load(folder: str | Path, cell: Mapping[str, Any]) -> xr.Dataset:
     """Return the result of one cell.
 
     Parameters
     ----------
-    folder : Path
+    folder : str or Path
         The folder of a sweep.
     cell : Cell
         The settings of the cell.

@@ -51,7 +51,7 @@ class Outcome:
 def run(
     measure: Callable[..., xr.Dataset],
     cells: Sequence[Cell],
-    folder: Path,
+    folder: str | Path,
     *,
     common: Mapping[str, Any] | None = None,
     workers: int = 1,
@@ -71,7 +71,7 @@ def run(
         name, so it is defined in a module.
     cells : sequence of Cell
         The cells, as `product` makes them.
-    folder : Path
+    folder : str or Path
         Where the files of the cells are; it is made if it is not there.
     common : mapping, optional
         Settings of all cells.

@@ -12,13 +12,14 @@ from loadpath.cli.options.networks import NetworkOptions
 from loadpath.cli.options.pages import FIGURES, DemoOptions, FiguresOptions, ReportOptions
 from loadpath.cli.options.parsing import COMMANDS, parse, parser
 from loadpath.cli.options.phase_diagram import PhaseDiagramOptions
-from loadpath.cli.options.shared import FLAGS, SWITCHES, with_homes
+from loadpath.cli.options.shared import FLAGS, PATHS, SWITCHES, with_homes
 from loadpath.cli.options.train import TrainOptions
 
 __all__ = [
     "COMMANDS",
     "FIGURES",
     "FLAGS",
+    "PATHS",
     "SWITCHES",
     "ChainOptions",
     "DemoOptions",
