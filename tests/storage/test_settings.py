@@ -4,6 +4,7 @@ import hashlib
 import logging
 import time
 
+import numpy as np
 import pytest
 import yaml
 
@@ -56,6 +57,23 @@ def test_a_change_by_hand_is_asked_about_and_read_without_a_digest(tmp_path, cap
         f"{str(path)!r} has no digest, as files of loadpath 0.1.0 have none: damage to it would "
         "not show."
     ]
+
+
+def test_damage_to_the_first_and_the_last_line_hides_no_other(tmp_path):
+    path = write_settings_file(tmp_path / "config.yaml", {"width": 100})
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        changed = bytearray(whole.replace(b"100", b"900"))
+        for place in (*rng.integers(2, 80, 10), *rng.integers(-80, -2, 10)):
+            changed[place] = rng.integers(33, 127)
+        path.write_bytes(changed)
+        with pytest.raises(ValueError, match="config.yaml' is damaged, or was changed since"):
+            read_settings_file(path)
+    for length in range(len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="config.yaml' is damaged"):
+            check_settings_file(path)
 
 
 BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(

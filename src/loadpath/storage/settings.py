@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,10 @@ from loadpath.storage.reading import read_bytes
 from loadpath.storage.writing import write_atomic
 
 _FIRST = b"# To edit this file, delete this line and the last, which has the digest of the rest.\n"
+_LABEL = digest_line(b"", "# ")[:-65]
+"""How the last line begins."""
+_PARTS = (b"To edit this", b"delete this line", b"the digest of", b"loadpath-sha256", b"-sha256 ")
+"""Parts of both lines, wherever damage put them."""
 _MOST_BYTES = 2**20
 """Size of the largest file of settings that is read: 1 MiB."""
 _DEEPEST = 50
@@ -111,16 +115,25 @@ def check_settings_file(path: str | os.PathLike[str]) -> None:
 def _check(path: Path, content: bytes) -> bool:
     """Refuse what was changed since it was written; return whether there is a digest to tell."""
     body, _, last = content.removesuffix(b"\n").rpartition(b"\n")
-    last += b"\n"
-    # Either line is enough to say that there should be both: damage to one must not hide more.
-    if not (content.startswith(_FIRST) or re.match(rb"# loadpath-sha256 [0-9a-f]{64}$", last)):
+    # What is left of either line says that there should be both: damage to them must not hide more.
+    if not (
+        _resemble(content[: len(_FIRST)], _FIRST)
+        or _resemble(last[: len(_LABEL)], _LABEL)
+        or any(part in content for part in _PARTS)
+    ):
         return False
-    if last != digest_line(body + b"\n", "# ") or not content.startswith(_FIRST):
+    if last + b"\n" != digest_line(body + b"\n", "# ") or not content.startswith(_FIRST):
         raise ValueError(
             f"{str(path)!r} is damaged, or was changed since it was written; if the change is "
             "meant, delete its first and its last line."
         )
     return True
+
+
+def _resemble(found: bytes, line: bytes) -> bool:
+    """Return whether some bytes may be what damage left of a line, or of its beginning."""
+    matcher = difflib.SequenceMatcher(None, line[: len(found)], found, autojunk=False)
+    return found != b"" and matcher.ratio() > 0.5
 
 
 def _parsed(path: Path, content: bytes) -> Any:
@@ -137,7 +150,10 @@ def _parsed(path: Path, content: bytes) -> Any:
                 raise ValueError(f"it nests more than {_DEEPEST} lists and mappings")
             if isinstance(event, yaml.ScalarEvent) and len(event.value) > _LONGEST:
                 raise ValueError(f"it has a value of more than {_LONGEST:,} characters")
-        return yaml.safe_load(text)
+        value = yaml.safe_load(text)
+        if value is None:
+            raise ValueError("it holds nothing")
+        return value
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = "it is no YAML" if mark is None else f"it is no YAML at line {mark.line + 1}"
