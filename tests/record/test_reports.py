@@ -675,3 +675,56 @@ def test_real_models_have_the_masks_that_they_were_built_for():
     ids, mask = ids % 9, source
     (recorded,) = stream(model, [{"input_ids": ids, "attention_mask": mask}], layers=["0.mix", "1"])
     torch.testing.assert_close(recorded.features["0.mix"], recorded.features["1"], **EXACT)
+
+
+def test_a_sparse_input_is_refused_in_a_sentence_where_no_layers_are_named():
+    """Captum 1196: what to do about an input that cannot be a layer."""
+    x = random(6, 3, seed=15).to_sparse()
+    with pytest.raises(ValueError, match="input of the model is a sparse tensor: name layers, and"):
+        list(stream(seeded(Missing), [x]))
+
+
+class Translates(nn.Module):
+    """torch's own transformer, which has tokens first."""
+
+    def __init__(self, batch_first):
+        super().__init__()
+        self.net = nn.Transformer(4, 2, 2, 2, 8, 0.0, batch_first=batch_first)
+
+    def forward(self, src, tgt, src_key_padding_mask=None, tgt_key_padding_mask=None):
+        return self.net(
+            src,
+            tgt,
+            src_key_padding_mask=src_key_padding_mask,
+            tgt_key_padding_mask=tgt_key_padding_mask,
+        )
+
+
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor:UserWarning")
+@pytest.mark.parametrize("tokens", [(5, 5), (5, 3)])
+@pytest.mark.parametrize("given", [["src"], ["src", "tgt"]])
+def test_a_transformer_with_tokens_first_has_the_masks_of_its_twin(tokens, given):
+    """Captum 427, transformers 27565: tokens first, and a mask for the source or for both."""
+    src, tgt = (random(5, n, 4, seed=n) for n in tokens)
+    masks = {}
+    for name, n in zip(("src", "tgt"), tokens, strict=True):
+        mask = torch.zeros(5, n, dtype=torch.bool)
+        mask[1 if name == "src" else 3, 2:] = True
+        masks[f"{name}_key_padding_mask"] = mask
+    masks = {name: mask for name, mask in masks.items() if name[:3] in given}
+    layers = ["net.encoder.layers.*", "net.decoder.layers.*"]
+    twin = {"src": src, "tgt": tgt, **masks}
+    turned = {"src": src.transpose(0, 1), "tgt": tgt.transpose(0, 1), **masks}
+    y = torch.arange(5)
+    expected = rows_of(seeded(Translates, True), [(twin, y)], layers=layers)
+    same(rows_of(seeded(Translates, False), [(turned, y)], layers=layers), expected)
+    (recorded,) = stream(seeded(Translates, False), [(turned, y)], layers=layers)
+    ends = [
+        words.partition("mean over the tokens")[2] for words in recorded.description.layers.values()
+    ]
+    assert ends[1] == ends[2] == " that are not padding by src_key_padding_mask"
+    assert ends[3] == ends[4]
+    if "tgt" in given:
+        assert ends[3] == " that are not padding by tgt_key_padding_mask"
+    else:
+        assert ends[3] == ", all of them: src_key_padding_mask is of other tokens"

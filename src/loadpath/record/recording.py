@@ -143,8 +143,10 @@ class Recording:
 
         given = batch.input
         if given is not None and all(site.name != INPUT for site in sites):
-            reason = _unfit_input(given) if self.named else None
-            if reason is not None:
+            reason = _unfit_input(given)
+            if reason == _SPARSE and not self.named:
+                raise ValueError(f"input of the model {reason}: name layers, and it is left out.")
+            if reason is not None and self.named:
                 self.left_out[INPUT] = reason
             elif INPUT not in self.left_out:
                 self._reduce_input(given, batch, found)
@@ -247,12 +249,15 @@ def _is_finite(rows: Tensor) -> bool:
     return bool(rows.isfinite().all())
 
 
+_SPARSE = "is a sparse tensor"
+
+
 def _unfit_input(given: Tensor | PackedSequence) -> str | None:
     """Return why a model's input is nothing that can be measured; None if it is."""
     x = values_of(given)
     if x.is_nested:
         return "is a nested tensor"
-    return None if x.layout == torch.strided else "is a sparse tensor"
+    return None if x.layout == torch.strided else _SPARSE
 
 
 def _times_in_words(name: str) -> str:

@@ -49,7 +49,7 @@ class Batch:
     @property
     def input(self) -> Tensor | PackedSequence | None:
         """The first floating-point tensor that the model is given, or None."""
-        masks = {id(tensor) for tensor in _masks_of(self)}
+        masks = {id(tensor) for tensor in self.given_masks()}
         for _, leaf in leaves((self.args, self.kwargs)):
             tensor = values_of(leaf)
             if not is_real(tensor) or id(tensor) in masks:
@@ -63,6 +63,13 @@ class Batch:
         """The mask of the tokens that the model reads; None where none of them is padding."""
         name = source_mask(self.masks)
         return self.masks[name] if name is not None and name in self.padded else None
+
+    def given_masks(self) -> Iterator[Tensor]:
+        """Yield the tensors among the arguments that are masks by their names."""
+        one = self.args[0] if len(self.args) == 1 and isinstance(self.args[0], Mapping) else {}
+        for name, value in chain(self.kwargs.items(), one.items()):
+            if str(name).endswith("mask") and isinstance(value, Tensor):
+                yield value
 
     @property
     def has_target(self) -> bool:
@@ -139,11 +146,3 @@ def _is_plain(value: Any) -> bool:
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else "no message"
-
-
-def _masks_of(batch: Batch) -> Iterator[Tensor]:
-    """Yield the tensors among the arguments that are masks by their names."""
-    one = batch.args[0] if len(batch.args) == 1 and isinstance(batch.args[0], Mapping) else {}
-    for name, value in chain(batch.kwargs.items(), one.items()):
-        if str(name).endswith("mask") and isinstance(value, Tensor):
-            yield value

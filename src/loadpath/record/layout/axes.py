@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from loadpath.record.calls import Batch
-from loadpath.record.layout.trial import watch_calls
+from loadpath.record.layout.trial import Call, watch_calls
 from loadpath.record.structures import leaves, mapped, values_of
 
 
@@ -36,11 +36,13 @@ def resized(batch: Batch, square: bool = True) -> Batch:
         Whether square matrices of real numbers or booleans are resized too. They may be masks
         (token, token).
     """
+    masks = {id(mask) for mask in batch.given_masks()}
 
     def resize(tensor: Tensor) -> Tensor:
         if tensor.layout != torch.strided or tensor.is_nested:
             return tensor.clone()
-        axes = [a for a in (batch.axis, 0) if a < tensor.ndim and tensor.shape[a] == batch.count]
+        first = (0,) if id(tensor) in masks else (batch.axis, 0)  # masks are (sample, token)
+        axes = [a for a in first if a < tensor.ndim and tensor.shape[a] == batch.count]
         matrix = tensor.ndim == 2 and tensor.shape[0] == tensor.shape[1]
         whole = tensor.dtype in (torch.int32, torch.int64)
         if not axes or (matrix and not whole and not square):
@@ -98,8 +100,8 @@ def is_plain(batch: Batch) -> bool:
 def input_axis(model: nn.Module, batch: Batch, run: Callable[[Batch], object]) -> int:
     """Return which axis of the model's inputs has the samples, 0 or 1.
 
-    It is the second where modules that say which axis their samples have find tokens there: if a
-    shorter first axis of the input is a shorter axis of tokens for them. Labels, one for each
+    It is the second where that is the axis of the samples for modules that say which theirs is: if
+    a shorter second axis of the input is a shorter one of samples for them. Labels, one for each
     sample, settle it too; and where no module says that its samples come second, they come first.
 
     Parameters
@@ -126,19 +128,29 @@ def input_axis(model: nn.Module, batch: Batch, run: Callable[[Batch], object]) -
         return 1
     if not modules or (batch.labels is not None and first.shape[1] != batch.count):
         return 0  # labels are known to be as many as the first axis is long
+    turned = dataclasses.replace(batch, axis=1, count=first.shape[1])
     try:
         whole = watch_calls(model, lambda: run(mapped(batch, Tensor.clone)))
-        part = watch_calls(model, lambda: run(resized(batch)))
+        part = _calls_of_fewer(model, turned, run)
     except Exception:  # the pass itself, which comes next, says what is wrong
         return 0
-    now = resized(batch).count
-    later = {(call.site.name, call.times): call for call in part}
     votes = [
         axis
         for call in whole
-        if call.site.module in modules and (call.site.name, call.times) in later
-        for seen, other in zip(call.given, later[call.site.name, call.times].given, strict=False)
+        if call.site.module in modules and (call.site.name, call.times) in part
+        for seen, other in zip(call.given, part[call.site.name, call.times].given, strict=False)
         if seen.real and len(seen.shape) == 3
-        for axis in moving_axes(seen.shape, other.shape, batch.count, now)[:1]
+        for axis in moving_axes(seen.shape, other.shape, turned.count, resized(turned).count)[:1]
     ]
-    return 1 if votes and all(axis == 0 for axis in votes) else 0
+    return 1 if votes and all(axis == 1 for axis in votes) else 0
+
+
+def _calls_of_fewer(
+    model: nn.Module, batch: Batch, run: Callable[[Batch], object]
+) -> dict[tuple[str, int], Call]:
+    """Return the calls of a pass with a sample less, as the axis of the batch has it."""
+    try:
+        found = watch_calls(model, lambda: run(resized(batch)))
+    except Exception:  # perhaps a mask (token, token) was cut, of as many tokens as samples
+        found = watch_calls(model, lambda: run(resized(batch, square=False)))
+    return {(call.site.name, call.times): call for call in found}

@@ -41,12 +41,13 @@ def stems_in(model: nn.Module, batch: Batch) -> dict[Stem, set[int]]:
         for _, leaf in leaves(value):
             if not isinstance(leaf, Tensor) or leaf.is_nested or leaf.ndim < 2:
                 continue
-            if leaf.shape[0] != batch.count:
+            if leaf.shape[batch.axis] != batch.count:
                 continue
+            place = leaf.shape[:2] if batch.axis == 0 else leaf.shape[:2][::-1]
             stem: Stem = "other"
             if name.startswith(("decoder_", "tgt")) or name in LABELS:
                 stem = "target"
-            elif name.startswith("src") or (leaf.ndim <= axes and leaf.shape[:2] in lengths):
+            elif name.startswith("src") or (leaf.ndim <= axes and place in lengths):
                 stem = "source"
             found[stem].add(id(leaf))
     if not found["source"]:  # a mask of frames, beside sound that has them along another axis
