@@ -68,14 +68,14 @@ class Writer:
             return None
         if self.pid == here.pid and self.start == here.start:
             return self.token not in HELD
-        start = _start_of(self.pid)
+        start = start_of(self.pid)
         return start is None or UNKNOWN not in (start, self.start) and start != self.start
 
 
 def this_process(token: str = "") -> Writer:
     """Return what tells this process from all others."""
     pid = os.getpid()
-    start = _start_of(pid)
+    start = start_of(pid)
     return Writer(
         host=socket.gethostname(),
         boot=_text("/proc/sys/kernel/random/boot_id"),
@@ -87,7 +87,7 @@ def this_process(token: str = "") -> Writer:
     )
 
 
-def _start_of(pid: int) -> float | None:
+def start_of(pid: int) -> float | None:
     """Return when a process began, in the system's own count; None if there is none such.
 
     Linux counts from the start of the machine, so that setting its clock changes nothing.
