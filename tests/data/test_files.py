@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -204,3 +206,80 @@ def test_a_wrong_cifar_file_is_one_sentence(tmp_path, content, message):
     (tmp_path / "data_batch_3.bin").write_bytes(content)
     with pytest.raises(ValueError, match=message):
         lp_data.cifar10(tmp_path)
+
+
+def archive_of(path, *, header, content=b"", name="x.npy", compress=zipfile.ZIP_DEFLATED):
+    """A NumPy archive whose one array has this header."""
+    text = (header + " " * (-(len(header) + 11) % 64) + "\n").encode()
+    with zipfile.ZipFile(path, "w", compress) as archive:
+        start = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little")
+        archive.writestr(name, start + text + content)
+
+
+HEADER = "{{'descr': '{}', 'fortran_order': False, 'shape': {}}}"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        HEADER.format("<f8", (2**40,)),  # NumPy would ask for 8 TiB
+        HEADER.format("<f8", (2**40, 2**40)),
+        HEADER.format("<f8", (-1,)),
+        HEADER.format("|V0", (3,)),
+        HEADER.format("<f8", (3,)),  # and has two
+        HEADER.format("<U999999999", (3,)),
+        HEADER.format("|O", (2,)),
+        HEADER.format("<f8", ("x",)),
+        "{" * 60,
+        "",
+    ],
+)
+def test_an_array_that_is_not_as_large_as_it_tells_is_refused_before_memory_is_asked_for(
+    header, tmp_path
+):
+    archive_of(tmp_path / "x.npz", header=header, content=bytes(16))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="x.npz' cannot be read as a whole NumPy .npz archive"):
+            lp_data.from_npz(tmp_path / "x.npz")
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused_unread(tmp_path):
+    shape = (2**25 + 1,)  # 256 MiB of zeros, in a quarter of one
+    path = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open("x.npy", "w") as member:
+            np.lib.format.write_array_header_1_0(
+                member, {"descr": "<f8", "fortran_order": False, "shape": shape}
+            )
+            for _ in range(2**5):
+                member.write(bytes(2**23))
+            member.write(bytes(8))
+    with pytest.raises(ValueError, match=r"bomb.npz' says that its [\d,]+ bytes unpack to 268,43"):
+        lp_data.from_npz(path)
+
+
+def test_idx_files_that_unpack_to_far_more_than_they_tell_are_refused(tmp_path):
+    sets = image_set()
+    write_idx(tmp_path, sets, gzipped=True)
+    path = tmp_path / f"{IDX_NAMES['x_train']}.gz"
+    whole = idx_bytes(sets["x_train"])
+    path.write_bytes(gzip.compress(whole + bytes(2**24)))
+    with pytest.raises(ValueError, match="its header tells of 640 bytes of data, and it has more"):
+        lp_data.mnist(tmp_path)
+    told = b"\x00\x00\x08\x03" + (2**12).to_bytes(4, "big") * 3
+    path.write_bytes(gzip.compress(told + bytes(100)))
+    with pytest.raises(
+        ValueError, match=r"says that its \d+ bytes unpack to 68,719,476,736, which"
+    ):
+        lp_data.mnist(tmp_path)
+
+
+def test_an_archive_packed_in_another_way_is_one_sentence(tmp_path):
+    header = HEADER.format("<f8", (2,))
+    archive_of(tmp_path / "x.npz", header=header, content=bytes(16), compress=zipfile.ZIP_LZMA)
+    with pytest.raises(ValueError, match="x.npz' cannot be read as a whole NumPy .npz archive"):
+        lp_data.from_npz(tmp_path / "x.npz")

@@ -70,3 +70,17 @@ def test_collect_refuses_other_axes_and_other_folders(tmp_path):
         sweep.collect(tmp_path / "sweep", {"alpha": [1.0], "depth": [2]})
     with pytest.raises(FileNotFoundError, match=r"is not a sweep's folder: it has no sweep.yaml"):
         sweep.collect(tmp_path, AXES)
+
+
+def test_a_cell_under_the_name_of_another_is_named(tmp_path):
+    """Whole, with the right digest, and of another cell: copied or renamed by hand."""
+    sweep.run(sweep_cells.curve, sweep.product(AXES), tmp_path)
+    other = tmp_path / "alpha=2.0,seed=1.nc"
+    other.write_bytes((tmp_path / "alpha=1.0,seed=0.nc").read_bytes())
+    said = r"alpha=2.0,seed=1.nc' holds the result of another cell, 'alpha=1.0,seed=0.nc'\.$"
+    with pytest.raises(ValueError, match=said):
+        sweep.collect(tmp_path, AXES)
+    with pytest.raises(ValueError, match=said):
+        sweep.load(tmp_path, {"alpha": 2.0, "seed": 1})
+    other.rename(tmp_path / "alpha=1,seed=0.0.nc")  # the same cell, written otherwise
+    assert sweep.load(tmp_path, {"alpha": 1, "seed": 0})["load"].size == 4

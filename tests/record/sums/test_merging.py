@@ -14,6 +14,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from loadpath.measures.separation import ClassMoments, TargetMoments
 from loadpath.record import Moments, all_merge, load_sums, save_sums, second_moments, stream
+from loadpath.record.sums.merging import FORMAT
+from loadpath.results import load_tensors, save_tensors
 
 EXACT = dict(rtol=1e-12, atol=1e-12)
 KINDS = (Moments, ClassMoments, TargetMoments)
@@ -90,7 +92,10 @@ def test_bad_files_are_one_sentence(tmp_path):
     save_file({"x": torch.ones(2)}, path)
     with pytest.raises(ValueError, match="has format None, but a file of sums that this"):
         load_sums(path, *KINDS)
-    path.write_bytes(whole.replace(b'\\"width\\": 5', b'\\"width\\": 6', 1))
+    path.write_bytes(whole)
+    tensors, metadata = load_tensors(path, format=FORMAT, what="file of sums")
+    metadata["contents"] = metadata["contents"].replace('"width": 5', '"width": 6', 1)
+    save_tensors(tensors, path, metadata=metadata, overwrite=True)
     with pytest.raises(ValueError, match="is damaged at 'layer/0'"):
         load_sums(path, *KINDS)
 
@@ -138,3 +143,14 @@ def test_two_processes_merge_to_what_one_process_has(tmp_path):
     for name, moments in expected.items():
         assert_same(streamed[name], moments)
         assert moments.velocity == (name in ("0", "1", "2"))
+
+
+@pytest.mark.parametrize(
+    "contents",
+    ["null", "{}", "[1]", '[["a"]]', '[["a", "Moments", null]]', '[[1, "Moments", {}]]', "[", None],
+)
+def test_a_file_without_sums_is_one_sentence(contents, tmp_path):
+    metadata = {"format": FORMAT} | ({} if contents is None else {"contents": contents})
+    path = save_tensors({"0.factor": torch.zeros(2, 2)}, tmp_path / "sums", metadata=metadata)
+    with pytest.raises(ValueError, match="sums' is no file of sums: its contents cannot be read.$"):
+        load_sums(path, Moments)
