@@ -6,9 +6,15 @@ import os
 
 import pytest
 
+from loadpath import cli
+from loadpath.cli import train
 from loadpath.cli.folders import UNFINISHED, final_folder, place_for
 from loadpath.cli.folders.replacement import WHOLE, finish_replacing
+from loadpath.report import page as pages
 
+NET = ("--width", "4", "--depth", "3", "--effective-depth", "1", "--threads", "1")
+DATA = ("--dims", "[4,2,4]", "--n-train", "30", "--n-test", "10", "--adam-steps", "5")
+TRAIN = ("train", *NET, *DATA, "--lbfgs-steps", "0")
 OLD = {"config.yaml": "old", "chain.nc": "old", "skipped.nc": "old"}
 
 
@@ -105,3 +111,38 @@ def test_a_kill_while_results_are_moved_is_made_good_by_the_next_command(number,
     assert contents(out) == (OLD if number == 0 else new) | {"notes.txt": "the user's own"}
     with place_for(out, []):  # clears what was begun and is not resumed
         assert not any(path.is_dir() for path in out.iterdir())
+
+
+def test_a_training_over_an_older_one_is_gone_on_with_and_then_takes_its_place(
+    tmp_path, monkeypatch, refusal
+):
+    monkeypatch.setattr(pages, "draw_figures", lambda *_: [])
+    out, fresh = tmp_path / "out", tmp_path / "fresh"
+    assert cli.main([*TRAIN, "--out", str(out)]) == 0
+    assert cli.main([*TRAIN, "--seed", "1", "--out", str(fresh)]) == 0
+    old = {path.name: path.read_bytes() for path in out.iterdir()}
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train.mechanics, "profile", interrupted)
+        assert cli.main([*TRAIN, "--seed", "1", "--out", str(out), "--overwrite"]) == 130
+    assert {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()} == old
+    assert (out / UNFINISHED / "checkpoint.safetensors").exists()
+    said = refusal(*TRAIN, "--seed", "2", "--out", out, "--resume")
+    assert "seed is 2, but the run in" in said and "has 1" in said
+    assert cli.main([*TRAIN, "--seed", "1", "--out", str(out), "--resume"]) == 0
+    assert {path.name for path in out.iterdir()} == old.keys()
+    model = (out / "model.safetensors").read_bytes()
+    assert model == (fresh / "model.safetensors").read_bytes() != old["model.safetensors"]
+
+
+def test_a_config_that_unpacks_to_more_than_the_memory_is_refused_at_once(tmp_path, refusal):
+    lines = ["a: &a [x,x,x,x,x,x,x,x,x]"]
+    for one, two in zip("abcdefgh", "bcdefghi", strict=True):
+        lines.append(f"{two}: &{two} [{','.join(['*' + one] * 9)}]")
+    for text in ("\n".join(lines), "dims: &a [*a]", "width: 5\ndims: " + "[" * 3000):
+        (tmp_path / "config.yaml").write_text(text)
+        said = refusal("train", "--config", tmp_path / "config.yaml", "--out", tmp_path / "out")
+        assert "config.yaml' is damaged: it " in said
