@@ -6,11 +6,12 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import xarray as xr
 from torch import nn
@@ -26,6 +27,7 @@ from loadpath.cli.folders import (
     save_config,
 )
 from loadpath.cli.options import DiagnoseOptions
+from loadpath.data import Data
 from loadpath.diagnosis.profile import check_options
 from loadpath.record import Loader, Reduction
 
@@ -33,6 +35,9 @@ DIAGNOSIS = {"layer": ("layer",), "meaning": ("layer",)}
 """What a page needs of a diagnosis at least, with its dimensions."""
 SKIPPED = {"layer": ("layer",)}
 """What it needs of the record of skipped layers."""
+
+_NO_LOADERS = (torch.Tensor, np.ndarray, Mapping, str, torch.utils.data.Dataset, Data)
+"""What is read in another way, or refused with its own name."""
 
 
 def run(options: DiagnoseOptions) -> None:
@@ -241,7 +246,7 @@ def _with_progress(loader: Any, what: str, batches: int | None) -> Any:
 
     Where nobody knows how many batches come, the bar has no total.
     """
-    if not isinstance(loader, Iterator | torch.utils.data.DataLoader | list):
+    if isinstance(loader, _NO_LOADERS) or not isinstance(loader, Iterable):
         return loader
     total = _length(loader)
     if batches is not None:
