@@ -183,7 +183,7 @@ class SkippingPass:
         axis = 0 if place is None else place.axis
         mask = None
         if after.ndim == 3 and after.shape[axis] == batch.count:
-            mask = layout.mask(call.site, call.times, after.shape[1 - axis], batch).tokens
+            mask = layout.masking.mask(call.site, call.times, after.shape[1 - axis], batch).tokens
         return step_squares(before, after, count=batch.count, axis=axis, mask=mask)
 
     def _is_unread(self, call: Call, batch: Batch, output: Any, start: OwnRandomness) -> bool:
