@@ -1,5 +1,7 @@
 """Models that users of other tools reported in public, through `diagnose` and `Monitor`."""
 
+import random as python_random
+
 import numpy as np
 import pytest
 import torch
@@ -175,3 +177,111 @@ def test_a_module_that_runs_a_varying_number_of_times_is_told_of():
         with pytest.raises(ValueError, match=r"layer 'field#\d' ran in batch .* layers="):
             call(seeded(Solves), probe, **options)
     assert lp.diagnose(seeded(Solves), loader, layers="last")["layer"].values[-1] == "last"
+
+
+class Adapted(nn.Linear):
+    """A layer with a low-rank update that `eval()` merges into its weight, and `train()` undoes."""
+
+    def __init__(self, width):
+        super().__init__(width, width)
+        self.down = nn.Parameter(torch.randn(2, width) / 3)
+        self.up = nn.Parameter(torch.randn(width, 2) / 3)
+        self.merged = False
+
+    def train(self, mode=True):
+        super().train(mode)
+        if self.merged == mode:
+            self.weight.data += (1 if not mode else -1) * (self.up @ self.down)
+            self.merged = not mode
+        return self
+
+    def forward(self, x):
+        update = 0 if self.merged else x @ self.down.T @ self.up.T
+        return super().forward(x) + update
+
+
+class Averaging(nn.Module):
+    """A layer that takes off the mean of what it has seen, and draws from every generator."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.register_buffer("mean", torch.full((width,), 0.1))
+        self.generator = torch.Generator().manual_seed(0)
+
+    def forward(self, x):
+        before = self.mean
+        self.mean = 0.9 * self.mean + 0.1 * x.mean(0)
+        (
+            python_random.random(),
+            np.random.random(),
+            torch.rand(1),
+            torch.rand(1, generator=self.generator),
+        )
+        return x - before
+
+
+def everything(model, loader):
+    """What training goes on from: every bit of the model, its modes, and all random states."""
+    tensors = [(n, t.numpy().tobytes()) for n, t in model.state_dict().items()]
+    grads = [None if p.grad is None else p.grad.numpy().tobytes() for p in model.parameters()]
+    modes = [(module.training, p.requires_grad) for module in model.modules() for p in
+             module.parameters()]  # fmt: skip
+    states = (
+        python_random.getstate(),
+        np.random.get_state()[1].tolist(),
+        torch.get_rng_state().tolist(),
+    )
+    own = [g.get_state().tolist() for g in (model[2].generator, loader.generator)]
+    return tensors, grads, modes, states, own
+
+
+@pytest.mark.parametrize("how", ["diagnose", "skip_layers", "Monitor", "stream"])
+def test_measuring_leaves_training_as_it_was(how):
+    """litgpt 296, PEFT 1904: merging weights and taking them apart again rounds differently."""
+    model = seeded(
+        lambda: nn.Sequential(nn.Linear(4, 4), Adapted(4), Averaging(4), nn.Dropout(), Adapted(4))
+    ).float()
+    model[0].eval()  # as frozen layers are, in a model that trains
+    model[4].bias.requires_grad_(False)
+    x = random(N, 4, seed=0).float()
+    model(x).sum().backward()
+    loader = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(x, LABELS),
+        batch_size=20,
+        shuffle=True,
+        generator=torch.Generator().manual_seed(1),
+    )
+    layers = ["1", "2", "4"]
+    measure = {
+        "diagnose": lambda m, l: lp.diagnose(m, l, layers=layers, measures=["steps"]),
+        "skip_layers": lambda m, l: lp.diagnosis.skip_layers(m, l, layers=layers),
+        "Monitor": lambda m, l: lp.diagnosis.Monitor(m, l, layers=layers).history(),
+        "stream": lambda m, l: lp.record.second_moments(lp.record.stream(m, l, layers=layers)),
+    }[how]
+    before = everything(model, loader)
+    found = measure(model, loader)
+    assert everything(model, loader) == before
+
+    # A twin without the traps, on the same batches: weights that are merged for good, and a mean
+    # that stays. Sums of products of float32 agree to some of its roundings.
+    twin = seeded(lambda: nn.Sequential(*(nn.Linear(4, 4) for _ in range(2)), nn.Identity(),
+                                        nn.Dropout(), nn.Linear(4, 4)))  # fmt: skip
+    twin = twin.float().eval()
+    with torch.no_grad():
+        for mine, theirs in zip(twin, model, strict=True):
+            if isinstance(mine, nn.Linear):
+                mine.bias.copy_(theirs.bias)
+                extra = theirs.up @ theirs.down if isinstance(theirs, Adapted) else 0
+                mine.weight.copy_(theirs.weight + extra)
+    twin[2].forward = lambda x, mean=model[2].mean: x - mean
+    wanted = measure(twin, loader)
+    if how == "stream":
+        for layer in wanted:
+            one, other = found[layer].mean(), wanted[layer].mean()
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+        return
+    for name in wanted:
+        if wanted[name].dtype.kind == "f" and name not in ("seconds", "own_seconds"):
+            np.testing.assert_allclose(
+                found[name], wanted[name], rtol=1e-4, atol=1e-4, err_msg=name
+            )

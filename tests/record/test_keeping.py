@@ -54,6 +54,26 @@ def test_each_pass_within_a_block_starts_from_the_same_state():
     assert not torch.equal(model(x), model(x))  # on its own it moves on
 
 
+def test_passes_start_from_what_evaluation_mode_made_of_the_weights():
+    class Merging(nn.Linear):
+        def train(self, mode=True):
+            if mode != self.training:
+                self.weight.data.mul_(1 / 3 if mode else 3)
+            return super().train(mode)
+
+    torch.manual_seed(0)
+    model = nn.Sequential(Merging(4, 4), Writer())
+    x, before = torch.ones(3, 4), bits(model)
+    kept = KeptModel(model)
+    for _ in range(2):
+        with kept():
+            model.eval()
+            first, second, third = model(x), model(x), model(x)
+            model.train()
+        assert torch.equal(first, second) and torch.equal(first, third)
+        assert bits(model) == before
+
+
 def test_graphs_that_hold_a_weight_stay_valid():
     model, x = Writer(), torch.ones(3, 4)
     model.weight.data.clamp_(-1, 1)

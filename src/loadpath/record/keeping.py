@@ -63,17 +63,19 @@ class KeptModel:
 
     @contextmanager
     def __call__(self) -> Iterator[None]:
-        """Keep all that the model has within the block, and at the start of each of its passes."""
-        places = _places(self.model)
-        held = self._hold()
-        passes = 0
+        """Keep all that the model has within the block, and have its passes start alike."""
+        places, held = _places(self.model), self._hold()
+        start: tuple[_Places, list[_Held]] | None = None
 
         def begin(*_: Any) -> None:
-            nonlocal passes
-            if passes:  # what the pass before wrote is not to be seen in this one
-                _put_back(places)
-                self._restore(held)
-            passes += 1
+            # Passes start from what there is when the first one does: `eval()` may have merged
+            # weights since the block began. What the pass before wrote is not to be seen.
+            nonlocal start
+            if start is None:
+                start = _places(self.model), self._hold(held)
+            else:
+                _put_back(start[0])
+                self._restore(start[1])
 
         hook = nn.Module.register_forward_pre_hook(self.model, begin)
         try:
@@ -88,10 +90,14 @@ class KeptModel:
                 if each.tensor.is_leaf and each.tensor.grad is not each.grad:
                     each.tensor.grad = each.grad
 
-    def _hold(self) -> list[_Held]:
-        """Return what there is, with as many copies as are wanted and have room."""
+    def _hold(self, earlier: Iterable[_Held] = ()) -> list[_Held]:
+        """Return what there is, with as many copies as are wanted and have room.
+
+        Copies of `earlier` serve again where nothing has changed since.
+        """
         room = MOST_COPIED
         held = []
+        copies = {each.name: each.copy for each in earlier}
         # Buffers first: they are what models write as they run.
         named = [*self.model.named_buffers(), *self.model.named_parameters()]
         buffers = len(named) - len(list(self.model.parameters()))
@@ -111,7 +117,7 @@ class KeptModel:
                     tensor,
                     alias,
                     _version(alias),
-                    alias.clone() if copied else None,
+                    _copy(alias, copies.get(name)) if copied else None,
                     _checksum(alias) if summed else None,
                     tensor.requires_grad,
                     tensor.grad if tensor.is_leaf else None,
@@ -240,6 +246,14 @@ def _bits(t: Tensor) -> Tensor:
     """Return the values as whole numbers of the same bits: -0 is not 0, and NaN is itself."""
     t = torch.view_as_real(t.resolve_conj()) if t.is_complex() else t
     return t.view(_WHOLE[t.element_size()]) if t.is_floating_point() else t
+
+
+def _copy(t: Tensor, earlier: Tensor | None) -> Tensor:
+    """Return a copy of a tensor: an earlier one, if it has the same bits."""
+    if earlier is not None and earlier.shape == t.shape and earlier.dtype == t.dtype:
+        if torch.equal(_bits(t), _bits(earlier)):
+            return earlier
+    return t.clone()
 
 
 def _checksum(t: Tensor) -> int:
