@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test science docs compat gpu bench figures clean
+.PHONY: help demo test attack science docs compat gpu bench figures clean
 
 help:  ## show these lines
 	@awk -F ':.*## ' '/^[.a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,11 @@ test: $(READY)  ## lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+
+KILLS ?= 300
+attack: $(READY)  ## kill, damage and fill at random what commands write (minutes; a night: KILLS=20000)
+	OMP_NUM_THREADS=1 LOADPATH_KILLS=$(KILLS) LOADPATH_ATTACK=$(KILLS) \
+		$(BIN)/python -m pytest -p no:randomly tests/attack
 
 science: $(READY)  ## the slow tests: claims of the paper, measured
 	$(BIN)/python -m pytest -m slow

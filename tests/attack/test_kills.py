@@ -22,7 +22,7 @@ from loadpath import results
 from loadpath.storage.locks import LOCK
 
 SEED = int(os.environ.get("LOADPATH_SEED", random.SystemRandom().randrange(2**32)))
-SHARES = {"sweep": 8, "train": 4, "chain": 3, "phase-diagram": 2}
+SHARES = {"sweep": 10, "train": 4, "chain": 6, "phase-diagram": 4}
 """Of every kind of command a share of the kills; one where nothing is said."""
 IN_A_ROW = 5
 """How often one run is killed at most, before it may end."""

@@ -180,6 +180,13 @@ def test_a_disk_that_takes_no_lock_is_one_sentence(tmp_path, monkeypatch):
             raise AssertionError("never here")
 
 
+def test_what_a_kill_leaves_while_a_lock_is_broken_is_cleared(tmp_path):
+    (tmp_path / f"{LOCK}.breaking").write_bytes(writer(pid=gone()).as_bytes())
+    (tmp_path / f"{LOCK}.breaking.breaking").write_bytes(b"damaged")
+    with one_writer(tmp_path):
+        assert [path.name for path in tmp_path.iterdir()] == [LOCK]
+
+
 def test_it_is_written_in_a_form_that_is_read_back():
     one = this_process(token="x")
     assert Writer.from_bytes(one.as_bytes()) == one

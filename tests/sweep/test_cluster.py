@@ -183,6 +183,15 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence(address, mute, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_tls_without_a_certificate_is_one_sentence(tmp_path):
+    said = (
+        r"^scheduler 'tls://127.0.0.1:9' wants TLS, for which Dask needs a certificate of this cli"
+    )
+    with pytest.raises(ValueError, match=said):
+        sweep.run(sweep_cells.curve, ONE, tmp_path / "sweep", scheduler="tls://127.0.0.1:9")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_the_extra_one_line_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(ValueError, match=r"is not installed, got 'tcp://h:1': pip install 'loadpa"):

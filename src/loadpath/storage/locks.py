@@ -21,11 +21,17 @@ from loadpath.storage.writing import clear_leftovers
 
 LOCK = ".loadpath.lock"
 """The name of the file."""
+GUARD = ".breaking"
+"""Ending of a lock on a lock: it is held to remove that of a process that is gone."""
 TRIES = 500
 """How often a lock that others take and leave is tried, 10 ms apart."""
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 """What systems answer that have no hard links, such as FAT."""
+
+
+class DamagedLockError(BlockingIOError):
+    """A lock does not say whose it is."""
 
 
 class Held:
@@ -95,6 +101,7 @@ def one_writer(folder: Path) -> Iterator[Held]:
     HELD.add(writer.token)
     try:
         _take(folder / LOCK, writer)
+        _clear_guards(folder)
         clear_leftovers(folder)
         yield Held(folder, writer)
     finally:
@@ -125,12 +132,14 @@ def _take(path: Path, writer: Writer) -> None:
 
 def _break(path: Path, other: Writer) -> None:
     """Remove the lock of a process that is gone, unless somebody else has done so."""
-    mine, guard = this_process(token=secrets.token_hex(8)), path.with_name(f"{path.name}.breaking")
+    mine, guard = this_process(token=secrets.token_hex(8)), path.with_name(path.name + GUARD)
     HELD.add(mine.token)
     try:
         _take(guard, mine)
         if _read(path) == other:  # and nobody but the holder of the guard may remove it
             path.unlink(missing_ok=True)
+    except DamagedLockError:
+        raise
     except BlockingIOError:
         time.sleep(0.01)  # somebody is at it
     finally:
@@ -138,6 +147,23 @@ def _break(path: Path, other: Writer) -> None:
             _leave(guard, mine)
         finally:
             HELD.discard(mine.token)
+
+
+def _clear_guards(folder: Path) -> None:
+    """Remove guards that were left by a kill, in a folder that is held.
+
+    One that is taken anew just now may be hit too. That does no harm: its process wants to remove
+    the lock that was here before, and finds another.
+    """
+    for path in folder.glob(f"{LOCK}{GUARD}*"):
+        with suppress(OSError):
+            try:
+                left = _read(path)
+            except DamagedLockError:
+                path.unlink()
+                continue
+            if left is not None and left.is_gone():
+                path.unlink()
 
 
 def _leave(path: Path, writer: Writer) -> None:
@@ -195,7 +221,7 @@ def _read(path: Path) -> Writer | None:
             raise BlockingIOError(f"{str(path)!r} cannot be read ({reason}).") from None
         except ValueError:
             time.sleep(0.01)
-    raise BlockingIOError(
+    raise DamagedLockError(
         f"{str(path)!r} is damaged and does not say who writes to the folder; remove it if nobody "
         "does."
     )

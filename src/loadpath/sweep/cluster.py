@@ -40,8 +40,8 @@ def connected(address: str) -> Iterator[Any]:
     Raises
     ------
     ValueError
-        If Dask distributed is not installed, if `address` is malformed, or if the scheduler does
-        not answer.
+        If Dask distributed is not installed, if `address` is malformed or wants a certificate that
+        Dask's settings do not name, or if the scheduler does not answer.
     """
     try:
         from distributed import Client, Security
@@ -65,6 +65,11 @@ def connected(address: str) -> Iterator[Any]:
         with ThreadPoolExecutor(1) as pool:
             pool.submit(asyncio.run, greet()).result()
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except TypeError as error:
+        raise ValueError(
+            f"scheduler {address!r} wants TLS, for which Dask needs a certificate of this client: "
+            "set distributed.comm.tls.ca-file, .client.cert and .client.key in its settings."
+        ) from error
     except (OSError, ValueError) as error:
         raise ValueError(
             "scheduler must be the address of a Dask scheduler, such as tcp://host:8786, but none "
