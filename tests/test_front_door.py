@@ -70,7 +70,7 @@ def test_the_chain_loads_no_net():
     assert HEAVY.isdisjoint(loaded) and rooms(loaded) == {"spring_block"}
     loaded = loaded_by("from loadpath.spring_block import Chain, rest_state")
     assert "torch" not in loaded and rooms(loaded) <= {
-        *("checks", "threads", "results", "spring_block")
+        *("checks", "threads", "storage", "results", "spring_block")
     }
 
 

@@ -110,6 +110,8 @@ def check_completion(words: Sequence[str]) -> None:
 
 def check_configs(files: Sequence[str]) -> None:
     """Refuse config files that were damaged, or that unpack to more than they are."""
+    if not files:  # most calls have none, and need nothing loaded
+        return
     from loadpath.storage import check_settings_file
 
     for file in map(os.path.expanduser, files):
