@@ -180,6 +180,24 @@ def test_a_disk_that_takes_no_lock_is_one_sentence(tmp_path, monkeypatch):
             raise AssertionError("never here")
 
 
+def test_a_lock_that_another_took_since_is_not_broken(tmp_path, parent):
+    path = tmp_path / LOCK
+    lock(tmp_path, pid=gone())
+    dead = locks._read(path)
+    lock(tmp_path, **parent)  # which has broken it, and taken the folder
+    locks._break(path, dead)
+    assert locks._read(path).pid == parent["pid"]
+
+
+def test_a_lock_that_another_is_breaking_is_left_to_it(tmp_path, parent):
+    path = tmp_path / LOCK
+    lock(tmp_path, pid=gone())
+    dead = locks._read(path)
+    (tmp_path / f"{LOCK}.breaking").write_bytes(writer(**parent).as_bytes())
+    locks._break(path, dead)
+    assert locks._read(path) == dead
+
+
 def test_what_a_kill_leaves_while_a_lock_is_broken_is_cleared(tmp_path):
     (tmp_path / f"{LOCK}.breaking").write_bytes(writer(pid=gone()).as_bytes())
     (tmp_path / f"{LOCK}.breaking.breaking").write_bytes(b"damaged")
@@ -212,7 +230,7 @@ for seed in range(6):
                         code = 3  # another was in
                     taken += 1
                     os.unlink(inside)
-                    if random.random() < 0.5:
+                    if random.random() < 0.1:
                         os._exit(9)  # without leaving, as a kill does
             except BlockingIOError:
                 pass
