@@ -80,7 +80,9 @@ def test_what_holds_something_else_is_named(path):
         ValueError, match=r"is no curve: its 'load' is over \('layer',\), not \('re"
     ):
         results.load(path, what="curve", holding={"load": ("record",)})
-    assert results.load(path, holding={"load": ("layer",)})["load"].size == 2
+    with pytest.raises(ValueError, match="run.nc' is no chain: it has no attribute 'label'.$"):
+        results.load(path, what="chain", attrs=["label"])
+    assert results.load(path, holding={"load": ("layer",)}, attrs=["created"])["load"].size == 2
 
 
 def test_what_is_whole_but_no_result_is_a_sentence(tmp_path):

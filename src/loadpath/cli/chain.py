@@ -29,6 +29,8 @@ CHAIN = {
     "time": ("time",),
 }
 """What is needed of a chain that is read, with its dimensions."""
+CHAIN_ATTRS = ("label", "target")
+"""What is needed of its attributes."""
 
 
 def run(options: ChainOptions) -> None:
@@ -124,7 +126,9 @@ def read_chain(folder: Path) -> xr.Dataset:
     """Return the chain in `folder`, which must hold one."""
     if not (folder / "chain.nc").is_file():
         raise FileNotFoundError(f"{str(folder)!r} holds no chain: it has no chain.nc.")
-    return results.load(folder / "chain.nc", what="chain", holding=CHAIN)
+    return results.load(
+        folder / "chain.nc", what="chain of a run", holding=CHAIN, attrs=CHAIN_ATTRS
+    )
 
 
 def write_page(folder: Path, page: Path | None = None, *, overwrite: bool = True) -> Path:

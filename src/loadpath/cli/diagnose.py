@@ -33,6 +33,8 @@ from loadpath.record import Loader, Reduction
 
 DIAGNOSIS = {"layer": ("layer",), "meaning": ("layer",)}
 """What a page needs of a diagnosis at least, with its dimensions."""
+ATTRS = ("model", "n_samples")
+"""What it needs of its attributes."""
 SKIPPED = {"layer": ("layer",)}
 """What it needs of the record of skipped layers."""
 
@@ -173,7 +175,7 @@ def load_entry(options: DiagnoseOptions) -> tuple[nn.Module, Loader]:
 
 def write_page(folder: Path, page: Path | None = None, *, overwrite: bool = True) -> Path:
     """Write the page about the diagnosis in `folder`."""
-    ds = results.load(folder / "diagnosis.nc", what="diagnosis", holding=DIAGNOSIS)
+    ds = results.load(folder / "diagnosis.nc", what="diagnosis", holding=DIAGNOSIS, attrs=ATTRS)
     gone, skipped = folder / "skipped.nc", None
     if gone.is_file():
         skipped = results.load(gone, what="record of skipped layers", holding=SKIPPED)

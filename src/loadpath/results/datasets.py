@@ -179,6 +179,7 @@ def load(
     *,
     what: str = "result",
     holding: Mapping[str, Sequence[str]] | None = None,
+    attrs: Sequence[str] = (),
 ) -> xr.Dataset:
     """Read a result wholly into memory and close its file.
 
@@ -190,6 +191,8 @@ def load(
         What it should be, in the reader's words, for messages.
     holding : mapping of str to sequence of str, optional
         Variables that the reader needs, and the dimensions that each must have.
+    attrs : sequence of str, optional
+        Attributes that the reader needs.
 
     Returns
     -------
@@ -227,6 +230,9 @@ def load(
             raise ValueError(
                 f"{str(path)!r} is no {what}: its {name!r} is over {found}, not {tuple(dims)}."
             )
+    for name in attrs:
+        if name not in ds.attrs:
+            raise ValueError(f"{str(path)!r} is no {what}: it has no attribute {name!r}.")
     return ds
 
 

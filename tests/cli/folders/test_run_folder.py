@@ -6,7 +6,7 @@ import xarray as xr
 from safetensors.torch import load_file
 from tiny_trainings import net, regression
 
-from loadpath import fit, results
+from loadpath import fit, results, spring_block
 from loadpath.cli.folders import earlier_results, read_config, save_config, save_model, section
 from loadpath.leaky_resnet import mechanics
 from loadpath.leaky_resnet.training import Adam
@@ -77,3 +77,15 @@ def test_leftovers_of_dead_writers_are_cleared_by_the_next_command(copied):
     left.write_bytes(b"part")
     assert "history.nc" in earlier_results(copied)
     assert not left.exists()
+
+
+def test_a_chain_that_no_command_saved_is_named_and_not_drawn(tmp_path, refusal):
+    chain = spring_block.Chain(n_blocks=2)
+    ds = spring_block.simulate(chain, noise=0.0, dt=0.1, n_steps=3, n_replicas=1, seed=0)
+    results.save(ds, tmp_path / "chain.nc")
+    save_config({}, tmp_path)
+    assert "chain.nc' is no chain of a run: it has no attribute 'label'." in refusal(
+        "report", tmp_path
+    )
+    results.save(xr.Dataset({"load": 1.0}), tmp_path / "chain.nc", overwrite=True)
+    assert "chain.nc' is no chain of a run: it has no variable" in refusal("report", tmp_path)

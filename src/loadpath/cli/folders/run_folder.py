@@ -150,7 +150,9 @@ def section(folder: Path, title: str) -> pages.Section:
     profile = folder / ("geodesic.nc" if solved else "profile.nc")
     return pages.Section(
         title,
-        profile=results.load(profile, what="profile of a net", holding=PROFILE),
+        profile=results.load(
+            profile, what="profile of a net", holding=PROFILE, attrs=["effective_depth"]
+        ),
         history=results.load(folder / "history.nc", what=kind, holding=HISTORIES[kind]),
         config=config,
     )
