@@ -20,6 +20,9 @@ AS_JSON = "json_attrs"
 """Attribute that names the attributes beside it that are JSON text."""
 VALUES_AS_JSON = "json_values"
 """Attribute of a variable whose values are JSON text."""
+PARTS = "complex_part"
+"""Dimension of the real and the imaginary part of complex values, which netCDF does not have."""
+_COMPLEX = "__complex__"
 _AS_TEXT = (np.datetime64, np.timedelta64, date, time, timedelta, Fraction, Decimal)
 """Types of values that have no JSON form but their text."""
 
@@ -29,7 +32,8 @@ def storable(ds: xr.Dataset) -> xr.Dataset:
 
     Attributes that it has no form for (booleans, None, dicts, lists of several kinds, dates, ...)
     become JSON text, and `json_attrs` beside them says which these are. So do the values of a
-    variable that are neither numbers nor text. `restored` reads both back.
+    variable that are neither numbers nor text. Complex values get a dimension more, of their real
+    and imaginary parts. `restored` reads all of it back.
 
     Parameters
     ----------
@@ -58,7 +62,8 @@ def storable(ds: xr.Dataset) -> xr.Dataset:
         if stored is None:
             found[name].attrs = attrs
         else:
-            found[name] = xr.Variable(variable.dims, stored[0], attrs | stored[1])
+            dims = (*variable.dims, PARTS)[: stored[0].ndim]
+            found[name] = xr.Variable(dims, stored[0], attrs | stored[1])
     return found
 
 
@@ -87,8 +92,12 @@ def restored(ds: xr.Dataset) -> xr.Dataset:
             del attrs[VALUES_AS_JSON]
             values = np.empty(variable.shape, dtype=object)
             for index in np.ndindex(variable.shape):
-                values[index] = json.loads(str(variable.values[index]))
+                values[index] = _from_json(str(variable.values[index]))
             ds[name] = xr.Variable(variable.dims, values, attrs)
+        elif PARTS in variable.dims:
+            parts = np.ascontiguousarray(variable.values)
+            values = parts.view(np.result_type(parts.dtype, np.complex64))[..., 0]
+            ds[name] = xr.Variable(variable.dims[:-1], values, attrs)
         else:
             ds[name].attrs = attrs
     return ds
@@ -119,7 +128,7 @@ def plain(value: object) -> object:
     if isinstance(value, _AS_TEXT):
         return str(value)
     if isinstance(value, complex):
-        return {"real": value.real, "imag": value.imag}
+        return {_COMPLEX: [value.real, value.imag]}
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, range):
@@ -135,12 +144,26 @@ def plain(value: object) -> object:
     raise TypeError(f"{value!r} has no JSON form")
 
 
+def _parts(values: np.ndarray) -> np.ndarray:
+    """Return complex values as real ones, with their two parts along one dimension more."""
+    return np.stack([values.real, values.imag], axis=-1)
+
+
+def _from_json(text: str) -> Any:
+    """Return the value of a JSON text, in which complex numbers have a form of their own."""
+
+    def complex_of(found: dict[str, Any]) -> Any:
+        return complex(*found[_COMPLEX]) if found.keys() == {_COMPLEX} else found
+
+    return json.loads(text, object_hook=complex_of)
+
+
 def _restored_attrs(attrs: Mapping[Any, Any]) -> dict[str, Any]:
     """Return attributes as they were before `_stored_attrs`."""
     found = dict(attrs)
     for name in json.loads(found.pop(AS_JSON, "[]")):
         if name in found:
-            found[name] = json.loads(found[name])
+            found[name] = _from_json(found[name])
     return found
 
 
@@ -181,10 +204,10 @@ def _native(value: Any) -> Any:
     if isinstance(value, bool | np.bool_ | np.datetime64 | np.timedelta64 | enum.Enum):
         return None
     if isinstance(value, np.ndarray | np.generic):
-        return value if value.dtype.kind in "iufc" else None
+        return value if value.dtype.kind in "iuf" else None
     if isinstance(value, Number):
         large = isinstance(value, int) and not -(2**63) <= value < 2**64
-        return value if isinstance(value, int | float | complex) and not large else None
+        return value if isinstance(value, int | float) and not large else None
     if isinstance(value, bytes):
         return value
     if isinstance(value, list | tuple) and len(value) > 1:
@@ -195,7 +218,7 @@ def _native(value: Any) -> Any:
         except ValueError:  # lists of several lengths
             return None
         # NumPy makes numbers of booleans that stand among them.
-        return value if kind in "iufc" and not _has_booleans(value) else None
+        return value if kind in "iuf" and not _has_booleans(value) else None
     return None
 
 
@@ -221,7 +244,10 @@ def _stored_values(name: str, variable: xr.Variable) -> tuple[np.ndarray, dict[s
             f"variable {name!r} must hold numbers or text to be saved, and its type is "
             f"{variable.dtype}."
         )
-    if variable.dtype.kind != "O":
+    labels = name in variable.dims  # which have no room for a dimension more
+    if variable.dtype.kind == "c" and not labels:
+        return _parts(variable.values), {}
+    if variable.dtype.kind not in "Oc":
         return None
     flat = variable.values.ravel().tolist()
     if all(isinstance(each, str | bytes) for each in flat):
@@ -230,8 +256,8 @@ def _stored_values(name: str, variable: xr.Variable) -> tuple[np.ndarray, dict[s
     for kinds, types in (("b", bool | np.bool_), ("iufc", int | float | complex)):
         if all(isinstance(each, types) for each in flat):
             values = np.array(flat).reshape(variable.shape)
-            if values.dtype.kind in kinds:
-                return values, {}
+            if values.dtype.kind in kinds and not (labels and values.dtype.kind == "c"):
+                return _parts(values) if values.dtype.kind == "c" else values, {}
     texts = np.empty(len(flat), dtype=object)
     texts[:] = [_json(each, f"values of variable {name!r}") for each in flat]
     return texts.reshape(variable.shape), {VALUES_AS_JSON: 1}
