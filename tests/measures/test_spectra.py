@@ -22,7 +22,7 @@ def test_stable_ranks_and_spectra_equal_numpy():
 
 
 def test_bad_input_is_one_sentence():
-    with pytest.raises(ValueError, match="kind must be 'nuclear' or 'operator', got 'trace'"):
+    with pytest.raises(ValueError, match="kind must be one of nuclear, operator, got 'trace'"):
         stable_rank(torch.ones(5, 3), "trace")
     with pytest.raises(ValueError, match="A must be finite"):
         spectrum(torch.full((5, 3), float("nan")))

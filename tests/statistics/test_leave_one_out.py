@@ -174,7 +174,7 @@ def test_an_estimate_without_a_number_says_why():
         (lambda: jackknife(parts_of([1.0], [1]), mean, level=1.0), "level must be .* got 1.0"),
         (
             lambda: jackknife(parts_of([1.0], [1]), lambda s: math.inf),
-            "statistic must be finite for all samples, got inf",
+            "theta must be finite, got inf",
         ),
         (lambda: groups_of(torch.arange(3), 1), "n_groups must be a whole number of at least 2"),
         (lambda: groups_of(torch.ones(3)), "indices must be whole numbers.* got torch.float32"),
@@ -218,5 +218,5 @@ def test_a_statistic_that_is_known_without_each_group_gives_the_same():
     )
     lost = jackknife_from_values(1.0, np.array([1.0, np.nan]), np.array([5, 5]))
     assert (lost.value, lost.status) == (1.0, "no interval")
-    with pytest.raises(ValueError, match="statistic must be finite for all samples, got nan"):
+    with pytest.raises(ValueError, match="theta must be finite, got nan"):
         jackknife_from_values(math.nan, without, np.full(6, 10))

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
-from loadpath.checks import check_count
+from loadpath.checks import as_tensor, check_count, check_type
 from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.leaky_resnet.objective import Loss, check_loss
 from loadpath.leaky_resnet.products import as_factor, multiply
@@ -161,6 +161,7 @@ class Adjoint:
         threads: int | None = None,
     ) -> None:
         """Allocate the buffers, in the model's dtype and on its device."""
+        check_type("model", model, LeakyResNet, "a LeakyResNet")
         check_loss(loss)
         check_count("n_samples", n_samples, 1)
         if threads is not None:
@@ -195,6 +196,7 @@ class Adjoint:
             If x or y is of another shape.
         """
         model = self.model
+        x, y = as_tensor("x", x), as_tensor("y", y)
         y_shape = (self.n, model.out_features) if self.loss == "mse" else (self.n,)
         for name, value, shape in (("x", x, (self.n, model.in_features)), ("y", y, y_shape)):
             if value.shape != shape:

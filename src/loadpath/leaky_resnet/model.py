@@ -10,7 +10,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from loadpath.checks import check_above_zero, check_count, check_number
+from loadpath.checks import (
+    as_device,
+    as_layer_steps,
+    as_tensor,
+    check_choice,
+    check_count,
+    check_flag,
+    check_number,
+    check_seed,
+    check_type,
+)
 from loadpath.leaky_resnet import layer_steps as meshes
 from loadpath.record import ACTIVATIONS
 
@@ -154,16 +164,19 @@ class LeakyResNet(nn.Module):
         for name, size in sizes.items():
             check_count(name, size, 1)
         check_number("effective_depth", effective_depth, least=0)
-        check_above_zero("scale", scale)
-        words: list[tuple[str, str, tuple[str, ...]]] = [
-            ("step", step, ("euler", "exponential")),
-            ("activation", activation, tuple(ACTIVATIONS)),
-            ("input_map", input_map, ("orthonormal", "learned")),
-            ("output_map", output_map, ("orthonormal", "learned")),
-        ]
-        for name, word, known in words:
-            if word not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, got {word!r}.")
+        check_number("scale", scale, above=0)
+        check_choice("step", step, ("euler", "exponential"))
+        check_choice("activation", activation, ACTIVATIONS)
+        check_flag("bias", bias)
+        check_choice("input_map", input_map, ("orthonormal", "learned"))
+        check_choice("output_map", output_map, ("orthonormal", "learned"))
+        check_seed("seed", seed)
+        if dtype is not None:
+            check_type("dtype", dtype, torch.dtype, "a torch.dtype")
+            if not dtype.is_floating_point:
+                raise ValueError(f"dtype must be of floating-point numbers, got {dtype}.")
+        if device is not None:
+            device = as_device("device", device)
         self.in_features, self.out_features = in_features, out_features
         self.width, self.depth, self.effective_depth = width, depth, float(effective_depth)
         self.step, self.activation, self.bias = step, activation, bias
@@ -172,7 +185,7 @@ class LeakyResNet(nn.Module):
         self.register_buffer("layer_steps", torch.empty(depth, dtype=torch.float64, device=device))
         self.set_layer_steps(steps)
 
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(int(seed))
         maps = {
             "input_map": (input_map, scale * orthonormal_map(in_features, width, generator)),
             "output_map": (output_map, orthonormal_map(width, out_features, generator) / scale),
@@ -267,9 +280,13 @@ class LeakyResNet(nn.Module):
             If the net cannot take the steps, or `weights` are not one layer of the net's shape for
             each step.
         """
+        layer_steps = as_layer_steps("layer_steps", layer_steps)
+        weights = as_tensor("weights", weights)
         shape = (len(layer_steps), *self.weights.shape[1:])
         if tuple(weights.shape) != shape:
             raise ValueError(f"weights must have shape {shape}, got {tuple(weights.shape)}.")
+        if effective_depth is not None:
+            check_number("effective_depth", effective_depth, least=0)
         net = copy.deepcopy(self)
         net.depth = len(layer_steps)
         net.effective_depth = float(
@@ -341,6 +358,7 @@ class LeakyResNet(nn.Module):
         ValueError
             If x is of another shape.
         """
+        x = as_tensor("x", x)
         if x.ndim != 2 or x.shape[1] != self.in_features:
             raise ValueError(f"x must be (sample, {self.in_features}), got {tuple(x.shape)}.")
         return self.path_from(x.to(self.input_map) @ self.input_map)

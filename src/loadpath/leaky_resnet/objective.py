@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import check_above_zero
+from loadpath.checks import (
+    as_small_rows,
+    as_tensor,
+    check_choice,
+    check_count,
+    check_finite,
+    check_number,
+    check_size,
+    check_type,
+)
 from loadpath.leaky_resnet.model import LeakyResNet
 
 Loss = Literal["mse", "cross-entropy"]
@@ -30,8 +39,87 @@ def check_loss(loss: str) -> None:
     ValueError
         If `loss` is not one of `LOSSES`.
     """
-    if loss not in LOSSES:
-        raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}.")
+    check_choice("loss", loss, LOSSES)
+
+
+def as_targets(y: Any, loss: str, *, n: int, n_outputs: int) -> Tensor:
+    """Return targets as a tensor, once it is known that they are one for each sample.
+
+    Parameters
+    ----------
+    y : Tensor or array_like
+        What was given.
+    loss : {"mse", "cross-entropy"}
+        Which data term.
+    n : int
+        The number of samples.
+    n_outputs : int
+        The number of outputs.
+
+    Returns
+    -------
+    Tensor
+        (n, n_outputs) for "mse", (n,) class numbers, int64, for "cross-entropy".
+
+    Raises
+    ------
+    ValueError
+        If `loss` is unknown, or `y` are other targets.
+    """
+    check_loss(loss)
+    y = as_tensor("y", y)
+    expected = (n, n_outputs) if loss == "mse" else (n,)
+    if tuple(y.shape) != expected:
+        raise ValueError(f"y must have shape {expected} for loss {loss!r}, got {tuple(y.shape)}.")
+    if loss == "mse":
+        y = y if y.is_floating_point() else y.double()
+        check_finite("y", y)
+        check_size("y", y)
+        return y
+    if y.is_floating_point():
+        raise ValueError(f"y must hold class numbers as integers, got {y.dtype}.")
+    low, high = int(y.min()), int(y.max())
+    if low < 0 or high >= n_outputs:
+        raise ValueError(f"y must hold class numbers 0 to {n_outputs - 1}, got {low} to {high}.")
+    return y.long()
+
+
+def as_problem(model: Any, x: Any, y: Any, loss: str) -> tuple[Tensor, Tensor]:
+    """Return inputs and targets as tensors, once it is known that a net can be run on them.
+
+    Parameters
+    ----------
+    model : LeakyResNet
+        The net.
+    x, y : Tensor or array_like
+        Inputs and targets.
+    loss : {"mse", "cross-entropy"}
+        The data term.
+
+    Returns
+    -------
+    x : Tensor
+        (sample, in), of its own type of floating-point numbers.
+    y : Tensor
+        (sample, out) for "mse", (sample,) class numbers for "cross-entropy".
+
+    Raises
+    ------
+    ValueError
+        If `model` is no LeakyResNet or has weights that are not finite, or x and y are not finite,
+        not of its sizes or not equally many.
+    """
+    check_type("model", model, LeakyResNet, "a LeakyResNet")
+    x = as_tensor("x", x)
+    if x.ndim != 2 or len(x) == 0 or x.shape[1] != model.in_features:
+        raise ValueError(f"x must be (sample, {model.in_features}), got {tuple(x.shape)}.")
+    x = x if x.is_floating_point() else x.double()
+    check_finite("x", x)
+    check_size("x", x)
+    y = as_targets(y, loss, n=len(x), n_outputs=model.out_features)
+    if not bool(torch.isfinite(model.weights).all()):
+        raise ValueError("model must have finite weights, got entries that are NaN or infinite.")
+    return x, y
 
 
 def data_term(
@@ -61,9 +149,37 @@ def data_term(
     Raises
     ------
     ValueError
-        If `loss` is unknown.
+        If `loss` is unknown, or `y` does not have one finite target for each output or one class
+        number for each sample.
     """
-    check_loss(loss)
+    rows = as_small_rows("outputs", outputs)
+    given = as_tensor("outputs", outputs)
+    outputs = given if given.is_floating_point() else rows
+    y = as_targets(y, loss, n=len(outputs), n_outputs=outputs.shape[1])
+    if n_total is not None:
+        check_count("n_total", n_total, 1)
+    return data_term_of_tensors(outputs, y, loss, n_total=n_total)
+
+
+def data_term_of_tensors(
+    outputs: Float[Tensor, "sample out"], y: Tensor, loss: str, *, n_total: int | None = None
+) -> Float[Tensor, ""]:
+    """Return the `data_term` of outputs and targets that have been checked.
+
+    Parameters
+    ----------
+    outputs, y : Tensor
+        As for `data_term`.
+    loss : {"mse", "cross-entropy"}
+        Which data term.
+    n_total : int, optional
+        The N to divide by; the number of samples if left out.
+
+    Returns
+    -------
+    Tensor
+        0-d.
+    """
     if loss == "mse":
         total = (outputs - y).square().sum()
     else:
@@ -108,7 +224,8 @@ def momenta(
     Raises
     ------
     ValueError
-        If `weight_decay` is not finite and above 0, or `loss` is unknown.
+        If `weight_decay` is not finite and above 0, `loss` is unknown, or x and y do not fit
+        the net.
 
     Notes
     -----
@@ -119,9 +236,13 @@ def momenta(
     ----------
     Jacot and Kaiser, arXiv:2405.17573, Hamiltonian formulation.
     """
-    check_above_zero("weight_decay", weight_decay)
+    check_number("weight_decay", weight_decay, above=0)
+    x, y = as_problem(model, x, y, loss)
+    if n_total is not None:
+        check_count("n_total", n_total, 1)
+    x, y = x.to(model.input_map), y.to(model.input_map) if loss == "mse" else y
     with torch.enable_grad():
         path = model.path_from((x @ model.input_map).detach().requires_grad_())
-        C = data_term(path[-1] @ model.output_map, y, loss, n_total=n_total)
+        C = data_term_of_tensors(path[-1] @ model.output_map, y, loss, n_total=n_total)
         gradients = torch.autograd.grad(C, path)
     return [A.detach() for A in path], [-g / weight_decay for g in gradients]

@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from loadpath.measures.pair_sums import PairSums, narrow
-from loadpath.measures.separation import SEEN, as_features, noise_floor
+from loadpath.measures.separation import SEEN, as_small_features, noise_floor
 from loadpath.statistics import (
     N_GROUPS,
     Estimate,
@@ -254,7 +254,7 @@ def linear_cka(
     """
     rows, share = [], 0.0
     for name, features in (("X", X), ("Y", Y)):
-        given, epsilon = as_features(name, features)
+        given, epsilon = as_small_features(name, features)
         centred = given - given.mean(0)
         scatter, noise = float(centred.norm()), noise_floor(epsilon, float(given.norm()))
         share = max(share, (noise / scatter) ** 2 if scatter > 0 else math.inf)

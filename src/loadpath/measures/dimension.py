@@ -16,7 +16,13 @@ from jaxtyping import Float, Int
 from scipy import special
 from torch import Tensor
 
-from loadpath.checks import as_rows, check_level
+from loadpath.checks import (
+    as_small_rows,
+    as_tensor,
+    check_count,
+    check_level,
+    check_number,
+)
 from loadpath.measures.separation import SEEN, noise_floor
 from loadpath.statistics import Estimate, near_rounding, unknown
 from loadpath.threads import torch_threads
@@ -69,7 +75,7 @@ def nearest_two(X: Float[Tensor, "sample width"]) -> Neighbours:
     >>> nearest_two(torch.tensor([[0.0], [1.0], [3.0]])).distances.tolist()
     [[1.0, 3.0], [1.0, 2.0], [2.0, 3.0]]
     """
-    rows = as_rows("X", X)
+    rows = as_small_rows("X", X)
     n = len(rows)
     if n < 3:
         raise ValueError(f"X must have at least 3 rows, got {n}.")
@@ -157,10 +163,10 @@ def two_nn(
     >>> print(f"{found.value:.1f} ({found.low:.1f} to {found.high:.1f})")
     2.1 (1.9 to 2.2)
     """
-    if not 0 <= discarded < 1:
-        raise ValueError(f"discarded must be at least 0 and below 1, got {discarded}.")
+    check_number("discarded", discarded, least=0, below=1)
     check_level(level)
-    rows = torch.unique(as_rows("X", X), dim=0)
+    X = as_tensor("X", X)
+    rows = torch.unique(as_small_rows("X", X), dim=0)
     n = len(rows)
     if n == 1 and len(X) > 1:
         return unknown(1, "constant features")
@@ -222,12 +228,13 @@ def two_nn_by_scale(
     ----------
     .. [1] Facco, d'Errico, Rodriguez and Laio, Scientific Reports 7, 2017, "block analysis".
     """
+    check_count("n_scales", n_scales, 1)
+    X = as_tensor("X", X)
+    as_small_rows("X", X)
     return [two_nn(part, **options) for part in _halves(X, n_scales)]
 
 
 def _halves(X: Tensor, n_scales: int) -> Iterator[Tensor]:
-    if n_scales < 1:
-        raise ValueError(f"n_scales must be at least 1, got {n_scales}.")
     for s in range(n_scales):
         yield X[: max(1, len(X) >> s)]
 

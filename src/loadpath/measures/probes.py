@@ -18,9 +18,14 @@ from numpy.typing import NDArray
 from scipy import optimize
 from torch import Tensor
 
-from loadpath.checks import check_count, check_level
+from loadpath.checks import check_choice, check_level, check_seed
 from loadpath.measures.ridge import ridge_path_by_squares
-from loadpath.measures.separation import as_features, as_labels, check_labels, noise_floor
+from loadpath.measures.separation import (
+    as_labels,
+    as_small_features,
+    check_labels,
+    noise_floor,
+)
 from loadpath.statistics import Estimate, unknown, wilson
 from loadpath.threads import torch_threads
 
@@ -142,11 +147,10 @@ def class_probe(
     >>> round(found.accuracy.low, 3)
     0.912
     """
-    if kind not in ("logistic", "ridge"):
-        raise ValueError(f"kind must be 'logistic' or 'ridge', got {kind!r}.")
-    check_count("seed", seed, 0)
+    check_choice("kind", kind, ("logistic", "ridge"))
+    check_seed("seed", seed)
     check_level(level)
-    rows, epsilon = as_features("H", H)
+    rows, epsilon = as_small_features("H", H)
     numbers = as_labels(labels, len(rows)).cpu()
     check_labels(numbers, len(rows))  # more classes than samples cannot be meant
     rows = rows.cpu()
@@ -187,7 +191,7 @@ def _share(right: int, n: int, level: float) -> Estimate:
 
 def _split(numbers: Tensor, seed: int) -> _Split:
     """Deal every class into three parts at random, so that all parts have all classes."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(int(seed))
     parts: list[list[Tensor]] = [[], [], []]
     for k in numbers.unique():
         members = torch.nonzero(numbers == k)[:, 0]

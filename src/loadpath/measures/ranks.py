@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from loadpath.checks import as_small_rows, as_tensor, as_vector
 from loadpath.measures.pair_sums import PairSums, narrow
 from loadpath.measures.separation import SEEN
 from loadpath.statistics import (
@@ -69,7 +70,8 @@ def self_sums(
     ValueError
         If X is not finite and 2-D.
     """
-    rows = narrow(X) if X.ndim == 2 else X
+    as_small_rows("X", X)
+    rows = narrow(as_tensor("X", X).detach())
     groups = Grouped(lambda: PairSums(rows.shape[-1]), n_groups)
     groups.update(groups_of(torch.arange(len(rows)), n_groups, seed=seed), rows)
     return groups.parts
@@ -237,9 +239,7 @@ def participation_ratio_of_spectrum(s: Float[Tensor, " mode"]) -> float:
 
 
 def _shares(s: Tensor) -> Tensor:
-    if s.ndim != 1 or len(s) == 0 or not bool((torch.isfinite(s) & (s >= 0)).all()):
-        raise ValueError(f"s must be finite nonnegative singular values, got {s.tolist()}.")
-    s = s.double()
+    s = as_vector("s", s, least=0)
     return s / s.sum() if float(s.sum()) > 0 else s[:0]
 
 

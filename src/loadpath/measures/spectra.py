@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import as_rows
+from loadpath.checks import as_small_rows, as_vector, check_choice, check_flag
 from loadpath.threads import torch_threads
 
 
@@ -37,7 +37,8 @@ def spectrum(A: Float[Tensor, "sample width"], centred: bool = False) -> Float[T
     -----
     The cost is O(N w^2).
     """
-    A = as_rows("A", A)
+    check_flag("centred", centred)
+    A = as_small_rows("A", A)
     return torch.linalg.svdvals(A - A.mean(0) if centred else A)
 
 
@@ -80,8 +81,7 @@ def stable_rank(
     >>> round(float(lp.mechanics.stable_rank(A)), 4), float(lp.mechanics.stable_rank(A, "operator"))
     (2.7778, 2.25)
     """
-    if kind not in ("nuclear", "operator"):
-        raise ValueError(f"kind must be 'nuclear' or 'operator', got {kind!r}.")
+    check_choice("kind", kind, ("nuclear", "operator"))
     return stable_rank_of_spectrum(spectrum(A), kind)
 
 
@@ -101,7 +101,14 @@ def stable_rank_of_spectrum(
     -------
     Tensor
         0-d, dimensionless.
+
+    Raises
+    ------
+    ValueError
+        If `kind` is another, or `s` is not a list of finite numbers of at least 0.
     """
+    check_choice("kind", kind, ("nuclear", "operator"))
+    s = as_vector("s", s, least=0)
     s = s / s[0] if s[0] > 0 else s  # no overflow or underflow in the squares
     if kind == "operator" or s[0] == 0:
         return s.square().sum()

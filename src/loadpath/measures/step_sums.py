@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from loadpath.checks import as_rows
+from loadpath.checks import as_rows, check_choice
 
 StepKind = Literal["sample", "rms"]
 
@@ -196,5 +196,4 @@ def check_kind(kind: str) -> None:
     ValueError
         If it is neither "sample" nor "rms".
     """
-    if kind not in ("sample", "rms"):
-        raise ValueError(f"kind must be 'sample' or 'rms', got {kind!r}.")
+    check_choice("kind", kind, ("sample", "rms"))

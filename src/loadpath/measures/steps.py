@@ -25,6 +25,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from loadpath.checks import check_number
 from loadpath.measures.step_sums import StepKind, StepSums, check_kind
 from loadpath.statistics import Estimate, jackknife, merged, unknown
 
@@ -150,8 +151,7 @@ def effective_depth(
     0.693147
     """
     check_kind(kind)
-    if not (math.isfinite(decay) and decay > 0):
-        raise ValueError(f"decay must be positive and finite, got {decay}.")
+    check_number("decay", decay, above=0)
     undamped = math.log(decay)
     return _estimated(parts, lambda sums: sums.growth(kind) - undamped, level)
 

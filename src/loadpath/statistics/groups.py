@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from loadpath.checks import check_count
+from loadpath.checks import as_list, check_callable, check_count, check_seed, check_type
 from loadpath.statistics.reservoir import hashes
 
 N_GROUPS = 10
@@ -72,7 +72,10 @@ def groups_of(
     tensor([0, 2])
     """
     check_count("n_groups", n_groups, 2)
-    return torch.from_numpy((hashes(indices, seed ^ STREAM) % np.uint64(n_groups)).astype(np.int64))
+    check_seed("seed", seed)
+    return torch.from_numpy(
+        (hashes(indices, int(seed) ^ STREAM) % np.uint64(n_groups)).astype(np.int64)
+    )
 
 
 class Grouped(Generic[M]):
@@ -108,6 +111,7 @@ class Grouped(Generic[M]):
     """
 
     def __init__(self, new: Callable[[], M], n_groups: int = N_GROUPS) -> None:
+        check_callable("new", new)
         check_count("n_groups", n_groups, 2)
         self.parts: list[M] = [new() for _ in range(n_groups)]
         """The sums of every group."""
@@ -196,6 +200,9 @@ def merged(parts: Sequence[M]) -> M:
     Mergeable
         Their sums; the part itself where there is only one.
     """
+    parts = as_list("parts", parts, "sums", fewest=1)
+    for part in parts:
+        check_type("parts", part, Mergeable, "sums that merge, such as PairSums")
     whole = parts[0]
     for part in parts[1:]:
         whole = whole.merge(part)

@@ -13,9 +13,17 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import special
 
-from loadpath.checks import check_level
+from loadpath.checks import (
+    as_list,
+    as_numbers,
+    check_callable,
+    check_flag,
+    check_level,
+    check_number,
+    check_type,
+)
 from loadpath.statistics.estimate import Estimate, alone
-from loadpath.statistics.groups import M, merged
+from loadpath.statistics.groups import M, Mergeable, merged
 
 
 def jackknife(
@@ -87,13 +95,18 @@ def jackknife(
     (0.693147, 40, 'estimated')
     """
     check_level(level)
+    check_callable("statistic", statistic)
+    check_flag("correct_bias", correct_bias)
+    parts = as_list("parts", parts, "sums", fewest=1)
+    for part in parts:
+        check_type("parts", part, Mergeable, "sums that merge, such as PairSums")
     filled = [part for part in parts if part.count > 0]
     if not filled:
         raise ValueError("parts must hold at least one sample, got 0.")
     whole = merged(filled)
     theta, n = statistic(whole), whole.count
     if not math.isfinite(theta):
-        raise ValueError(f"statistic must be finite for all samples, got {theta}.")
+        raise ValueError(f"theta must be finite, got {theta}.")
     if len(filled) < 2:
         return alone(theta, n)
     without = np.array([statistic(rest) for rest in _leave_one_out(filled)])
@@ -135,9 +148,17 @@ def jackknife_from_values(
         If `theta` is not finite or `level` is not between 0 and 1.
     """
     check_level(level)
+    check_flag("correct_bias", correct_bias)
+    sizes = as_numbers("sizes", sizes, least=1)
+    without = np.asarray(without)
+    if without.dtype.kind not in "iuf":
+        raise ValueError(f"without must hold real numbers, got {without.dtype}.")
+    if sizes.ndim != 1 or without.shape != sizes.shape:
+        raise ValueError(
+            f"without and sizes must be of one length, got {without.shape} and {sizes.shape}."
+        )
     n = int(sizes.sum())
-    if not math.isfinite(theta):
-        raise ValueError(f"statistic must be finite for all samples, got {theta}.")
+    check_number("theta", theta)
     if len(sizes) < 2 or not np.isfinite(without).all():
         return alone(theta, n)
     G, h = len(sizes), n / sizes

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from loadpath.checks import check_count, check_level
+from loadpath.checks import as_numbers, check_level, check_seed, check_type, shown
 
 Array = NDArray[np.float64]
 Trust = Literal["agrees", "the other way round", "not shown", "too few layers"]
@@ -38,6 +38,21 @@ class Column:
     level: float = 0.95
     """Confidence level of the intervals."""
 
+    def __post_init__(self) -> None:
+        """Make arrays of the three, once they are known to be numbers of one length."""
+        value = as_numbers("value", self.value, missing=True)
+        if value.ndim != 1:
+            raise ValueError(f"value must be a list of numbers, got shape {value.shape}.")
+        object.__setattr__(self, "value", value)
+        for name in ("low", "high"):
+            ends = as_interval_ends(name, getattr(self, name))
+            if ends.shape != value.shape:
+                raise ValueError(
+                    f"{name} must be of the shape of value, {value.shape}, got {ends.shape}."
+                )
+            object.__setattr__(self, name, ends)
+        check_level(self.level)
+
     def __getitem__(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> Column:
         return Column(self.value[which], self.low[which], self.high[which], self.level)
 
@@ -46,6 +61,14 @@ class Column:
         """Standard deviation that the intervals stand for, (layer,); 0 where there is none."""
         z = special.ndtri((1 + self.level) / 2)
         return np.nan_to_num((self.high - self.low) / (2 * z))
+
+
+def as_interval_ends(name: str, values: Any) -> Array:
+    """Return ends of intervals as an array; NaN and infinities, where one is open, may be there."""
+    ends = np.asarray(values)
+    if ends.dtype.kind not in "iuf":
+        raise ValueError(f"{name} must hold real numbers, got {shown(values)}.")
+    return ends.astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -130,7 +153,9 @@ def rank_agreement(
     (2, 1)
     """
     check_level(level)
-    check_count("seed", seed, 0)
+    check_seed("seed", seed)
+    check_type("moving", moving, Column, "a Column")
+    check_type("harm", harm, Column, "a Column")
     n = len(moving.value)
     if n == 0 or len(harm.value) != n:
         raise ValueError(f"both columns must have the same layers, got {n} and {len(harm.value)}.")

@@ -13,7 +13,7 @@ from jaxtyping import Int, Shaped
 from numpy.typing import NDArray
 from torch import Tensor
 
-from loadpath.checks import check_count
+from loadpath.checks import as_tensor, check_count, check_seed
 
 # The constants of the splitmix64 generator: Steele, Lea and Flood, "Fast splittable pseudorandom
 # number generators", OOPSLA 2014.
@@ -45,7 +45,8 @@ def hashes(indices: Int[Tensor, " sample"], seed: int) -> NDArray[np.uint64]:
     ----------
     .. [1] Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
     """
-    check_count("seed", seed, 0)
+    check_seed("seed", seed)
+    indices = as_tensor("indices", indices)
     if indices.ndim != 1 or indices.is_floating_point() or indices.dtype == torch.bool:
         raise ValueError(
             f"indices must be whole numbers, one for each sample, got {indices.dtype} of shape "
@@ -106,7 +107,7 @@ class Reservoir:
 
     def __init__(self, size: int, *, seed: int = 0) -> None:
         check_count("size", size, 1)
-        check_count("seed", seed, 0)
+        check_seed("seed", seed)
         self.size, self.seed = size, seed
         self._hashes = np.empty(0, dtype=np.uint64)
         self._indices = torch.empty(0, dtype=torch.int64)

@@ -61,6 +61,7 @@ def wilson(right: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
     (0.0, 1.0)
     """
     check_count("n", n, 1)
+    check_count("right", right, 0)
     if not 0 <= right <= n:
         raise ValueError(f"right must be 0 to {n}, got {right}.")
     check_level(level)

@@ -365,7 +365,7 @@ A = random(4, 2, seed=0)
         (dict(method="rk4"), "method must be one of symplectic-euler, .* got 'rk4'"),
         (dict(activation="gelu"), "activation must be one of"),
         (dict(tolerance=2.0), "tolerance must lie in"),
-        (dict(tolerance=-1.0), "tolerance must be finite and above 0"),
+        (dict(tolerance=-1.0), "tolerance must lie in"),
         (dict(effective_depth=-1.0), "effective_depth must be finite"),
         (dict(depth=0), "depth"),
         (dict(depth=2, effective_depth=3.0), "Euler condition"),

@@ -307,7 +307,7 @@ def test_too_dear_weights_end_in_the_trivial_minimum():
         (dict(effective_depth=6.0), "effective_depth=6; use more layers or step='exponential'"),
         (dict(layer_steps="even"), "layer_steps must be steps or 'adaptive', got 'even'"),
         (dict(layer_steps=torch.full((5,), 0.3)), "layer_steps must sum to 1"),
-        (dict(endpoint="loose"), "endpoint must be 'fit' or 'fixed', got 'loose'"),
+        (dict(endpoint="loose"), "endpoint must be one of fit, fixed, got 'loose'"),
         (dict(endpoint="fixed", loss="cross-entropy"), "loss must be 'mse' where endpoint='fixed'"),
         (dict(endpoint="fixed", width=7), "x must have width=7 columns where endpoint='fixed'"),
         (dict(loss="cross-entropy"), "y must be (sample,) class numbers of at least 0"),

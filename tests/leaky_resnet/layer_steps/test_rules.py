@@ -121,7 +121,7 @@ def test_capped_steps_hand_their_excess_to_the_others_in_proportion():
     # 1/c ~ 8, 4, 2, 1, 1 / 16 with a cap of 0.3: 0.5 -> 0.3, its 0.2 makes 0.25 -> 0.35 -> 0.3,
     # and the other three share the remaining 0.4 as 2 : 1 : 1.
     rho = layer_steps.equidistant(5)
-    path = [torch.tensor(1.0, dtype=torch.float64)]
+    path = [torch.tensor([[1.0]], dtype=torch.float64)]
     for weight in (8, 4, 2, 1, 1):
         path.append(path[-1] / (1 - 1 / (64 * weight)))  # |dA| / |A| is 1 / (64 weight)
     new = layer_steps.adapted(rho, path, guard=1e-9, longest=0.3)

@@ -59,7 +59,7 @@ def test_bottleneck_rank_of_a_single_layer_and_of_width_one():
 @pytest.mark.parametrize(
     "call, sentence",
     [
-        (lambda m: m.bottleneck_rank([]), "path must hold at least one representation"),
+        (lambda m: m.bottleneck_rank([]), "path must hold at least 1 matrices, got 0"),
         (lambda m: m.bottleneck_rank([A, A.T]), r"path\[1\] must have shape \(5, 3\)"),
         (lambda m: m.bottleneck_from_spectra(-A), "spectra must not be negative, got -1.0"),
     ],

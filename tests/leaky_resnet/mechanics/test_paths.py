@@ -92,9 +92,12 @@ def test_projection_of_one_neuron_has_an_empty_second_component():
         ),
         (lambda m: m.relative_speed([A], STEPS), "path must have one representation more"),
         (lambda m: m.slow_steps(-STEPS, STEPS), r"speed must not be negative or NaN, got \[-1.0\]"),
-        (lambda m: m.slow_steps(STEPS, A), r"of one length, got \(1,\) and \(5, 3\)"),
-        (lambda m: m.path_projection([A], 0), "n_samples must be at least 1, got 0"),
-        (lambda m: m.path_projection([]), "path must hold at least one representation"),
+        (lambda m: m.slow_steps(STEPS, A), r"layer_steps must have shape \(depth,\), got \(5, 3\)"),
+        (
+            lambda m: m.path_projection([A], 0),
+            "n_samples must be a whole number of at least 1, not 0",
+        ),
+        (lambda m: m.path_projection([]), "path must hold at least 1 matrices, got 0"),
         (lambda m: m.path_projection([A, NAN]), r"path\[1\] must be finite"),
     ],
 )

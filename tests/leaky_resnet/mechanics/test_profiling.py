@@ -312,8 +312,8 @@ LABELS_OF_X = torch.tensor([0, 1, 0, 1, 0, 1])
     [
         (X, Y, dict(weight_decay=0.0), "weight_decay must be finite and above 0, got 0.0"),
         (X, Y, dict(gamma0=-1.0), "gamma0 must be finite and above 0, got -1.0"),
-        (X, Y, dict(batch_size=0), "batch_size must be at least 1, got 0"),
-        (X, Y, dict(loss="mae"), "loss must be 'mse' or 'cross-entropy', got 'mae'"),
+        (X, Y, dict(batch_size=0), "batch_size must be a whole number of at least 1, not 0"),
+        (X, Y, dict(loss="mae"), "loss must be one of mse, cross-entropy, got 'mae'"),
         (X[:, :2], Y, {}, r"x must be \(sample, 3\), got \(6, 2\)"),
         (X[:0], Y[:0], {}, r"x must be \(sample, 3\), got \(0, 3\)"),
         (X, Y[:5], {}, r"y must have shape \(6, 2\) for loss 'mse', got \(5, 2\)"),

@@ -144,8 +144,14 @@ def test_lbfgs_that_finds_nothing_lower_says_so():
         ({"batch_size": 2.5}, "batch_size must be a whole number of at least 1, not 2.5"),
         ({"record_every": 0}, "record_every must be a whole number of at least 1, not 0"),
         ({"threads": 0}, "threads must be a whole number of at least 1, not 0"),
-        ({"checkpoint_seconds": -1.0}, "checkpoint_seconds must be at least 0, got -1.0"),
-        ({"checkpoint_seconds": math.nan}, "checkpoint_seconds must be at least 0, got nan"),
+        (
+            {"checkpoint_seconds": -1.0},
+            "checkpoint_seconds must be finite and at least 0, got -1.0",
+        ),
+        (
+            {"checkpoint_seconds": math.nan},
+            "checkpoint_seconds must be finite and at least 0, got nan",
+        ),
         ({"resume": True}, "resume=True needs a checkpoint"),
         ({"stages": []}, r"stages must hold at least one stage, got \(\)"),
         ({"loss": "l1"}, "loss must be one of mse, cross-entropy, got 'l1'"),

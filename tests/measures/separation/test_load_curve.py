@@ -199,7 +199,7 @@ GOOD, LABELS = layers(9)
     [
         (lambda: LoadCurve([1.0]), r"log_separation must be a list of at least 2 .* got shape"),
         (lambda: LoadCurve([[1.0, 2.0]]), r"got shape \(1, 2\)"),
-        (lambda: LoadCurve([1.0, [2.0]]), "log_separation must be a list of numbers"),
+        (lambda: LoadCurve([1.0, [2.0]]), "log_separation must hold real numbers"),
         (lambda: LoadCurve([1.0, math.nan]), "must be finite, got nan at index 1"),
         (lambda: LoadCurve([-math.inf, 1.0]), "must be finite, got -inf at index 0"),
         (lambda: LoadCurve([1.0, 0.0], "ratio"), "kind must be one of .* got 'ratio'"),

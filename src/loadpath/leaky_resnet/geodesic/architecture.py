@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from loadpath.checks import check_count
+from loadpath.checks import as_layer_steps, check_count
 from loadpath.leaky_resnet import layer_steps as meshes
 from loadpath.leaky_resnet.geodesic.phases import LEAST_DEPTH, LONGEST
 from loadpath.leaky_resnet.model import LeakyResNet
@@ -43,8 +43,12 @@ class Architecture:
     def __post_init__(self) -> None:
         """Refuse what `build` could not say in terms of the user's arguments."""
         check_count("width", self.width, 1)
+        check_count("depth", self.depth, 1)
         if isinstance(self.layer_steps, str) and self.layer_steps != "adaptive":
             raise ValueError(f"layer_steps must be steps or 'adaptive', got {self.layer_steps!r}.")
+        if self.layer_steps is not None and not self.adaptive:
+            steps = as_layer_steps("layer_steps", self.layer_steps)
+            object.__setattr__(self, "layer_steps", steps)
 
     @property
     def adaptive(self) -> bool:

@@ -8,11 +8,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import as_rows, check_above_zero
+from loadpath.checks import (
+    as_layer_steps,
+    as_rows,
+    check_choice,
+    check_count,
+    check_flag,
+    check_number,
+)
 from loadpath.leaky_resnet import layer_steps as meshes
 from loadpath.leaky_resnet.geodesic.integrators import METHODS, Method, VectorField, integrate
 from loadpath.leaky_resnet.mechanics import coupling
-from loadpath.record import features
+from loadpath.record import ACTIVATIONS
 from loadpath.results import Status
 
 
@@ -130,15 +137,15 @@ def flow(
     ('completed', True)
     """
     coupling(effective_depth)
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}.")
-    check_above_zero("tolerance", tolerance)
-    if tolerance >= 1:
-        raise ValueError(f"tolerance must lie in (0, 1), got {tolerance}.")
+    check_choice("method", method, METHODS)
+    check_number("tolerance", tolerance, above=0, below=1)
+    check_choice("activation", activation, ACTIVATIONS)
+    check_flag("bias", bias)
+    check_count("depth", depth, 1)
     A0 = as_rows("A0", A0)
     B0 = as_rows("B0", B0, shape=tuple(A0.shape))
-    features(A0[:1], activation=activation, bias=bias)  # refuses an unknown activation
-    steps = meshes.equidistant(depth) if layer_steps is None else torch.as_tensor(layer_steps)
+    steps = meshes.equidistant(depth) if layer_steps is None else layer_steps
+    steps = as_layer_steps("layer_steps", steps)
     kind = "euler" if method == "symplectic-euler" else "exponential"
     steps = meshes.check(steps, depth=len(steps), effective_depth=effective_depth, step=kind)
     p = torch.cat([steps.new_zeros(1), steps.cumsum(0)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loadpath.checks import check_above_zero, check_count
+from loadpath.checks import check_above_zero, check_count, check_flag, check_number
 
 SHARE = 0.8
 """The problem with rounded kinks is solved to this share of the tolerance."""
@@ -29,11 +29,14 @@ class Limits:
 
     def __post_init__(self) -> None:
         """Refuse what is out of range."""
-        for name in ("tolerance", "kink_width", "max_seconds"):
-            check_above_zero(name, getattr(self, name))
+        check_number("tolerance", self.tolerance, above=0)
+        check_number("kink_width", self.kink_width, above=0)
+        check_above_zero("max_seconds", self.max_seconds)
         check_count("refinements", self.refinements, 0)
         if self.threads is not None:
             check_count("threads", self.threads, 1)
+        if self.progress is not None:
+            check_flag("progress", self.progress)
 
     @property
     def residual(self) -> float:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
-from loadpath.checks import as_rows
+from loadpath.checks import as_small_rows
 from loadpath.leaky_resnet.geodesic.architecture import Activation, Architecture, StepKind
 from loadpath.leaky_resnet.geodesic.conclusion import conclude
 from loadpath.leaky_resnet.geodesic.descent import Descent
@@ -19,7 +19,7 @@ from loadpath.leaky_resnet.geodesic.limits import Limits
 from loadpath.leaky_resnet.geodesic.solution import Endpoint, Geodesic
 from loadpath.leaky_resnet.geodesic.start import first_net
 from loadpath.leaky_resnet.model import LeakyResNet
-from loadpath.leaky_resnet.objective import Loss, data_term
+from loadpath.leaky_resnet.objective import Loss, data_term_of_tensors
 from loadpath.results import Status
 from loadpath.threads import torch_threads
 
@@ -203,7 +203,7 @@ def solve(
 
 def _checked(x: Tensor, y: Tensor, end: End) -> tuple[Tensor, Tensor]:
     """Return x and y in float64 (class numbers as they are), once they are known to fit."""
-    x, y = as_rows("x", x), end.targets(y)
+    x, y = as_small_rows("x", x), end.targets(y)
     if len(x) != len(y):
         raise ValueError(f"x and y must have as many samples, got {len(x)} and {len(y)}.")
     return x, y
@@ -235,5 +235,5 @@ def _refined(descent: Descent, end: End, y: Tensor, limits: Limits) -> Iterator[
         if descent.status == Status.RUNNING:
             with torch.no_grad():
                 action = float(descent.model.regularizer())
-                C = float(data_term(descent.model(descent.x), descent.y, descent.loss))
+                C = float(data_term_of_tensors(descent.model(descent.x), descent.y, descent.loss))
             yield descent.model.depth, end.objective(C, action, descent.weight_decay)

@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from loadpath.checks import check_count
+from loadpath.checks import check_count, check_number, check_type
 from loadpath.leaky_resnet.layer_steps.rules import Steps, adapted
 
 
@@ -110,12 +110,11 @@ class Adaptive:
         euler_margin: float = 0.9,
     ) -> None:
         """Attach the rule to the net."""
+        check_type("model", model, Meshed, "a LeakyResNet, or a net with the members of Meshed")
         check_count("every", every, 1)
-        for name, value in (("smoothing", smoothing), ("guard", guard)):
-            if not 0 < value <= 1:
-                raise ValueError(f"{name} must lie in (0, 1], got {value}.")
-        if not 0 < euler_margin < 1:
-            raise ValueError(f"euler_margin must lie in (0, 1), got {euler_margin}.")
+        check_number("smoothing", smoothing, above=0, most=1)
+        check_number("guard", guard, above=0, most=1)
+        check_number("euler_margin", euler_margin, above=0, below=1)
         self.model, self.every, self.smoothing, self.guard = model, every, smoothing, guard
         bounded = model.step == "euler" and model.effective_depth > 0
         self.longest = euler_margin / model.effective_depth if bounded else 1.0

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import check_count
+from loadpath.checks import as_layer_steps, as_list, as_tensor, check_count, check_number
 
 Steps = Float[Tensor, " depth"]
 """Layer steps: (depth,) positive numbers of sum 1."""
@@ -74,8 +74,7 @@ def irregular(depth: int, a: float) -> Steps:
     >>> lp.layer_steps.irregular(4, a=0.8)
     tensor([0.2500, 0.3000, 0.2500, 0.2000], dtype=torch.float64)
     """
-    if not 0 <= a < 1:
-        raise ValueError(f"a must lie in [0, 1), got {a}.")
+    check_number("a", a, least=0, below=1)
     steps = equidistant(depth)
     position = steps.cumsum(0)
     steps = steps * (1 + a * (0.25 - (position - 0.5).abs()))
@@ -117,14 +116,7 @@ def check(
         float32 steps can promise), or if $\rho_l \tilde L \geq 1$ for an Euler step, which would
         overshoot the layer's own leakage.
     """
-    steps = torch.as_tensor(layer_steps, dtype=torch.float64).detach().cpu()
-    if steps.shape != (depth,):
-        raise ValueError(f"{name} must have shape ({depth},), got {tuple(steps.shape)}.")
-    if not bool(torch.isfinite(steps).all()) or float(steps.min()) <= 0:
-        raise ValueError(f"{name} must be finite and positive, got {steps.tolist()}.")
-    total = float(steps.sum())
-    if abs(total - 1) > 1e-6:
-        raise ValueError(f"{name} must sum to 1, got a sum of {total:.9g}.")
+    steps = as_layer_steps(name, layer_steps, depth=depth)
     longest = float(steps.max())
     if step == "euler" and longest * effective_depth >= 1:
         raise ValueError(
@@ -172,6 +164,9 @@ def adapted(steps: Steps, path: list[Tensor], *, guard: float, longest: float) -
     Jacot and Kaiser, arXiv:2405.17573, section on discretization. The guard and the longest step
     are ours.
     """
+    steps = as_layer_steps("steps", steps)
+    check_guard(guard)
+    check_longest(longest, len(steps))
     speed = guarded_speed(steps, path, guard)
     if speed is None:
         return steps
@@ -230,11 +225,9 @@ def equal_arclength(
     [0.165, 0.165, 0.165, 0.504]
     """
     check_count("depth", depth, 1)
-    if not 0 < guard <= 1:
-        raise ValueError(f"guard must lie in (0, 1], got {guard}.")
-    if not longest * depth >= 1:
-        raise ValueError(f"longest must be at least 1 / depth = {1 / depth:.4g}, got {longest}.")
-    steps = torch.as_tensor(steps).detach().double().cpu()
+    check_guard(guard)
+    check_longest(longest, depth)
+    steps = as_layer_steps("steps", steps)
     speed = guarded_speed(steps, path, guard)
     if speed is None:
         return equidistant(depth)
@@ -249,17 +242,39 @@ def equal_arclength(
 
 def guarded_speed(steps: Steps, path: list[Tensor], guard: float) -> Steps | None:
     r"""Return the speeds $c_l$ over their mean, at least `guard`; None if the path says nothing."""
+    path = as_list("path", path, "matrices", fewest=1)
+    path = [as_tensor(f"path[{l}]", A) for l, A in enumerate(path)]
+    for l, A in enumerate(path):
+        if A.ndim != 2 or A.numel() == 0 or A.shape != path[0].shape:
+            raise ValueError(
+                f"path must hold (sample, width) matrices of one shape, and path[{l}] is of shape "
+                f"{tuple(A.shape)}."
+            )
     if len(path) != len(steps) + 1:
         raise ValueError(
             f"path must have one step between every two A: got {len(path)} A and "
             f"{len(steps)} steps."
         )
-    norms = torch.stack([A.norm() for A in path[1:]]).double().cpu()
-    moves = torch.stack([(b - a).norm() for a, b in zip(path, path[1:], strict=False)])
-    speed = moves.double().cpu() / (steps * norms).clamp_min(torch.finfo(torch.float64).tiny)
+    norms = torch.stack([A.double().norm() for A in path[1:]]).cpu()
+    moves = torch.stack(
+        [(b.double() - a.double()).norm() for a, b in zip(path, path[1:], strict=False)]
+    )
+    speed = moves.cpu() / (steps * norms).clamp_min(torch.finfo(torch.float64).tiny)
     # Not over the median, which is 0 where most of the layers do nothing.
     mean = float(speed.mean())
     return (speed / mean).clamp_min(guard) if 0 < mean < math.inf else None
+
+
+def check_guard(guard: float) -> None:
+    """Refuse a least speed that is no share of the mean one."""
+    check_number("guard", guard, above=0, most=1)
+
+
+def check_longest(longest: float, depth: int) -> None:
+    """Refuse a longest step that `depth` steps cannot keep to."""
+    check_number("longest", longest, above=0)
+    if longest * depth < 1 - 1e-9:  # 1 / depth itself may be rounded down
+        raise ValueError(f"longest must be at least 1 / depth = {1 / depth:.4g}, got {longest}.")
 
 
 def _cap(steps: Steps, longest: float) -> Steps:

@@ -14,8 +14,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import check_count
-from loadpath.leaky_resnet.layer_steps.rules import NewSteps, Steps, check, guarded_speed
+from loadpath.checks import as_layer_steps, as_list, check_count, check_type
+from loadpath.leaky_resnet.layer_steps.rules import (
+    NewSteps,
+    Steps,
+    check,
+    check_guard,
+    guarded_speed,
+)
 
 
 @runtime_checkable
@@ -57,6 +63,11 @@ class Layered(Protocol):
 
 
 Net = TypeVar("Net", bound=Layered)
+
+
+def check_layered(model: Layered) -> None:
+    """Refuse what has no layers that can be exchanged."""
+    check_type("model", model, Layered, "a LeakyResNet, or a net with the members of Layered")
 
 
 @torch.no_grad()
@@ -110,9 +121,8 @@ def remesh(model: Net, new_steps: Tensor) -> Net:
     >>> bool(torch.equal(deeper.weights[0], deeper.weights[1]))
     True
     """
-    new_steps = torch.as_tensor(new_steps)
-    if new_steps.ndim != 1:
-        raise ValueError(f"new_steps must be (depth,), got shape {tuple(new_steps.shape)}.")
+    check_layered(model)
+    new_steps = as_layer_steps("new_steps", new_steps)
     steps = check(
         new_steps,
         depth=len(new_steps),
@@ -140,6 +150,7 @@ def overlaps(old: Steps, new: NewSteps) -> Float[Tensor, "new_depth depth"]:
     Tensor
         (new, old): shares that add up to 1 over the old steps.
     """
+    old, new = as_layer_steps("old", old), as_layer_steps("new", new)
     p, q = (torch.cat([s.new_zeros(1), s.cumsum(0)]) / s.sum() for s in (old, new))
     # A node that equals an old one but for rounding is put there, so that no sliver of the
     # neighbouring layer's weights leaks over it.
@@ -188,7 +199,10 @@ def without(model: Net, layers: Iterable[int]) -> Net:
     >>> shorter.depth, shorter.effective_depth
     (3, 1.5)
     """
-    depth, dropped = len(model.layer_steps), list(layers)
+    check_layered(model)
+    depth, dropped = len(model.layer_steps), as_list("layers", layers, "numbers of layers")
+    for each in dropped:
+        check_count("layers", each, 0)
     if len(set(dropped)) < len(dropped) or not set(dropped) < set(range(depth)):
         raise ValueError(
             f"layers must be different numbers from 0 to {depth - 1}, not all, got {dropped}."
@@ -220,7 +234,7 @@ def split(steps: Steps, parts: int = 2) -> NewSteps:
     Raises
     ------
     ValueError
-        If `parts` is not a whole number of at least 1.
+        If `parts` is not a whole number of at least 1, or `steps` are no layer steps.
 
     Examples
     --------
@@ -230,7 +244,8 @@ def split(steps: Steps, parts: int = 2) -> NewSteps:
     tensor([0.3750, 0.3750, 0.1250, 0.1250], dtype=torch.float64)
     """
     check_count("parts", parts, 1)
-    return (torch.as_tensor(steps).double() / parts).repeat_interleave(parts)
+    steps = as_layer_steps("steps", steps)
+    return (steps / parts).repeat_interleave(parts)
 
 
 def merged(steps: Steps, layers: int = 2) -> NewSteps:
@@ -261,9 +276,10 @@ def merged(steps: Steps, layers: int = 2) -> NewSteps:
     tensor([0.7500, 0.2500], dtype=torch.float64)
     """
     check_count("layers", layers, 1)
+    steps = as_layer_steps("steps", steps)
     if len(steps) % layers:
         raise ValueError(f"layers must divide the depth, {len(steps)}, got {layers}.")
-    return torch.as_tensor(steps).double().reshape(-1, layers).sum(1)
+    return steps.reshape(-1, layers).sum(1)
 
 
 @torch.no_grad()
@@ -311,9 +327,8 @@ def refined(steps: Steps, path: list[Tensor], count: int, *, guard: float = 0.1)
     tensor([0.2500, 0.2500, 0.5000], dtype=torch.float64)
     """
     check_count("count", count, 0)
-    if not 0 < guard <= 1:
-        raise ValueError(f"guard must lie in (0, 1], got {guard}.")
-    old = torch.as_tensor(steps).detach().double().cpu()
+    check_guard(guard)
+    old = as_layer_steps("steps", steps)
     speed = guarded_speed(old, path, guard)
     new = old.tolist()
     moves = (old if speed is None else old * speed).tolist()

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import as_rows
+from loadpath.checks import as_path_of_rows, as_small_rows, check_flag
 from loadpath.measures import spectrum
 
 Spectra = Float[Tensor, "layer mode"]
@@ -75,10 +75,8 @@ def bottleneck_rank(
     >>> found.rank, found.layer, found.clear
     (2, 1, True)
     """
-    if len(path) == 0:
-        raise ValueError("path must hold at least one representation, got 0.")
-    shape = (len(path[0]), path[0].shape[-1])
-    path = [as_rows(f"path[{l}]", A, shape=shape) for l, A in enumerate(path)]
+    check_flag("centred", centred)
+    path = as_path_of_rows("path", path)
     return bottleneck_from_spectra(torch.stack([spectrum(A, centred) for A in path]))
 
 
@@ -114,7 +112,7 @@ def bottleneck_from_spectra(spectra: Spectra) -> Bottleneck:
        estimate is then the least dimension, rounded, and `clear` is False. A layer of zeros has
        rank 0.
     """
-    spectra = as_rows("spectra", spectra).detach()
+    spectra = as_small_rows("spectra", spectra).detach()
     if float(spectra.min()) < 0:
         raise ValueError(f"spectra must not be negative, got {float(spectra.min())}.")
     n = len(spectra)

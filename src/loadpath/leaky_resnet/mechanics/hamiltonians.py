@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import as_rows
+from loadpath.checks import as_path_of_rows, as_small_rows, as_vector
 from loadpath.leaky_resnet.mechanics.metric import (
     PerStep,
     Scalar,
@@ -140,9 +140,13 @@ def symmetric_hamiltonian(
     for which $dA = \tilde L (K B - A)$ holds exactly, and $H(A_l, B_l)$ drift to first order. The
     cost is O(N w^2 L).
     """
+    path, momenta = as_path_of_rows("path", path), as_path_of_rows("momenta", momenta)
     if len(path) != len(momenta) or len(path) < 2:
         sizes = f"{len(path)} and {len(momenta)}"
         raise ValueError(f"path and momenta must be of one length of at least 2, got {sizes}.")
+    if path[0].shape != momenta[0].shape:
+        shapes = f"{tuple(path[0].shape)} and {tuple(momenta[0].shape)}"
+        raise ValueError(f"path and momenta must hold matrices of one shape, got {shapes}.")
     pairs = zip(path, path[1:], momenta[1:], strict=False)
     options: dict[str, Any] = dict(
         effective_depth=effective_depth, activation=activation, bias=bias
@@ -166,6 +170,7 @@ def hamiltonian_spread(H: Float[Tensor, " layer"]) -> Scalar:
     Tensor
         (max H - min H) / max |H|, and 0 where H is 0 everywhere; 0-d.
     """
+    H = as_vector("H", H)
     return safe_ratio(H.max() - H.min(), H.abs().max())
 
 
@@ -187,7 +192,7 @@ def momentum_norm(B: Float[Tensor, "sample width"]) -> Scalar:
     ValueError
         If B is not finite and 2-D.
     """
-    return as_rows("B", B).norm()
+    return as_small_rows("B", B).norm()
 
 
 def momentum_activation_norm(

@@ -8,14 +8,12 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import as_rows
 from loadpath.leaky_resnet.mechanics.metric import (
     Scalar,
     coupling,
     inner_product,
     with_features,
 )
-from loadpath.record import features
 
 
 def cost_of_identity(
@@ -68,8 +66,8 @@ def cost_of_identity(
     >>> round(float(lp.mechanics.cost_of_identity(A, gamma=1.0, bias=False)), 4)
     1.5
     """
-    A = as_rows("A", A)
-    return inner_product(features(A, activation=activation, bias=bias), A, A, gamma=gamma)
+    S, A = with_features(A, activation=activation, bias=bias)
+    return inner_product(S, A, A, gamma=gamma)
 
 
 def kinetic_energy(

@@ -10,8 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import as_rows, check_above_zero, check_number
-from loadpath.record import features
+from loadpath.checks import (
+    as_small_rows,
+    check_choice,
+    check_flag,
+    check_number,
+)
+from loadpath.record import ACTIVATIONS, features
 from loadpath.threads import torch_threads
 
 Scalar = Float[Tensor, ""]
@@ -68,9 +73,9 @@ def inner_product(
     >>> float(lp.mechanics.inner_product(S, M, M, gamma=1.0))  # 2^2 / (1 + 1) + 3^2 / (0 + 1)
     11.0
     """
-    check_above_zero("gamma", gamma)
-    S, M1 = as_rows("S", S), as_rows("M1", M1)
-    M2 = as_rows("M2", M2, shape=(len(M1), M1.shape[1]))
+    check_number("gamma", gamma, above=0)
+    S, M1 = as_small_rows("S", S), as_small_rows("M1", M1)
+    M2 = as_small_rows("M2", M2, shape=(len(M1), M1.shape[1]))
     if len(S) != len(M1):
         raise ValueError(f"S must have as many rows as M1 ({len(M1)}), got {len(S)}.")
     R, rest = regress_on_features(S, torch.stack([M1, M2]), gamma)
@@ -130,7 +135,8 @@ def kernel_gamma(
     It is never below 1e-100: a layer without any activation then has an enormous cost of identity,
     not none. The cost is O(N w^2).
     """
-    return gamma_of_rows(features(as_rows("A", A), activation=activation, bias=bias), gamma0)
+    S, _ = with_features(A, activation=activation, bias=bias)
+    return gamma_of_rows(S, gamma0)
 
 
 def gamma_of_rows(S: Float[Tensor, "row feature"], gamma0: float) -> float:
@@ -153,7 +159,7 @@ def gamma_of_rows(S: Float[Tensor, "row feature"], gamma0: float) -> float:
     ValueError
         If `gamma0` is not finite and above 0.
     """
-    check_above_zero("gamma0", gamma0)
+    check_number("gamma0", gamma0, above=0)
     S = S.detach()
     G = S.T @ S
     with torch_threads(1):
@@ -201,6 +207,8 @@ def safe_ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
 
 def with_features(A: Tensor, *, activation: str, bias: bool, **others: Tensor) -> list[Tensor]:
     """Return [S, A, *others] in float64, once A and the others are finite and of one shape."""
-    A = as_rows("A", A)
-    others = {name: as_rows(name, M, shape=tuple(A.shape)) for name, M in others.items()}
+    check_choice("activation", activation, ACTIVATIONS)
+    check_flag("bias", bias)
+    A = as_small_rows("A", A)
+    others = {name: as_small_rows(name, M, shape=tuple(A.shape)) for name, M in others.items()}
     return [features(A, activation=activation, bias=bias), A, *others.values()]

@@ -9,7 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import as_rows
+from loadpath.checks import (
+    as_layer_steps,
+    as_path_of_rows,
+    as_tensor,
+    check_count,
+    shown,
+)
 from loadpath.leaky_resnet.mechanics.metric import (
     PerStep,
     Scalar,
@@ -64,7 +70,7 @@ def path_length(
     ----------
     Jacot and Kaiser, arXiv:2405.17573, Theorem 4.
     """
-    _check_steps(path, layer_steps)
+    path, _ = _checked(path, layer_steps)
     total = torch.zeros((), dtype=torch.float64)
     for start, end in zip(path, path[1:], strict=False):
         S, start, move = with_features(start, move=end - start, activation=activation, bias=bias)
@@ -112,9 +118,9 @@ def relative_speed(
     >>> lp.mechanics.relative_speed(path, lp.layer_steps.equidistant(2))
     tensor([2., 0.], dtype=torch.float64)
     """
-    _check_steps(path, layer_steps)
-    moves = torch.stack([(b - a).double().norm() for a, b in zip(path, path[1:], strict=False)])
-    norms = torch.stack([A.double().norm() for A in path[1:]])
+    path, layer_steps = _checked(path, layer_steps)
+    moves = torch.stack([(b - a).norm() for a, b in zip(path, path[1:], strict=False)])
+    norms = torch.stack([A.norm() for A in path[1:]])
     return safe_ratio(moves, layer_steps.to(norms) * norms)
 
 
@@ -153,11 +159,12 @@ def slow_steps(speed: PerStep, layer_steps: Float[Tensor, " step"]) -> Tensor:
     >>> lp.mechanics.slow_steps(speed, lp.layer_steps.equidistant(6)).tolist()
     [False, False, True, True, True, False]
     """
+    speed, layer_steps = as_tensor("speed", speed), as_layer_steps("layer_steps", layer_steps)
     if speed.ndim != 1 or speed.shape != layer_steps.shape:
         shapes = f"{tuple(speed.shape)} and {tuple(layer_steps.shape)}"
         raise ValueError(f"speed and layer_steps must be of one length, got {shapes}.")
     if not bool((speed >= 0).all()):
-        raise ValueError(f"speed must not be negative or NaN, got {speed.tolist()}.")
+        raise ValueError(f"speed must not be negative or NaN, got {shown(speed.tolist())}.")
     if float(speed.max()) <= 2 * float(speed.min()):
         return torch.zeros_like(speed, dtype=torch.bool)
     speed = speed.double()
@@ -208,12 +215,10 @@ def path_projection(
     -----
     The cost is O(n L w^2) for n samples.
     """
-    if n_samples < 1:
-        raise ValueError(f"n_samples must be at least 1, got {n_samples}.")
-    if len(path) == 0:
-        raise ValueError("path must hold at least one representation, got 0.")
+    check_count("n_samples", n_samples, 1)
+    path = as_path_of_rows("path", path)
     chosen = evenly_spaced(len(path[0]), n_samples)
-    points = torch.stack([as_rows(f"path[{l}]", A[chosen]) for l, A in enumerate(path)])
+    points = torch.stack([A[chosen] for A in path])
     flat = points.flatten(0, 1)
     flat = flat - flat.mean(0)
     _, s, Vt = torch.linalg.svd(flat, full_matrices=False)
@@ -230,10 +235,13 @@ def evenly_spaced(n: int, n_chosen: int) -> Tensor:
     return torch.linspace(0, n - 1, min(n, n_chosen), dtype=torch.float64).round().long()
 
 
-def _check_steps(path: Sequence[Tensor], layer_steps: Tensor) -> None:
-    """Refuse a path that has not one step between every two representations."""
-    if len(path) != len(layer_steps) + 1:
+def _checked(path: Sequence[Tensor], layer_steps: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Return path and steps in float64, once there is one step between every two matrices."""
+    steps = as_layer_steps("layer_steps", layer_steps)
+    matrices = as_path_of_rows("path", path)
+    if len(matrices) != len(steps) + 1:
         raise ValueError(
-            f"path must have one representation more than layer_steps ({len(layer_steps)}), "
-            f"got {len(path)}."
+            f"path must have one representation more than layer_steps ({len(steps)}), "
+            f"got {len(matrices)}."
         )
+    return matrices, steps

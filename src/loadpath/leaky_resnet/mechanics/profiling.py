@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from loadpath import results
-from loadpath.checks import check_above_zero
+from loadpath.checks import check_number
 from loadpath.leaky_resnet.mechanics.bottleneck import bottleneck_from_spectra
 from loadpath.leaky_resnet.mechanics.hamiltonians import (
     hamiltonian_of_products,
@@ -107,9 +107,10 @@ def profile(
     >>> ds["cost_of_identity"].attrs["units"]
     '1'
     """
-    check_above_zero("weight_decay", weight_decay)
-    check_above_zero("gamma0", gamma0)
-    check_data(model, x, y, loss, batch_size)
+    check_number("weight_decay", weight_decay, above=0)
+    check_number("gamma0", gamma0, above=0)
+    x, y = (t.detach() for t in check_data(model, x, y, loss, batch_size))
+    batch_size = int(batch_size)
     model = copy.deepcopy(model).double().requires_grad_(False)
     sums = stream(model, x, y, weight_decay=weight_decay, loss=loss, batch_size=batch_size)
     layers, steps = _over_layers(model, sums, gamma0), _over_steps(model, sums, gamma0)

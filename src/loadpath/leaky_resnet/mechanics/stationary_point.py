@@ -6,7 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import as_rows
+from loadpath.checks import (
+    as_layer_steps,
+    as_small_rows,
+    as_tensor,
+    check_flag,
+    check_number,
+)
 from loadpath.leaky_resnet.mechanics.metric import (
     PerStep,
     Scalar,
@@ -67,7 +73,8 @@ def stationarity(
     Jacot and Kaiser, arXiv:2405.17573, Hamiltonian formulation.
     """
     S, A, B = with_features(A, B=B, activation=activation, bias=bias)
-    W = as_rows("W", W, shape=(B.shape[1], S.shape[1]))
+    check_number("gain_ratio", gain_ratio, above=0)
+    W = as_small_rows("W", W, shape=(B.shape[1], S.shape[1]))
     return stationarity_of_product(W, B.T @ S, coupling(effective_depth) * gain_ratio)
 
 
@@ -125,12 +132,17 @@ def balancedness(
     Jacot and Kaiser, arXiv:2405.17573, balancedness. The factor 2 is derived here.
     """
     coupling(effective_depth)
+    check_flag("bias", bias)
+    weights, layer_steps = (
+        as_tensor("weights", weights),
+        as_layer_steps("layer_steps", layer_steps),
+    )
     if weights.ndim != 3 or layer_steps.shape != weights.shape[:1]:
         raise ValueError(
             "weights must be (step, width, feature) for as many layer_steps, got "
             f"{tuple(weights.shape)} and {tuple(layer_steps.shape)}."
         )
-    W = as_rows("weights", weights.flatten(1)).reshape(weights.shape)
+    W = as_small_rows("weights", weights.flatten(1)).reshape(weights.shape)
     rho = layer_steps.to(W)
     squares = W.square().sum((1, 2))
     growth = rho * W[:, :, -1].square().sum(1) if bias else torch.zeros_like(rho)

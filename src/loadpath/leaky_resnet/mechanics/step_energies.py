@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import check_above_zero
+from loadpath.checks import check_number, check_type
 from loadpath.leaky_resnet.mechanics.metric import (
     Scalar,
     coupling,
@@ -153,6 +153,7 @@ def energies_from_moments(moments: Moments, *, effective_depth: float, gamma: fl
     -----
     The cost is O(w^3), whatever the number of samples.
     """
+    check_type("moments", moments, Moments, "Moments of loadpath.record")
     S, A, dA = moments.rows()
     if dA is None:
         raise ValueError("moments must hold dA, but have velocity=False.")
@@ -190,7 +191,7 @@ def energies_of_rows(
         If `gamma` is not finite and above 0, or `effective_depth` is negative.
     """
     c = coupling(effective_depth)
-    check_above_zero("gamma", gamma)
+    check_number("gamma", gamma, above=0)
     R, rest = regress_on_features(S, torch.stack([A, dA]), gamma)
     # The Gram matrix of (A, dA) in the metric.
     gram = torch.einsum("ifw,jfw->ij", R, R) + torch.einsum("inw,jnw->ij", rest, rest) / gamma

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from loadpath.checks import check_count
 from loadpath.leaky_resnet.model import LeakyResNet
-from loadpath.leaky_resnet.objective import Loss, data_term, momenta
+from loadpath.leaky_resnet.objective import Loss, as_problem, data_term_of_tensors, momenta
 from loadpath.record import Moments
 
 
@@ -67,7 +68,7 @@ def stream(
             model, x_batch, y_batch, weight_decay=weight_decay, loss=loss, n_total=len(x)
         )
         outputs = path[-1] @ model.output_map
-        sums.data_term.add_(data_term(outputs, y_batch, loss, n_total=len(x)))
+        sums.data_term.add_(data_term_of_tensors(outputs, y_batch, loss, n_total=len(x)))
         for l in range(L + 1):
             sums.moments[l].update(path[l])
             S = model.features(path[l])
@@ -81,8 +82,10 @@ def stream(
     return sums
 
 
-def check_data(model: LeakyResNet, x: Tensor, y: Tensor, loss: Loss, batch_size: int) -> None:
-    """Refuse what `profile` cannot run.
+def check_data(
+    model: LeakyResNet, x: Tensor, y: Tensor, loss: Loss, batch_size: int
+) -> tuple[Tensor, Tensor]:
+    """Return inputs and targets as tensors; refuse what `profile` cannot run.
 
     Parameters
     ----------
@@ -95,30 +98,16 @@ def check_data(model: LeakyResNet, x: Tensor, y: Tensor, loss: Loss, batch_size:
     batch_size : int
         Number of samples that are run at once.
 
+    Returns
+    -------
+    x, y : Tensor
+        Inputs and targets.
+
     Raises
     ------
     ValueError
         If x and y are not finite, not of the model's sizes or not equally many, a class number is
         out of range, the weights are not finite, or `batch_size` or `loss` is not one to use.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
-    if loss not in ("mse", "cross-entropy"):
-        raise ValueError(f"loss must be 'mse' or 'cross-entropy', got {loss!r}.")
-    if x.ndim != 2 or len(x) == 0 or x.shape[1] != model.in_features:
-        raise ValueError(f"x must be (sample, {model.in_features}), got {tuple(x.shape)}.")
-    expected = (len(x), model.out_features) if loss == "mse" else (len(x),)
-    if tuple(y.shape) != expected:
-        raise ValueError(f"y must have shape {expected} for loss {loss!r}, got {tuple(y.shape)}.")
-    for name, data in (("x", x), ("y", y)):
-        if not all(bool(torch.isfinite(part).all()) for part in data.split(batch_size)):
-            raise ValueError(f"{name} must be finite, got entries that are NaN or infinite.")
-    if loss == "cross-entropy":
-        if y.is_floating_point():
-            raise ValueError(f"y must hold class numbers as integers, got {y.dtype}.")
-        low, high = int(y.min()), int(y.max())
-        if low < 0 or high >= model.out_features:
-            top = model.out_features - 1
-            raise ValueError(f"y must hold class numbers 0 to {top}, got {low} to {high}.")
-    if not bool(torch.isfinite(model.weights).all()):
-        raise ValueError("model must have finite weights, got entries that are NaN or infinite.")
+    check_count("batch_size", batch_size, 1)
+    return as_problem(model, x, y, loss)

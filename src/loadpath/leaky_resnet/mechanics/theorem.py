@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import check_above_zero
+from loadpath.checks import as_layer_steps, as_list, as_path_of_rows, check_number
 from loadpath.leaky_resnet.mechanics.hamiltonians import hamiltonian_of_products
 from loadpath.leaky_resnet.mechanics.metric import Scalar, inner_product, with_features
 
@@ -63,7 +63,8 @@ def on_shell_identity(
     ----------
     Jacot and Kaiser, arXiv:2405.17573, proof of Theorem 4.
     """
-    check_above_zero("effective_depth", effective_depth)
+    check_number("effective_depth", effective_depth, above=0)
+    check_number("gamma", gamma, above=0)
     S, A, dA, B = with_features(A, dA=dA, B=B, activation=activation, bias=bias)
     H = hamiltonian_of_products(B.T @ S, (B * A).sum(), effective_depth)
     V = dA / effective_depth + gamma * B
@@ -149,11 +150,18 @@ def theorem_bounds(
     ----------
     Jacot and Kaiser, arXiv:2405.17573, Theorem 4. That gamma may differ by step is derived here.
     """
-    check_above_zero("effective_depth", effective_depth)
+    check_number("effective_depth", effective_depth, above=0)
+    layer_steps = as_layer_steps("layer_steps", layer_steps)
+    A, dA = as_path_of_rows("A", A, fewest=0), as_path_of_rows("dA", dA, fewest=0)
+    B = as_path_of_rows("B", B, fewest=0)
     if not len(A) == len(dA) == len(B) == len(layer_steps) > 0:
         sizes = (len(A), len(dA), len(B), len(layer_steps))
         raise ValueError(f"A, dA, B and layer_steps must be of one length, got {sizes}.")
-    gammas = list(gamma) if isinstance(gamma, Sequence) else [gamma] * len(A)
+    if not isinstance(gamma, Sequence) and getattr(gamma, "ndim", 0) == 0:
+        gamma = [gamma] * len(A)
+    gammas = as_list("gamma", gamma, "numbers")
+    for each in gammas:
+        check_number("gamma", each, above=0)
     if len(gammas) != len(A):
         raise ValueError(f"gamma must be one number or {len(A)}, one a step, got {len(gammas)}.")
     cost, speed, H, gamma_c = [], [], [], 0.0

@@ -11,7 +11,16 @@ from pathlib import Path
 import xarray as xr
 from tqdm import tqdm
 
-from loadpath.checks import as_path, check_above_zero, check_count
+from loadpath.checks import (
+    as_list,
+    as_path,
+    check_above_zero,
+    check_count,
+    check_flag,
+    check_number,
+    check_seed,
+    check_type,
+)
 from loadpath.data import Data
 from loadpath.leaky_resnet.layer_steps import Adaptive
 from loadpath.leaky_resnet.model import LeakyResNet
@@ -59,7 +68,14 @@ def default_weight_decay(model: LeakyResNet, loss: Loss) -> float:
     float
         0.01 for each output for "mse" (outputs of unit variance), 0.01 in all for "cross-entropy";
         docs/training.md says what it rests on.
+
+    Raises
+    ------
+    ValueError
+        If `model` is no LeakyResNet, or `loss` is unknown.
     """
+    check_type("model", model, LeakyResNet, "a LeakyResNet")
+    check_loss(loss)
     return 0.01 * (model.out_features if loss == "mse" else 1)
 
 
@@ -155,23 +171,30 @@ def fit(
     >>> bool(objective[-1] < objective[0])
     True
     """
+    check_type("model", model, LeakyResNet, "a LeakyResNet")
+    check_type("data", data, Data, "a Data of loadpath.data")
     if loss is None:
         loss = "mse" if data.task == "regression" else "cross-entropy"
     check_loss(loss)
     if weight_decay is None:
         weight_decay = default_weight_decay(model, loss)
-    stages = default_stages() if stages is None else tuple(stages)
-    for name, value in dict(
-        weight_decay=weight_decay, tolerance=tolerance, max_seconds=max_seconds
-    ).items():
-        check_above_zero(name, value)
-    for name, count in dict(
-        batch_size=batch_size, record_every=record_every, threads=threads
-    ).items():
+    stages = default_stages() if stages is None else tuple(as_list("stages", stages, "stages"))
+    for stage in stages:
+        check_type("stages", stage, Stage, "Adam, SGD and LBFGS of loadpath.training")
+    check_number("weight_decay", weight_decay, above=0)
+    check_number("tolerance", tolerance, above=0)
+    check_above_zero("max_seconds", max_seconds)
+    check_count("record_every", record_every, 1)
+    check_seed("seed", seed)
+    check_flag("resume", resume)
+    if progress is not None:
+        check_flag("progress", progress)
+    if mesh is not None:
+        check_type("mesh", mesh, Adaptive, "an Adaptive of loadpath.layer_steps")
+    for name, count in dict(batch_size=batch_size, threads=threads).items():
         if count is not None:
             check_count(name, count, 1)
-    if not checkpoint_seconds >= 0:
-        raise ValueError(f"checkpoint_seconds must be at least 0, got {checkpoint_seconds}.")
+    check_number("checkpoint_seconds", checkpoint_seconds, least=0)
     if resume and checkpoint is None:
         raise ValueError("resume=True needs a checkpoint to go on from, got checkpoint=None.")
     _check(model, data, loss, stages, mesh)

@@ -15,7 +15,7 @@ from loadpath.data import Data
 from loadpath.leaky_resnet import mechanics
 from loadpath.leaky_resnet.adjoint import Adjoint
 from loadpath.leaky_resnet.model import LeakyResNet
-from loadpath.leaky_resnet.objective import Loss, data_term, momenta
+from loadpath.leaky_resnet.objective import Loss, data_term_of_tensors, momenta
 from loadpath.results import Status
 
 TRIVIAL = 0.99
@@ -64,7 +64,7 @@ def error(model: LeakyResNet, x: Tensor, y: Tensor, loss: Loss) -> float:
     with torch.no_grad():
         outputs = model(x)
         if loss == "mse":
-            return float(data_term(outputs, y, loss))
+            return float(data_term_of_tensors(outputs, y, loss))
         return float((outputs.argmax(1) != y).double().mean())
 
 
@@ -90,7 +90,7 @@ def trivial_loss(model: LeakyResNet, x: Tensor, y: Tensor, loss: Loss) -> float:
     decay, _ = model.coefficients()
     with torch.no_grad():
         outputs = float(decay.prod()) * (x @ model.input_map @ model.output_map)
-    return min(constant_loss(y, loss), float(data_term(outputs, y, loss)))
+    return min(constant_loss(y, loss), float(data_term_of_tensors(outputs, y, loss)))
 
 
 def is_trivial(data_term: float, penalty: float, trivial: float) -> bool:

@@ -9,13 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch.nn import Parameter
 
-from loadpath.checks import check_above_zero, check_count
-
-
-def _check_fraction(name: str, value: float) -> None:
-    """Refuse what is not a number from 0 to below 1."""
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} must lie in [0, 1), got {value}.")
+from loadpath.checks import as_list, check_above_zero, check_count, check_number, shown
 
 
 @dataclass(frozen=True)
@@ -57,12 +51,14 @@ class Adam:
         """Refuse values that are out of range."""
         check_count("steps", self.steps, 1)
         check_above_zero("learning_rate", self.learning_rate)
-        for beta in self.betas:
-            _check_fraction("betas", beta)
-        if not 0 <= self.ramp <= 1:
-            raise ValueError(f"ramp must lie in [0, 1], got {self.ramp}.")
-        if not 0 < self.ramp_start <= 1:
-            raise ValueError(f"ramp_start must lie in (0, 1], got {self.ramp_start}.")
+        betas = as_list("betas", self.betas, "numbers", fewest=2)
+        if len(betas) != 2:
+            raise ValueError(f"betas must be two numbers, got {shown(self.betas)}.")
+        for beta in betas:
+            check_number("betas", beta, least=0, below=1)
+        object.__setattr__(self, "betas", (float(betas[0]), float(betas[1])))
+        check_number("ramp", self.ramp, least=0, most=1)
+        check_number("ramp_start", self.ramp_start, above=0, most=1)
 
     def optimizer(self, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:
         """Return a fresh torch optimizer, whose rate is to be set before every iteration.
@@ -144,8 +140,8 @@ class SGD:
     def __post_init__(self) -> None:
         """Refuse values that are out of range."""
         check_count("steps", self.steps, 1)
-        check_above_zero("learning_rate", self.learning_rate)
-        _check_fraction("momentum", self.momentum)
+        check_number("learning_rate", self.learning_rate, above=0)
+        check_number("momentum", self.momentum, least=0, below=1)
 
     def optimizer(self, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:
         """Return a fresh torch optimizer, whose rate is to be set before every iteration.

@@ -19,6 +19,7 @@ from loadpath.measures.separation.collapse import (
 from loadpath.measures.separation.curve_scores import concavity, loads
 from loadpath.measures.separation.inputs import as_features as as_features
 from loadpath.measures.separation.inputs import as_labels as as_labels
+from loadpath.measures.separation.inputs import as_small_features as as_small_features
 from loadpath.measures.separation.inputs import check_labels as check_labels
 from loadpath.measures.separation.load_curve import LoadCurve
 from loadpath.measures.separation.log_separations import log_separation, target_separation

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from loadpath.checks import check_count
+from loadpath.checks import as_tensor, check_count, check_seed
 from loadpath.measures.separation.class_moments import ClassMoments
-from loadpath.measures.separation.inputs import as_labels, as_targets, as_tensor
+from loadpath.measures.separation.inputs import as_labels, as_targets
 from loadpath.measures.separation.scatter import SeparationKind, check_kind
 from loadpath.measures.separation.target_moments import TargetMoments
 
@@ -126,7 +126,7 @@ def _measure(
     """Measure all layers, then draw within each of the groups of samples and measure again."""
     check_kind(kind)
     check_count("n_bootstrap", n_bootstrap, 0)
-    check_count("seed", seed, 0)
+    check_seed("seed", seed)
     curve = np.empty(len(layers))
     for l, H in enumerate(layers):
         scatter = moments_of(H, answers).scatter()

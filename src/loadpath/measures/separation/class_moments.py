@@ -14,7 +14,12 @@ from torch import Tensor
 
 from loadpath.checks import check_count
 from loadpath.measures.separation.feature_moments import FeatureMoments
-from loadpath.measures.separation.inputs import as_features, as_labels, check_labels
+from loadpath.measures.separation.inputs import (
+    as_features,
+    as_labels,
+    as_small_features,
+    check_labels,
+)
 from loadpath.measures.separation.scatter import Scatter, SeparationKind
 
 
@@ -96,7 +101,7 @@ class ClassMoments(FeatureMoments):
             If `H` is not finite and (sample, width), or `labels` are not class numbers from 0, one
             for each row, or there is only one class.
         """
-        rows, _ = as_features("H", H)
+        rows, _ = as_small_features("H", H)
         numbers = as_labels(labels, len(rows))
         # A stray large number must not ask for a column for each class below it.
         check_labels(numbers, len(numbers))

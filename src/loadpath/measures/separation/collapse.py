@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from loadpath.checks import as_rows
+from loadpath.checks import as_rows, as_tensor, check_type
 from loadpath.measures.separation.class_moments import ClassMoments
 from loadpath.measures.separation.inputs import (
     Biases,
@@ -23,7 +23,6 @@ from loadpath.measures.separation.inputs import (
     Labels,
     Weights,
     as_features,
-    as_tensor,
 )
 from loadpath.measures.separation.scatter import Scatter
 
@@ -134,6 +133,7 @@ def nc1(moments: ClassMoments, scatter: Scatter | None = None) -> float:
     -----
     Classes weigh in $\Sigma_b$ by their size; in the paper all are of one size.
     """
+    check_moments(moments)
     scatter = scatter or moments.scatter()
     return math.exp(scatter.log_separation("fuzziness")) / moments.n_classes
 
@@ -236,12 +236,13 @@ def nc4(
         If `H` or the classifier are not finite or do not fit the moments, or a class has fewer than
         2 samples.
     """
+    check_moments(moments)
     means = moments.class_means()
     rows, _ = as_features("H", H, width=moments.width)
     rows = rows.to(means)
     logits = rows @ _weight(moments, weight).to(means).T
     if bias is not None:
-        b = as_tensor("bias", bias)
+        b = as_tensor("bias", bias).detach()
         if tuple(b.shape) != (moments.n_classes,) or not bool(torch.isfinite(b).all()):
             raise ValueError(
                 f"bias must be {moments.n_classes} finite numbers, got shape {tuple(b.shape)}."
@@ -255,11 +256,17 @@ def nc4(
     return float((logits.argmax(1) != distances.argmin(1)).double().mean())
 
 
+def check_moments(moments: ClassMoments) -> None:
+    """Refuse what are no sums of classes."""
+    check_type("moments", moments, ClassMoments, "ClassMoments")
+
+
 def _centred_means(moments: ClassMoments) -> tuple[Tensor, Tensor]:
+    check_moments(moments)
     mu = moments.class_means() - moments.mean()
     return mu, torch.linalg.vector_norm(mu, dim=1)
 
 
 def _weight(moments: ClassMoments, weight: Any) -> Tensor:
-    given = as_tensor("weight", weight)
+    given = as_tensor("weight", weight).detach()
     return as_rows("weight", given, shape=(moments.n_classes, moments.width))

@@ -8,9 +8,11 @@ their separating is a fall: turn those of kind "inverse" over first.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from loadpath.checks import shown
 from loadpath.measures.separation.bootstrap import Array
 
 
@@ -32,7 +34,31 @@ def loads(D: Array) -> Array:
     >>> loads(np.array([4.0, 3.5, 2.0, 0.0])).tolist()
     [0.5, 1.5, 2.0]
     """
-    return -np.diff(D, axis=-1)
+    return -np.diff(as_curves(D), axis=-1)
+
+
+def as_curves(D: Any) -> Array:
+    """Return curves as an array, once they are known to be numbers of at least 2 layers.
+
+    Parameters
+    ----------
+    D : array_like
+        (..., layer) curves; NaN and infinities stay what they are.
+
+    Returns
+    -------
+    Array
+        The curves.
+
+    Raises
+    ------
+    ValueError
+        If `D` are no such numbers.
+    """
+    curves = np.asarray(D)
+    if curves.dtype.kind not in "iuf" or curves.ndim == 0 or curves.shape[-1] < 2:
+        raise ValueError(f"D must be (..., layer) curves of at least 2 layers, got {shown(D)}.")
+    return curves
 
 
 def total(D: Array) -> Array:
@@ -69,6 +95,7 @@ def concavity(D: Array) -> Array:
     >>> float(concavity(np.array([4.0, 3.5, 2.0, 0.0])))
     0.09375
     """
+    D = as_curves(D)
     mean = D.mean(-1) - (D[..., 0] + D[..., -1]) / 2
     fall = np.abs(total(D))
     # Rounding of the mean must not make a constant curve look bent.

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Integer, Real, Shaped
+from jaxtyping import Float, Int, Integer, Real
 from numpy.typing import NDArray
 from torch import Tensor
 
-from loadpath.checks import as_rows
+from loadpath.checks import as_numbers, as_rows, as_tensor, check_size
 
 Features = Real[Tensor, "sample width"] | Real[np.ndarray, "sample width"] | Sequence[Any]
 """Features of one layer: a tensor, an array, or rows that NumPy makes one of."""
@@ -23,39 +23,6 @@ Weights = Real[Tensor, "class width"] | Real[np.ndarray, "class width"] | Sequen
 """Weights of a linear classifier."""
 Biases = Real[Tensor, " class"] | Real[np.ndarray, " class"] | Sequence[float]
 """Biases of a linear classifier."""
-
-
-def as_tensor(name: str, values: Any) -> Shaped[Tensor, "..."]:
-    """Return real numbers of any kind as a tensor of their own type, without a graph.
-
-    Parameters
-    ----------
-    name : str
-        The argument's name, as its caller knows it.
-    values : Tensor or array_like
-        Real numbers of any shape.
-
-    Returns
-    -------
-    Tensor
-        The same numbers. Memory is shared with what was given where that is possible.
-
-    Raises
-    ------
-    ValueError
-        If `values` are not real numbers.
-    """
-    if isinstance(values, Tensor):
-        kind, real = values.dtype, not values.dtype.is_complex and values.dtype != torch.bool
-    else:
-        values = np.asarray(values)
-        kind, real = values.dtype, values.dtype.kind in "iuf"
-    if not real:
-        raise ValueError(f"{name} must hold real numbers, got {kind}.")
-    if isinstance(values, Tensor):
-        return values.detach()
-    # Torch takes neither read-only memory nor negative strides.
-    return torch.from_numpy(np.require(values, requirements=["C", "W"]))
 
 
 def as_features(
@@ -84,10 +51,37 @@ def as_features(
     ValueError
         If `H` is not a finite matrix with at least one row, or is of another width.
     """
-    given = as_tensor(name, H)
+    given = as_tensor(name, H).detach()
     epsilon = torch.finfo(given.dtype).eps if given.is_floating_point() else 0.0
     shape = None if width is None else (len(given) if given.ndim else 0, width)
     return as_rows(name, given, shape=shape), epsilon
+
+
+def as_small_features(name: str, H: Any) -> tuple[Float[Tensor, "sample width"], float]:
+    """Return what `as_features` does, once no entry is above 1e70 in size.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    H : Tensor or array_like
+        (sample, width) features.
+
+    Returns
+    -------
+    rows : Tensor
+        (sample, width), finite, float64.
+    epsilon : float
+        Relative rounding of the type of `H`; 0 for whole numbers.
+
+    Raises
+    ------
+    ValueError
+        If `H` is not such a matrix.
+    """
+    rows, epsilon = as_features(name, H)
+    check_size(name, rows)
+    return rows, epsilon
 
 
 def as_labels(labels: Any, n: int) -> Int[Tensor, " sample"]:
@@ -110,7 +104,7 @@ def as_labels(labels: Any, n: int) -> Int[Tensor, " sample"]:
     ValueError
         If `labels` are not `n` whole numbers.
     """
-    given = as_tensor("labels", labels)
+    given = as_tensor("labels", labels).detach()
     if given.is_floating_point():
         raise ValueError(f"labels must be class numbers as integers, got {given.dtype}.")
     if tuple(given.shape) != (n,):
@@ -162,7 +156,7 @@ def as_targets(y: Any, n: int) -> Float[Tensor, "sample output"]:
     ValueError
         If `y` is not a finite matrix with one row for each sample.
     """
-    given = as_tensor("y", y)
+    given = as_tensor("y", y).detach()
     if given.ndim != 2 or len(given) != n:
         raise ValueError(
             f"y must be ({n}, output) as H has {n} samples, got shape {tuple(given.shape)}."
@@ -192,17 +186,11 @@ def as_curve(name: str, values: Any, *, fewest: int) -> NDArray[np.float64]:
     ValueError
         If `values` are not a list of at least so many finite numbers.
     """
-    try:
-        array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a list of numbers, got {values!r}.") from None
+    array = as_numbers(name, values)
     if array.ndim != 1 or len(array) < fewest:
         raise ValueError(
             f"{name} must be a list of at least {fewest} number(s), got shape {array.shape}."
         )
-    if not np.isfinite(array).all():
-        wrong = int(np.flatnonzero(~np.isfinite(array))[0])
-        raise ValueError(f"{name} must be finite, got {array[wrong]} at index {wrong}.")
     return array
 
 
@@ -226,7 +214,7 @@ def as_replicates(values: Any, layers: int) -> NDArray[np.float64]:
     ValueError
         If `values` are not finite, or of another shape.
     """
-    array = np.array(values, dtype=np.float64)
+    array = as_numbers("replicates", values)
     if array.ndim != 2 or array.shape[1] != layers or not np.isfinite(array).all():
         raise ValueError(
             f"replicates must be (replicate, {layers}) and finite, got shape {array.shape} and "

@@ -7,16 +7,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from loadpath.checks import check_count
+from loadpath.checks import as_tensor, check_count, check_seed
 from loadpath.measures.ridge import ridge_by_singular_values
 from loadpath.measures.separation.inputs import (
     Features,
     Labels,
     Targets,
-    as_features,
     as_labels,
+    as_small_features,
     as_targets,
-    as_tensor,
     check_labels,
 )
 from loadpath.threads import torch_threads
@@ -79,16 +78,16 @@ def target_probe(
     >>> target_probe(H, noise) > 0  # nothing of it can be read
     True
     """
-    rows, _ = as_features("H", H)
+    rows, _ = as_small_features("H", H)
     n, w = rows.shape
     targets = _targets(y, n).to(rows)
     if not 0 < ridge < float("inf"):
         raise ValueError(f"ridge must be positive and finite, got {ridge}.")
     check_count("n_folds", n_folds, 2)
-    check_count("seed", seed, 0)
+    check_seed("seed", seed)
     if n_folds > n:
         raise ValueError(f"n_folds must be at most the number of samples {n}, got {n_folds}.")
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(int(seed)))
     fold = (order % n_folds).to(rows.device)
     missed = total = 0.0
     for part in range(n_folds):

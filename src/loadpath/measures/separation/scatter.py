@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from loadpath.checks import check_choice
 from loadpath.threads import torch_threads
 
 SeparationKind = Literal["fuzziness", "trace_ratio", "inverse"]
@@ -322,5 +323,4 @@ def check_kind(kind: str) -> None:
     ValueError
         If it is not one of `KINDS`.
     """
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}.")
+    check_choice("kind", kind, KINDS)

@@ -6,9 +6,9 @@ from typing import Any, Self
 
 import torch
 
-from loadpath.checks import as_rows, check_count
+from loadpath.checks import as_rows, as_tensor, check_count
 from loadpath.measures.separation.feature_moments import FeatureMoments
-from loadpath.measures.separation.inputs import as_features, as_targets, as_tensor
+from loadpath.measures.separation.inputs import as_features, as_small_features, as_targets
 from loadpath.measures.separation.scatter import OWN_NOISE, Scatter, SeparationKind
 from loadpath.threads import torch_threads
 
@@ -74,7 +74,7 @@ class TargetMoments(FeatureMoments):
         ValueError
             If `H` and `y` are not finite matrices with one row for each sample.
         """
-        rows, _ = as_features("H", H)
+        rows, _ = as_small_features("H", H)
         targets = as_targets(y, len(rows))
         moments = cls(rows.shape[1], targets.shape[1])
         moments.update(H, targets)

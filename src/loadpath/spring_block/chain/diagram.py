@@ -13,7 +13,14 @@ from scipy.special import erfcinv
 from tqdm import tqdm
 
 from loadpath import results
-from loadpath.checks import check_count, check_number
+from loadpath.checks import (
+    as_numbers,
+    check_count,
+    check_flag,
+    check_number,
+    check_seed,
+    check_type,
+)
 from loadpath.spring_block.chain.chain import Array, Chain, Dynamics, Puller
 from loadpath.spring_block.chain.engine import LANES, Groups, Scheme, run, stream_seeds
 from loadpath.spring_block.chain.simulation import check_dynamics, check_memory
@@ -122,12 +129,18 @@ def chain_phase_diagram(
     >>> bool(ds["concavity"][0, 1] < -2 * ds["concavity_error"][0, 1])
     True
     """
-    chain = chain or Chain()
+    chain = Chain() if chain is None else chain
+    check_type("chain", chain, Chain, "a Chain")
+    check_flag("common_noise", common_noise)
+    if progress is not None:
+        check_flag("progress", progress)
+    if threads is not None:
+        check_count("threads", threads, 1)
     frictions, noises = _ascending("friction", friction), _ascending("noise", noise)
     check_number("ratio", ratio, least=0.0)
     for name, count in dict(n_steps=n_steps, n_replicas=n_replicas).items():
         check_count(name, count, 1)
-    check_count("seed", seed, 0)
+    check_seed("seed", seed)
     check_number("noise_decay", noise_decay, least=0.0)
     check_dynamics(chain, dynamics, dt=dt, mass=mass, damping=damping, by=by)
     n = chain.n_blocks
@@ -230,8 +243,13 @@ def unpinning_noise(
     >>> unpinning_noise(Chain(), [0.1, 0.2], ratio=1.0, time=100.0, dt=0.01).round(5)
     array([0.00543, 0.01087])
     """
+    check_type("chain", chain, Chain, "a Chain")
+    frictions = as_numbers("friction", friction, least=0)
+    check_number("ratio", ratio, least=0.0)
+    check_number("time", time, above=0.0)
+    check_number("dt", dt, above=0.0)
     rate = chain.stiffness * float(chain.modes()[0]) * time
-    h = (1 + ratio) / 2 * np.asarray(friction, dtype=float)
+    h = (1 + ratio) / 2 * frictions
     if rate <= 1:
         return np.full(h.shape, np.inf)
     return np.asarray(h / (math.sqrt(2) * erfcinv(1 / rate)) * math.sqrt(dt))
@@ -320,7 +338,7 @@ def _linear_concavity(loads: Array) -> Array:
 
 def _ascending(name: str, values: ArrayLike) -> Array:
     """Return an axis of the diagram, once it is known to be finite, ascending and at least 0."""
-    grid = np.asarray(values, dtype=float)
+    grid = as_numbers(name, values)
     if grid.ndim != 1 or grid.size == 0:
         raise ValueError(f"{name} must be a list of numbers, got shape {grid.shape}.")
     if not np.isfinite(grid).all() or grid.min() < 0 or (np.diff(grid) <= 0).any():

@@ -205,7 +205,7 @@ def normals(scheme: Scheme, groups: Groups) -> Iterator[NDArray[np.float32]]:
     # so that a stream does not depend on how many steps are asked for at once.
     steps += steps % 2
     if groups.noise.any():
-        generators = [torch.Generator().manual_seed(seed) for seed in groups.seeds]
+        generators = [torch.Generator().manual_seed(int(seed)) for seed in groups.seeds]
         buffer = torch.empty(len(groups), steps, m, LANES)
     else:
         generators, buffer = [], torch.zeros(len(groups), steps, 1, LANES)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import solve_continuous_lyapunov, solve_discrete_lyapunov
 
-from loadpath.checks import check_number
+from loadpath.checks import check_choice, check_flag, check_number, check_type
 from loadpath.spring_block.chain.chain import Array, Chain, Dry, Dynamics, Puller
 
 
@@ -61,6 +61,8 @@ def rest_state(chain: Chain, *, by: Puller = "wall") -> Array:
     >>> rest_state(Chain(n_blocks=7, friction_right=0.1)).round(6)
     array([0. , 0. , 0. , 0. , 0.1, 0.2, 0.3, 0.4])
     """
+    check_type("chain", chain, Chain, "a Chain")
+    check_choice("by", by, ("wall", "force"))
     if not isinstance(chain.law, Dry):
         raise ValueError(f"law must be Dry() for a rest state, got {chain.law!r}.")
     n, slope = chain.n_blocks, chain.friction_right / chain.stiffness
@@ -107,6 +109,8 @@ def mean_state(chain: Chain, *, by: Puller = "wall") -> Array:
     >>> mean_state(Chain(n_blocks=4, friction_right=0.1, friction_left=0.16)).round(6)
     array([0.26, 0.23, 0.2 , 0.17, 0.14])
     """
+    check_type("chain", chain, Chain, "a Chain")
+    check_choice("by", by, ("wall", "force"))
     n = chain.n_blocks
     slope = (chain.friction_right - chain.friction_left) / (2 * chain.stiffness)
     middle = n if by == "force" else n / 2  # whose load is known: the pulled one, or the mean
@@ -170,6 +174,10 @@ def stationary_covariance(
     array([[0.03 , 0.015],
            [0.015, 0.03 ]])
     """
+    check_type("chain", chain, Chain, "a Chain")
+    check_choice("dynamics", dynamics, ("overdamped", "langevin"))
+    check_choice("by", by, ("wall", "force"))
+    check_flag("common_noise", common_noise)
     if chain.friction_right or chain.friction_left:
         raise ValueError(
             "friction_right and friction_left must be 0 for a stationary covariance, got "
@@ -177,6 +185,11 @@ def stationary_covariance(
         )
     check_number("noise", noise, least=0.0)
     check_number("dt", dt, least=0.0)
+    check_number("mass", mass, above=0.0)
+    check_number("damping", damping, above=0.0)
+    if dt:
+        bound = chain.stable_dt(dynamics, mass=mass, damping=damping, by=by)
+        check_number("dt", dt, above=0.0, below=bound)
     n, one = chain.n_blocks, np.eye(chain.n_blocks)
     K = chain.stiffness * laplacian(n, by)
     Q = noise**2 * (np.ones((n, n)) if common_noise else one)
@@ -184,8 +197,6 @@ def stationary_covariance(
         if dt == 0:
             return np.asarray(solve_continuous_lyapunov(K, Q))
         return np.asarray(solve_discrete_lyapunov(one - dt * K, dt * Q))
-    check_number("mass", mass, above=0.0)
-    check_number("damping", damping, above=0.0)
     nothing = np.zeros((n, n))
     if dt == 0:
         M = np.block([[nothing, -one], [K / mass, damping / mass * one]])

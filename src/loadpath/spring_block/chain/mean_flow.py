@@ -37,7 +37,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
 
-from loadpath.checks import check_count, check_number
+from loadpath.checks import as_numbers, check_count, check_number, check_type
 from loadpath.spring_block.chain.chain import Array, Chain, Dry
 
 ONSET = 1.0
@@ -101,15 +101,16 @@ def mean_field(
     array([[0.1 , 0.2 , 0.3 , 0.4 ],
            [0.25, 0.25, 0.25, 0.25]])
     """
+    check_type("chain", chain, Chain, "a Chain")
     if not isinstance(chain.law, Dry):
         raise ValueError(f"law must be Dry() for a mean field, got {chain.law!r}.")
     check_number("dt", dt, above=0.0)
     check_count("n_steps", n_steps, 1)
-    eps = np.asarray(noise, dtype=float)
+    eps = as_numbers("noise", noise, least=0)
     if not np.isfinite(eps).all() or (eps.size and eps.min() < 0):
         raise ValueError(f"noise must be finite and at least 0, got {eps.tolist()}.")
     n, unit = chain.n_blocks, chain.stiffness * chain.target
-    begin = np.zeros(n) if start is None else np.asarray(start, dtype=float)
+    begin = np.zeros(n) if start is None else as_numbers("start", start)
     if begin.shape != (n,) or not np.isfinite(begin).all():
         raise ValueError(f"start must be {n} finite positions, got shape {begin.shape}.")
     one = np.ones(eps.size)

@@ -11,7 +11,15 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from loadpath import results
-from loadpath.checks import check_count, check_number
+from loadpath.checks import (
+    as_numbers,
+    check_choice,
+    check_count,
+    check_flag,
+    check_number,
+    check_seed,
+    check_type,
+)
 from loadpath.spring_block.chain.chain import Array, Chain, Dynamics, Puller
 from loadpath.spring_block.chain.engine import LANES, Groups, Scheme, run, stream_seeds
 from loadpath.threads import cores
@@ -122,13 +130,16 @@ def simulate(
     """
     for name, count in dict(n_steps=n_steps, n_replicas=n_replicas).items():
         check_count(name, count, 1)
-    check_count("seed", seed, 0)
+    check_seed("seed", seed)
     every = max(1, n_steps // RECORDS) if record_every is None else record_every
     check_count("record_every", every, 1)
     if every > n_steps:
         raise ValueError(f"record_every must be at most n_steps = {n_steps}, got {every}.")
     check_dynamics(chain, dynamics, dt=dt, mass=mass, damping=damping, by=by)
     check_number("noise_decay", noise_decay, least=0.0)
+    check_flag("common_noise", common_noise)
+    if threads is not None:
+        check_count("threads", threads, 1)
     size, envelope = _split("noise", noise, n_steps, least=0.0)
     if noise_decay:
         decay = np.exp(-noise_decay * dt * np.arange(n_steps))
@@ -136,7 +147,7 @@ def simulate(
     n = chain.n_blocks
     full = chain.target if by == "wall" else chain.stiffness * chain.target / (n + 1)
     course = None if pull is None else _split("pull", pull, n_steps)
-    begin = np.zeros(n) if start is None else np.asarray(start, dtype=float)
+    begin = np.zeros(n) if start is None else as_numbers("start", start)
     if begin.shape != (n,) or not np.isfinite(begin).all():
         raise ValueError(f"start must be {n} finite positions, got shape {begin.shape}.")
     if course is not None:
@@ -227,10 +238,9 @@ def check_dynamics(
     chain: Chain, dynamics: Dynamics, *, dt: float, mass: float, damping: float, by: Puller
 ) -> None:
     """Refuse what no scheme can step: unknown names, numbers out of range, dt beyond its bound."""
-    if dynamics not in ("overdamped", "langevin"):
-        raise ValueError(f"dynamics must be 'overdamped' or 'langevin', got {dynamics!r}.")
-    if by not in ("wall", "force"):
-        raise ValueError(f"by must be 'wall' or 'force', got {by!r}.")
+    check_type("chain", chain, Chain, "a Chain")
+    check_choice("dynamics", dynamics, ("overdamped", "langevin"))
+    check_choice("by", by, ("wall", "force"))
     check_number("mass", mass, above=0.0)
     check_number("damping", damping, least=0.0)
     check_number("dt", dt, above=0.0)
@@ -257,7 +267,7 @@ def _split(
     name: str, values: float | ArrayLike, n_steps: int, *, least: float | None = None
 ) -> tuple[float, Array | None]:
     """Return one number and a factor for each step: 1 and the values, where each step has one."""
-    given = np.asarray(values, dtype=float)
+    given = as_numbers(name, values)
     if given.ndim == 0 and name == "noise":
         check_number(name, float(given), least=least)
         return float(given), None

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.linalg import helmert
 
-from loadpath.checks import check_number
+from loadpath.checks import as_numbers, check_number
 from loadpath.spring_block.chain import Array
 
 Errors = Literal["given", "replicas", "pooled replicas", "residuals"]
@@ -192,11 +192,14 @@ def observe(
 def _as_loads(curves: Curves) -> Array:
     """Return loads (replica, level, spring), once they are known to be finite numbers."""
     try:
-        raw = np.asarray(_plain(curves), dtype=float)
+        raw = np.asarray(_plain(curves))
     except (TypeError, ValueError):
         raise ValueError(
             "curves must be numbers or LoadCurves of one length, got a mixture."
         ) from None
+    if raw.dtype.kind == "O":
+        raise ValueError("curves must be numbers or LoadCurves of one length, got a mixture.")
+    raw = as_numbers("curves", raw)
     if raw.ndim not in (1, 2, 3) or raw.size == 0:
         raise ValueError(
             "curves must be (spring,), (level, spring) or (replica, level, spring), got shape "
@@ -225,7 +228,7 @@ def _given_covariance(
     if errors is not None and covariance is not None:
         raise ValueError("errors and covariance must not both be given.")
     if covariance is None:
-        std = np.asarray(errors, dtype=float)
+        std = as_numbers("errors", errors)
         if std.shape not in ((), (springs,), (levels, springs)):
             raise ValueError(
                 f"errors must be one number, ({springs},) or ({levels}, {springs}) like the "
@@ -235,7 +238,7 @@ def _given_covariance(
             wrong = std[~(np.isfinite(std) & (std > 0))]
             raise ValueError(f"errors must be finite and above 0, got {wrong[0]}.")
         return np.asarray(np.broadcast_to(std, (levels, springs))[..., None] ** 2 * np.eye(springs))
-    S = np.asarray(covariance, dtype=float)
+    S = as_numbers("covariance", covariance)
     if S.shape not in ((springs, springs), (levels, springs, springs)):
         raise ValueError(
             f"covariance must be ({springs}, {springs}) or ({levels}, {springs}, {springs}), got "

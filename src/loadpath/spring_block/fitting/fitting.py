@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from loadpath.checks import check_count, check_level, check_number
+from loadpath.checks import as_numbers, check_count, check_level, check_number, check_type
 from loadpath.results import Status
 from loadpath.spring_block.chain import Array, Chain
 from loadpath.spring_block.fitting.curves import Curves, observe
@@ -242,11 +242,12 @@ def _result(
 def _fixed(fixed: Mapping[str, float | ArrayLike], levels: int) -> Array:
     """Return the fixed values (parameter,), NaN where a parameter is free."""
     known = (*SHARED, "noise")
+    check_type("fixed", fixed, Mapping, "a mapping of names to numbers")
     held = np.full(3 + levels, np.nan)
     for name, value in fixed.items():
         if name not in known:
             raise ValueError(f"fixed must name some of {', '.join(known)}, got {name!r}.")
-        v = np.asarray(value, dtype=float)
+        v = as_numbers(f"fixed[{name!r}]", value, missing=name == "noise")
         if v.shape not in ((), (levels,)[: int(name == "noise")]):
             raise ValueError(f"fixed must have one number for {name}, got shape {v.shape}.")
         least = 0.0 if name != "stiffness" else np.finfo(float).tiny

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from loadpath.checks import check_count
+from loadpath.checks import check_seed, check_type
 from loadpath.spring_block.networks.shapes import CNNShape, MLPShape, Shape
 
 
@@ -34,7 +34,7 @@ class MLP(nn.Module):
         Whether there is a BatchNorm on the inputs and before every activation.
     seed : int
         Seed of the weights. They are PyTorch's default ones, those of a net that is built right
-        after `torch.manual_seed(seed)`; torch's own random state is left alone.
+        after `torch.manual_seed(int(seed))`; torch's own random state is left alone.
 
     Raises
     ------
@@ -75,7 +75,7 @@ class MLP(nn.Module):
         """Check the arguments, then draw the weights from `seed`."""
         super().__init__()
         self.shape = MLPShape(inputs, classes, slope, width, depth, dropout, batch_norm)
-        check_count("seed", seed, 0)
+        check_seed("seed", seed)
         self.inputs, self.classes, self.width, self.depth = inputs, classes, width, depth
         self.slope, self.dropout, self.batch_norm = float(slope), float(dropout), batch_norm
         self.input_norm = nn.BatchNorm1d(inputs) if batch_norm else nn.Identity()
@@ -90,7 +90,7 @@ class MLP(nn.Module):
         self.activation = nn.LeakyReLU(self.slope)
         self.drop = nn.Dropout(self.dropout)
         self.logits = nn.utils.skip_init(nn.Linear, width, classes)
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(int(seed))
         for linear in (*self.layers, self.logits):
             draw_default(linear, generator)
 
@@ -204,7 +204,7 @@ class CNN(nn.Module):
         self.shape = CNNShape(
             inputs, classes, slope, image_channels, channels, depth, dropout, batch_norm
         )
-        check_count("seed", seed, 0)
+        check_seed("seed", seed)
         size = self.shape.size
         self.inputs, self.classes, self.depth = inputs, classes, depth
         self.image_channels, self.channels, self.size = image_channels, channels, size
@@ -224,7 +224,7 @@ class CNN(nn.Module):
         self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
         self.drop = nn.Dropout(self.dropout)
         self.logits = nn.utils.skip_init(nn.Linear, channels * size**2, classes)
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(int(seed))
         for layer in (*self.layers, self.logits):
             draw_default(layer, generator)
         # Maps follow the weights' layout, in which a step on a CPU takes 0.6 of the time.
@@ -301,6 +301,8 @@ def build_classifier(shape: Shape, *, seed: int) -> Classifier:
     ValueError
         If `seed` is not a whole number of at least 0.
     """
+    check_type("shape", shape, MLPShape | CNNShape, "an MLPShape or a CNNShape")
+    check_seed("seed", seed)
     if isinstance(shape, MLPShape):
         return MLP(**asdict(shape), seed=seed)
     return CNN(**asdict(shape), seed=seed)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
-from loadpath.checks import check_count
+from loadpath.checks import check_count, check_number
 from loadpath.spring_block.networks.shapes import check_dropout
 
 SLOPES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -52,16 +51,13 @@ class Recipe:
     def __post_init__(self) -> None:
         """Check the values."""
         check_count("epochs", self.epochs, 1)
-        if not 0 < self.rate < math.inf:
-            raise ValueError(f"rate must be finite and above 0, got {self.rate}.")
+        check_number("rate", self.rate, above=0)
         if self.batch_size is not None:
             check_count("batch_size", self.batch_size, 1)
         check_dropout(self.dropout)
-        if not 0 <= self.data_noise <= 1:
-            raise ValueError(f"data_noise must lie in [0, 1], got {self.data_noise}.")
-        for name, value in (("stop_below", self.stop_below), ("stop_change", self.stop_change)):
-            if not 0 <= value < math.inf:
-                raise ValueError(f"{name} must be finite and at least 0, got {value}.")
+        check_number("data_noise", self.data_noise, least=0, most=1)
+        check_number("stop_below", self.stop_below, least=0)
+        check_number("stop_change", self.stop_change, least=0)
 
     def under(self, noise: Noise) -> Recipe:
         """Return the same training under one more noise.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from loadpath.checks import check_count
+from loadpath.checks import check_count, check_flag, check_number
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class MLPShape:
         check_count("depth", self.depth, 2)
         check_slope(self.slope)
         check_dropout(self.dropout)
+        check_flag("batch_norm", self.batch_norm)
 
     def settings(self) -> dict[str, int | float | str | bool]:
         """Return what results about this net say of it.
@@ -109,6 +110,7 @@ class CNNShape:
         check_count("depth", self.depth, 2)
         check_slope(self.slope)
         check_dropout(self.dropout)
+        check_flag("batch_norm", self.batch_norm)
         # Every layer halves the maps and doubles them again.
         if self.image_channels * self.size**2 != self.inputs or self.size % 2:
             raise ValueError(
@@ -144,11 +146,9 @@ Shape = MLPShape | CNNShape
 
 def check_slope(slope: float) -> None:
     """Refuse a slope that is not between that of a ReLU and that of a linear net."""
-    if not 0 <= slope <= 1:
-        raise ValueError(f"slope must lie in [0, 1], got {slope}.")
+    check_number("slope", slope, least=0, most=1)
 
 
 def check_dropout(p: float) -> None:
     """Refuse a share of dropped features that is not in [0, 1)."""
-    if not 0 <= p < 1:
-        raise ValueError(f"dropout must lie in [0, 1), got {p}.")
+    check_number("dropout", p, least=0, below=1)

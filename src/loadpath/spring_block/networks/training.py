@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from loadpath.checks import check_count
+from loadpath.checks import as_list, check_count, check_seed, check_type
 from loadpath.data import Data
 from loadpath.measures.separation import KINDS, SeparationKind, check_kind
 from loadpath.results import Status
@@ -179,10 +179,12 @@ def check_job(
     ValueError
         If it cannot be trained; the sentence names the argument and its value.
     """
-    check_count("seed", seed, 0)
+    check_seed("seed", seed)
     if record_every is not None:
         check_count("record_every", record_every, 1)
-    if not kinds:
+    check_type("data", data, Data, "a Data of loadpath.data")
+    check_type("recipe", recipe, Recipe, "a Recipe of loadpath.networks")
+    if not as_list("kinds", kinds, "conventions"):
         raise ValueError("kinds must hold at least one convention, got none.")
     for kind in kinds:
         check_kind(kind)

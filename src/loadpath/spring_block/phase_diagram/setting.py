@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
-from loadpath.checks import as_path, check_count
+from loadpath.checks import as_path, check_choice, check_count, check_flag, check_seed
 from loadpath.data import Data, check_options, load
 from loadpath.measures.separation import KINDS
 from loadpath.spring_block.networks import (
@@ -105,8 +105,15 @@ class Setting:
             ("data", self.data, SOURCES),
             ("network", self.network, tuple(WIDTHS)),
         ):
-            if value not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, got {value!r}.")
+            check_choice(name, value, known)
+        check_flag("batch_norm", self.batch_norm)
+        check_count("depth", self.depth, 2)
+        check_seed("data_seed", self.data_seed)
+        if self.width is not None:
+            check_count("width", self.width, 1)
+        for name, count in (("n_train", self.n_train), ("n_test", self.n_test)):
+            if count is not None:
+                check_count(name, count, 1)
         if self.folder is not None:  # cells may be run where `~` is another home
             object.__setattr__(self, "folder", str(as_path("folder", self.folder)))
         check_options(
@@ -264,7 +271,7 @@ class Setting:
             fingerprint=fingerprint(data),
         )
         for seed in axes["seed"]:
-            check_count("seed", seed, 0)
+            check_seed("seed", seed)
         return whole
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from loadpath.checks import check_count, check_level
+from loadpath.checks import check_choice, check_count, check_level
 from loadpath.measures.separation import SeparationKind, check_kind
 
 Method = Literal["spearman", "pearson"]
@@ -108,8 +108,7 @@ def correlation(
     """
     check_kind(kind)
     for name, given, known in (("method", method, METHODS), ("over", over, OVERS)):
-        if given not in known:
-            raise ValueError(f"{name} must be one of {', '.join(known)}, got {given!r}.")
+        check_choice(name, given, known)
     check_level(level)
     # At least one draw must lie beyond each end; 1 - level carries rounding.
     check_count("n_bootstrap", n_bootstrap, math.ceil(2 / (1 - level) - 1e-9))

@@ -12,7 +12,7 @@ import xarray as xr
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import check_above_zero
+from loadpath.checks import check_number
 from loadpath.leaky_resnet import objective
 from loadpath.leaky_resnet.geodesic.certificate import wording
 from loadpath.leaky_resnet.geodesic.certificate.conservation import conservation
@@ -55,7 +55,7 @@ class Certificate(Measured):
             If `tolerance` is not above 0.
         """
         tolerance = self.tolerance if tolerance is None else tolerance
-        check_above_zero("tolerance", tolerance)
+        check_number("tolerance", tolerance, above=0)
         return wording.sentences(self, tolerance, free_end=free_end)
 
     def dataset(self) -> xr.Dataset:
@@ -186,8 +186,10 @@ def certify(
     >>> bool(found.residual.max() <= found.gradient_residual.max())
     True
     """
-    check_above_zero("kink_width", kink_width)
-    check_above_zero("tolerance", tolerance)
+    check_number("kink_width", kink_width, above=0)
+    check_number("tolerance", tolerance, above=0)
+    check_number("weight_decay", weight_decay, above=0)
+    x, y = objective.as_problem(model, x, y, loss)
     widths = (kink_width / 10, kink_width, 10 * kink_width)
     model = copy.deepcopy(model).cpu().double().requires_grad_(False)
     x, y = x.cpu(), y.cpu()

@@ -97,7 +97,9 @@ class KinkField:
             end = path[-1].clone().requires_grad_()
             y_batch = y_batch.to(torch.float64 if loss == "mse" else torch.int64)
             with torch.enable_grad():
-                C = objective.data_term(end @ model.output_map, y_batch, loss, n_total=len(x))
+                C = objective.data_term_of_tensors(
+                    end @ model.output_map, y_batch, loss, n_total=len(x)
+                )
             momentum = torch.autograd.grad(C, end)[0].div_(-weight_decay).numpy()
             # One array a block: many of the size of a layer would lie scattered in memory.
             S = np.ones((self.L, len(x_batch), self.w + model.bias))

@@ -37,7 +37,7 @@ def momenta_on_kinks(
         for l, W in enumerate(model.weights):
             A[l + 1] = decay[l] * A[l] + gain[l] * (model.features(A[l]) @ W.T)
     end = A[-1].clone().requires_grad_()
-    C = objective.data_term(end @ model.output_map, y, loss)
+    C = objective.data_term_of_tensors(end @ model.output_map, y, loss)
     B[-1] = torch.autograd.grad(C, end)[0] / -weight_decay
     with torch.no_grad():
         for l in range(model.depth - 1, -1, -1):

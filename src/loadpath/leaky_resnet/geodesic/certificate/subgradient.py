@@ -15,7 +15,7 @@ from jaxtyping import Float
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
-from loadpath.checks import check_above_zero, check_count
+from loadpath.checks import as_list, check_count, check_number
 from loadpath.leaky_resnet.geodesic.certificate.kinks import BLOCK, KinkField
 from loadpath.leaky_resnet.geodesic.certificate.slopes import LeastNorm, norms, report, search
 from loadpath.leaky_resnet.mechanics import check_data
@@ -167,15 +167,16 @@ def by_width(
     ValueError
         If `widths` is empty or not rising, and as for `least_norm`.
     """
-    check_above_zero("weight_decay", weight_decay)
+    check_number("weight_decay", weight_decay, above=0)
+    widths = as_list("widths", widths, "kink widths")
     for width in widths:
-        check_above_zero("kink_width", width)
+        check_number("kink_width" if len(widths) == 1 else "widths", width, above=0)
     if len(widths) == 0 or list(widths) != sorted(set(widths)):
         raise ValueError(f"widths must be rising, and at least one, got {tuple(widths)}.")
     check_count("iterations", iterations, 0)
     threads = torch.get_num_threads() if threads is None else threads
     check_count("threads", threads, 1)
-    check_data(model, x, y, loss, BLOCK)
+    x, y = (t.detach() for t in check_data(model, x, y, loss, BLOCK))
     # Threads of torch's and of the BLAS would be in the way of ours.
     with torch_threads(1), ThreadpoolController().limit(limits=1, user_api="blas"):
         field = KinkField(

@@ -36,7 +36,7 @@ def survey(model: LeakyResNet, x: Tensor, y: Tensor, loss: objective.Loss) -> Su
     for x_batch, y_batch in zip(x.split(BLOCK), y.split(BLOCK), strict=True):
         path = model.path(x_batch)
         outputs = path[-1] @ model.output_map
-        data_term += float(objective.data_term(outputs, y_batch, loss, n_total=len(x)))
+        data_term += float(objective.data_term_of_tensors(outputs, y_batch, loss, n_total=len(x)))
         for l, A in enumerate(path):
             products[l] += A.T @ A
             sums[l] += A.sum(0)

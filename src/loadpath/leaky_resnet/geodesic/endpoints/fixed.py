@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from loadpath.checks import as_rows, check_above_zero
+from loadpath.checks import as_small_rows, check_above_zero
 from loadpath.leaky_resnet.geodesic import phases as plan
 from loadpath.leaky_resnet.geodesic.architecture import Architecture
 from loadpath.leaky_resnet.geodesic.certificate import Certificate
@@ -64,7 +64,7 @@ class FixedEnd:
 
     def targets(self, y: Tensor) -> Tensor:
         """Return y in float64, once it is known to be a matrix of finite numbers."""
-        return as_rows("y", y)
+        return as_small_rows("y", y)
 
     def build(self, architecture: Architecture, x: Tensor, y: Tensor) -> LeakyResNet:
         """Return a net of random weights that starts at x itself, if some path may reach y."""

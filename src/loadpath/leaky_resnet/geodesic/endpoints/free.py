@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from torch import Tensor
 
-from loadpath.checks import as_rows, check_above_zero
+from loadpath.checks import as_small_rows, as_tensor, check_above_zero, check_number
 from loadpath.leaky_resnet import layer_steps as meshes
 from loadpath.leaky_resnet.geodesic import phases as plan
 from loadpath.leaky_resnet.geodesic.architecture import Architecture
@@ -18,6 +18,9 @@ from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.leaky_resnet.objective import Loss, check_loss
 from loadpath.leaky_resnet.training import default_weight_decay
 from loadpath.results import Status
+
+MOST_CLASSES = 99_999
+"""The largest class number: a stray one would ask for an output for each below it."""
 
 
 @dataclass(frozen=True)
@@ -63,18 +66,23 @@ class FreeEnd:
         """Refuse what is out of range."""
         check_loss(self.loss)
         check_above_zero("weight_decay", self.weight_decay)
-        check_above_zero("scale", self.scale)
+        check_number("scale", self.scale, above=0)
 
     def targets(self, y: Tensor) -> Tensor:
         """Return y in float64, or class numbers as they are, once they are known to be such."""
         if self.loss == "mse":
-            return as_rows("y", y)
+            return as_small_rows("y", y)
+        y = as_tensor("y", y)
         if y.ndim != 1 or y.is_floating_point() or y.numel() == 0 or int(y.min()) < 0:
             raise ValueError(
                 "y must be (sample,) class numbers of at least 0 for loss 'cross-entropy', got "
                 f"{tuple(y.shape)} of {y.dtype}."
             )
-        return y
+        if int(y.max()) > MOST_CLASSES:
+            raise ValueError(
+                f"y must be class numbers of at most {MOST_CLASSES}, got {int(y.max())}."
+            )
+        return y.long()
 
     def build(self, architecture: Architecture, x: Tensor, y: Tensor) -> LeakyResNet:
         """Return a net of random weights between x and y."""

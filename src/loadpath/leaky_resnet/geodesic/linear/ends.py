@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import as_rows
+from loadpath.checks import as_small_rows, as_vector, shown
 from loadpath.leaky_resnet.geodesic.linear.closed_form import LinearGeodesic
 from loadpath.leaky_resnet.geodesic.linear.velocity import first_velocity
 from loadpath.leaky_resnet.mechanics import coupling
@@ -63,17 +63,17 @@ def commuting(
     [2.0, 1.0]
     """
     coupling(effective_depth)
-    s0, s1 = torch.as_tensor(s0).double(), torch.as_tensor(s1).double()
-    if s0.ndim != 1 or len(s0) == 0 or s0.shape != s1.shape:
+    s0, s1 = as_vector("s0", s0), as_vector("s1", s1)
+    if s0.shape != s1.shape:
         raise ValueError(
             f"s0 and s1 must both be (width,), got {tuple(s0.shape)} and {tuple(s1.shape)}."
         )
     for name, s in (("s0", s0), ("s1", s1)):
-        if not bool(torch.isfinite(s).all()) or float(s.min()) <= 0:
-            raise ValueError(f"{name} must be positive and finite, got {s.tolist()}.")
+        if float(s.min()) <= 0:
+            raise ValueError(f"{name} must be positive, got {shown(s.tolist())}.")
     eye = torch.eye(len(s0), dtype=torch.float64)
-    Q = eye if left is None else as_rows("left", left)
-    R = eye if right is None else as_rows("right", right, shape=tuple(eye.shape))
+    Q = eye if left is None else as_small_rows("left", left)
+    R = eye if right is None else as_small_rows("right", right, shape=tuple(eye.shape))
     for name, M in (("left", Q), ("right", R)):
         if M.shape[1] != len(s0) or float((M.T @ M - eye).abs().max()) > 1e-8:
             raise ValueError(
@@ -140,8 +140,8 @@ def between(
     True
     """
     coupling(effective_depth)
-    A0 = as_rows("A0", A0)
-    A1 = as_rows("A1", A1, shape=tuple(A0.shape))
+    A0 = as_small_rows("A0", A0)
+    A1 = as_small_rows("A1", A1, shape=tuple(A0.shape))
     w = A0.shape[1]
     for name, A in (("A0", A0), ("A1", A1)):
         rank = int(torch.linalg.matrix_rank(A))

@@ -1,0 +1,362 @@
+"""Checks of arrays: tensors, NumPy's arrays and lists of numbers alike; torch is imported late."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from loadpath.checks.values import LARGEST, as_list, shown
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor, device
+
+
+def check_finite(name: str, t: Tensor) -> None:
+    """Refuse a tensor with a NaN or an infinity, and name the first.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    t : Tensor
+        A floating-point tensor of any shape.
+
+    Raises
+    ------
+    ValueError
+        If an entry is not finite.
+    """
+    if t.sum().isfinite():  # a NaN or infinity shows in the sum, which is cheaper to make
+        return
+    wrong = (~t.isfinite()).nonzero()
+    if len(wrong):
+        where = tuple(wrong[0].tolist())
+        raise ValueError(f"{name} must be finite, and its entry {where} is {t[where].item()}.")
+
+
+def as_tensor(name: str, values: Any) -> Tensor:
+    """Return real numbers of any kind as a tensor of their own type.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    values : Tensor or array_like
+        Real numbers of any shape: a tensor, an array or lists of numbers.
+
+    Returns
+    -------
+    Tensor
+        The same numbers, on their device and with their graph if they are a tensor. Memory is
+        shared with what was given where that is possible.
+
+    Raises
+    ------
+    ValueError
+        If `values` are not real numbers, such as words, complex numbers, whose imaginary parts
+        would be lost, or lists of different lengths.
+    """
+    import numpy as np
+    import torch
+
+    if isinstance(values, torch.Tensor):
+        if values.is_complex() or values.dtype == torch.bool:
+            raise ValueError(f"{name} must hold real numbers, got {values.dtype}.")
+        return values
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name} must hold real numbers, got {shown(values)}.") from None
+    if array.dtype.kind not in "iuf":
+        given = shown(values) if array.ndim == 0 else str(array.dtype)
+        raise ValueError(f"{name} must hold real numbers, got {given}.")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        array = array.astype(np.float64)
+    # Torch takes neither read-only memory, nor negative strides, nor the other order of bytes.
+    array = np.require(array, requirements=["C", "W"])
+    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
+
+
+def as_numbers(
+    name: str, values: Any, *, least: float | None = None, missing: bool = False
+) -> NDArray[np.float64]:
+    """Return finite real numbers as a NumPy array in float64, none above 1e70 in size.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    values : array_like
+        Numbers of any shape: one number, a list, an array or a tensor.
+    least : float, optional
+        The least that each may be.
+    missing : bool
+        Whether NaN, for a number that is not given, may stand among them.
+
+    Returns
+    -------
+    array
+        The numbers, float64.
+
+    Raises
+    ------
+    ValueError
+        If `values` are not such numbers.
+    """
+    import numpy as np
+
+    if hasattr(values, "detach"):  # a tensor, perhaps with a graph or of a type that NumPy lacks
+        values = values.detach().cpu()
+        values = values.double() if values.is_floating_point() else values
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name} must hold real numbers, got {shown(values)}.") from None
+    if array.dtype.kind not in "iuf":
+        given = shown(values) if array.ndim == 0 else str(array.dtype)
+        raise ValueError(f"{name} must hold real numbers, got {given}.")
+    array = array.astype(np.float64)
+    wrong = ~(np.abs(array) <= LARGEST) & ~(missing & np.isnan(array))
+    if wrong.any():
+        index = np.argwhere(wrong)[0]
+        first = array[tuple(index)]
+        bound = "finite" if not np.isfinite(first) else f"at most {LARGEST:g} in size"
+        where = f" at index {index[0] if len(index) == 1 else tuple(index.tolist())}"
+        raise ValueError(f"{name} must be {bound}, got {first}{where if len(index) else ''}.")
+    if least is not None and array.size and array.min() < least:
+        raise ValueError(f"{name} must be at least {least:g}, got {array.min()}.")
+    return array
+
+
+def as_device(name: str, value: Any) -> device:
+    """Return a torch device, once it is known that this machine has it.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    value : torch.device or str
+        What was given, such as "cpu" or "cuda:1".
+
+    Returns
+    -------
+    torch.device
+        The device.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device, here or at all.
+    """
+    import torch
+
+    if not isinstance(value, str | torch.device):
+        raise ValueError(f"{name} must be a torch device such as 'cpu', got {shown(value)}.")
+    try:
+        found = torch.device(value)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ValueError(f"{name} must be a device of this machine, got {shown(value)}.") from None
+    return found
+
+
+def as_rows(name: str, M: Any, *, shape: tuple[int, ...] | None = None) -> Tensor:
+    """Return `M` in float64, once it is known to be a finite, non-empty (sample, width) matrix.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    M : Tensor or array_like
+        What was given.
+    shape : tuple of int, optional
+        The shape that it must have; any if left out.
+
+    Returns
+    -------
+    Tensor
+        (sample, width), float64.
+
+    Raises
+    ------
+    ValueError
+        If `M` is not such a matrix, or not of the given `shape`.
+    """
+    M = as_tensor(name, M)
+    if M.ndim != 2 or M.numel() == 0:
+        raise ValueError(
+            f"{name} must be a non-empty (sample, width) matrix, got {tuple(M.shape)}."
+        )
+    if shape is not None and tuple(M.shape) != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {tuple(M.shape)}.")
+    if not bool(M.isfinite().all()):
+        bad = int((~M.isfinite()).sum())
+        raise ValueError(f"{name} must be finite, got {bad} entries that are NaN or infinite.")
+    return M.double()
+
+
+def as_small_rows(name: str, M: Any, *, shape: tuple[int, ...] | None = None) -> Tensor:
+    """Return what `as_rows` does, once no entry is above 1e70 in size: for what is multiplied.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    M : Tensor or array_like
+        What was given.
+    shape : tuple of int, optional
+        The shape that it must have; any if left out.
+
+    Returns
+    -------
+    Tensor
+        (sample, width), float64.
+
+    Raises
+    ------
+    ValueError
+        If `M` is not such a matrix.
+    """
+    rows = as_rows(name, M, shape=shape)
+    check_size(name, rows)
+    return rows
+
+
+def check_size(name: str, t: Tensor) -> None:
+    """Refuse numbers above 1e70 in size, whose squares and products would overflow.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    t : Tensor
+        Finite numbers.
+
+    Raises
+    ------
+    ValueError
+        If there is one.
+    """
+    largest = float(t.detach().abs().max()) if t.numel() else 0.0
+    if largest > LARGEST:
+        raise ValueError(
+            f"{name} must hold numbers of at most {LARGEST:g} in size, got {largest:g}."
+        )
+
+
+def as_vector(
+    name: str,
+    values: Any,
+    *,
+    length: int | None = None,
+    fewest: int = 1,
+    least: float | None = None,
+) -> Tensor:
+    """Return a list of finite numbers in float64, none above 1e70 in size.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    values : Tensor or array_like
+        What was given.
+    length : int, optional
+        How many there must be; any number if left out.
+    fewest : int
+        How many there must be at least.
+    least : float, optional
+        The least that each may be.
+
+    Returns
+    -------
+    Tensor
+        (length,), float64.
+
+    Raises
+    ------
+    ValueError
+        If `values` are not such a list.
+    """
+    t = as_tensor(name, values)
+    if t.ndim != 1 or len(t) < fewest or (length is not None and len(t) != length):
+        number = f"{length}" if length is not None else f"at least {fewest}"
+        raise ValueError(f"{name} must be a list of {number} numbers, got shape {tuple(t.shape)}.")
+    t = t.double()
+    check_finite(name, t)
+    check_size(name, t)
+    if least is not None and len(t) and float(t.detach().min()) < least:
+        raise ValueError(
+            f"{name} must hold numbers of at least {least:g}, got {float(t.detach().min()):g}."
+        )
+    return t
+
+
+def as_layer_steps(name: str, values: Any, *, depth: int | None = None) -> Tensor:
+    """Return layer steps in float64: finite positive numbers of sum 1, on the CPU.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    values : Tensor or array_like
+        What was given.
+    depth : int, optional
+        How many there must be; any number if left out.
+
+    Returns
+    -------
+    Tensor
+        (depth,), float64.
+
+    Raises
+    ------
+    ValueError
+        If the steps are not `depth` finite positive numbers of sum 1, to 1e-6, which is what
+        float32 steps can promise.
+    """
+    steps = as_tensor(name, values).detach().double().cpu()
+    if steps.ndim != 1 or not len(steps) or (depth is not None and len(steps) != depth):
+        shape = "(depth,)" if depth is None else f"({depth},)"
+        raise ValueError(f"{name} must have shape {shape}, got {tuple(steps.shape)}.")
+    if not bool(steps.isfinite().all()) or float(steps.min()) <= 0:
+        raise ValueError(f"{name} must be finite and positive, got {shown(steps.tolist())}.")
+    total = float(steps.sum())
+    if abs(total - 1) > 1e-6:
+        raise ValueError(f"{name} must sum to 1, got a sum of {total:.9g}.")
+    return steps
+
+
+def as_path_of_rows(
+    name: str, path: Any, *, length: int | None = None, fewest: int = 1
+) -> list[Tensor]:
+    """Return a path of representations in float64: finite matrices of one shape.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    path : sequence of Tensor or array_like
+        (sample, width) matrices, or one (layer, sample, width) array of them.
+    length : int, optional
+        How many there must be; any number if left out.
+    fewest : int
+        How many there must be at least.
+
+    Returns
+    -------
+    list of Tensor
+        (sample, width) each, float64.
+
+    Raises
+    ------
+    ValueError
+        If `path` is not such a list; the message names the first that does not fit.
+    """
+    matrices = as_list(name, path, "matrices", fewest=fewest)
+    if length is not None and len(matrices) != length:
+        raise ValueError(f"{name} must hold {length} matrices, got {len(matrices)}.")
+    rows: list[Tensor] = []
+    for l, A in enumerate(matrices):
+        rows.append(as_small_rows(f"{name}[{l}]", A, shape=tuple(rows[0].shape) if rows else None))
+    return rows

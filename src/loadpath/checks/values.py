@@ -1,0 +1,375 @@
+"""Checks of single values: numbers, counts, seeds, flags, words, kinds, lists and paths."""
+
+from __future__ import annotations
+
+import math
+import os
+import reprlib
+from collections.abc import Iterable
+from numbers import Integral
+from pathlib import Path
+from types import UnionType
+from typing import Any
+
+LARGEST = 1e70
+"""The size of numbers up to which products of four, as in a squared momentum times a squared
+activation, stay finite in float64. Nothing measured is larger."""
+MOST = 2**31 - 1
+"""The most that a count may be: more layers, samples or steps than any machine holds."""
+LAST_SEED = 2**63 - 1
+"""The largest seed that PyTorch and NumPy both take."""
+
+
+def shown(value: object) -> str:
+    """Return how a message quotes a value: on one line, and not at length.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+
+    Returns
+    -------
+    str
+        Type and shape of a tensor or an array, the value itself if it is short, else its beginning.
+    """
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and hasattr(value, "dtype"):
+        return f"{type(value).__name__} of shape {tuple(shape)} and {value.dtype}"
+    text = repr(value) if isinstance(value, str | int | float | complex) else reprlib.repr(value)
+    return " ".join(text.split()) if len(text) < 100 else " ".join(text[:90].split()) + "..."
+
+
+def check_count(name: str, value: Any, minimum: int) -> None:
+    """Refuse what is not a whole number from `minimum` to 2,147,483,647.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    value : object
+        What was given; NumPy's whole numbers will do, booleans are refused.
+    minimum : int
+        The least number that is allowed.
+
+    Raises
+    ------
+    ValueError
+        If `value` is not such a number.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < minimum:
+        raise ValueError(
+            f"{name} must be a whole number of at least {minimum}, not {shown(value)}."
+        )
+    if int(value) > MOST:
+        raise ValueError(f"{name} must be a whole number of at most {MOST}, not {shown(value)}.")
+
+
+def check_seed(name: str, value: Any) -> None:
+    """Refuse what is not a whole number from 0 to 2^63 - 1.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    value : object
+        What was given.
+
+    Raises
+    ------
+    ValueError
+        If `value` is not such a number.
+    """
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or value < 0:
+        raise ValueError(f"{name} must be a whole number of at least 0, not {shown(value)}.")
+    if value > LAST_SEED:
+        raise ValueError(f"{name} must be a whole number below 2**63, not {shown(value)}.")
+
+
+def check_number(
+    name: str,
+    value: object,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float | None = None,
+    most: float | None = None,
+) -> None:
+    """Refuse what is not a finite number within bounds and of 1e-70 to 1e70 in size, or 0.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    value : object
+        What was given. A NumPy scalar or a tensor of one number will do, a boolean will not.
+    above, least : float, optional
+        A bound that the value must exceed, or reach; at most one of the two.
+    below, most : float, optional
+        A bound that it must stay below, or not exceed; at most one of the two.
+
+    Raises
+    ------
+    ValueError
+        If `value` is no such number.
+    """
+    number = _as_float(value)
+    if number is None:
+        raise ValueError(f"{name} must be a number, got {shown(value)}.")
+    outside = (
+        (above is not None and number <= above)
+        or (least is not None and number < least)
+        or (below is not None and number >= below)
+        or (most is not None and number > most)
+    )
+    if outside or not math.isfinite(number):
+        bounds = _bounds(above, least, below, most)
+        raise ValueError(f"{name} must {bounds}, got {_as_given(value, number)}.")
+    if above == 0 and number < 1 / LARGEST:  # one divides by such numbers
+        raise ValueError(f"{name} must be at least {1 / LARGEST:g}, got {shown(value)}.")
+    if abs(number) > LARGEST:
+        raise ValueError(
+            f"{name} must be at most {LARGEST:g} in size, got {_as_given(value, number)}."
+        )
+
+
+def _bounds(
+    above: float | None, least: float | None, below: float | None, most: float | None
+) -> str:
+    """Return the bounds of a number in words."""
+    low = f"({above:g}" if above is not None else f"[{least:g}" if least is not None else ""
+    high = f"{below:g})" if below is not None else f"{most:g}]" if most is not None else ""
+    if low and high:
+        return f"lie in {low}, {high}"
+    words = {"above": above, "at least": least, "below": below, "at most": most}
+    return "be " + " and ".join(
+        ["finite", *(f"{word} {bound:g}" for word, bound in words.items() if bound is not None)]
+    )
+
+
+def _as_float(value: Any) -> float | None:
+    """Return a real number as a float, or None if it is not one: a word, a flag, a list."""
+    if type(value) is float:
+        return value
+    if isinstance(value, bool) or not (isinstance(value, int | float) or hasattr(value, "dtype")):
+        return None  # fractions and decimals too, which tensors refuse further down
+    if str(getattr(value, "dtype", "")).removeprefix("torch.").startswith(("complex", "bool")):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        return math.inf if value > 0 else -math.inf
+    except (TypeError, ValueError, RuntimeError):  # more than one number
+        return None
+
+
+def _as_given(value: object, number: float) -> str:
+    """Return how a message quotes a number: as it was given, unless that is long."""
+    return str(value) if isinstance(value, int | float) and len(str(number)) < 30 else f"{number!r}"
+
+
+def check_above_zero(name: str, value: object) -> None:
+    """Refuse a number that is not finite and above 0; None, for one that was not given, passes.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    value : object
+        What was given.
+
+    Raises
+    ------
+    ValueError
+        If `value` is out of range.
+    """
+    if value is not None:
+        check_number(name, value, above=0)
+
+
+def check_flag(name: str, value: object) -> None:
+    """Refuse what is not True or False, such as the word "no", which Python takes for True.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    value : object
+        What was given; NumPy's booleans will do.
+
+    Raises
+    ------
+    ValueError
+        If `value` is neither.
+    """
+    if not isinstance(value, bool) and type(value).__name__ not in ("bool", "bool_"):
+        raise ValueError(f"{name} must be True or False, got {shown(value)}.")
+
+
+def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
+    """Refuse what is not one of a few words, written as they are.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    value : object
+        What was given.
+    choices : iterable of str
+        The words.
+
+    Raises
+    ------
+    ValueError
+        If `value` is none of them.
+    """
+    words = tuple(choices)
+    if not isinstance(value, str) or value not in words:
+        raise ValueError(f"{name} must be one of {', '.join(words)}, got {shown(value)}.")
+
+
+def check_text(name: str, value: object) -> None:
+    """Refuse what is not text.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    value : object
+        What was given.
+
+    Raises
+    ------
+    ValueError
+        If `value` is not a str.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"{name} must be text, got {shown(value)}.")
+
+
+def check_type(
+    name: str, value: object, kinds: type | UnionType | tuple[type, ...], words: str
+) -> None:
+    """Refuse what is not of a class.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    value : object
+        What was given.
+    kinds : type, union or tuple of types
+        The classes that it may be of.
+    words : str
+        What they are called, such as "a LeakyResNet".
+
+    Raises
+    ------
+    ValueError
+        If `value` is of none of them.
+    """
+    if not isinstance(value, kinds):
+        raise ValueError(f"{name} must be {words}, got {shown(value)}.")
+
+
+def check_callable(name: str, value: object) -> None:
+    """Refuse what cannot be called.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    value : object
+        What was given.
+
+    Raises
+    ------
+    ValueError
+        If `value` is no function.
+    """
+    if not callable(value):
+        raise ValueError(f"{name} must be a function, got {shown(value)}.")
+
+
+def as_list(name: str, values: Any, words: str, *, fewest: int = 0) -> list[Any]:
+    """Return a list of what was given, of any number of things but one.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    values : iterable
+        What was given. Text and mappings are refused: they can be gone through, but seldom by what
+        is meant.
+    words : str
+        What there are to be many of, such as "layers".
+    fewest : int
+        How many there must be.
+
+    Returns
+    -------
+    list
+        The things.
+
+    Raises
+    ------
+    ValueError
+        If `values` cannot be gone through, or there are fewer.
+    """
+    try:
+        if isinstance(values, str | bytes | dict | type):
+            raise TypeError
+        found = list(values)
+    except TypeError:
+        raise ValueError(f"{name} must be a list of {words}, got {shown(values)}.") from None
+    if len(found) < fewest:
+        raise ValueError(f"{name} must hold at least {fewest} {words}, got {len(found)}.")
+    return found
+
+
+def check_level(level: object) -> None:
+    """Refuse a confidence level that is not between 0 and 1.
+
+    Parameters
+    ----------
+    level : float
+        The share of intervals that are to hold the truth, such as 0.95.
+
+    Raises
+    ------
+    ValueError
+        If `level` is out of range.
+    """
+    number = _as_float(level)
+    if number is None or not 0 < number < 1:
+        raise ValueError(f"level must be between 0 and 1, got {shown(level)}.")
+
+
+def as_path(name: str, value: object) -> Path:
+    """Return a path with `~` and `~user` at its beginning replaced by the home that they name.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    value : str or path-like
+        What was given.
+
+    Returns
+    -------
+    Path
+        The path.
+
+    Raises
+    ------
+    ValueError
+        If `value` is no path, or if there is no such user.
+    """
+    path = os.fspath(value) if isinstance(value, str | os.PathLike) else value
+    if not isinstance(path, str) or "\0" in path:
+        raise ValueError(f"{name} must be a path, got {shown(value)}.")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{name} must begin with a home that is known, got {path!r}.") from None

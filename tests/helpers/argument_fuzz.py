@@ -1,0 +1,358 @@
+"""Calls every public function with one argument changed, and judges what comes of it.
+
+    python tests/helpers/argument_fuzz.py              # every mutation of every argument
+    python tests/helpers/argument_fuzz.py --calls 500  # a seeded sample of them
+    python tests/helpers/argument_fuzz.py --only mechanics --list
+
+It runs outside pytest, whose hook would check types before the functions do.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import inspect
+import io
+import linecache
+import os
+import pkgutil
+import random
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import typing
+import warnings
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "src"), str(ROOT / "tests" / "helpers")]
+SOURCE = str(ROOT / "src" / "loadpath") + os.sep
+LONGEST = 10
+"""Seconds after which a call counts as hanging."""
+OUTCOMES = ("right", "sentence", "raw", "nan", "accepted", "differs", "unnamed", "hangs")
+GOOD = {"right", "sentence"}
+
+
+BAD = ("nan", "infinity")
+DOCUMENTED = {
+    ("loadpath.layer_steps.adapted", "path"): BAD,  # a path that is not finite says nothing
+    ("loadpath.layer_steps.equal_arclength", "path"): BAD,
+    ("loadpath.layer_steps.refined", "path"): BAD,
+    ("loadpath.mechanics.slow_steps", "speed"): BAD,  # a step that ends at 0 is infinitely fast
+    ("loadpath.mechanics.relative_speed", "path"): ("tiny", "zeros"),  # the same
+    ("loadpath.mechanics.stationarity", "W"): ("tiny", "zeros"),  # momenta, and nothing to hold
+    ("loadpath.mechanics.bottleneck_from_spectra", "spectra"): ("equal",),  # an endless gap
+    ("loadpath.separation.log_separation", "H"): ("equal", "zeros"),  # no classes apart
+    ("loadpath.separation.target_separation", "H"): ("equal", "zeros"),
+    ("loadpath.separation.target_separation", "y"): ("equal", "zeros"),
+    ("loadpath.separation.concavity", "D"): ("one more sample", *BAD),  # bends and does not fall
+    ("loadpath.separation.loads", "D"): BAD,  # as the curve that has them
+    ("loadpath.statistics.Column", "low"): BAD,  # an interval that is open
+    ("loadpath.statistics.Column", "high"): BAD,
+    ("loadpath.statistics.Column", "value"): ("nan",),  # a layer without a number
+}
+"""Mutations whose result is what the docstring says of it, NaN and infinity included."""
+OPAQUE = ("Adjoint",)
+"""Classes whose buffers hold nothing yet: there are no numbers to compare."""
+
+
+class HangsError(BaseException):
+    """A call that took too long; not an Exception, so that nothing on the way catches it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What came of one call."""
+
+    function: str
+    argument: str
+    mutation: str
+    outcome: str
+    words: str = ""
+    seconds: float = 0.0
+
+
+def planned(only=""):
+    """Return (path, argument, number of the mutation) of all calls, and the base calls' makers."""
+    from argument_calls import CALLS
+
+    calls = []
+    for path in sorted(CALLS):
+        if only in path:
+            for name, value in CALLS[path]().items():
+                if name != "*":
+                    calls += [(path, name, i) for i, _ in enumerate(mutated(path, name, value))]
+    return calls
+
+
+def mutated(path, name, value):
+    from argument_mutations import mutations
+
+    hint = annotation(path, name)
+    return mutations(value, optional="None" in str(hint), choices=words_of(hint, value))
+
+
+def annotation(path, name):
+    """Return the hint of an argument; what is not in the signature goes on to another function."""
+    function = pkgutil.resolve_name(path)
+    called = function.__init__ if inspect.isclass(function) else function
+    with contextlib.suppress(Exception):
+        return typing.get_type_hints(called)[name]
+    parameters = inspect.signature(function).parameters
+    return parameters[name].annotation if name in parameters else ""
+
+
+WORDS = {"activation", "name", "by", "kind", "engine", "panel", "data", "network"}
+"""Arguments that are one of a few words, whether or not the annotation lists them."""
+
+
+def words_of(hint, value):
+    """Return the words that a hint lists, at any depth."""
+    found = [each for each in typing.get_args(hint) if isinstance(each, str)]
+    for part in typing.get_args(hint):
+        found += words_of(part, value) or ()
+    return tuple(found) or None
+
+
+def timed(*each):
+    """Judge one call, and say how long it took."""
+    start = time.perf_counter()
+    verdict = judge(*each)
+    return dataclasses.replace(verdict, seconds=time.perf_counter() - start)
+
+
+def judge(path, name, number):
+    """Make one call and judge it."""
+    from argument_calls import CALLS, POSITIONAL
+
+    given = CALLS[path]()
+    mutation = list(mutated(path, name, given[name]))[number]
+    given[name] = mutation.value
+    positional = given.pop(POSITIONAL, ())
+    label = (path.removeprefix("loadpath."), name, mutation.name)
+    try:
+        result = run(path, positional, given)
+    except HangsError:
+        return Verdict(*label, "hangs")
+    except BaseException as error:
+        return Verdict(*label, *judge_error(error, name, given, mutation))
+    return Verdict(*label, *judge_result(path, name, result, mutation))
+
+
+def run(path, positional, given):
+    """Call a function with a time limit, and take what comes of a generator."""
+    result = None
+
+    def stop(*_):
+        raise HangsError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(LONGEST)
+    quiet = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
+    try:
+        with warnings.catch_warnings(), quiet[0], quiet[1]:
+            warnings.simplefilter("ignore")
+            result = pkgutil.resolve_name(path)(*positional, **given)
+            return list(result) if inspect.isgenerator(result) else result
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def judge_error(error, name, given, mutation):
+    """Say whether an error is a sentence of our own about the argument."""
+    said = str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1]
+    words = f"{type(error).__name__}: {said[:160]!r} ({Path(last.filename).name}:{last.lineno})"
+    # An error that is raised on purpose stands in a `raise` of ours; `raise ... from None` too.
+    own = last.filename.startswith(SOURCE) and linecache.getline(
+        last.filename, last.lineno
+    ).lstrip().startswith("raise")
+    if not own or not isinstance(error, ValueError | TypeError | OSError | ImportError):
+        return "raw", words
+    if not said or "\n" in said.strip() or not said.rstrip().endswith((".", ")")):
+        return "unnamed", words
+    # Where two arguments do not fit each other, a sentence may name the other one.
+    others = given if mutation.outcome == "either" else [name]
+    named = any(re.search(rf"\b{re.escape(each)}\b", said) for each in others)
+    if not named and not quoted(mutation.value, said):
+        return "unnamed", words
+    if mutation.outcome == "same":
+        return "differs", words
+    return "sentence", ""
+
+
+def quoted(value, said):
+    """Whether a sentence quotes a value, such as the name of a file."""
+    text = str(value)
+    return len(text) > 2 and text in said
+
+
+def judge_result(path, name, result, mutation):
+    """Say whether a result is what it should be: the valid call's, or finite at least."""
+    numbers, expected = flat(result), flat(base_result(path))
+    documented = any(each in mutation.name for each in DOCUMENTED.get((path, name), ()))
+    if documented:
+        return "right", ""
+    if mutation.outcome == "refused":
+        return "accepted", shown(result)
+    if mutation.outcome == "same":
+        if not alike(numbers, expected, mutation.tolerance):
+            return "differs", shown(result)
+        return "right", ""
+    if lacking(numbers) > lacking(expected) and not worded(result, base_result(path)):
+        return "nan", shown(result)
+    return "right", ""
+
+
+BASE = {}
+
+
+def base_result(path):
+    from argument_calls import CALLS, POSITIONAL
+
+    if path not in BASE:
+        given = CALLS[path]()
+        BASE[path] = run(path, given.pop(POSITIONAL, ()), given)
+    return BASE[path]
+
+
+def flat(result, depth=0, seen=()):
+    """Return all numbers of a result as a list of arrays, whatever it is."""
+    import numpy as np
+    import torch
+    import xarray as xr
+
+    if type(result).__name__ in OPAQUE:
+        return []
+    if depth > 6 or id(result) in seen or isinstance(result, str | bytes | type | Path):
+        return []
+    seen = (*seen, id(result))
+    if isinstance(result, torch.Tensor):
+        return [result.detach().cpu().double().numpy()] if not result.is_complex() else []
+    if isinstance(result, np.ndarray | np.generic | bool | int | float):
+        array = np.asarray(result)
+        return [array.astype(float)] if array.dtype.kind in "biuf" else []
+    if isinstance(result, xr.Dataset):
+        return [a for v in result.variables for a in flat(result[v].values, depth + 1, seen)]
+    if isinstance(result, torch.nn.Module):
+        return [a for t in result.state_dict().values() for a in flat(t, depth + 1, seen)]
+    if isinstance(result, dict):
+        parts = list(result.values())
+    elif isinstance(result, list | tuple):
+        parts = list(result)
+    elif type(result).__module__.startswith("loadpath"):
+        parts = [v for k, v in sorted(vars(result).items()) if not clock(k)]
+    else:
+        return []
+    return [a for part in parts for a in flat(part, depth + 1, seen)]
+
+
+def clock(name):
+    """Whether a field holds a time, which is another in every call."""
+    return name in ("seconds", "history")
+
+
+def alike(numbers, expected, tolerance):
+    import numpy as np
+
+    return len(numbers) == len(expected) and all(
+        a.shape == b.shape and np.allclose(a, b, rtol=tolerance, atol=1e-12, equal_nan=True)
+        for a, b in zip(numbers, expected, strict=True)
+    )
+
+
+def lacking(numbers):
+    """Return how many numbers are NaN or infinite."""
+    import numpy as np
+
+    return sum(int((~np.isfinite(a)).sum()) for a in numbers)
+
+
+def worded(result, base):
+    """Whether a result says in words that it is not what it should be."""
+    return statuses(result) != statuses(base)
+
+
+def statuses(result):
+    """Return all words of a result: status fields and columns."""
+    import xarray as xr
+
+    if isinstance(result, xr.Dataset):
+        columns = [str(result[v].values) for v in result.variables if "status" in str(v)]
+        return [*columns, str(result.attrs.get("status"))]
+    if isinstance(result, list | tuple) and not hasattr(result, "_fields"):
+        return [word for part in result for word in statuses(part)]
+    words = ("status", "trust", "message", "verdict", "clear", "vacuous")
+    return [str(getattr(result, name)) for name in words if hasattr(result, name)]
+
+
+def shown(result):
+    return " ".join(str(result).split())[:160]
+
+
+def sample(calls, count, seed):
+    """Return `count` of the calls, a random choice that the seed decides."""
+    return calls if count is None else sorted(random.Random(seed).sample(calls, count))
+
+
+def report(verdicts):
+    """Return the table of outcomes by room."""
+    rooms = sorted({v.function.split(".")[0] if "." in v.function else "lp" for v in verdicts})
+    lines = [f"{'room':16}" + "".join(f"{name:>10}" for name in ("calls", *OUTCOMES))]
+    for room in [*rooms, "all"]:
+        counts = Counter(
+            v.outcome
+            for v in verdicts
+            if room == "all" or (v.function.split(".")[0] if "." in v.function else "lp") == room
+        )
+        cells = [sum(counts.values()), *(counts[name] for name in OUTCOMES)]
+        lines.append(f"{room:16}" + "".join(f"{cell:10}" for cell in cells))
+    return "\n".join(lines)
+
+
+def fuzz(*, only="", count=None, seed=0):
+    """Return the verdicts of all calls, or of a sample of them."""
+    import torch
+
+    torch.set_num_threads(1)
+    temporary = tempfile.mkdtemp()
+    before, tempfile.tempdir = tempfile.tempdir, temporary
+    here = os.getcwd()
+    os.chdir(temporary)
+    try:
+        calls = sample(planned(only), count, seed)
+        return [timed(*each) for each in calls]
+    finally:
+        os.chdir(here)
+        tempfile.tempdir = before
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, help="how many calls; all if left out")
+    parser.add_argument("--seed", type=int, default=0, help="of the sample")
+    parser.add_argument("--only", default="", help="functions whose name has this in it")
+    parser.add_argument("--list", action="store_true", help="show calls that went wrong")
+    options = parser.parse_args()
+    verdicts = fuzz(only=options.only, count=options.calls, seed=options.seed)
+    wrong = [v for v in verdicts if v.outcome not in GOOD]
+    if options.list:
+        for v in wrong:
+            print(f"{v.outcome:9}{v.function}({v.argument}: {v.mutation}) {v.words}")
+        slow = Counter()
+        for v in verdicts:
+            slow[v.function] += v.seconds
+        print("slowest:", ", ".join(f"{name} {s:.1f} s" for name, s in slow.most_common(12)))
+    print(report(verdicts))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
