@@ -30,7 +30,7 @@ CLOCK = {"created", "seconds", "python_version", "parameters"}
 """What says when a result was made, or where."""
 OTHERWISE = {"diagnose": ("--level", "0.5")}
 """Options that change results, where a seed does not."""
-RESUMED = {"train", "networks"}
+RESUMED = {"train", "networks", "demo"}
 """Commands that go on with what a killed one left; the others begin again."""
 
 
@@ -163,10 +163,10 @@ class Command:
 
     def options(self, out, replacing):
         """How to go on with what is there."""
-        begun = any(out.glob("*.*")) and not replacing
+        begun = any(out.glob("[!.]*")) and not replacing
         if self.resumed and (begun or (out / ".new").is_dir()):
             return ["--resume"]
-        return ["--overwrite"] if any(out.glob("*.*")) or replacing else []
+        return ["--overwrite"] if any(out.glob("[!.]*")) or replacing else []
 
 
 def attacks(kind, folder, tally):

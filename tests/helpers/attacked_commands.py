@@ -23,6 +23,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from loadpath import cli, sweep
+from loadpath.cli import demo
 from loadpath.cli.options import parsing
 from loadpath.report import figures as pages
 from loadpath.storage import one_writer
@@ -40,6 +41,7 @@ WORDS = {
     + ("[0.01,0.02]", "--n-steps", "100", "--threads", "1"),
     "networks": ("phase-diagram", "--n-train", "60", "--epochs", "1", "--slopes", "[0,0.5]")
     + ("--seeds", "2", "--panel", "dropout", "--noise", "[0,0.2]"),
+    "demo": ("demo",),
     "diagnose": ("diagnose", "attacked_commands:model", "--measures", "[separation,energies]"),
 }
 """The words of each command, but for its folder."""
@@ -163,6 +165,9 @@ def warm_up():
     torch.set_num_threads(1)
     Figure.savefig = _picture
     pages.draw_figure = lambda figure, ds: {"heading": "", "image": "", "reading": ""}
+    demo.SMALL.update(effective_depth=1.0, width=4, adam_steps=20)
+    demo.TEACHER.update(n_train=20, n_test=10, lbfgs_steps=5)
+    demo.DIGITS.update(n_train=80, lbfgs_steps=5)
     parsing.parser = functools.cache(parsing.parser)
     kept = os.dup(1), os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
