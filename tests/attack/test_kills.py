@@ -24,7 +24,7 @@ from loadpath.storage.locks import LOCK
 SEED = int(os.environ.get("LOADPATH_SEED", random.SystemRandom().randrange(2**32)))
 SHARES = {"sweep": 10, "train": 4, "chain": 6, "phase-diagram": 4}
 """Of every kind of command a share of the kills; one where nothing is said."""
-IN_A_ROW = 5
+IN_A_ROW = 6
 """How often one run is killed at most, before it may end."""
 CLOCK = {"created", "seconds", "python_version", "parameters"}
 """What says when a result was made, or where."""
@@ -68,7 +68,8 @@ def assert_whole(folder):
 def killed(rng, seconds, function, *arguments, output):
     """Run a function in a process, kill it at a random moment, and say whether it was."""
     with attacked.forked(function, *arguments, output=output) as process:
-        process.join(rng.uniform(0, seconds))
+        # Squared, for what goes on with a killed run takes less time than the whole.
+        process.join(seconds * rng.random() ** 2)
         process.kill()
         process.join()
         assert process.exitcode in (0, -signal.SIGKILL), output.read_text()
