@@ -68,7 +68,7 @@ def train_and_measure(options: TrainOptions, *, page: bool) -> None:
         )
     data = load_data(options)
     model = build_model(options, data)
-    with place_for(out, present, resumable=True, resume=options.resume) as place:
+    with place_for(out, present, resume=options.resume) as place:
         save_config(settings, place)
         measure(options, place, data, model)
         if page:

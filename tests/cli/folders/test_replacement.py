@@ -55,21 +55,21 @@ def test_what_fails_changes_nothing(out):
             write(place, "config.yaml")
             raise OSError("full")
     assert contents(out) == OLD | {"notes.txt": "the user's own"}
-    assert not (out / UNFINISHED).exists()
+    assert contents(out / UNFINISHED) == {"config.yaml": "new"}
 
 
 def test_what_can_be_resumed_is_kept_and_gone_on_with(out):
     with pytest.raises(KeyboardInterrupt):
-        with place_for(out, OLD, resumable=True) as place:
+        with place_for(out, OLD) as place:
             write(place, "config.yaml")
             raise KeyboardInterrupt
-    with place_for(out, OLD, resumable=True, resume=True) as place:
+    with place_for(out, OLD, resume=True) as place:
         assert contents(place) == {"config.yaml": "new"}
         write(place, "chain.nc")
     assert contents(out) == {"config.yaml": "new", "chain.nc": "new", "notes.txt": "the user's own"}
-    with place_for(out, ["config.yaml"], resumable=True, resume=True) as place:
+    with place_for(out, ["config.yaml"], resume=True) as place:
         assert place == out  # nothing was begun: the run itself is gone on with
-    with place_for(out, ["config.yaml"], resumable=True) as place:
+    with place_for(out, ["config.yaml"]) as place:
         assert contents(place) == {}
 
 

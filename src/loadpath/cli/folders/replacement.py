@@ -24,10 +24,11 @@ _GONE = ".gone"
 
 
 @contextmanager
-def place_for(
-    out: Path, present: Collection[str], *, resumable: bool = False, resume: bool = False
-) -> Iterator[Path]:
+def place_for(out: Path, present: Collection[str], *, resume: bool = False) -> Iterator[Path]:
     """Yield the folder where results are to be written, and put them in place in the end.
+
+    If the block raises, the older results stand, and what there is of the new is kept beside them
+    until the next command that replaces results: it may have taken hours.
 
     Parameters
     ----------
@@ -35,8 +36,6 @@ def place_for(
         The folder of the run.
     present : collection of str
         Names of the older results in it, which are to be replaced.
-    resumable : bool, optional
-        Whether what is there when the block raises is kept, to be gone on with.
     resume : bool, optional
         Whether to go on with what an earlier block left; older results are then replaced only if it
         was to replace them.
@@ -54,12 +53,7 @@ def place_for(
         return
     place.mkdir(parents=True, exist_ok=True)
     clear_leftovers(place)
-    try:
-        yield place
-    except BaseException:
-        if not resumable:
-            shutil.rmtree(place, ignore_errors=True)
-        raise
+    yield place
     for name in present:
         if not (place / name).exists():
             (place / f"{name}{_GONE}").touch()
