@@ -208,9 +208,9 @@ class RunFolder(Folder):
 
 TestSweepFolder = SweepFolder.TestCase
 TestSweepFolder.settings = settings(
-    max_examples=40 if LONG else 4, stateful_step_count=20 if LONG else 6, **SETTINGS
+    max_examples=40 if LONG else 3, stateful_step_count=20 if LONG else 6, **SETTINGS
 )
 TestRunFolder = RunFolder.TestCase
 TestRunFolder.settings = settings(
-    max_examples=25 if LONG else 3, stateful_step_count=12 if LONG else 5, **SETTINGS
+    max_examples=25 if LONG else 2, stateful_step_count=12 if LONG else 5, **SETTINGS
 )
