@@ -109,11 +109,11 @@ def test_a_constant_coordinate_is_divided_by_one():
         (regression(y_test=np.ones((2, 0))), r"y_test must be .* shape \(2, 0\)"),
         (regression(y_train=np.arange(6.0)), r"y_train and y_test must both .*\(6,\).*float64"),
         (regression(y_test=np.array([0, 1])), r"y_train and y_test must both .*\(2,\).*int64"),
-        (regression(x_train=np.full((6, 2), "a")), "x_train must be an array of real numbers"),
-        (regression(y_train=np.ones((6, 1)) * 1j), "y_train must be an array of real numbers"),
+        (regression(x_train=np.full((6, 2), "a")), "x_train must hold real numbers"),
+        (regression(y_train=np.ones((6, 1)) * 1j), "y_train must hold real numbers"),
         (
             regression(x_train=np.array([[1e200, 0], [-1e200, 0]] * 3)),
-            "entries as large as 1e\\+200 make the variance overflow",
+            "numbers of at most 1e.70 in size, got 1e.200",
         ),
         (classification(y_train=np.array([0, 1, 2])), r"y_train must be .*\(6,\).* shape \(3,\)"),
         (classification(y_test=np.array([0.0, 1.0])), "y_test must be int64 class labels"),
@@ -175,7 +175,7 @@ def test_a_pair_is_read_as_it_is(tmp_path):
         (dict(y=np.ones((4, 2))), "x must be .sample, feature. and y as many"),
         (dict(x=np.ones((3, 0))), "x must be .sample, feature. and y as many"),
         (dict(x=np.array([[1, np.inf]] * 3)), r"x must be finite, and its entry \(0, 1\) is inf"),
-        (dict(x=np.array(["a"])), "x must be an array of real numbers"),
+        (dict(x=np.array(["a"])), "x must hold real numbers"),
         (dict(x=np.array([{}])), "cannot be read as a whole NumPy .npz archive of plain arrays"),
     ],
 )

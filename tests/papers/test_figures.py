@@ -269,7 +269,7 @@ def test_a_figure_wants_all_of_its_runs(measured, tmp_path, monkeypatch):
         ("1a", {"seeds": []}, r"^seeds must be numbers of at least 0, got \[\]\.$"),
         ("1a", {"seeds": [0, -1]}, r"^seeds must be numbers of at least 0, got \[0, -1\]\.$"),
         ("2c", {"seeds": [1, 2]}, r"^seeds must hold 0, the one of figure 2c, got \[1, 2\]\.$"),
-        ("1a", {"workers": 0}, r"^workers must be at least 1, got 0\.$"),
+        ("1a", {"workers": 0}, r"^workers must be a whole number of at least 1, not 0\.$"),
     ],
 )
 def test_draw_refuses_in_one_sentence(name, options, message, tmp_path):

@@ -545,7 +545,7 @@ def test_the_palette_tells_the_energies_apart():
     [(plots.energies, "kinetic_energy"), (plots.path_2d, "projection"), (plots.speed, "slow")],
 )
 def test_a_missing_variable_is_named_in_one_sentence(draw, missing):
-    with pytest.raises(ValueError, match=rf"^ds lacks the variables \['{missing}'\]"):
+    with pytest.raises(ValueError, match=rf"^\w+ lacks the variables \['{missing}'\]"):
         draw(synthetic_profile().drop_vars(missing))
 
 

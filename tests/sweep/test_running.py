@@ -89,7 +89,7 @@ def local(*, alpha, seed):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"workers": 0}, r"^workers must be at least 1, got 0\.$"),
+        ({"workers": 0}, r"^workers must be a whole number of at least 1, not 0\.$"),
         ({"workers": 2, "scheduler": "tcp://h:1"}, r"^workers must not be given beside a sched"),
         ({"cells": []}, r"^cells must hold at least one cell, got none\.$"),
         ({"cells": [{"a": 1}, {"b": 1}]}, r"^cells must all have the settings a, got {'b': 1}\.$"),
@@ -101,7 +101,7 @@ def local(*, alpha, seed):
         ({"cells": [{"a b": 1}]}, r"^cells must have settings with the names of arguments, got"),
         ({"common": {"alpha": 1}}, r"^common must not hold settings of the cells, got alpha\.$"),
         ({"common": {"created": 1}}, r"^parameters must not use the name 'created'"),
-        ({"common": {"x": {1j}}}, r"^parameters must be plain values or arrays, not {1j}\.$"),
+        ({"common": {"x": {1j}}}, r"^parameters must be plain values .*, and .x. is {1j}\.$"),
         ({"measure": lambda **_: None}, r"^measure must be a function that other processes can"),
     ],
 )

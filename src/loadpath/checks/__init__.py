@@ -7,6 +7,9 @@ given in the form that the function works with, so that lists and arrays do wher
 """
 
 from loadpath.checks.arrays import (
+    as_array as as_array,
+)
+from loadpath.checks.arrays import (
     as_device as as_device,
 )
 from loadpath.checks.arrays import (

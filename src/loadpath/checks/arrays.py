@@ -106,17 +106,7 @@ def as_numbers(
     """
     import numpy as np
 
-    if hasattr(values, "detach"):  # a tensor, perhaps with a graph or of a type that NumPy lacks
-        values = values.detach().cpu()
-        values = values.double() if values.is_floating_point() else values
-    try:
-        array = np.asarray(values)
-    except (TypeError, ValueError, RuntimeError):
-        raise ValueError(f"{name} must hold real numbers, got {shown(values)}.") from None
-    if array.dtype.kind not in "iuf":
-        given = shown(values) if array.ndim == 0 else str(array.dtype)
-        raise ValueError(f"{name} must hold real numbers, got {given}.")
-    array = array.astype(np.float64)
+    array = as_array(name, values)
     wrong = ~(np.abs(array) <= LARGEST) & ~(missing & np.isnan(array))
     if wrong.any():
         index = np.argwhere(wrong)[0]
@@ -127,6 +117,41 @@ def as_numbers(
     if least is not None and array.size and array.min() < least:
         raise ValueError(f"{name} must be at least {least:g}, got {array.min()}.")
     return array
+
+
+def as_array(name: str, values: Any) -> NDArray[np.float64]:
+    """Return real numbers as a NumPy array in float64, whether or not they are finite.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    values : array_like
+        Numbers of any shape: one number, a list, an array or a tensor.
+
+    Returns
+    -------
+    array
+        The numbers, float64; NaN and infinities stay what they are.
+
+    Raises
+    ------
+    ValueError
+        If `values` are no real numbers.
+    """
+    import numpy as np
+
+    if hasattr(values, "detach"):  # a tensor, perhaps with a graph or of a type that NumPy lacks
+        values = values.detach().cpu()
+        values = values.double() if values.is_floating_point() else values
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"{name} must hold real numbers, got {shown(values)}.") from None
+    if array.dtype.kind not in "iuf":
+        given = shown(values) if array.ndim == 0 else str(array.dtype)
+        raise ValueError(f"{name} must hold real numbers, got {given}.")
+    return array.astype(np.float64)
 
 
 def as_device(name: str, value: Any) -> device:

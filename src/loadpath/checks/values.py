@@ -16,6 +16,11 @@ LARGEST = 1e70
 activation, stay finite in float64. Nothing measured is larger."""
 MOST = 2**31 - 1
 """The most that a count may be: more layers, samples or steps than any machine holds."""
+SCALARS = (
+    *("float32", "float64", "int8", "int16", "int32", "int64"),
+    *("uint8", "uint16", "uint32", "uint64"),
+)
+"""Types of NumPy's scalars that will do for a number."""
 LAST_SEED = 2**63 - 1
 """The largest seed that PyTorch and NumPy both take."""
 
@@ -103,7 +108,7 @@ def check_number(
     name : str
         The argument's name, as its caller knows it.
     value : object
-        What was given. A NumPy scalar or a tensor of one number will do, a boolean will not.
+        What was given. A NumPy scalar will do; a boolean, a word, and a tensor will not.
     above, least : float, optional
         A bound that the value must exceed, or reach; at most one of the two.
     below, most : float, optional
@@ -152,9 +157,12 @@ def _as_float(value: Any) -> float | None:
     """Return a real number as a float, or None if it is not one: a word, a flag, a list."""
     if type(value) is float:
         return value
-    if isinstance(value, bool) or not (isinstance(value, int | float) or hasattr(value, "dtype")):
-        return None  # fractions and decimals too, which tensors refuse further down
-    if str(getattr(value, "dtype", "")).removeprefix("torch.").startswith(("complex", "bool")):
+    # Of NumPy's scalars those that are computed with everywhere; fractions, decimals and tensors
+    # of one number are refused further down, by other libraries.
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    if not plain and str(getattr(value, "dtype", "")) not in SCALARS:
+        return None
+    if not plain and type(value).__module__ != "numpy":
         return None
     try:
         return float(value)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import as_path, check_finite
+from loadpath.checks import as_path, as_tensor, check_finite, check_flag, check_size
 from loadpath.data.files import read_archive
 from loadpath.data.normalization import normalized
 from loadpath.data.samples import Data
@@ -49,6 +48,7 @@ def from_arrays(
     >>> data.task, data.x_train.std(correction=0).item(), data.x_test.item()
     ('classification', 1.0, 0.0)
     """
+    check_flag("normalize", normalize)
     train, test = _as_tensor("y_train", y_train), _as_tensor("y_test", y_test)
     if train.ndim == test.ndim == 1 and not train.is_floating_point():
         task: Literal["regression", "classification"] = "classification"
@@ -152,9 +152,8 @@ def from_npz(path: str | Path) -> tuple[Float[Tensor, "sample feature"], Tensor]
 
 def _as_tensor(name: str, values: Any) -> Tensor:
     """Return an array of real numbers as a tensor of its own memory: float64, or int64."""
-    array = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
-    if array.dtype.kind not in "iuf":
-        raise ValueError(
-            f"{name} must be an array of real numbers, and its dtype is {array.dtype}."
-        )
-    return torch.tensor(array.astype(np.float64 if array.dtype.kind == "f" else np.int64))
+    given = as_tensor(name, values).detach().cpu()
+    t = given.to(torch.float64 if given.is_floating_point() else torch.int64, copy=True)
+    check_finite(name, t)
+    check_size(name, t)
+    return t

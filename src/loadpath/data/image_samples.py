@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from loadpath.checks import check_count
+from loadpath.checks import check_count, check_seed, shown
 from loadpath.data.files import Pair
 from loadpath.data.normalization import normalized
 from loadpath.data.samples import Data
@@ -60,12 +60,12 @@ def image_data(
         If an argument is out of its range, or for what `Data` refuses.
     """
     if targets not in ("labels", "onehot"):
-        raise ValueError(f"targets must be 'labels' or 'onehot', not {targets!r}.")
-    check_count("seed", seed, 0)
+        raise ValueError(f"targets must be 'labels' or 'onehot', not {shown(targets)}.")
+    check_seed("seed", seed)
     for name, count, fewest in (("n_train", n_train, 2), ("n_test", n_test, 1)):
         if count is not None:
             check_count(name, count, fewest)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(int(seed))
     if test is None:
         train, test = _split(train, n_train, n_test, generator)
     x_train, labels_train = _samples("n_train", train, n_train, image_size, generator)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from loadpath.checks import check_choice
 from loadpath.data.arrays import from_archive
 from loadpath.data.images import cifar10, digits, fashion_mnist, mnist
 from loadpath.data.samples import Data
@@ -84,8 +85,7 @@ def check_options(name: str, folder: str | Path | None = None, **options: Any) -
     ValueError
         If there is no such source, if it has no such option, or if it needs a folder.
     """
-    if name not in READERS:
-        raise ValueError(f"name must be one of {', '.join(READERS)}, got {name!r}.")
+    check_choice("name", name, READERS)
     known = inspect.signature(READERS[name]).parameters
     for option, value in {"folder": folder, **options}.items():
         if value is not None and option not in known:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from loadpath.checks import check_count
+from loadpath.checks import as_list, check_count, check_number, check_seed
 from loadpath.data.normalization import mean_and_scale, normalized
 from loadpath.data.samples import Data
 
@@ -83,24 +83,23 @@ def teacher(
     >>> data.x_train.shape, data.y_test.shape, data.provenance["bottleneck_rank"]
     (torch.Size([100, 30]), torch.Size([50, 30]), 3)
     """
-    if len(dims) < 2:
+    if len(as_list("dims", dims, "numbers")) < 2:
         raise ValueError(f"dims must list at least an input and an output dimension, not {dims!r}.")
     for dim in dims:
         check_count("every entry of dims", dim, 1)
     check_count("n_train", n_train, 2)
     check_count("n_test", n_test, 1)
     check_count("hidden_width", hidden_width, 1)
-    check_count("seed", seed, 0)
+    check_seed("seed", seed)
     if hidden_width < max(dims):
         raise ValueError(
             f"hidden_width must be at least the largest of dims, {max(dims)}, or it would be a "
             f"bottleneck of its own, and it is {hidden_width}."
         )
-    if not 0 <= noise < float("inf"):
-        raise ValueError(f"noise must be a finite number of at least 0, not {noise!r}.")
+    check_number("noise", noise, least=0)
 
     part, setting = part_of_kind(kind, hidden_width, hidden_layers, effective_depth)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(int(seed))
     function = random_function(dims, part, generator)
     x_test = _normal(n_test, dims[0], generator=generator)
     x_train = _normal(n_train, dims[0], generator=generator)
@@ -172,6 +171,7 @@ def part_of_kind(
                 f"{hidden_layers!r} with kind='leaky-resnet'."
             )
         leak = 1.0 if effective_depth is None else effective_depth
+        check_number("effective_depth", leak)
         if not 0 < leak < _RESNET_STEPS:
             raise ValueError(
                 f"effective_depth must be above 0 and below {_RESNET_STEPS}, the teacher's number "

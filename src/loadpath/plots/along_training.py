@@ -45,7 +45,7 @@ def curves_along_training(
     ValueError
         If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
     """
-    need(ds, "log_separation", "log_separation_recorded")
+    need("ds", ds, "log_separation", "log_separation_recorded")
     check_kind(kind)
     ax = axes_or_new(ax)
     recorded = ds["log_separation_recorded"].sel(kind=kind).transpose("recorded_epoch", "seed", ...)
@@ -85,7 +85,7 @@ def figure_along_training(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness")
     ValueError
         If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
     """
-    need(ds, "log_separation", "log_separation_recorded")
+    need("ds", ds, "log_separation", "log_separation_recorded")
     slopes, levels = (_some(ds[name].values) for name in ("slope", "noise"))
     figure = Figure(figsize=(2.5 * len(levels) + 1.6, 2.0 * len(slopes) + 1.4))
     places = figure.subplots(len(slopes), len(levels), squeeze=False, sharex=True, sharey="row")

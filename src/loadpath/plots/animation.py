@@ -21,6 +21,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.colors import to_hex
 
+from loadpath.checks import as_numbers, check_text
+
 from .spring_block import block_colours
 from .style import need
 
@@ -51,6 +53,18 @@ class Film:
     """(frame, n_blocks + 2) places of the fixed end, the blocks and the pulled end."""
     mean: np.ndarray
     """(n_blocks + 2,) the same places at the end, as means over replicas."""
+
+    def __post_init__(self) -> None:
+        """Make arrays of numbers of the three, once they fit each other."""
+        check_text("label", self.label)
+        check_text("verdict", self.verdict)
+        for name in ("time", "position", "mean"):
+            object.__setattr__(self, name, as_numbers(name, getattr(self, name)))
+        if self.time.ndim != 1 or self.position.ndim != 2 or len(self.time) != len(self.position):
+            raise ValueError(
+                "time and position must be (frame,) and (frame, place), got "
+                f"{self.time.shape} and {self.position.shape}."
+            )
 
     @property
     def shaken(self) -> bool:
@@ -85,7 +99,7 @@ class Film:
         ValueError
             If `ds` has no loads.
         """
-        need(ds, "load")
+        need("ds", ds, "load(replica, time, spring)")
         load = ds["load"].transpose("replica", "time", "spring").values
         count = load.shape[1]
         shown = np.arange(0, count, -(-count // FRAMES))

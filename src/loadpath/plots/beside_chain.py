@@ -39,7 +39,14 @@ def curves_beside_chain(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need(ds, "curve", "curve_error", "fitted_load", "counted")
+    need(
+        "ds",
+        ds,
+        "curve(slope, noise, layer)",
+        "curve_error(slope, noise, layer)",
+        "fitted_load(model, slope, noise, spring)",
+        "counted(slope, noise)",
+    )
     ax = axes_or_new(ax)
     grid = ("slope", "noise")
     curve, error = (ds[name].transpose(*grid, "layer").values for name in ("curve", "curve_error"))
@@ -98,7 +105,14 @@ def frictions_of_slopes(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need(ds, "friction_right", "friction_left", "row_friction_right", "row_friction_left")
+    need(
+        "ds",
+        ds,
+        "friction_right(slope)",
+        "friction_left(slope)",
+        "row_friction_right(slope)",
+        "row_friction_left(slope)",
+    )
     ax = axes_or_new(ax)
     at = np.arange(ds.sizes["slope"])
     for side, colour, place in (("left", BLUE, -0.5), ("right", RED, 0.5)):
@@ -136,7 +150,7 @@ def noise_of_levels(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need(ds, "chain_noise", "row_chain_noise")
+    need("ds", ds, "chain_noise(noise)", "row_chain_noise(slope, noise)")
     ax = axes_or_new(ax)
     at = np.arange(ds.sizes["noise"])
     own, low, high = (

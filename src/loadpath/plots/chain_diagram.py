@@ -46,7 +46,16 @@ def chain_phase_diagram(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If a variable is missing.
     """
-    need(ds, "concavity", "concavity_error", "load", "unpinning_noise", "moves_all", "moves_none")
+    need(
+        "ds",
+        ds,
+        "concavity",
+        "concavity_error",
+        "load",
+        "unpinning_noise",
+        "moves_all",
+        "moves_none",
+    )
     if ax is None:
         ax = Figure(figsize=(6.4, 5.2)).subplots()
     noise, friction = ds["noise"].values, ds["friction"].values

@@ -33,8 +33,23 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
     ValueError
         If a variable is missing.
     """
-    need(ds, "load", "load_error", "fitted_load", "value", "low", "high", "noise")
-    need(region, "rise", "inside")
+    need(
+        "ds",
+        ds,
+        "load(level, spring)",
+        "load_error(level, spring)",
+        "fitted_load(level, spring)",
+        "value(parameter)",
+        "low(parameter)",
+        "high(parameter)",
+        "noise(level)",
+    )
+    need(
+        "region",
+        region,
+        "rise(friction_right, friction_left)",
+        "inside(friction_right, friction_left)",
+    )
     figure = Figure(figsize=(9.2, 3.9))
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     springs = ds["spring"].values

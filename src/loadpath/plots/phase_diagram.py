@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
+from loadpath.checks import as_list, check_type
 from loadpath.measures.separation import SeparationKind, check_kind
 from loadpath.spring_block.phase_diagram import correlation
 
@@ -62,7 +63,12 @@ def network_phase_diagram(
     ValueError
         If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
     """
-    need(ds, "test_accuracy", "log_separation")
+    need(
+        "ds",
+        ds,
+        "test_accuracy(slope, noise, seed)",
+        "log_separation(slope, noise, seed, kind, layer)",
+    )
     check_kind(kind)
     ax = axes_or_new(ax)
     accuracy = ds["test_accuracy"].mean("seed").transpose("slope", "noise").to_numpy()
@@ -119,7 +125,7 @@ def accuracy_against_concavity(
         If `ds` lacks a variable that the figure shows, or if `kind` or `by` is not one of its
         words.
     """
-    need(ds, "test_accuracy", "concavity")
+    need("ds", ds, "test_accuracy(slope, noise, seed)", "concavity(slope, noise, seed, kind)")
     check_kind(kind)
     if by not in ("noise", "slope"):
         raise ValueError(f"by must be noise or slope, got {by!r}.")
@@ -230,6 +236,8 @@ def _page(
     size: tuple[float, float],
 ) -> Figure:
     """Draw several panels of the same `size`, in inches, in two columns."""
+    for ds in as_list("panels", panels, "Datasets"):
+        check_type("panels", ds, xr.Dataset, "Datasets of phase diagrams")
     if not panels:
         raise ValueError("panels must hold at least one Dataset, got none.")
     columns = min(2, len(panels))

@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, SymmetricalLogLocator
 
+from loadpath.checks import check_number, check_type
+
 # Okabe and Ito's palette, which colour-blind readers tell apart.
 BLACK, GREY = "#000000", "#8C8C8C"
 BLUE, ORANGE, GREEN, RED, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9"
@@ -85,6 +87,7 @@ def png(drawing: Axes | Figure) -> bytes:
 
 def figure_of(drawing: Axes | Figure) -> Figure:
     """Return the Figure that `drawing` is or belongs to."""
+    check_type("drawing", drawing, Axes | Figure, "Axes or a Figure of matplotlib")
     figure = drawing if isinstance(drawing, Figure) else drawing.get_figure(root=True)
     assert figure is not None  # only Axes removed from their figure have none
     return figure
@@ -92,6 +95,8 @@ def figure_of(drawing: Axes | Figure) -> Figure:
 
 def axes_or_new(ax: Axes | None) -> Axes:
     """Return `ax`, or the only Axes of a new figure."""
+    if ax is not None:
+        check_type("ax", ax, Axes, "Axes of matplotlib")
     return Figure().subplots() if ax is None else ax
 
 
@@ -103,17 +108,50 @@ def plain_numbers(ax: Axes) -> None:
             axis.set_minor_formatter(NullFormatter())
 
 
-def need(ds: xr.Dataset, *names: str) -> None:
-    """Refuse a Dataset that lacks one of the variables that a figure shows."""
-    missing = [name for name in names if name not in ds]
+def need(called: str, ds: xr.Dataset, *variables: str) -> None:
+    """Refuse what is no Dataset with the variables that a figure shows.
+
+    Parameters
+    ----------
+    called : str
+        The argument's name, as its caller knows it.
+    ds : xr.Dataset
+        What was given.
+    *variables : str
+        Names of variables; those that go on with dimensions, such as "speed(step)", must have these
+        and at least one number along each.
+
+    Raises
+    ------
+    ValueError
+        If `ds` is no such Dataset.
+    """
+    check_type(called, ds, xr.Dataset, "an xarray.Dataset")
+    named = {name: dims for name, _, dims in (v.rstrip(")").partition("(") for v in variables)}
+    missing = [name for name in named if name not in ds]
     if missing:
-        raise ValueError(f"ds lacks the variables {missing} that this figure shows.")
+        raise ValueError(f"{called} lacks the variables {missing} that this figure shows.")
+    for variable in variables:
+        name, along = variable.partition("(")[0], named[variable.partition("(")[0]].split(", ")
+        values = ds[name]
+        if "(" in variable and set(map(str, values.dims)) != {dim for dim in along if dim}:
+            raise ValueError(
+                f"{called} must have the variable {name!r} over ({', '.join(along)}), got it over "
+                f"({', '.join(map(str, values.dims))})."
+            )
+        if values.size == 0:
+            raise ValueError(f"{called} must hold numbers of the variable {name!r}, got none.")
+        if name in ds.data_vars and values.dtype.kind not in "biuf":
+            raise ValueError(
+                f"{called} must hold numbers of the variable {name!r}, got {values.dtype}."
+            )
 
 
 def attribute(ds: xr.Dataset, name: str) -> float:
     """Return a number among the attrs of `ds`, which must have it."""
     if name not in ds.attrs:
         raise ValueError(f"ds.attrs lacks {name!r}, which this figure needs.")
+    check_number(f"ds.attrs[{name!r}]", ds.attrs[name])
     return float(ds.attrs[name])
 
 

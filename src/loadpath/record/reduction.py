@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from loadpath.checks import check_count
+from loadpath.checks import check_choice, check_count, check_flag
 from loadpath.record.structures import tensor_of, values_of
 
 Maps = Literal["pool", "positions", "flatten"]
@@ -98,11 +98,11 @@ class Reduction:
             ("maps", ("pool", "positions", "flatten")),
             ("tokens", ("mean", "class_token", "last_token", "positions")),
         ):
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}."
-                )
+            check_choice(name, getattr(self, name), known)
         check_count("every", self.every, 1)
+        check_flag("tokens_first", self.tokens_first)
+        if self.channels_last is not None:
+            check_flag("channels_last", self.channels_last)
 
     def __call__(
         self,

@@ -8,6 +8,8 @@ from itertools import chain
 import torch
 from torch import nn
 
+from loadpath.checks import as_device, check_choice, check_count, check_flag, check_type, shown
+from loadpath.record.activations import ACTIVATIONS
 from loadpath.record.batches import Loader, Split
 from loadpath.record.layout import Layout, Output, TokenMask
 from loadpath.record.recorded import Recorded
@@ -107,6 +109,13 @@ def stream(
     >>> recorded.sample["2"].tolist(), recorded.description.layers["0"]
     ([5, 6], 'output of 0 (Linear), (sample, 4): as it is')
     """
+    check_type("model", model, nn.Module, "an nn.Module")
+    check_flag("pass_labels", pass_labels)
+    check_flag("grad", grad)
+    if reduction is not None:
+        check_type("reduction", reduction, Reduction, "a Reduction")
+    if device is not None:
+        device = as_device("device", device)
     inner = unwrapped(model)
     where = device_of(inner) if device is None else torch.device(device)
     chosen = None if layers is None else select(inner, layers)
@@ -152,8 +161,14 @@ def second_moments(
     >>> [(layer, each.width, each.velocity) for layer, each in moments.items()]
     [('input', 3, False), ('0', 4, True), ('1', 4, False)]
     """
+    check_choice("activation", activation, ACTIVATIONS)
+    if sketch is not None:
+        check_count("sketch", sketch, 1)
+    if not isinstance(recording, Iterable) or isinstance(recording, str | bytes | type):
+        raise ValueError(f"recording must be what stream yields, got {shown(recording)}.")
     moments: dict[str, Moments] = {}
     for recorded in recording:
+        check_type("recording", recorded, Recorded, "what stream yields")
         last = list(recorded.features)[-1]
         steps = chain(recorded.steps(), [(last, recorded.features[last], None)])
         for layer, A, dA in steps:

@@ -8,7 +8,7 @@ from typing import Any
 import xarray as xr
 
 from loadpath import plots
-from loadpath.checks import as_path
+from loadpath.checks import as_list, as_path, check_flag, check_text, check_type
 from loadpath.report.figures import Figure, draw_figure
 from loadpath.report.page import environment, rows
 from loadpath.storage import write_page
@@ -79,6 +79,15 @@ def write_chain(
         If `path` exists and may not be replaced.
     """
     path = as_path("path", path)
+    check_text("title", title)
+    check_flag("overwrite", overwrite)
+    check_type("config", config, Mapping, "a mapping of names to values")
+    for word in as_list("words", words, "texts"):
+        check_text("words", word)
+    for film in as_list("films", films, "films"):
+        check_type("films", film, plots.Film, "Films of loadpath.plots")
+    for chain in as_list("chains", chains, "Datasets"):
+        check_type("chains", chain, xr.Dataset, "Datasets of chains")
     if not chains:
         raise ValueError("chains must hold at least one chain, got 0.")
     curves = (

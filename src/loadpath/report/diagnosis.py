@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from loadpath import plots
-from loadpath.checks import as_path
+from loadpath.checks import as_path, check_flag, check_text, check_type
 from loadpath.diagnosis.profile import summary
 from loadpath.diagnosis.skipping import Verdict
 from loadpath.report.figures import Figure, draw_figure
@@ -150,6 +150,13 @@ def write_diagnosis(
         If `path` exists and may not be replaced.
     """
     path = as_path("path", path)
+    check_text("title", title)
+    check_flag("overwrite", overwrite)
+    check_type("ds", ds, xr.Dataset, "what loadpath.diagnose returns")
+    if skipped is not None:
+        check_type("skipped", skipped, xr.Dataset, "what loadpath.diagnosis.skip_layers returns")
+    if config is not None:
+        check_type("config", config, Mapping, "a mapping of names to values")
     figures = [
         draw_figure(figure, ds)
         for names, figure in _CURVES

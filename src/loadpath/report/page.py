@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 import xarray as xr
 
-from loadpath.checks import as_path
+from loadpath.checks import as_list, as_path, check_flag, check_text, check_type
 from loadpath.report import certificate
 from loadpath.report.facts import path_facts, training_facts
 from loadpath.report.figures import draw_figures
@@ -71,9 +71,12 @@ def write(
         If `path` exists and may not be replaced.
     """
     path = as_path("path", path)
-    if not sections:
+    check_text("title", title)
+    check_flag("overwrite", overwrite)
+    if not as_list("sections", sections, "sections"):
         raise ValueError("sections must hold at least one section, got 0.")
     for section in sections:
+        check_type("sections", section, Section, "Sections")
         if section.profile is None and section.history is None:
             raise ValueError(f"Section {section.title!r} has neither profile nor history.")
     template = environment().get_template("report.html.j2")

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from scipy import special
 
 from loadpath.checks import (
+    as_array,
     as_list,
     as_numbers,
     check_callable,
@@ -150,15 +151,14 @@ def jackknife_from_values(
     check_level(level)
     check_flag("correct_bias", correct_bias)
     sizes = as_numbers("sizes", sizes, least=1)
-    without = np.asarray(without)
-    if without.dtype.kind not in "iuf":
-        raise ValueError(f"without must hold real numbers, got {without.dtype}.")
+    without = as_array("without", without)
     if sizes.ndim != 1 or without.shape != sizes.shape:
         raise ValueError(
             f"without and sizes must be of one length, got {without.shape} and {sizes.shape}."
         )
     n = int(sizes.sum())
     check_number("theta", theta)
+    theta = float(theta)
     if len(sizes) < 2 or not np.isfinite(without).all():
         return alone(theta, n)
     G, h = len(sizes), n / sizes

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from loadpath.checks import as_numbers, check_level, check_seed, check_type, shown
+from loadpath.checks import (
+    as_array,
+    as_numbers,
+    check_count,
+    check_level,
+    check_seed,
+    check_type,
+)
 
 Array = NDArray[np.float64]
 Trust = Literal["agrees", "the other way round", "not shown", "too few layers"]
@@ -45,7 +52,7 @@ class Column:
             raise ValueError(f"value must be a list of numbers, got shape {value.shape}.")
         object.__setattr__(self, "value", value)
         for name in ("low", "high"):
-            ends = as_interval_ends(name, getattr(self, name))
+            ends = as_array(name, getattr(self, name))
             if ends.shape != value.shape:
                 raise ValueError(
                     f"{name} must be of the shape of value, {value.shape}, got {ends.shape}."
@@ -61,14 +68,6 @@ class Column:
         """Standard deviation that the intervals stand for, (layer,); 0 where there is none."""
         z = special.ndtri((1 + self.level) / 2)
         return np.nan_to_num((self.high - self.low) / (2 * z))
-
-
-def as_interval_ends(name: str, values: Any) -> Array:
-    """Return ends of intervals as an array; NaN and infinities, where one is open, may be there."""
-    ends = np.asarray(values)
-    if ends.dtype.kind not in "iuf":
-        raise ValueError(f"{name} must hold real numbers, got {shown(values)}.")
-    return ends.astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -162,7 +161,9 @@ def rank_agreement(
     for name, column in (("moving", moving), ("harm", harm)):
         if not np.isfinite(column.value).all():
             raise ValueError(f"{name} must be finite, got {column.value.tolist()}.")
-    k = math.ceil(n / 4) if least is None else least
+    if least is not None:
+        check_count("least", least, 1)
+    k = math.ceil(n / 4) if least is None else int(least)
     if not 1 <= k <= n:
         raise ValueError(f"least must be between 1 and the {n} layers, got {k}.")
     rng = np.random.default_rng(seed)

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from loadpath.checks import as_list, check_type
+
 Cell = Mapping[str, str | int | float]
 """The settings of one run, by name."""
 Key = tuple[str | int | float, ...]
@@ -48,10 +50,11 @@ def product(axes: Mapping[str, Sequence[str | int | float] | np.ndarray]) -> lis
     >>> lp.sweep.product({"noise": [0.1, 0.2], "seed": range(2)})[:2]
     [{'noise': 0.1, 'seed': 0}, {'noise': 0.1, 'seed': 1}]
     """
+    check_type("axes", axes, Mapping, "a mapping of names to lists")
     if not axes:
         raise ValueError("axes must name at least one axis, got none.")
     for name, values in axes.items():
-        if isinstance(values, str) or not len(values):
+        if isinstance(values, str) or not hasattr(values, "__len__") or not len(values):
             raise ValueError(f"axes must give {name!r} a list of values, got {values!r}.")
         if len({_plain(value) for value in values}) < len(values):
             raise ValueError(f"axes must not give {name!r} a value twice, got {list(values)}.")
@@ -100,6 +103,8 @@ def check_cells(cells: Sequence[Cell]) -> tuple[str, ...]:
         If there are no cells, if they differ in their axes, or if a value cannot stand in a file
         name.
     """
+    for cell in as_list("cells", cells, "cells"):
+        check_type("cells", cell, Mapping, "mappings of settings to values")
     if not cells:
         raise ValueError("cells must hold at least one cell, got none.")
     axes = tuple(cells[0])

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from loadpath import results
-from loadpath.checks import as_path
+from loadpath.checks import as_path, check_type
 from loadpath.sweep import folder as folders
 from loadpath.sweep.cells import CELL_ATTR, cell_name, key_of_cell, key_of_name, product
 from loadpath.sweep.contents import Contents, Reader
@@ -110,6 +110,7 @@ def load(folder: str | Path, cell: Mapping[str, Any]) -> xr.Dataset:
         If the cell has other settings than those in `folder`, or if its file is damaged.
     """
     folder = as_path("folder", folder)
+    check_type("cell", cell, Mapping, "a mapping of settings to values")
     axes = folders.read_settings(folder).axes
     if set(cell) != set(axes):
         raise ValueError(f"cell must have the settings {', '.join(axes)}, got {dict(cell)}.")

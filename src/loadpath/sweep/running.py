@@ -12,7 +12,7 @@ from typing import Any
 import xarray as xr
 from tqdm import tqdm
 
-from loadpath.checks import as_path
+from loadpath.checks import as_path, check_callable, check_count, check_flag, check_type
 from loadpath.storage import clear_leftovers
 from loadpath.sweep import cluster
 from loadpath.sweep import folder as folders
@@ -127,13 +127,18 @@ def run(
     >>> sys.path.remove(str(place))
     """
     refuse_while_beginning()
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}.")
+    check_callable("measure", measure)
+    check_count("workers", workers, 1)
+    if common is not None:
+        check_type("common", common, Mapping, "a mapping of settings to values")
+    if progress is not None:
+        check_flag("progress", progress)
     if scheduler is not None and workers != 1:
         raise ValueError(
             f"workers must not be given beside a scheduler, which has its own, got {workers}."
         )
     folder, common = as_path("folder", folder), dict(common or {})
+    check_cells(cells)
     cells = [with_plain_numbers(cell) for cell in cells]
     wanted = folders.describe_sweep(measure, check_cells(cells), common)
     folders.check_folder(folder)

@@ -158,7 +158,7 @@ H, Y = problem(11, n=30)
         (lambda: TargetMoments(6, 0), "n_outputs must be a whole number of at least 1, not 0"),
         (lambda: TargetMoments(6, 3).merge(TargetMoments(6, 2)), "n_outputs=3, got 2"),
         (lambda: TargetMoments(6, 3).update(H, Y[:, :2]), r"y must have shape \(30, 3\)"),
-        (lambda: target_probe(H, Y, ridge=0.0), "ridge must be positive and finite, got 0.0"),
+        (lambda: target_probe(H, Y, ridge=0.0), "ridge must be finite and above 0, got 0.0"),
         (
             lambda: target_probe(H, Y, n_folds=1),
             "n_folds must be a whole number of at least 2, not 1",

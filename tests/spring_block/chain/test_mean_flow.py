@@ -102,8 +102,8 @@ def test_it_starts_where_it_is_told():
     ("chain", "options", "message"),
     [
         (Chain(law=Smooth(0.1)), {}, r"law must be Dry\(\)"),
-        (Chain(), {"noise": -1.0}, "noise must be finite and at least 0"),
-        (Chain(), {"noise": [0.1, np.nan]}, "noise must be finite and at least 0"),
+        (Chain(), {"noise": -1.0}, "noise must be at least 0, got -1.0"),
+        (Chain(), {"noise": [0.1, np.nan]}, "noise must be finite, got nan at index 1"),
         (Chain(), {"dt": 0.0}, "dt must be finite and above 0"),
         (Chain(), {"n_steps": 0}, "n_steps must be"),
         (Chain(), {"start": [0.0]}, "start must be 7 finite positions"),

@@ -233,25 +233,25 @@ def test_a_wall_is_recorded_where_it_was():
 
 BAD = [
     ("noise", -0.1, "finite and at least 0"),
-    ("noise", float("nan"), "finite and at least 0"),
+    ("noise", float("nan"), "finite, got nan"),
     ("noise", [0.1, 0.2], "one value for each of 20 steps"),
     ("noise", [0.1] * 19 + [-1.0], "at least 0 in every step, got -1"),
     ("pull", [1.0] * 19, "one value for each of 20 steps"),
-    ("pull", [1.0] * 19 + [float("inf")], "finite in every step, got inf"),
+    ("pull", [1.0] * 19 + [float("inf")], "finite, got inf at index 19"),
     ("start", [0.0], "7 finite positions"),
     ("dt", 0.0, "finite and above 0"),
     ("dt", 0.6, "below 0.5198, where overdamped steps of this chain become unstable"),
     ("n_steps", 0, "whole number of at least 1"),
     ("n_replicas", 0, "whole number of at least 1"),
-    ("n_replicas", 10**12, "small enough to fit into memory"),
+    ("n_replicas", 2**31 - 1, "small enough to fit into memory"),
     ("record_every", 21, "at most n_steps = 20"),
     ("seed", -1, "whole number of at least 0"),
     ("threads", 0, "whole number of at least 1"),
     ("mass", 0.0, "finite and above 0"),
     ("damping", -1.0, "finite and at least 0"),
     ("noise_decay", -1.0, "finite and at least 0"),
-    ("dynamics", "brownian", "'overdamped' or 'langevin'"),
-    ("by", "hand", "'wall' or 'force'"),
+    ("dynamics", "brownian", "one of overdamped, langevin"),
+    ("by", "hand", "one of wall, force"),
 ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from loadpath.checks import check_above_zero, check_count, check_level
+from loadpath.checks import check_above_zero, check_count, check_level, check_seed
 from loadpath.diagnosis.labels import LabelKind
 from loadpath.record import ACTIVATIONS
 
@@ -66,7 +66,7 @@ def check_options(
         raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}.")
     check_above_zero("gamma0", gamma0)
     check_count("kept", kept, 1)
-    check_count("seed", seed, 0)
+    check_seed("seed", seed)
     check_level(level)
 
 

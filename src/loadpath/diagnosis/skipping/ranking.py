@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from loadpath.checks import check_count
+from loadpath.checks import check_seed
 from loadpath.diagnosis.skipping.verdict_sentences import listed, measure_words, verdict_sentences
 from loadpath.diagnosis.skipping.verdicts import Verdict
 from loadpath.statistics import FEWEST, Column, rank_agreement, spearman
@@ -70,7 +70,7 @@ def verdict(
     >>> found.agreement.trust
     'agrees'
     """
-    check_count("seed", seed, 0)
+    check_seed("seed", seed)
     layers, measured = _layer_names("skipped", skipped), _layer_names("profile", profile)
     if not set(layers) & set(measured):
         raise ValueError(

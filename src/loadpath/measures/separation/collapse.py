@@ -162,7 +162,7 @@ def nc2(moments: ClassMoments) -> Simplex:
     K = len(mu)
     if not bool(moments.scatter().rounding.apart(mu).all()):
         raise ValueError(
-            f"moments must have class means apart from the mean of all, got class "
+            f"moments of H must have class means apart from the mean of all, got class "
             f"{int(norms.argmin())} at it."
         )
     unit = mu / norms[:, None]

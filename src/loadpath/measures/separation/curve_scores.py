@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from loadpath.checks import shown
+from loadpath.checks import as_array, shown
 from loadpath.measures.separation.bootstrap import Array
 
 
@@ -55,8 +55,8 @@ def as_curves(D: Any) -> Array:
     ValueError
         If `D` are no such numbers.
     """
-    curves = np.asarray(D)
-    if curves.dtype.kind not in "iuf" or curves.ndim == 0 or curves.shape[-1] < 2:
+    curves = as_array("D", D)
+    if curves.ndim == 0 or curves.shape[-1] < 2:
         raise ValueError(f"D must be (..., layer) curves of at least 2 layers, got {shown(D)}.")
     return curves
 

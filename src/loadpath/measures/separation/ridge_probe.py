@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from loadpath.checks import as_tensor, check_count, check_seed
+from loadpath.checks import as_tensor, check_count, check_number, check_seed, check_size
 from loadpath.measures.ridge import ridge_by_singular_values
 from loadpath.measures.separation.inputs import (
     Features,
@@ -81,8 +81,7 @@ def target_probe(
     rows, _ = as_small_features("H", H)
     n, w = rows.shape
     targets = _targets(y, n).to(rows)
-    if not 0 < ridge < float("inf"):
-        raise ValueError(f"ridge must be positive and finite, got {ridge}.")
+    check_number("ridge", ridge, above=0)
     check_count("n_folds", n_folds, 2)
     check_seed("seed", seed)
     if n_folds > n:
@@ -106,7 +105,9 @@ def _targets(y: Any, n: int) -> Tensor:
     """Return targets as (sample, output): as they are, or class numbers as zeros and ones."""
     given = as_tensor("y", y)
     if given.ndim != 1:
-        return as_targets(given, n)
+        targets = as_targets(given, n)
+        check_size("y", targets)
+        return targets
     numbers = as_labels(given, n)
     check_labels(numbers, n)
     return torch.nn.functional.one_hot(numbers).double()

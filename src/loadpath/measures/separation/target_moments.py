@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import torch
 
-from loadpath.checks import as_rows, as_tensor, check_count
+from loadpath.checks import as_rows, as_tensor, check_count, check_size
 from loadpath.measures.separation.feature_moments import FeatureMoments
 from loadpath.measures.separation.inputs import as_features, as_small_features, as_targets
 from loadpath.measures.separation.scatter import OWN_NOISE, Scatter, SeparationKind
@@ -76,6 +76,7 @@ class TargetMoments(FeatureMoments):
         """
         rows, _ = as_small_features("H", H)
         targets = as_targets(y, len(rows))
+        check_size("y", targets)
         moments = cls(rows.shape[1], targets.shape[1])
         moments.update(H, targets)
         return moments

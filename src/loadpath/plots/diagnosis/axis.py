@@ -6,6 +6,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from loadpath.checks import check_type
+from loadpath.plots.style import need
+
 MANY = 16
 """Layers up to which each has its name on the axis."""
 
@@ -102,6 +105,7 @@ def draw_columns(
 
     One that `ds` lacks keeps its place in a row of marks `apart`, and is not drawn.
     """
+    check_type("ds", ds, xr.Dataset, "what loadpath.diagnose returns")
     middle = (len(shown) - 1) / 2
     for i, (name, colour, label, marker) in enumerate(shown):
         if name in ds:
@@ -112,6 +116,8 @@ def draw_columns(
 
 def bar_lengths(ds: xr.Dataset, name: str) -> np.ndarray:
     """Return the lengths of the bars below and above, (2, layer); 0 where there is no interval."""
+    for end in ("low", "high"):
+        need("ds", ds, f"{name}_{end}(layer)")
     value = ds[name].values
     low, high = ds[f"{name}_low"].values, ds[f"{name}_high"].values
     return np.clip(np.nan_to_num(np.stack([value - low, high - value])), 0, None)

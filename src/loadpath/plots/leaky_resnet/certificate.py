@@ -44,7 +44,7 @@ def residuals(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need(ds, "gradient_residual", "least_norm_residual")
+    need("ds", ds, "gradient_residual(step)", "least_norm_residual(step)", "p_step(step)")
     ax, p = axes_or_new(ax), ds["p_step"].values
     least = ds["least_norm_residual"]
     line(ax, p, ds["gradient_residual"].values, ORANGE, "plain gradient", "^")
@@ -81,7 +81,7 @@ def hamiltonians(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows, or the attr `effective_depth`.
     """
-    need(ds, "least_norm_hamiltonian", "predicted_hamiltonian")
+    need("ds", ds, "least_norm_hamiltonian(step)", "predicted_hamiltonian(step)", "p_step(step)")
     ax, p = axes_or_new(ax), ds["p_step"].values
     leak = attribute(ds, "effective_depth")
     factor, label = (-2 / leak, r"$-(2/\tilde{L})\,H$, a dimension") if leak else (1.0, "$H$")
@@ -119,7 +119,15 @@ def descent(history: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `history` lacks a variable that the figure shows.
     """
-    need(history, "residual", "residual_worst", "width")
+    need(
+        "history",
+        history,
+        "residual(look)",
+        "residual_worst(look)",
+        "width(look)",
+        "iteration(look)",
+        "stage(look)",
+    )
     ax, x = axes_or_new(ax), history["iteration"].values
     line(ax, x, history["residual_worst"].values, BLUE, "residual, worst layer")
     line(ax, x, history["residual"].values, SKY, "residual, median layer")

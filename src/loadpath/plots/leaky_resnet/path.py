@@ -49,7 +49,16 @@ def energies(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `profile` lacks a variable that the figure shows, or the attr `effective_depth`.
     """
-    need(profile, "cost_of_identity", "kinetic_energy", "stable_hamiltonian", "bottleneck_rank")
+    need(
+        "profile",
+        profile,
+        "cost_of_identity(layer)",
+        "kinetic_energy(step)",
+        "stable_hamiltonian(step)",
+        "bottleneck_rank()",
+        "p(layer)",
+        "p_step(step)",
+    )
     ax, p, p_step = axes_or_new(ax), profile["p"].values, profile["p_step"].values
     leak = attribute(profile, "effective_depth")
     c, factor = (leak, r"(2/\tilde{L})\,") if leak else (1.0, "2")
@@ -89,7 +98,14 @@ def ranks(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `profile` lacks a variable that the figure shows.
     """
-    need(profile, "stable_rank_nuclear", "stable_rank_operator", "bottleneck_rank")
+    need(
+        "profile",
+        profile,
+        "stable_rank_nuclear(layer)",
+        "stable_rank_operator(layer)",
+        "bottleneck_rank()",
+        "p(layer)",
+    )
     ax, p = axes_or_new(ax), profile["p"].values
     nuclear, operator = profile["stable_rank_nuclear"], profile["stable_rank_operator"]
     line(ax, p, nuclear.values, BLUE, r"nuclear, $(\sum s_i)^2 / \sum s_i^2$", "o")
@@ -122,7 +138,7 @@ def momenta(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `profile` lacks a variable that the figure shows.
     """
-    need(profile, "momentum_norm", "momentum_activation_norm")
+    need("profile", profile, "momentum_norm(layer)", "momentum_activation_norm(layer)", "p(layer)")
     ax, p = axes_or_new(ax), profile["p"].values
     line(ax, p, profile["momentum_norm"].values, BLUE, r"momenta, $\|B\|$", "o")
     paired = profile["momentum_activation_norm"].values
@@ -157,7 +173,7 @@ def stationarity(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `profile` lacks a variable that the figure shows.
     """
-    need(profile, "stationarity")
+    need("profile", profile, "stationarity(step)", "p(layer)", "p_step(step)")
     ax, residual = axes_or_new(ax), profile["stationarity"].values
     line(ax, profile["p_step"].values, residual, BLUE, "stationarity residual", "o")
     ax.axhline(0.1, color=GREY, lw=1, ls="--", label="0.1, small enough in the middle")
@@ -188,7 +204,7 @@ def speed(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `profile` lacks a variable that the figure shows.
     """
-    need(profile, "speed", "slow")
+    need("profile", profile, "speed(step)", "slow(step)", "p(layer)", "p_step(step)")
     ax, edges = axes_or_new(ax), profile["p"].values
     label = r"speed, $\|\Delta A\| \,/\, (\rho\,\|A\|)$"
     ax.stairs(profile["speed"].values, edges, baseline=None, color=BLUE, lw=1.6, label=label)
@@ -225,7 +241,7 @@ def mesh(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `profile` lacks a variable that the figure shows.
     """
-    need(profile, "layer_step")
+    need("profile", profile, "layer_step(step)", "p(layer)", "p_step(step)")
     ax, steps = axes_or_new(ax), profile["layer_step"].values
     ax.stairs(steps, profile["p"].values, baseline=None, color=BLUE, lw=1.6, label="layer steps")
     ax.axhline(1 / len(steps), color=GREY, lw=1, ls="--", label="equidistant, $1/L$")

@@ -41,7 +41,16 @@ def learning_curves(history: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `history` lacks a variable that the figure shows.
     """
-    need(history, "objective", "data_term", "regularizer", "weight_decay")
+    need(
+        "history",
+        history,
+        "objective(record)",
+        "data_term(record)",
+        "regularizer(record)",
+        "weight_decay(record)",
+        "iteration(record)",
+        "stage(record)",
+    )
     ax, x = axes_or_new(ax), history["iteration"].values
     weighted = (history["weight_decay"] * history["regularizer"]).values
     line(ax, x, history["objective"].values, BLACK, "objective")
@@ -79,7 +88,15 @@ def convergence(history: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `history` lacks a variable that the figure shows.
     """
-    need(history, "stationarity", "stationarity_worst", "hamiltonian_spread")
+    need(
+        "history",
+        history,
+        "stationarity(record)",
+        "stationarity_worst(record)",
+        "hamiltonian_spread(record)",
+        "iteration(record)",
+        "stage(record)",
+    )
     ax, x = axes_or_new(ax), history["iteration"].values
     line(ax, x, history["stationarity"].values, BLUE, "residual, median step")
     line(ax, x, history["stationarity_worst"].values, SKY, "residual, worst step")
@@ -111,7 +128,7 @@ def mesh_history(history: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `history` lacks a variable that the figure shows.
     """
-    need(history, "layer_steps")
+    need("history", history, "layer_steps(record, step)", "iteration(record)", "stage(record)")
     ax = axes_or_new(ax)
     nodes = np.cumsum(history["layer_steps"].transpose("record", "step").values, axis=1)
     ax.plot(history["iteration"].values, nodes[:, :-1], color=BLUE, lw=0.9)

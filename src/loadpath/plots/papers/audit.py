@@ -68,7 +68,7 @@ def figure_1a_certified(of_kind: Mapping[str, xr.Dataset]) -> Figure:
         2, len(of_kind), squeeze=False, sharex=True, sharey="row", height_ratios=(3, 1)
     )
     for (upper, lower), (kind, ds) in zip(grid.T, of_kind.items(), strict=True):
-        need(ds, "stationarity")
+        need("of_kind", ds, "stationarity(effective_depth, seed, step)")
         dimensions(ds, upper)
         upper.set(title=kind, xlabel="")
         worst = ds["stationarity"].max("step").transpose("effective_depth", "seed")
@@ -113,7 +113,7 @@ def figure_audit(ds: xr.Dataset) -> Figure:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need(ds, *AUDITED)
+    need("ds", ds, *AUDITED)
     gamma0s = ds["gamma0"].values
     figure = Figure(figsize=(3.4 * max(len(gamma0s), 3) + 0.6, 8.6))
     grid = figure.subplots(3, max(len(gamma0s), 3), squeeze=False, sharex=True)

@@ -60,7 +60,13 @@ def figure_1a(ds: xr.Dataset) -> Figure:
 
 def dimensions(ds: xr.Dataset, ax: Axes) -> None:
     """Draw what `figure_1a` shows on axes that are not scaled yet."""
-    need(ds, "dimension", "symmetric_dimension", "min_cost_of_identity")
+    need(
+        "ds",
+        ds,
+        "dimension(effective_depth, seed, step)",
+        "symmetric_dimension(effective_depth, seed, step)",
+        "min_cost_of_identity(effective_depth, seed, gamma0)",
+    )
     x = ds["effective_depth"].values
     dimension = ds["dimension"].transpose("effective_depth", "seed", "step").values
     symmetric = ds["symmetric_dimension"].transpose("effective_depth", "seed", "step").values

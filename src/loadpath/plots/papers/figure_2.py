@@ -49,11 +49,11 @@ def figure_2a(ds: xr.Dataset) -> Figure:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need(ds, "test_error")
+    need("ds", ds, "test_error(rule, depth, seed)")
     depths = ds["depth"].values
     columns = {"test_error": "depth $L$"}
     if "test_error_equal" in ds:
-        need(ds, "width", "n_parameters")
+        need("ds", ds, "width(depth)", "n_parameters(depth)")
         millions = ds["n_parameters"].values.mean() / 1e6
         columns["test_error_equal"] = f"depth $L$ and width, at {millions:.2g} million parameters"
     figure = Figure(figsize=(4.5 * len(columns) + 0.6, 6.4))

@@ -48,7 +48,7 @@ def figure_3(ds: xr.Dataset) -> Figure:
         "momentum_norm": r"largest $\|B\|$ along the path",
         "momentum_activation_norm": r"largest $\|B^\top S\|$ along the path",
     }
-    need(ds, *panels)
+    need("ds", ds, *(f"{name}(effective_depth, seed)" for name in panels))
     figure = Figure(figsize=(9.6, 3.3))
     for ax, (name, ylabel) in zip(figure.subplots(1, 3), panels.items(), strict=True):
         values = ds[name].transpose("effective_depth", "seed").values
@@ -81,7 +81,7 @@ def figure_scale(ds: xr.Dataset) -> Figure:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need(ds, "centred_spectrum", "cost_of_identity_by_gamma0")
+    need("ds", ds, "centred_spectrum", "cost_of_identity_by_gamma0")
     ds = ds.squeeze("effective_depth", drop=True) if "effective_depth" in ds.dims else ds
     figure = Figure(figsize=(9, 3.8))
     left, right = figure.subplots(1, 2)
@@ -131,7 +131,14 @@ def figure_digits(ds: xr.Dataset) -> Figure:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need(ds, "cost_of_identity", "representation_norm", "misclassified")
+    nets = "targets, effective_depth, weight_decay, seed"
+    need(
+        "ds",
+        ds,
+        f"cost_of_identity({nets}, layer)",
+        f"representation_norm({nets}, layer)",
+        f"misclassified({nets})",
+    )
     norm = ds["representation_norm"]
     growth = xr.ufuncs.log(norm.isel(layer=-1) / norm.isel(layer=0))
     panels: dict[str, xr.DataArray] = {

@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from loadpath.checks import as_rows, check_count
-from loadpath.record.activations import features
+from loadpath.checks import as_rows, check_choice, check_count, check_flag, check_seed
+from loadpath.record.activations import ACTIVATIONS, features
 from loadpath.record.sums.sketch import Sketch
 from loadpath.record.sums.streamed import Streamed
 
@@ -94,9 +94,11 @@ class Moments(Streamed):
         sketch_seed: int = 0,
     ) -> None:
         """Start with no samples."""
-        if width < 1:
-            raise ValueError(f"width must be at least 1, got {width}.")
-        features(torch.zeros(1, 1), activation=activation)  # an unknown activation stops here
+        check_count("width", width, 1)
+        check_flag("velocity", velocity)
+        check_choice("activation", activation, ACTIVATIONS)
+        check_flag("bias", bias)
+        check_seed("sketch_seed", sketch_seed)
         self.width, self.velocity, self.activation, self.bias = width, velocity, activation, bias
         if sketch is not None:
             check_count("sketch", sketch, 1)

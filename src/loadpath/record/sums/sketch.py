@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import check_count
+from loadpath.checks import check_count, check_seed
 
 WIDE = 2048
 """Features wider than this are worth a sketch: factors of twice the width take 0.1 GB each."""
@@ -53,7 +53,7 @@ class Sketch:
     def __post_init__(self) -> None:
         check_count("width", self.width, 1)
         check_count("sketch", self.size, _SIGNS)
-        check_count("sketch_seed", self.seed, 0)
+        check_seed("sketch_seed", self.seed)
         if self.size >= self.width:
             raise ValueError(f"sketch must be below the width {self.width}, got {self.size}.")
 
@@ -97,7 +97,7 @@ class Sketch:
 @lru_cache(maxsize=8)  # few widths in a model, and 4 entries a row
 def _projection(width: int, size: int, seed: int) -> Tensor:
     """Return the transpose of P, (size, width), sparse."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(int(seed))
     buckets, signs = [], []
     for quarter in range(_SIGNS):
         low, high = quarter * size // _SIGNS, (quarter + 1) * size // _SIGNS

@@ -12,6 +12,7 @@ import torch
 from threadpoolctl import ThreadpoolController
 from torch import nn
 
+from loadpath.checks import shown
 from loadpath.spring_block.networks.classifiers import MLP, Classifier
 from loadpath.spring_block.networks.draws import Draws
 from loadpath.spring_block.networks.recipe import Recipe
@@ -25,6 +26,8 @@ except ImportError:  # numba is an extra
 
 Engine = Literal["compiled", "plain"]
 """What trains: the compiled engine, or PyTorch's own parts."""
+ENGINES: tuple[Engine, ...] = ("compiled", "plain")
+"""The engines as values."""
 
 
 @runtime_checkable
@@ -104,8 +107,8 @@ def choose_engine(shape: Shape, engine: Engine | None) -> Engine:
     ValueError
         If the engine is unknown, or cannot train this net here.
     """
-    if engine not in (None, "compiled", "plain"):
-        raise ValueError(f"engine must be 'compiled', 'plain' or None, got {engine!r}.")
+    if engine is not None and (not isinstance(engine, str) or engine not in ENGINES):
+        raise ValueError(f"engine must be 'compiled', 'plain' or None, got {shown(engine)}.")
     if engine == "compiled" and compiled is None:
         raise ValueError("engine must not be 'compiled' without numba: pip install loadpath[fast].")
     if engine == "compiled" and not isinstance(shape, MLPShape):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
+from loadpath.checks import as_list, check_count, check_flag, check_number, check_seed, check_type
 from loadpath.data import Data
 from loadpath.measures.separation import KINDS, SeparationKind
 from loadpath.spring_block.networks.classifiers import MLP
@@ -33,6 +34,15 @@ class TrainingJob:
     """Layers with weights."""
     batch_norm: bool = True
     """Whether the net has BatchNorm."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that no net could be made of."""
+        check_number("slope", self.slope, least=0, most=1)
+        check_seed("seed", self.seed)
+        check_type("recipe", self.recipe, Recipe, "a Recipe")
+        check_count("width", self.width, 1)
+        check_count("depth", self.depth, 2)
+        check_flag("batch_norm", self.batch_norm)
 
     def shape(self, data: Data) -> MLPShape:
         """Return the shape of the net for this task.
@@ -143,7 +153,9 @@ def train_all(
     """
     workers = cores(threads)
     compiled = True
-    for job in jobs:
+    check_type("data", data, Data, "a Data of loadpath.data")
+    for job in as_list("jobs", jobs, "jobs"):
+        check_type("jobs", job, TrainingJob, "TrainingJobs")
         shape = job.shape(data)
         check_job(shape, data, job.recipe, seed=job.seed, record_every=record_every, kinds=kinds)
         compiled &= choose_engine(shape, engine) == "compiled"

@@ -100,6 +100,10 @@ class DataNoise:
     q: float
     """Share of the labels, and size of the noise on inputs."""
 
+    def __post_init__(self) -> None:
+        """Refuse a value out of range."""
+        check_number("q", self.q, least=0, most=1)
+
     def applied_to(self, recipe: Recipe) -> Recipe:
         """Return the recipe with this noise in it; ValueError if it is out of its range."""
         return replace(recipe, data_noise=self.q)
@@ -111,6 +115,10 @@ class LearningRate:
 
     rate: float
     """Learning rate."""
+
+    def __post_init__(self) -> None:
+        """Refuse a value out of range."""
+        check_number("rate", self.rate, above=0)
 
     def applied_to(self, recipe: Recipe) -> Recipe:
         """Return the recipe with this noise in it; ValueError if it is out of its range."""
@@ -124,6 +132,10 @@ class Dropout:
     p: float
     """Probability with which a feature is set to 0."""
 
+    def __post_init__(self) -> None:
+        """Refuse a value out of range."""
+        check_number("p", self.p, least=0, below=1)
+
     def applied_to(self, recipe: Recipe) -> Recipe:
         """Return the recipe with this noise in it; ValueError if it is out of its range."""
         return replace(recipe, dropout=self.p)
@@ -135,6 +147,10 @@ class BatchSize:
 
     size: int
     """Number of samples that a step sees."""
+
+    def __post_init__(self) -> None:
+        """Refuse a value out of range."""
+        check_count("size", self.size, 1)
 
     def applied_to(self, recipe: Recipe) -> Recipe:
         """Return the recipe with this noise in it; ValueError if it is out of its range."""

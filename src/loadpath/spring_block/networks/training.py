@@ -8,11 +8,11 @@ from dataclasses import asdict
 
 import numpy as np
 
-from loadpath.checks import as_list, check_count, check_seed, check_type
+from loadpath.checks import as_list, check_choice, check_count, check_seed, check_type
 from loadpath.data import Data
-from loadpath.measures.separation import KINDS, SeparationKind, check_kind
+from loadpath.measures.separation import KINDS, SeparationKind
 from loadpath.results import Status
-from loadpath.spring_block.networks.classifiers import Classifier
+from loadpath.spring_block.networks.classifiers import CNN, MLP, Classifier
 from loadpath.spring_block.networks.draws import Draws
 from loadpath.spring_block.networks.engines import Engine, choose_engine, make_stepper, one_thread
 from loadpath.spring_block.networks.recipe import Recipe
@@ -89,6 +89,7 @@ def train(
     >>> str(run.status), run.log_separation["trace_ratio"].shape
     ('all epochs', (4,))
     """
+    check_type("network", network, MLP | CNN, "an MLP or a CNN")
     shape = network.shape
     check_job(shape, data, recipe, seed=seed, record_every=record_every, kinds=kinds)
     engine = choose_engine(shape, engine)
@@ -187,7 +188,7 @@ def check_job(
     if not as_list("kinds", kinds, "conventions"):
         raise ValueError("kinds must hold at least one convention, got none.")
     for kind in kinds:
-        check_kind(kind)
+        check_choice("kinds", kind, KINDS)
     if data.task != "classification":
         raise ValueError(f"data must be of a classification task, got {data.task!r}.")
     largest = float(data.x_train.abs().max())

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from loadpath import results, sweep
-from loadpath.checks import as_path
+from loadpath.checks import as_list, as_path, check_number, check_seed, check_type
 from loadpath.measures.separation import KINDS
 from loadpath.results import Status
 from loadpath.spring_block.networks import SLOPES, Trained, build_classifier, train
@@ -92,6 +92,14 @@ def axes(
     ValueError
         If an axis is empty or holds a value twice.
     """
+    check_type("setting", setting, Setting, "a Setting")
+    given = {"seeds": seeds, "noises": noises, "slopes": slopes}
+    for name, values in given.items():
+        for value in [] if values is None and name != "seeds" else as_list(name, values, "values"):
+            if name == "seeds":
+                check_seed(name, value)
+            else:
+                check_number(name, value, least=0)
     found: dict[str, list[Any]] = {
         "seed": list(seeds),
         "noise": [

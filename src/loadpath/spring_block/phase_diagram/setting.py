@@ -107,6 +107,8 @@ class Setting:
         ):
             check_choice(name, value, known)
         check_flag("batch_norm", self.batch_norm)
+        if self.engine is not None:
+            check_choice("engine", self.engine, ("compiled", "plain"))
         check_count("depth", self.depth, 2)
         check_seed("data_seed", self.data_seed)
         if self.width is not None:

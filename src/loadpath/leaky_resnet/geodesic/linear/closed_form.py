@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from loadpath.checks import as_small_rows, check_number
 from loadpath.leaky_resnet.mechanics import coupling
 
 
@@ -35,6 +36,14 @@ class LinearGeodesic:
     r"""Velocity at p = 0: $\partial_p A = A_0 V_0^\top$ there."""
     effective_depth: float
     """The leakage L~."""
+
+    def __post_init__(self) -> None:
+        """Make float64 matrices of the two, once they fit each other."""
+        A0 = as_small_rows("A0", self.A0)
+        V0 = as_small_rows("V0", self.V0, shape=(A0.shape[1], A0.shape[1]))
+        check_number("effective_depth", self.effective_depth, least=0)
+        object.__setattr__(self, "A0", A0)
+        object.__setattr__(self, "V0", V0)
 
     def _exponents(self, p: float | Tensor) -> tuple[Tensor, Tensor]:
         """Return the exponents p V_0 and p K, (..., width, width)."""

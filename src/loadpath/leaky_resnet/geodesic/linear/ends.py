@@ -142,6 +142,7 @@ def between(
     coupling(effective_depth)
     A0 = as_small_rows("A0", A0)
     A1 = as_small_rows("A1", A1, shape=tuple(A0.shape))
+    A0, A1 = A0.detach(), A1.detach()
     w = A0.shape[1]
     for name, A in (("A0", A0), ("A1", A1)):
         rank = int(torch.linalg.matrix_rank(A))
