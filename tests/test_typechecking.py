@@ -9,14 +9,19 @@ import typing
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+import numpy as np
 import pytest
 import torch
 import typechecking
 from beartype.roar import BeartypeCallHintParamViolation, BeartypeCallHintReturnViolation
 from jaxtyping import Float, TypeCheckError, jaxtyped
+from numpy.typing import NDArray
 from torch import Tensor
 
 import loadpath as lp
+
+LATE = {"Tensor": Tensor, "device": torch.device, "np": np, "NDArray": NDArray}
+"""What modules name that do not import it, so that they load fast."""
 
 hooked = jaxtyped(typechecker=typechecking.checked)
 
@@ -109,13 +114,13 @@ def test_the_package_is_checked_in_this_run():
 
 @pytest.fixture(scope="module")
 def hints():
-    """The hints of every function of the package. Two modules name Tensor without importing it."""
+    """The hints of every function of the package."""
     found = []
     for module in pkgutil.walk_packages(lp.__path__, "loadpath."):
         if not module.name.endswith("__main__"):
             for function in functions_of(importlib.import_module(module.name)):
                 # jaxtyping checks nothing where a hint names nothing, and says nothing of it.
-                named = typing.get_type_hints(function, None, {"Tensor": Tensor}, True)
+                named = typing.get_type_hints(function, None, LATE, True)
                 found += named.items()
     return found
 

@@ -268,7 +268,7 @@ def test_smooth_friction_has_no_exact_states_to_show(tmp_path, capsys):
         ("--noise -1", "noise must be finite and at least 0, got -1.0"),
         ("--n-blocks 0", "n_blocks must be a whole number of at least 1, not 0"),
         ("--n-replicas 0", "n_replicas must be a whole number of at least 1, not 0"),
-        ("--n-replicas 10000000000", "n_replicas must be small enough to fit into memory"),
+        ("--n-replicas 2147483647", "n_replicas must be small enough to fit into memory"),
         ("--record-every 0", "record_every must be a whole number of at least 1, not 0"),
         ("--record-every 3001", "record_every must be at most n_steps = 3000, got 3001"),
         ("--dt 0.7", "dt must be below"),

@@ -39,6 +39,30 @@ from loadpath.checks.arrays import (
 from loadpath.checks.arrays import (
     check_size as check_size,
 )
+from loadpath.checks.datasets import (
+    check_dataset as check_dataset,
+)
+from loadpath.checks.kinds import (
+    as_list as as_list,
+)
+from loadpath.checks.kinds import (
+    as_path as as_path,
+)
+from loadpath.checks.kinds import (
+    check_callable as check_callable,
+)
+from loadpath.checks.kinds import (
+    check_choice as check_choice,
+)
+from loadpath.checks.kinds import (
+    check_flag as check_flag,
+)
+from loadpath.checks.kinds import (
+    check_text as check_text,
+)
+from loadpath.checks.kinds import (
+    check_type as check_type,
+)
 from loadpath.checks.values import (
     LARGEST as LARGEST,
 )
@@ -46,25 +70,10 @@ from loadpath.checks.values import (
     LAST_SEED as LAST_SEED,
 )
 from loadpath.checks.values import (
-    as_list as as_list,
-)
-from loadpath.checks.values import (
-    as_path as as_path,
-)
-from loadpath.checks.values import (
     check_above_zero as check_above_zero,
 )
 from loadpath.checks.values import (
-    check_callable as check_callable,
-)
-from loadpath.checks.values import (
-    check_choice as check_choice,
-)
-from loadpath.checks.values import (
     check_count as check_count,
-)
-from loadpath.checks.values import (
-    check_flag as check_flag,
 )
 from loadpath.checks.values import (
     check_level as check_level,
@@ -74,12 +83,6 @@ from loadpath.checks.values import (
 )
 from loadpath.checks.values import (
     check_seed as check_seed,
-)
-from loadpath.checks.values import (
-    check_text as check_text,
-)
-from loadpath.checks.values import (
-    check_type as check_type,
 )
 from loadpath.checks.values import (
     shown as shown,

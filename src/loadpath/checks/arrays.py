@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from loadpath.checks.values import LARGEST, as_list, shown
+from loadpath.checks.kinds import as_list
+from loadpath.checks.values import LARGEST, shown
 
 if TYPE_CHECKING:
     import numpy as np

@@ -21,7 +21,7 @@ print("torch" in sys.modules, *sorted(rooms))
     said = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     ).stdout
-    assert said.split() == ["False", "checks", "results", "spring_block", "threads"]
+    assert said.split() == ["False", "checks", "results", "spring_block", "storage", "threads"]
 
 
 @pytest.mark.parametrize("by", ["wall", "force"])

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from loadpath.checks import as_array, shown
+from loadpath.checks import LARGEST, as_array, shown
 from loadpath.measures.separation.bootstrap import Array
 
 
@@ -56,6 +56,8 @@ def as_curves(D: Any) -> Array:
         If `D` are no such numbers.
     """
     curves = as_array("D", D)
+    if np.isfinite(curves).any() and np.abs(curves[np.isfinite(curves)]).max() > LARGEST:
+        raise ValueError(f"D must hold numbers of at most {LARGEST:g} in size, got {shown(D)}.")
     if curves.ndim == 0 or curves.shape[-1] < 2:
         raise ValueError(f"D must be (..., layer) curves of at least 2 layers, got {shown(D)}.")
     return curves

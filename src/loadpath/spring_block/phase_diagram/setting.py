@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
-from loadpath.checks import as_path, check_choice, check_count, check_flag, check_seed
+from loadpath.checks import (
+    as_path,
+    check_choice,
+    check_count,
+    check_flag,
+    check_number,
+    check_seed,
+)
 from loadpath.data import Data, check_options, load
 from loadpath.measures.separation import KINDS
 from loadpath.spring_block.networks import (
@@ -279,6 +286,7 @@ class Setting:
 
 def make_noise(panel: Panel, value: float) -> Noise:
     """Return the noise at a place of the panel's axis: a share, a rate or a size."""
+    check_number("noise", value, least=0)
     make: Any = NOISES[panel]
     if make is BatchSize:
         if value != int(value):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import xarray as xr
 
-from loadpath.checks import check_choice, check_count, check_level
+from loadpath.checks import check_choice, check_count, check_dataset, check_level, check_seed
 from loadpath.measures.separation import SeparationKind, check_kind
 
 Method = Literal["spearman", "pearson"]
@@ -112,6 +112,9 @@ def correlation(
     check_level(level)
     # At least one draw must lie beyond each end; 1 - level carries rounding.
     check_count("n_bootstrap", n_bootstrap, math.ceil(2 / (1 - level) - 1e-9))
+    check_seed("seed", seed)
+    nets = "slope, noise, seed"
+    check_dataset("ds", ds, f"concavity({nets}, kind)", f"test_accuracy({nets})", kind=kind)
     straight = -abs(ds["concavity"].sel(kind=kind))
     x, y = (
         v.transpose("seed", "slope", "noise").to_numpy().reshape(ds.sizes["seed"], -1)
@@ -124,7 +127,7 @@ def correlation(
         raise ValueError(f"ds must have at least 3 nets with numbers, got {int(counts.sum())}.")
     for name, values in (("concavity", x[counts]), ("test_accuracy", y[counts])):
         if np.ptp(values) == 0:
-            raise ValueError(f"{name} must not be the same for all nets, got {abs(values[0])}.")
+            raise ValueError(f"ds must not have one {name} for all nets, got {abs(values[0])}.")
     weights = _draw_weights(counts, over, n_bootstrap, np.random.default_rng(seed))
     everyone = np.ones((1, int(counts.sum())))
     coefficient = _spearman if method == "spearman" else _pearson
