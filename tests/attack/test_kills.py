@@ -65,23 +65,28 @@ def assert_whole(folder):
             assert isinstance(yaml.safe_load(path.read_text()), dict)
 
 
-def killed(rng, seconds, function, *arguments, output):
-    """Run a function in a process, kill it at a random moment, and say whether it was."""
-    with attacked.forked(function, *arguments, output=output) as process:
+class Clock:
+    """How long a function takes in a process of its own, as the machine is just now."""
+
+    def __init__(self, function, *arguments, output):
+        attacked.finish(int)  # so that the server has started
+        began = time.perf_counter()
+        assert attacked.finish(function, *arguments, output=output) == 0, output.read_text()
+        self.seconds = time.perf_counter() - began
+
+    def killed(self, rng, function, *arguments, output):
+        """Run a function, kill its process at a random moment, and say whether it was."""
         # Squared, for what goes on with a killed run takes less time than the whole.
-        process.join(seconds * rng.random() ** 2)
-        process.kill()
-        process.join()
-        assert process.exitcode in (0, -signal.SIGKILL), output.read_text()
-        return process.exitcode != 0
-
-
-def seconds_of(function, *arguments, output):
-    """How long a function takes in a process of its own."""
-    attacked.finish(int)  # so that the server has started
-    began = time.perf_counter()
-    assert attacked.finish(function, *arguments, output=output) == 0, output.read_text()
-    return time.perf_counter() - began
+        wait, began = self.seconds * rng.random() ** 2, time.perf_counter()
+        with attacked.forked(function, *arguments, output=output) as process:
+            process.join(wait)
+            took = time.perf_counter() - began
+            process.kill()
+            process.join()
+            assert process.exitcode in (0, -signal.SIGKILL), output.read_text()
+            if process.exitcode == 0 and took < wait:
+                self.seconds = (self.seconds + took) / 2
+            return process.exitcode != 0
 
 
 class Sweep:
@@ -91,7 +96,7 @@ class Sweep:
         self.folder, self.tally, self.count = folder, tally, itertools.count()
         self.output = folder / "output"
         first = folder / "reference"
-        self.seconds = seconds_of(*self.command(first), output=self.output)
+        self.clock = Clock(*self.command(first), output=self.output)
         self.reference = numbers(first / "cells")
 
     def command(self, folder):
@@ -102,7 +107,7 @@ class Sweep:
         folder = self.folder / str(next(self.count))
         finished = {}
         for _ in range(IN_A_ROW):
-            if not killed(rng, self.seconds, *self.command(folder), output=self.output):
+            if not self.clock.killed(rng, *self.command(folder), output=self.output):
                 break
             self.tally["kills"] += 1
             self.check(folder, finished)
@@ -130,7 +135,7 @@ class Command:
         self.words, self.folder, self.tally = attacked.WORDS[name], folder, tally
         self.resumed, self.count = name in RESUMED, itertools.count()
         self.output = folder / "output"
-        self.seconds = seconds_of(*self.command(folder / "reference"), output=self.output)
+        self.clock = Clock(*self.command(folder / "reference"), output=self.output)
         self.reference = numbers(folder / "reference")
         self.older = folder / "older"
         if name != "networks":  # a diagram is not replaced, but gone on with
@@ -150,7 +155,7 @@ class Command:
         older = {path.name for path in out.glob("*")}
         for _ in range(IN_A_ROW):
             command = self.command(out, *self.options(out, replacing))
-            if not killed(rng, self.seconds, *command, output=self.output):
+            if not self.clock.killed(rng, *command, output=self.output):
                 break
             self.tally["kills"] += 1
             assert_whole(out)
@@ -195,7 +200,7 @@ def test_a_signal_at_any_moment_is_one_sentence(signum, tmp_path, report_attack)
     rng, tally = random.Random(f"{SEED} {signum}"), report_attack[signal.Signals(signum).name]
     words = attacked.WORDS["chain"]
     command = attacked.run_command, *words, "--out"
-    seconds = seconds_of(*command, tmp_path / "reference", output=tmp_path / "output")
+    seconds = Clock(*command, tmp_path / "reference", output=tmp_path / "output").seconds
     reference = numbers(tmp_path / "reference")
     for turn in range(attacked.KILLS // 40 or 1):
         out, started, output = (tmp_path / f"{turn}{end}" for end in ("", ".started", ".output"))

@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "src"), str(ROOT / "tests" / "helpers")]
 SOURCE = str(ROOT / "src" / "loadpath") + os.sep
 LONGEST = 10
-"""Seconds after which a call counts as hanging."""
+"""Seconds of the processor after which a call counts as hanging."""
 OUTCOMES = ("right", "sentence", "raw", "nan", "accepted", "differs", "unnamed", "hangs")
 GOOD = {"right", "sentence"}
 
@@ -58,10 +58,22 @@ DOCUMENTED = {
     ("loadpath.statistics.Column", "high"): BAD,
     ("loadpath.spring_block.unpinning_noise", "friction"): ("",),  # infinite where time is short
     ("loadpath.separation.loads", "D"): ("one axis more", *BAD),  # many curves at once
+    ("loadpath.statistics.jackknife_from_values", "sizes"): ("fractions",),  # weights will do
+    ("loadpath.statistics.groups_of", "indices"): ("empty",),  # no samples, no groups
+    ("loadpath.statistics.Grouped", "new"): ("class",),  # a class makes things, too
+    ("loadpath.spring_block.fit", "curves"): ("one axis more",),  # one level of many
     ("loadpath.statistics.jackknife_from_values", "without"): BAD,  # its status is "no interval"
     ("loadpath.statistics.Column", "value"): ("nan",),  # a layer without a number
 }
 """Mutations whose result is what the docstring says of it, NaN and infinity included."""
+HANDED_ON = {
+    *(
+        ("loadpath.phase_diagram.measure", each)
+        for each in ("width", "epochs", "n_train", "engine")
+    ),
+    ("loadpath.data.load", "n_train"),
+}
+"""Arguments that go on to another function, where None is allowed."""
 OPAQUE = ("Adjoint",)
 """Classes whose buffers hold nothing yet: there are no numbers to compare."""
 
@@ -103,7 +115,7 @@ def mutated(path, name, value):
     from argument_mutations import mutations
 
     hint = annotation(path, name)
-    optional = "None" in str(hint) or "Optional" in str(hint)
+    optional = "None" in str(hint) or "Optional" in str(hint) or (path, name) in HANDED_ON
     found = mutations(value, optional=optional, choices=words_of(hint, value))
     if "ArrayLike" in str(annotation(path, name, named=True)) or "ArrayLike" in str(hint):
         found = (
@@ -173,8 +185,8 @@ def run(path, positional, given):
     def stop(*_):
         raise HangsError
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(LONGEST)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, LONGEST)
     quiet = contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO())
     try:
         with warnings.catch_warnings(), quiet[0], quiet[1]:
@@ -182,8 +194,8 @@ def run(path, positional, given):
             result = pkgutil.resolve_name(path)(*positional, **given)
             return list(result) if inspect.isgenerator(result) else result
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def judge_error(error, name, given, mutation):
@@ -203,7 +215,8 @@ def judge_error(error, name, given, mutation):
     if not said or "\n" in said.strip() or not said.rstrip().endswith((".", ")")):
         return "unnamed", words
     # Where two arguments do not fit each other, a sentence may name the other one.
-    others = given if mutation.outcome == "either" else [name]
+    others = [*given] if mutation.outcome == "either" else [name]
+    others += list(getattr(mutation.value, "variables", ()))  # of a Dataset
     named = any(re.search(rf"\b{re.escape(each)}\b", said) for each in others)
     if not named and not quoted(mutation.value, said):
         return "unnamed", words
@@ -313,6 +326,8 @@ def statuses(result):
         return [*columns, str(result.attrs.get("status"))]
     if isinstance(result, list | tuple) and not hasattr(result, "_fields"):
         return [word for part in result for word in statuses(part)]
+    if hasattr(result, "accuracy") and hasattr(result, "penalty"):  # a Probe
+        return [str(result.accuracy.status)]
     words = ("status", "trust", "message", "verdict", "clear", "vacuous")
     return [str(getattr(result, name)) for name in words if hasattr(result, name)]
 

@@ -7,10 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from loadpath.checks import check_dataset
 from loadpath.measures.separation import SeparationKind, check_kind
 
 from .phase_diagram import LEVEL_NAMES
-from .style import BLACK, axes_or_new, need, styled
+from .style import BLACK, axes_or_new, styled
 
 EPOCHS = mpl.colormaps["viridis_r"]
 SHOWN = 4
@@ -45,7 +46,7 @@ def curves_along_training(
     ValueError
         If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
     """
-    need("ds", ds, "log_separation", "log_separation_recorded")
+    check_dataset("ds", ds, "log_separation", "log_separation_recorded")
     check_kind(kind)
     ax = axes_or_new(ax)
     recorded = ds["log_separation_recorded"].sel(kind=kind).transpose("recorded_epoch", "seed", ...)
@@ -85,7 +86,7 @@ def figure_along_training(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness")
     ValueError
         If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
     """
-    need("ds", ds, "log_separation", "log_separation_recorded")
+    check_dataset("ds", ds, "log_separation", "log_separation_recorded")
     slopes, levels = (_some(ds[name].values) for name in ("slope", "noise"))
     figure = Figure(figsize=(2.5 * len(levels) + 1.6, 2.0 * len(slopes) + 1.4))
     places = figure.subplots(len(slopes), len(levels), squeeze=False, sharex=True, sharey="row")

@@ -21,10 +21,9 @@ import numpy as np
 import xarray as xr
 from matplotlib.colors import to_hex
 
-from loadpath.checks import as_numbers, check_text
+from loadpath.checks import as_numbers, check_dataset, check_text
 
 from .spring_block import block_colours
-from .style import need
 
 FRAMES = 240
 """The most frames of a film; of more records every second, third, ... is kept."""
@@ -99,7 +98,7 @@ class Film:
         ValueError
             If `ds` has no loads.
         """
-        need("ds", ds, "load(replica, time, spring)")
+        check_dataset("ds", ds, "load(replica, time, spring)")
         load = ds["load"].transpose("replica", "time", "spring").values
         count = load.shape[1]
         shown = np.arange(0, count, -(-count // FRAMES))

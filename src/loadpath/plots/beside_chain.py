@@ -8,8 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from loadpath.checks import check_dataset
+
 from .phase_diagram import HEIGHT, WIDTH, level_name
-from .style import BLACK, BLUE, GREY, RED, axes_or_new, legend_above, need, styled
+from .style import BLACK, BLUE, GREY, RED, axes_or_new, legend_above, styled
 
 BAND = 0.13
 """How far apart the marks of one slope stand, in slopes."""
@@ -39,7 +41,7 @@ def curves_beside_chain(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need(
+    check_dataset(
         "ds",
         ds,
         "curve(slope, noise, layer)",
@@ -105,7 +107,7 @@ def frictions_of_slopes(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need(
+    check_dataset(
         "ds",
         ds,
         "friction_right(slope)",
@@ -150,7 +152,7 @@ def noise_of_levels(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need("ds", ds, "chain_noise(noise)", "row_chain_noise(slope, noise)")
+    check_dataset("ds", ds, "chain_noise(noise)", "row_chain_noise(slope, noise)")
     ax = axes_or_new(ax)
     at = np.arange(ds.sizes["noise"])
     own, low, high = (

@@ -9,10 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from loadpath.checks import check_dataset
 from loadpath.spring_block.chain import CLEAR, turning_noise
 
 from .spring_block import curve_of
-from .style import BLACK, RED, attribute, figure_of, legend_above, need, plain_numbers, styled
+from .style import BLACK, RED, attribute, figure_of, legend_above, plain_numbers, styled
 
 DIVERGING = "PuOr"
 """Colours of concavity: orange where shallow layers do the work, purple where deep ones do."""
@@ -46,7 +47,7 @@ def chain_phase_diagram(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If a variable is missing.
     """
-    need(
+    check_dataset(
         "ds",
         ds,
         "concavity",

@@ -9,7 +9,9 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .style import BLUE, GREY, attribute, need, plain_numbers, styled
+from loadpath.checks import check_dataset
+
+from .style import BLUE, GREY, attribute, plain_numbers, styled
 
 
 @styled
@@ -33,7 +35,7 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
     ValueError
         If a variable is missing.
     """
-    need(
+    check_dataset(
         "ds",
         ds,
         "load(level, spring)",
@@ -44,7 +46,7 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
         "high(parameter)",
         "noise(level)",
     )
-    need(
+    check_dataset(
         "region",
         region,
         "rise(friction_right, friction_left)",

@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
-from loadpath.checks import as_list, check_type
+from loadpath.checks import as_list, check_dataset, check_type
 from loadpath.measures.separation import SeparationKind, check_kind
 from loadpath.spring_block.phase_diagram import correlation
 
-from .style import BLACK, GREY, axes_or_new, figure_of, need, styled
+from .style import BLACK, GREY, axes_or_new, figure_of, styled
 
 ACCURACY = ListedColormap(mpl.colormaps["YlGnBu"](np.linspace(0, 0.62, 256)))
 """Colours of accuracy: light enough for a black curve on all of them."""
@@ -63,7 +63,7 @@ def network_phase_diagram(
     ValueError
         If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
     """
-    need(
+    check_dataset(
         "ds",
         ds,
         "test_accuracy(slope, noise, seed)",
@@ -125,7 +125,9 @@ def accuracy_against_concavity(
         If `ds` lacks a variable that the figure shows, or if `kind` or `by` is not one of its
         words.
     """
-    need("ds", ds, "test_accuracy(slope, noise, seed)", "concavity(slope, noise, seed, kind)")
+    check_dataset(
+        "ds", ds, "test_accuracy(slope, noise, seed)", "concavity(slope, noise, seed, kind)"
+    )
     check_kind(kind)
     if by not in ("noise", "slope"):
         raise ValueError(f"by must be noise or slope, got {by!r}.")

@@ -9,6 +9,8 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from loadpath.checks import check_dataset
+
 from .style import (
     BLACK,
     BLUE,
@@ -18,7 +20,6 @@ from .style import (
     RED,
     axes_or_new,
     legend_above,
-    need,
     styled,
 )
 
@@ -55,7 +56,7 @@ def chain_load_curves(chains: xr.Dataset | Sequence[xr.Dataset], ax: Axes | None
     several = [chains] if isinstance(chains, xr.Dataset) else list(chains)
     ax = axes_or_new(ax)
     for ds, colour in zip(several, _colours(len(several)), strict=True):
-        need("ds", ds, "load(replica, time, spring)")
+        check_dataset("ds", ds, "load(replica, time, spring)")
         load = ds["load"].isel(time=-1).transpose("replica", "spring").values
         curves = np.stack([curve_of(one) for one in load])
         mean, layer = curve_of(load.mean(0)), np.arange(curves.shape[1])
@@ -109,7 +110,7 @@ def chain_trajectories(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If a variable is missing.
     """
-    need("ds", ds, "position(replica, time, block)", "load(replica, time, spring)")
+    check_dataset("ds", ds, "position(replica, time, block)", "load(replica, time, spring)")
     ax, time = axes_or_new(ax), ds["time"].values
     position = ds["position"].transpose("replica", "time", "block").values
     mean, spread = position.mean(0), position.std(0)

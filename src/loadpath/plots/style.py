@@ -108,45 +108,6 @@ def plain_numbers(ax: Axes) -> None:
             axis.set_minor_formatter(NullFormatter())
 
 
-def need(called: str, ds: xr.Dataset, *variables: str) -> None:
-    """Refuse what is no Dataset with the variables that a figure shows.
-
-    Parameters
-    ----------
-    called : str
-        The argument's name, as its caller knows it.
-    ds : xr.Dataset
-        What was given.
-    *variables : str
-        Names of variables; those that go on with dimensions, such as "speed(step)", must have these
-        and at least one number along each.
-
-    Raises
-    ------
-    ValueError
-        If `ds` is no such Dataset.
-    """
-    check_type(called, ds, xr.Dataset, "an xarray.Dataset")
-    named = {name: dims for name, _, dims in (v.rstrip(")").partition("(") for v in variables)}
-    missing = [name for name in named if name not in ds]
-    if missing:
-        raise ValueError(f"{called} lacks the variables {missing} that this figure shows.")
-    for variable in variables:
-        name, along = variable.partition("(")[0], named[variable.partition("(")[0]].split(", ")
-        values = ds[name]
-        if "(" in variable and set(map(str, values.dims)) != {dim for dim in along if dim}:
-            raise ValueError(
-                f"{called} must have the variable {name!r} over ({', '.join(along)}), got it over "
-                f"({', '.join(map(str, values.dims))})."
-            )
-        if values.size == 0:
-            raise ValueError(f"{called} must hold numbers of the variable {name!r}, got none.")
-        if name in ds.data_vars and values.dtype.kind not in "biuf":
-            raise ValueError(
-                f"{called} must hold numbers of the variable {name!r}, got {values.dtype}."
-            )
-
-
 def attribute(ds: xr.Dataset, name: str) -> float:
     """Return a number among the attrs of `ds`, which must have it."""
     if name not in ds.attrs:

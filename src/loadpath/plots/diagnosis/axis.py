@@ -6,8 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from loadpath.checks import check_type
-from loadpath.plots.style import need
+from loadpath.checks import check_dataset, check_type
 
 MANY = 16
 """Layers up to which each has its name on the axis."""
@@ -117,7 +116,7 @@ def draw_columns(
 def bar_lengths(ds: xr.Dataset, name: str) -> np.ndarray:
     """Return the lengths of the bars below and above, (2, layer); 0 where there is no interval."""
     for end in ("low", "high"):
-        need("ds", ds, f"{name}_{end}(layer)")
+        check_dataset("ds", ds, f"{name}_{end}(layer)")
     value = ds[name].values
     low, high = ds[f"{name}_low"].values, ds[f"{name}_high"].values
     return np.clip(np.nan_to_num(np.stack([value - low, high - value])), 0, None)

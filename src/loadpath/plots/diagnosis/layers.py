@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from loadpath.checks import check_dataset
 from loadpath.measures.separation import SeparationKind, check_kind
 from loadpath.plots.diagnosis.axis import draw_columns, draw_marks, layer_axis
 from loadpath.plots.style import (
@@ -21,7 +22,6 @@ from loadpath.plots.style import (
     axes_or_new,
     dimension_scale,
     legend_above,
-    need,
     styled,
 )
 
@@ -55,7 +55,7 @@ def layer_load_curve(
     ValueError
         If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
     """
-    need("ds", ds, "log_separation(kind, layer)")
+    check_dataset("ds", ds, "log_separation(kind, layer)")
     check_kind(kind)
     ax = axes_or_new(ax)
     names = ["log_separation", "log_separation_low", "log_separation_high"]
@@ -97,7 +97,7 @@ def layer_steps_taken(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need("ds", ds, "relative_step(layer)", "turn(layer)", "effective_depth(layer)")
+    check_dataset("ds", ds, "relative_step(layer)", "turn(layer)", "effective_depth(layer)")
     ax = axes_or_new(ax)
     shown = [
         ("relative_step", BLUE, "relative step", "o"),
@@ -160,7 +160,7 @@ def layer_energies(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need("ds", ds, "cost_of_identity(layer)", "kinetic_energy(layer)")
+    check_dataset("ds", ds, "cost_of_identity(layer)", "kinetic_energy(layer)")
     ax = axes_or_new(ax)
     shown = [
         ("cost_of_identity", BLUE, "cost of identity", "o"),
@@ -193,7 +193,7 @@ def layer_alignment(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need("ds", ds, "cka_next(layer)", "cka_first(layer)")
+    check_dataset("ds", ds, "cka_next(layer)", "cka_first(layer)")
     ax = axes_or_new(ax)
     shown = [
         ("cka_next", BLUE, "CKA with the next layer", "o"),
@@ -226,7 +226,7 @@ def layer_probes(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need("ds", ds, "probe_ridge(layer)", "probe_logistic(layer)")
+    check_dataset("ds", ds, "probe_ridge(layer)", "probe_logistic(layer)")
     ax = axes_or_new(ax)
     shown = [
         ("probe_logistic", BLUE, "logistic probe", "o"),
@@ -260,7 +260,7 @@ def layer_collapse(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need("ds", ds, "nc1(layer)", "nc2_angle(layer)")
+    check_dataset("ds", ds, "nc1(layer)", "nc2_angle(layer)")
     ax = axes_or_new(ax)
     shown = [
         ("nc1", BLUE, "NC1, within classes", "o"),

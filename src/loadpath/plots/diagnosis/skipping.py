@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from loadpath.checks import check_dataset
 from loadpath.plots.diagnosis.axis import bar_lengths, draw_marks, layer_axis, short_names
 from loadpath.plots.style import (
     BLACK,
@@ -12,7 +13,6 @@ from loadpath.plots.style import (
     RED,
     axes_or_new,
     legend_above,
-    need,
     styled,
 )
 
@@ -39,7 +39,7 @@ def layers_skipped(skipped: xr.Dataset, ax: Axes | None = None) -> Axes:
         If `skipped` lacks a variable that the figure shows.
     """
     name = "loss_change" if "loss_change" in skipped else "output_change"
-    need("skipped", skipped, name)
+    check_dataset("skipped", skipped, name)
     ax = axes_or_new(ax)
     known = np.isfinite(skipped[name].values)
     if known.any():  # the others were left in
@@ -83,8 +83,8 @@ def movement_and_harm(
         If one of the Datasets lacks a variable that the figure shows.
     """
     name = "loss_change" if "loss_change" in skipped else "output_change"
-    need("ds", ds, by)
-    need("skipped", skipped, name)
+    check_dataset("ds", ds, by)
+    check_dataset("skipped", skipped, name)
     ax = axes_or_new(ax)
     both = [layer for layer in skipped["layer"].values if layer in set(ds["layer"].values)]
     known = np.isfinite(ds[by].sel(layer=both).values * skipped[name].sel(layer=both).values)

@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from loadpath.checks import check_dataset
 from loadpath.plots.leaky_resnet.training import iteration_axis
 from loadpath.plots.style import (
     BLACK,
@@ -16,7 +17,6 @@ from loadpath.plots.style import (
     axes_or_new,
     legend_above,
     line,
-    need,
     path_axis,
     size_scale,
     styled,
@@ -44,7 +44,7 @@ def residuals(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need("ds", ds, "gradient_residual(step)", "least_norm_residual(step)", "p_step(step)")
+    check_dataset("ds", ds, "gradient_residual(step)", "least_norm_residual(step)", "p_step(step)")
     ax, p = axes_or_new(ax), ds["p_step"].values
     least = ds["least_norm_residual"]
     line(ax, p, ds["gradient_residual"].values, ORANGE, "plain gradient", "^")
@@ -81,7 +81,9 @@ def hamiltonians(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows, or the attr `effective_depth`.
     """
-    need("ds", ds, "least_norm_hamiltonian(step)", "predicted_hamiltonian(step)", "p_step(step)")
+    check_dataset(
+        "ds", ds, "least_norm_hamiltonian(step)", "predicted_hamiltonian(step)", "p_step(step)"
+    )
     ax, p = axes_or_new(ax), ds["p_step"].values
     leak = attribute(ds, "effective_depth")
     factor, label = (-2 / leak, r"$-(2/\tilde{L})\,H$, a dimension") if leak else (1.0, "$H$")
@@ -119,7 +121,7 @@ def descent(history: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `history` lacks a variable that the figure shows.
     """
-    need(
+    check_dataset(
         "history",
         history,
         "residual(look)",

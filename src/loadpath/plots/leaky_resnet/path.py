@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from loadpath.checks import check_dataset
 from loadpath.plots.style import (
     BLUE,
     GREY,
@@ -15,7 +16,6 @@ from loadpath.plots.style import (
     dimension_scale,
     legend_above,
     line,
-    need,
     nodes_rug,
     path_axis,
     rank_line,
@@ -49,7 +49,7 @@ def energies(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `profile` lacks a variable that the figure shows, or the attr `effective_depth`.
     """
-    need(
+    check_dataset(
         "profile",
         profile,
         "cost_of_identity(layer)",
@@ -98,7 +98,7 @@ def ranks(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `profile` lacks a variable that the figure shows.
     """
-    need(
+    check_dataset(
         "profile",
         profile,
         "stable_rank_nuclear(layer)",
@@ -138,7 +138,9 @@ def momenta(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `profile` lacks a variable that the figure shows.
     """
-    need("profile", profile, "momentum_norm(layer)", "momentum_activation_norm(layer)", "p(layer)")
+    check_dataset(
+        "profile", profile, "momentum_norm(layer)", "momentum_activation_norm(layer)", "p(layer)"
+    )
     ax, p = axes_or_new(ax), profile["p"].values
     line(ax, p, profile["momentum_norm"].values, BLUE, r"momenta, $\|B\|$", "o")
     paired = profile["momentum_activation_norm"].values
@@ -173,7 +175,7 @@ def stationarity(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `profile` lacks a variable that the figure shows.
     """
-    need("profile", profile, "stationarity(step)", "p(layer)", "p_step(step)")
+    check_dataset("profile", profile, "stationarity(step)", "p(layer)", "p_step(step)")
     ax, residual = axes_or_new(ax), profile["stationarity"].values
     line(ax, profile["p_step"].values, residual, BLUE, "stationarity residual", "o")
     ax.axhline(0.1, color=GREY, lw=1, ls="--", label="0.1, small enough in the middle")
@@ -204,7 +206,7 @@ def speed(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `profile` lacks a variable that the figure shows.
     """
-    need("profile", profile, "speed(step)", "slow(step)", "p(layer)", "p_step(step)")
+    check_dataset("profile", profile, "speed(step)", "slow(step)", "p(layer)", "p_step(step)")
     ax, edges = axes_or_new(ax), profile["p"].values
     label = r"speed, $\|\Delta A\| \,/\, (\rho\,\|A\|)$"
     ax.stairs(profile["speed"].values, edges, baseline=None, color=BLUE, lw=1.6, label=label)
@@ -241,7 +243,7 @@ def mesh(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `profile` lacks a variable that the figure shows.
     """
-    need("profile", profile, "layer_step(step)", "p(layer)", "p_step(step)")
+    check_dataset("profile", profile, "layer_step(step)", "p(layer)", "p_step(step)")
     ax, steps = axes_or_new(ax), profile["layer_step"].values
     ax.stairs(steps, profile["p"].values, baseline=None, color=BLUE, lw=1.6, label="layer steps")
     ax.axhline(1 / len(steps), color=GREY, lw=1, ls="--", label="equidistant, $1/L$")

@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from loadpath.checks import check_count
+from loadpath.checks import check_count, check_dataset
 from loadpath.plots.style import (
     BLACK,
     BLUE,
@@ -15,7 +15,6 @@ from loadpath.plots.style import (
     axes_or_new,
     figure_of,
     legend_above,
-    need,
     nodes_rug,
     path_axis,
     size_scale,
@@ -91,7 +90,7 @@ def _spectrum(
     along = "layer" if position == "p" else "step"
     check_count("n_modes", n_modes, 1)
     wanted = f"{name}({along}, mode)", f"{position}({along})", "p(layer)"
-    need("profile", profile, *wanted, "bottleneck_rank()")
+    check_dataset("profile", profile, *wanted, "bottleneck_rank()")
     ax, x = axes_or_new(ax), profile[position].values
     rank = int(np.nan_to_num(profile["bottleneck_rank"].item()))
     modes = profile[name].transpose(..., "mode").values[:, :n_modes].T
@@ -137,7 +136,7 @@ def path_2d(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 def sample_paths(ax: Axes, profile: xr.Dataset) -> LineCollection:
     """Draw the paths of `path_2d` on `ax`, and return what a colour bar needs."""
-    need("profile", profile, "projection(layer, sample, component)", "p(layer)")
+    check_dataset("profile", profile, "projection(layer, sample, component)", "p(layer)")
     points = profile["projection"].transpose("sample", "layer", "component").values
     segments = np.stack([points[:, :-1], points[:, 1:]], axis=2)  # (sample, step, end, component)
     p = profile["p"].values

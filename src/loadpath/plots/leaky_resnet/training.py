@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from loadpath.checks import check_dataset
 from loadpath.plots.style import (
     BLACK,
     BLUE,
@@ -14,7 +15,6 @@ from loadpath.plots.style import (
     axes_or_new,
     legend_above,
     line,
-    need,
     size_scale,
     styled,
 )
@@ -41,7 +41,7 @@ def learning_curves(history: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `history` lacks a variable that the figure shows.
     """
-    need(
+    check_dataset(
         "history",
         history,
         "objective(record)",
@@ -88,7 +88,7 @@ def convergence(history: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `history` lacks a variable that the figure shows.
     """
-    need(
+    check_dataset(
         "history",
         history,
         "stationarity(record)",
@@ -128,7 +128,9 @@ def mesh_history(history: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `history` lacks a variable that the figure shows.
     """
-    need("history", history, "layer_steps(record, step)", "iteration(record)", "stage(record)")
+    check_dataset(
+        "history", history, "layer_steps(record, step)", "iteration(record)", "stage(record)"
+    )
     ax = axes_or_new(ax)
     nodes = np.cumsum(history["layer_steps"].transpose("record", "step").values, axis=1)
     ax.plot(history["iteration"].values, nodes[:, :-1], color=BLUE, lw=0.9)

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from loadpath.checks import check_dataset
 from loadpath.plots.papers.figure_1 import dimensions
 from loadpath.plots.style import (
     BLACK,
@@ -19,7 +20,6 @@ from loadpath.plots.style import (
     RED,
     SKY,
     dimension_scale,
-    need,
     size_scale,
     styled,
 )
@@ -68,7 +68,7 @@ def figure_1a_certified(of_kind: Mapping[str, xr.Dataset]) -> Figure:
         2, len(of_kind), squeeze=False, sharex=True, sharey="row", height_ratios=(3, 1)
     )
     for (upper, lower), (kind, ds) in zip(grid.T, of_kind.items(), strict=True):
-        need("of_kind", ds, "stationarity(effective_depth, seed, step)")
+        check_dataset("of_kind", ds, "stationarity(effective_depth, seed, step)")
         dimensions(ds, upper)
         upper.set(title=kind, xlabel="")
         worst = ds["stationarity"].max("step").transpose("effective_depth", "seed")
@@ -113,7 +113,7 @@ def figure_audit(ds: xr.Dataset) -> Figure:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need("ds", ds, *AUDITED)
+    check_dataset("ds", ds, *AUDITED)
     gamma0s = ds["gamma0"].values
     figure = Figure(figsize=(3.4 * max(len(gamma0s), 3) + 0.6, 8.6))
     grid = figure.subplots(3, max(len(gamma0s), 3), squeeze=False, sharex=True)

@@ -8,6 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from loadpath.checks import check_dataset
 from loadpath.plots.leaky_resnet import energies, representation_spectrum, weight_spectrum
 from loadpath.plots.papers.bars import draw_with_bars
 from loadpath.plots.style import (
@@ -20,7 +21,6 @@ from loadpath.plots.style import (
     attribute,
     dimension_scale,
     legend_above,
-    need,
     rank_line,
     styled,
 )
@@ -60,7 +60,7 @@ def figure_1a(ds: xr.Dataset) -> Figure:
 
 def dimensions(ds: xr.Dataset, ax: Axes) -> None:
     """Draw what `figure_1a` shows on axes that are not scaled yet."""
-    need(
+    check_dataset(
         "ds",
         ds,
         "dimension(effective_depth, seed, step)",

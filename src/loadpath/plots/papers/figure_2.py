@@ -6,6 +6,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from loadpath.checks import check_dataset
 from loadpath.plots.leaky_resnet import sample_paths, weight_spectrum
 from loadpath.plots.papers.bars import draw_with_bars
 from loadpath.plots.style import (
@@ -16,7 +17,6 @@ from loadpath.plots.style import (
     ORANGE,
     PATH_LABEL,
     legend_above,
-    need,
     size_scale,
     styled,
 )
@@ -49,11 +49,11 @@ def figure_2a(ds: xr.Dataset) -> Figure:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need("ds", ds, "test_error(rule, depth, seed)")
+    check_dataset("ds", ds, "test_error(rule, depth, seed)")
     depths = ds["depth"].values
     columns = {"test_error": "depth $L$"}
     if "test_error_equal" in ds:
-        need("ds", ds, "width(depth)", "n_parameters(depth)")
+        check_dataset("ds", ds, "width(depth)", "n_parameters(depth)")
         millions = ds["n_parameters"].values.mean() / 1e6
         columns["test_error_equal"] = f"depth $L$ and width, at {millions:.2g} million parameters"
     figure = Figure(figsize=(4.5 * len(columns) + 0.6, 6.4))

@@ -4,6 +4,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from loadpath.checks import check_dataset
 from loadpath.plots.papers.bars import draw_with_bars
 from loadpath.plots.style import (
     BLUE,
@@ -14,7 +15,6 @@ from loadpath.plots.style import (
     SKY,
     dimension_scale,
     legend_above,
-    need,
     rank_line,
     size_scale,
     styled,
@@ -48,7 +48,7 @@ def figure_3(ds: xr.Dataset) -> Figure:
         "momentum_norm": r"largest $\|B\|$ along the path",
         "momentum_activation_norm": r"largest $\|B^\top S\|$ along the path",
     }
-    need("ds", ds, *(f"{name}(effective_depth, seed)" for name in panels))
+    check_dataset("ds", ds, *(f"{name}(effective_depth, seed)" for name in panels))
     figure = Figure(figsize=(9.6, 3.3))
     for ax, (name, ylabel) in zip(figure.subplots(1, 3), panels.items(), strict=True):
         values = ds[name].transpose("effective_depth", "seed").values
@@ -81,7 +81,7 @@ def figure_scale(ds: xr.Dataset) -> Figure:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need("ds", ds, "centred_spectrum", "cost_of_identity_by_gamma0")
+    check_dataset("ds", ds, "centred_spectrum", "cost_of_identity_by_gamma0")
     ds = ds.squeeze("effective_depth", drop=True) if "effective_depth" in ds.dims else ds
     figure = Figure(figsize=(9, 3.8))
     left, right = figure.subplots(1, 2)
@@ -132,7 +132,7 @@ def figure_digits(ds: xr.Dataset) -> Figure:
         If `ds` lacks a variable that the figure shows.
     """
     nets = "targets, effective_depth, weight_decay, seed"
-    need(
+    check_dataset(
         "ds",
         ds,
         f"cost_of_identity({nets}, layer)",

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from loadpath.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, need, styled
+from loadpath.checks import check_dataset
+from loadpath.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, styled
 
 COLOURS = {
     "full": BLACK,
@@ -44,7 +45,7 @@ def figure_surgery(ds: xr.Dataset) -> Figure:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need("ds", ds, "test_loss(task, net, stage, bound)")
+    check_dataset("ds", ds, "test_loss(task, net, stage, bound)")
     figure = Figure(figsize=(2.9 * ds.sizes["task"] + 1.2, 3.4))
     row = figure.subplots(1, ds.sizes["task"], sharey=True, squeeze=False)[0]
     for ax, task in zip(row, ds["task"].values, strict=True):
@@ -79,7 +80,7 @@ def figure_growth(ds: xr.Dataset) -> Figure:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    need("ds", ds, "objective", "layer_iterations", "final_objective", "test_loss")
+    check_dataset("ds", ds, "objective", "layer_iterations", "final_objective", "test_loss")
     figure = Figure(figsize=(3.1 * ds.sizes["task"] + 1.4, 6.2))
     grid = figure.subplots(2, ds.sizes["task"], squeeze=False, sharey="row", height_ratios=(3, 2))
     for (upper, lower), task in zip(grid.T, ds["task"].values, strict=True):

@@ -127,7 +127,7 @@ def correlation(
         raise ValueError(f"ds must have at least 3 nets with numbers, got {int(counts.sum())}.")
     for name, values in (("concavity", x[counts]), ("test_accuracy", y[counts])):
         if np.ptp(values) == 0:
-            raise ValueError(f"ds must not have one {name} for all nets, got {abs(values[0])}.")
+            raise ValueError(f"{name} must not be the same for all nets, got {abs(values[0])}.")
     weights = _draw_weights(counts, over, n_bootstrap, np.random.default_rng(seed))
     everyone = np.ones((1, int(counts.sum())))
     coefficient = _spearman if method == "spearman" else _pearson
