@@ -1103,7 +1103,7 @@ call("report.Section")(
 
 
 def section():
-    return lp.report.Section("a", profile=test_plots.synthetic_profile().drop_vars("projection"))
+    return lp.report.Section("a", profile=test_plots.synthetic_profile())
 
 
 call("report.write")(
