@@ -191,6 +191,7 @@ def test_a_kill_at_any_moment_loses_and_changes_nothing(kind, tmp_path, report_a
     while tally["kills"] < share:
         attack.attack(rng)
     tally["seconds"] = round(time.perf_counter() - began)
+    print(kind, dict(tally))
     assert tally["lost"] == tally["repeated"] == 0
 
 
