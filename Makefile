@@ -29,7 +29,7 @@ test: $(READY)  ## lint, types, tests
 KILLS ?= 300
 attack: $(READY)  ## kill, damage and fill at random what commands write (minutes; a night: KILLS=20000)
 	OMP_NUM_THREADS=1 LOADPATH_KILLS=$(KILLS) LOADPATH_ATTACK=$(KILLS) \
-		$(BIN)/python -m pytest -p no:randomly tests/attack
+		$(BIN)/python -m pytest -m "not cuda" -p no:randomly tests/attack
 
 science: $(READY)  ## the slow tests: claims of the paper, measured
 	$(BIN)/python -m pytest -m slow

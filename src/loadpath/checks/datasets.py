@@ -18,7 +18,7 @@ def check_dataset(name: str, ds: Any, *variables: str, **labels: object) -> None
         What was given.
     *variables : str
         Names of variables. Those that go on with dimensions, such as "speed(step)", must have these
-        in any order, and a number along each.
+        in any order, and hold numbers; none may be empty.
     **labels : object
         A label that each of these dimensions must have, such as kind="fuzziness".
 
@@ -44,7 +44,7 @@ def check_dataset(name: str, ds: Any, *variables: str, **labels: object) -> None
             )
         if values.size == 0:
             raise ValueError(f"{name} must hold numbers of the variable {key!r}, got none.")
-        if key in ds.data_vars and values.dtype.kind not in "biuf":
+        if "(" in variable and key in ds.data_vars and values.dtype.kind not in "biuf":
             raise ValueError(f"{name} must hold numbers of {key!r}, got {values.dtype}.")
     for dim, label in labels.items():
         if label not in ds[dim].values.tolist():

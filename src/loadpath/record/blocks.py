@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from loadpath.checks import check_callable, check_count, check_flag, check_type
 from loadpath.record.layout import Call, axis_of_shape, watch_calls
 from loadpath.record.paths import is_path_net
 from loadpath.record.selection import Site, is_scripted, kind_of, path_sites
@@ -71,6 +72,10 @@ def find_blocks(
     ValueError
         If there is nothing to record.
     """
+    check_type("model", model, nn.Module, "an nn.Module")
+    check_callable("run", run)
+    check_count("count", count, 1)
+    check_flag("tokens_first", tokens_first)
     if is_path_net(model):
         found = path_blocks(model)
     else:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from loadpath.checks import as_list
 from loadpath.record.paths import is_path_net
 
 Layers = str | type[nn.Module] | Iterable[str | type[nn.Module]] | None
@@ -191,7 +192,7 @@ def select(model: nn.Module, layers: Layers) -> tuple[list[Site], str]:
         modules.
     """
     known = sites_of(model)
-    wanted = [layers] if isinstance(layers, str | type) else list(layers or ())
+    wanted = [layers] if isinstance(layers, str | type) else as_list("layers", layers, "patterns")
     if not wanted:
         raise ValueError("layers must have at least one pattern or class, got none.")
     chosen: dict[Site, None] = {}

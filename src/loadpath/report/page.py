@@ -33,6 +33,16 @@ class Section:
     notes: Sequence[str] = ()
     """Remarks, a paragraph each, under the summary."""
 
+    def __post_init__(self) -> None:
+        """Refuse what the page could not show."""
+        check_text("title", self.title)
+        for name in ("profile", "history"):
+            if getattr(self, name) is not None:
+                check_type(name, getattr(self, name), xr.Dataset, "an xarray.Dataset")
+        check_type("config", self.config, Mapping, "a mapping of names to values")
+        for note in as_list("notes", self.notes, "texts"):
+            check_text("notes", note)
+
 
 def write(
     path: str | os.PathLike[str],

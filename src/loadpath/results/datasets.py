@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from loadpath.checks import as_path
+from loadpath.checks import as_path, check_flag, check_text, check_type
 from loadpath.results.attributes import plain, restored, storable
 from loadpath.results.netcdf import checked_bytes, decoded, with_digest
 from loadpath.storage import DamagedError, write_atomic
@@ -52,6 +52,7 @@ def stamp(ds: xr.Dataset, **parameters: object) -> xr.Dataset:
     >>> ds.attrs["effective_depth"], ds.attrs["parameters"]
     (7.0, '{"effective_depth": 7.0, "seed": 0}')
     """
+    check_type("ds", ds, xr.Dataset, "an xarray.Dataset")
     provenance = {
         "schema_version": SCHEMA_VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -98,6 +99,9 @@ def with_parameters(ds: xr.Dataset, **parameters: object) -> xr.Dataset:
     ValueError
         As `stamp` does.
     """
+    check_type("ds", ds, xr.Dataset, "an xarray.Dataset")
+    if "parameters" not in ds.attrs:
+        raise ValueError("ds must be a stamped result, with the attr 'parameters', and has none.")
     return stamp(ds, **{**json.loads(ds.attrs["parameters"]), **parameters})
 
 
@@ -143,6 +147,8 @@ def save(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = Fals
     Traceback (most recent call last):
     FileExistsError: ...run.nc' exists already and overwrite is False.
     """
+    check_type("ds", ds, xr.Dataset, "an xarray.Dataset")
+    check_flag("overwrite", overwrite)
     path = as_path("path", path)
     if path.exists() and not overwrite:  # known before it is encoded
         raise FileExistsError(f"{str(path)!r} exists already and overwrite is False.")
@@ -221,6 +227,7 @@ def load(
     ValueError: ...run.nc' is no history: it has no variable 'objective'.
     """
     path = as_path("path", path)
+    check_text("what", what)
     ds = understood(checked_bytes(path), path)
     for name, dims in (holding or {}).items():
         if name not in ds.variables:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loadpath.checks import as_path
+from loadpath.checks import as_path, check_flag, check_text, check_type
 from loadpath.storage import DamagedError, digest, note_without_digest, read_bytes, write_atomic
 
 if TYPE_CHECKING:
@@ -61,6 +61,14 @@ def save_tensors(
     from safetensors import torch as safetensors
 
     path = as_path("path", path)
+    check_flag("overwrite", overwrite)
+    check_type("tensors", tensors, Mapping, "a mapping of names to tensors")
+    check_type("metadata", metadata, Mapping, "a mapping of texts to texts")
+    for name, tensor in tensors.items():
+        check_text("tensors", name)
+        check_type("tensors", tensor, Tensor, "a mapping of names to tensors")
+    for each in (*metadata.keys(), *metadata.values()):
+        check_text("metadata", each)
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     blank = _in_order(safetensors.save(plain, metadata={**metadata, _KEY: "0" * 64}))
     field = _ZEROS.replace(b"0" * 64, digest(blank).encode())
@@ -100,6 +108,8 @@ def load_tensors(
     from safetensors import torch as safetensors
 
     path = as_path("path", path)
+    check_text("format", format)
+    check_text("what", what)
     # Opened once: safe_open would open it twice, and a running job may replace it in between.
     data = read_bytes(path, what)
     has_digest = _check_digest(data, path)

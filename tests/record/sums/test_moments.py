@@ -133,7 +133,7 @@ A, BAD = torch.ones(5, 3), torch.tensor([[1.0, float("nan"), 2.0]])
 @pytest.mark.parametrize(
     "call, sentence",
     [
-        (lambda: Moments(0), "width must be at least 1, got 0"),
+        (lambda: Moments(0), "width must be a whole number of at least 1, not 0"),
         (lambda: Moments(3, activation="sin"), "activation must be one of relu.* got 'sin'"),
         (lambda: Moments(3).update(A), "dA must be passed exactly when velocity is True"),
         (lambda: Moments(3, velocity=False).update(A, A), "but it is given"),

@@ -105,18 +105,28 @@ def test_a_cell_is_a_net_of_its_own_sizes():
 
 
 @pytest.mark.parametrize(
+    "job, sentence",
+    [
+        (lambda: TrainingJob(1.5, 0), r"slope must lie in \[0, 1\], got 1.5"),
+        (lambda: TrainingJob(0.5, -1), "seed must be a whole number"),
+    ],
+)
+def test_a_bad_job_is_refused_as_it_is_made(job, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        job()
+
+
+@pytest.mark.parametrize(
     "last, options, sentence",
     [
-        (TrainingJob(1.5, 0), {}, r"slope must lie in \[0, 1\], got 1.5"),
         (TrainingJob(0.5, 0, Recipe(batch_size=121)), {}, "batch_size must be at most the 120"),
-        (TrainingJob(0.5, -1), {}, "seed must be a whole number"),
         (
             TrainingJob(0.5, 0),
             {"threads": 0},
             "threads must be a whole number of at least 1, not 0",
         ),
         (TrainingJob(0.5, 0), {"engine": "gpu"}, "engine must be .* got 'gpu'"),
-        (TrainingJob(0.5, 0), {"kinds": ["ratio"]}, "kind must be one of .* got 'ratio'"),
+        (TrainingJob(0.5, 0), {"kinds": ["ratio"]}, "kinds? must be one of .* got 'ratio'"),
     ],
 )
 def test_a_bad_cell_is_refused_before_any_is_trained(last, options, sentence):

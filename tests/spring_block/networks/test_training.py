@@ -189,7 +189,7 @@ WIDER = MLP(INPUTS + 1, CLASSES, slope=0.0)
         (lambda: train(mlp(), DATA, seed=-1), "seed must be a whole number of at least 0, not -1"),
         (lambda: train(mlp(), DATA, record_every=0), "record_every must be .* not 0"),
         (lambda: train(mlp(), DATA, kinds=()), "kinds must hold at least one convention"),
-        (lambda: train(mlp(), DATA, kinds=("ratio",)), "kind must be one of .* got 'ratio'"),
+        (lambda: train(mlp(), DATA, kinds=("ratio",)), "kinds must be one of .* got 'ratio'"),
         (lambda: train(mlp(), REGRESSION), "data must be of a classification task, got 'regress"),
         (
             lambda: train(MLP(4, 2, slope=0), HUGE),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from loadpath.checks import check_count, check_number
 from loadpath.diagnosis.monitor.snapshot import LayerSnapshot, Snapshot
 
 LOSS = "loss"
@@ -83,10 +84,8 @@ class Collapse:
     def __post_init__(self) -> None:
         """Refuse shares and counts that are out of range."""
         for name in ("spread", "dead", "dimensions"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be between 0 and 1, got {getattr(self, name)}.")
-        if self.looks < 1:
-            raise ValueError(f"looks must be at least 1, got {self.looks}.")
+            check_number(name, getattr(self, name), least=0, most=1)
+        check_count("looks", self.looks, 1)
 
 
 @dataclass

@@ -48,6 +48,7 @@ def all_merge(sums: S, group: Any = None) -> S:
     ValueError
         In every process, if some sums were set up otherwise.
     """
+    check_type("sums", sums, Streamed, "sums such as Moments")
     if not (dist.is_available() and dist.is_initialized()):
         return sums
     settings, state = sums.settings(), sums.state()

@@ -52,8 +52,8 @@ class Sketch:
 
     def __post_init__(self) -> None:
         check_count("width", self.width, 1)
-        check_count("sketch", self.size, _SIGNS)
-        check_seed("sketch_seed", self.seed)
+        check_count("size", self.size, _SIGNS)
+        check_seed("seed", self.seed)
         if self.size >= self.width:
             raise ValueError(f"sketch must be below the width {self.width}, got {self.size}.")
 

@@ -134,7 +134,7 @@ class Dropout:
 
     def __post_init__(self) -> None:
         """Refuse a value out of range."""
-        check_number("p", self.p, least=0, below=1)
+        check_number("dropout", self.p, least=0, below=1)
 
     def applied_to(self, recipe: Recipe) -> Recipe:
         """Return the recipe with this noise in it; ValueError if it is out of its range."""
