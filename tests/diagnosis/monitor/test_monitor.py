@@ -756,10 +756,10 @@ def test_bad_arguments_are_refused_in_a_sentence(options, words):
 @pytest.mark.parametrize(
     "options, words",
     [
-        ({"spread": 1.5}, "spread must be between 0 and 1, got 1.5."),
-        ({"dead": -0.1}, "dead must be between 0 and 1, got -0.1."),
-        ({"dimensions": math.nan}, "dimensions must be between 0 and 1, got nan."),
-        ({"looks": 0}, "looks must be at least 1, got 0."),
+        ({"spread": 1.5}, "spread must lie in [0, 1], got 1.5."),
+        ({"dead": -0.1}, "dead must lie in [0, 1], got -0.1."),
+        ({"dimensions": math.nan}, "dimensions must lie in [0, 1], got nan."),
+        ({"looks": 0}, "looks must be a whole number of at least 1, not 0."),
     ],
 )
 def test_bad_rules_of_collapse_are_refused(options, words):
