@@ -59,6 +59,7 @@ def save_tensors(
         If it cannot be written; one sentence says why.
     """
     from safetensors import torch as safetensors
+    from torch import Tensor
 
     path = as_path("path", path)
     check_flag("overwrite", overwrite)
