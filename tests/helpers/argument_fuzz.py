@@ -81,8 +81,8 @@ HANDED_ON = {
     ("loadpath.data.load", "n_train"),
 }
 """Arguments that go on to another function, where None is allowed."""
-OPAQUE = ("Adjoint",)
-"""Classes whose buffers hold nothing yet: there are no numbers to compare."""
+OPAQUE = ("Adjoint", "Monitor")
+"""Classes whose buffers hold nothing yet, or times: there are no numbers to compare."""
 
 
 OWN = (ValueError, TypeError, OSError, ImportError, RuntimeError)

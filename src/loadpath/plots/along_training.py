@@ -46,8 +46,10 @@ def curves_along_training(
     ValueError
         If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
     """
-    check_dataset("ds", ds, "log_separation", "log_separation_recorded")
     check_kind(kind)
+    curves = "log_separation(seed, kind, layer)"
+    recorded_curves = "log_separation_recorded(seed, kind, recorded_epoch, layer)"
+    check_dataset("ds", ds, curves, recorded_curves, kind=kind)
     ax = axes_or_new(ax)
     recorded = ds["log_separation_recorded"].sel(kind=kind).transpose("recorded_epoch", "seed", ...)
     norm = _norm(ds)

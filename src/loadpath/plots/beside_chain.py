@@ -210,10 +210,12 @@ def _estimates(
     label: str | None = None,
 ) -> None:
     """Draw best values with their intervals, or the only bounds that there are."""
+    for end in ("", "_low", "_high"):
+        check_dataset("ds", ds, f"{name}{end}({', '.join(map(str, ds[name].dims))})")
     value, low, high = (ds[name + end].values for end in ("", "_low", "_high"))
     style: dict[str, Any] = dict(color=colour, mfc="white" if hollow else colour, ms=4)
     both = (low > 0) & np.isfinite(high)
-    bars = np.array([value - low, high - value])[:, both]
+    bars = np.clip([value - low, high - value], 0, None)[:, both]
     ax.errorbar(at[both], value[both], yerr=bars, fmt="o", elinewidth=0.9, label=label, **style)
     for here, bound, marker in (
         (~both & np.isfinite(high), high, "v"),

@@ -70,7 +70,10 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
         title += "; bars: standard errors"
     left.legend(title=title, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, alignment="left")
     x, y = region["friction_right"].values, region["friction_left"].values
-    rise, limit = region["rise"].transpose("friction_left", "friction_right"), region.attrs["limit"]
+    rise, limit = (
+        region["rise"].transpose("friction_left", "friction_right"),
+        attribute(region, "limit"),
+    )
     inside = [0, limit, np.inf]
     right.contourf(x, y, np.maximum(rise.values, 1e-12), levels=inside, colors=["#CFE3F1", "white"])
     right.contour(x, y, rise.values, levels=[limit], colors=BLUE, linewidths=1.4)

@@ -129,7 +129,7 @@ def stream(
         max_batches=max_batches,
         split=split,
         pass_labels=pass_labels,
-        grad=grad,
+        grad=bool(grad),
     )
 
 

@@ -207,6 +207,7 @@ def speed(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
         If `profile` lacks a variable that the figure shows.
     """
     check_dataset("profile", profile, "speed(step)", "slow(step)", "p(layer)", "p_step(step)")
+    check_nodes(profile)
     ax, edges = axes_or_new(ax), profile["p"].values
     label = r"speed, $\|\Delta A\| \,/\, (\rho\,\|A\|)$"
     ax.stairs(profile["speed"].values, edges, baseline=None, color=BLUE, lw=1.6, label=label)
@@ -244,6 +245,7 @@ def mesh(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
         If `profile` lacks a variable that the figure shows.
     """
     check_dataset("profile", profile, "layer_step(step)", "p(layer)", "p_step(step)")
+    check_nodes(profile)
     ax, steps = axes_or_new(ax), profile["layer_step"].values
     ax.stairs(steps, profile["p"].values, baseline=None, color=BLUE, lw=1.6, label="layer steps")
     ax.axhline(1 / len(steps), color=GREY, lw=1, ls="--", label="equidistant, $1/L$")
@@ -252,3 +254,12 @@ def mesh(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
     ax.set_ylim(0, 1.08 * steps.max())
     legend_above(ax)
     return ax
+
+
+def check_nodes(profile: xr.Dataset) -> None:
+    """Refuse a profile that has not one step between every two layers."""
+    layers, steps = profile.sizes["layer"], profile.sizes["step"]
+    if layers != steps + 1:
+        raise ValueError(
+            f"profile must have one layer more than steps, got {layers} layers and {steps} steps."
+        )

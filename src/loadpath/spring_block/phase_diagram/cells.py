@@ -199,13 +199,17 @@ def collect(
     Raises
     ------
     ValueError
-        If a cell could not be run, as `run`, or its file cannot be read, as
-        `loadpath.sweep.collect`.
+        If a cell could not be run, as `run`, its file cannot be read, as
+        `loadpath.sweep.collect`, or no cell of the grid is there.
     """
     folder = as_path("folder", folder)
     grid = axes(setting, slopes=slopes, noises=noises, seeds=seeds)
     data = setting.samples()
     ds = sweep.collect(folder, grid).transpose("slope", "noise", "seed", ...)
+    if "log_separation" not in ds:
+        raise ValueError(
+            f"slopes, noises and seeds must name some cell that is in {str(folder)!r}, and none is."
+        )
     ds = ds.sortby(["slope", "seed"])
     D = ds["log_separation"]
     bent = [finite_concavity(falling_curves(D.sel(kind=kind).to_numpy(), kind)) for kind in KINDS]
