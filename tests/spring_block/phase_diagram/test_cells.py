@@ -120,7 +120,7 @@ def test_a_diagram_says_where_it_comes_from_and_names_no_folder(tmp_path):
         ("batch size", {}, dict(noises=[201]), "a batch size of at most the 200 training samples"),
         ("batch size", {}, dict(noises=[7.5]), "a whole number for batch size, got 7.5"),
         ("batch size", {}, dict(noises=[199]), "batch_size must leave at least 2 samples"),
-        ("dropout", {}, dict(noises=[1.0]), r"p must lie in \[0, 1\), got 1"),
+        ("dropout", {}, dict(noises=[1.0]), r"dropout must lie in \[0, 1\), got 1"),
         ("dropout", {}, dict(slopes=[-0.1]), "slopes must be finite and at least 0, got -0.1"),
         ("dropout", {}, dict(slopes=[0.0, 0.0]), "slopes must be different values"),
         ("dropout", {}, dict(seeds=[]), "seeds must be different values, at least one"),
