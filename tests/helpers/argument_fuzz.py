@@ -56,6 +56,9 @@ DOCUMENTED = {
     ),  # bends and does not fall
     ("loadpath.statistics.Column", "low"): BAD,  # an interval that is open
     ("loadpath.statistics.Column", "high"): BAD,
+    ("loadpath.plots.Film", "mean"): ("",),  # places as a page has them, of any number
+    ("loadpath.diagnosis.Monitor", "probe"): ("inside",),  # batches are looked at one by one
+    ("loadpath.diagnosis.verdict", "skipped"): ("all nan", "all inf"),  # layers without intervals
     ("loadpath.results.stamp", "ds"): ("all nan", "all inf"),  # any result may be stamped
     ("loadpath.results.stamp", "width"): ("",),  # any plain value is a parameter
     ("loadpath.results.with_parameters", "ds"): ("all nan", "all inf"),

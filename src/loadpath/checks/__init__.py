@@ -39,9 +39,8 @@ from loadpath.checks.arrays import (
 from loadpath.checks.arrays import (
     check_size as check_size,
 )
-from loadpath.checks.datasets import (
-    check_dataset as check_dataset,
-)
+from loadpath.checks.datasets import check_columns as check_columns
+from loadpath.checks.datasets import check_dataset as check_dataset
 from loadpath.checks.kinds import (
     as_list as as_list,
 )

@@ -49,3 +49,33 @@ def check_dataset(name: str, ds: Any, *variables: str, **labels: object) -> None
     for dim, label in labels.items():
         if label not in ds[dim].values.tolist():
             raise ValueError(f"{name} must have {label!r} along {dim!r}, and has none.")
+
+
+def check_columns(name: str, ds: Any, *variables: str, **labels: object) -> None:
+    """Refuse what `check_dataset` refuses, and columns over layers that do not fit each other.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    ds : Dataset
+        What was given, such as a diagnosis: with a number for each layer, the ends of its interval
+        have its name with "_low" and "_high" behind it, and what became of it "_status".
+    *variables, **labels
+        As for `check_dataset`.
+
+    Raises
+    ------
+    ValueError
+        If `ds` is no such Dataset.
+    """
+    check_dataset(name, ds, "layer(layer)", *variables, **labels)
+    for key in map(str, ds.data_vars):
+        ends = [f"{key}_{end}" for end in ("low", "high") if f"{key}_{end}" in ds]
+        if len(ends) == 1:
+            raise ValueError(f"{name} must have both ends of the intervals of {key!r}, got one.")
+        dims = ", ".join(map(str, ds[key].dims))
+        if ends:
+            check_dataset(name, ds, *(f"{each}({dims})" for each in (key, *ends)))
+        if f"{key}_status" in ds and ds[f"{key}_status"].dims != ds[key].dims:
+            raise ValueError(f"{name} must have '{key}_status' over ({dims}).")

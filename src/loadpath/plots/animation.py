@@ -64,6 +64,8 @@ class Film:
                 "time and position must be (frame,) and (frame, place), got "
                 f"{self.time.shape} and {self.position.shape}."
             )
+        if self.position.shape[1] < 2:
+            raise ValueError(f"position must have at least 2 places, got {self.position.shape}.")
 
     @property
     def shaken(self) -> bool:

@@ -47,16 +47,10 @@ def chain_phase_diagram(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If a variable is missing.
     """
-    check_dataset(
-        "ds",
-        ds,
-        "concavity",
-        "concavity_error",
-        "load",
-        "unpinning_noise",
-        "moves_all",
-        "moves_none",
-    )
+    cells = "friction, noise"
+    check_dataset("ds", ds, f"concavity({cells})", f"concavity_error({cells})")
+    check_dataset("ds", ds, f"load({cells}, spring)", "unpinning_noise(friction)")
+    check_dataset("ds", ds, "moves_all", "moves_none", "friction", "noise")
     if ax is None:
         ax = Figure(figsize=(6.4, 5.2)).subplots()
     noise, friction = ds["noise"].values, ds["friction"].values

@@ -52,6 +52,13 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
         "rise(friction_right, friction_left)",
         "inside(friction_right, friction_left)",
     )
+    sizes = [region.sizes[name] for name in ("friction_right", "friction_left")]
+    if min(sizes) < 2:
+        raise ValueError(f"region must have at least 2 frictions to each side, got {sizes}.")
+    if ds.sizes["parameter"] < 3 + ds.sizes["level"]:
+        raise ValueError(
+            f"ds must have 3 parameters and one for each level, got {ds.sizes['parameter']}."
+        )
     figure = Figure(figsize=(9.2, 3.9))
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     springs = ds["spring"].values

@@ -126,7 +126,7 @@ def accuracy_against_concavity(
         words.
     """
     check_dataset(
-        "ds", ds, "test_accuracy(slope, noise, seed)", "concavity(slope, noise, seed, kind)"
+        "ds", ds, "test_accuracy(slope, noise, seed)", "concavity(slope, noise, seed, kind)", "kind"
     )
     check_kind(kind)
     if by not in ("noise", "slope"):

@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from loadpath.checks import check_dataset
+from loadpath.checks import as_list, check_dataset, check_type
 
 from .style import (
     BLACK,
@@ -53,7 +53,9 @@ def chain_load_curves(chains: xr.Dataset | Sequence[xr.Dataset], ax: Axes | None
     ValueError
         If a variable is missing.
     """
-    several = [chains] if isinstance(chains, xr.Dataset) else list(chains)
+    several = [chains] if isinstance(chains, xr.Dataset) else as_list("chains", chains, "runs")
+    for each in several or [None]:
+        check_type("chains", each, xr.Dataset, "a run, or a list of runs, one at least")
     ax = axes_or_new(ax)
     for ds, colour in zip(several, _colours(len(several)), strict=True):
         check_dataset("ds", ds, "load(replica, time, spring)")

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from loadpath import plots
-from loadpath.checks import as_path, check_dataset, check_flag, check_text, check_type
+from loadpath.checks import as_path, check_columns, check_flag, check_text, check_type
 from loadpath.diagnosis.profile import summary
 from loadpath.diagnosis.skipping import Verdict
 from loadpath.report.figures import Figure, draw_figure
@@ -152,7 +152,7 @@ def write_diagnosis(
     path = as_path("path", path)
     check_text("title", title)
     check_flag("overwrite", overwrite)
-    check_dataset("ds", ds, "layer", "meaning")
+    check_columns("ds", ds, "meaning")
     if skipped is not None:
         check_type("skipped", skipped, xr.Dataset, "what loadpath.diagnosis.skip_layers returns")
     if config is not None:

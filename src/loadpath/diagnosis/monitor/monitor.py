@@ -15,7 +15,7 @@ import xarray as xr
 from torch import Tensor, nn
 
 from loadpath import results
-from loadpath.checks import check_count
+from loadpath.checks import check_count, check_flag, check_number
 from loadpath.diagnosis.monitor.alarms import Alarm, Collapse, CollapseWarning, CollapseWatch
 from loadpath.diagnosis.monitor.held_batches import HeldBatches
 from loadpath.diagnosis.monitor.history import Look, history_dataset
@@ -152,8 +152,10 @@ class Monitor:
     ) -> None:
         check_count("every", every, 1)
         check_count("first_step", first_step, 0)
-        if budget is not None and not 0 < budget < 1:
-            raise ValueError(f"budget must be between 0 and 1, or None, got {budget}.")
+        if budget is not None:
+            check_number("budget", budget, above=0, below=1)
+        check_flag("pass_labels", pass_labels)
+        check_flag("grad", grad)
         if on_collapse is not None and not callable(on_collapse):
             raise ValueError(f"on_collapse must be a function of an alarm, got {on_collapse!r}.")
         self.every, self.budget = every, budget

@@ -6,7 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from loadpath.checks import check_above_zero, check_count, check_level, check_seed
+from loadpath.checks import (
+    as_list,
+    check_choice,
+    check_count,
+    check_level,
+    check_number,
+    check_seed,
+    shown,
+)
 from loadpath.diagnosis.labels import LabelKind
 from loadpath.record import ACTIVATIONS
 
@@ -57,14 +65,13 @@ def check_options(
     """
     if isinstance(measures, str):
         raise ValueError(f"measures must be a sequence of names, got the string {measures!r}.")
-    for name in measures or ():
-        if name not in MEASURES:
-            raise ValueError(f"measures must be of {', '.join(MEASURES)}, got {name!r}.")
+    for name in [] if measures is None else as_list("measures", measures, "names"):
+        if not isinstance(name, str) or name not in MEASURES:
+            raise ValueError(f"measures must be of {', '.join(MEASURES)}, got {shown(name)}.")
     if measures is not None and not measures:
         raise ValueError("measures must name at least one measure, got none.")
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {activation!r}.")
-    check_above_zero("gamma0", gamma0)
+    check_choice("activation", activation, ACTIVATIONS)
+    check_number("gamma0", gamma0, above=0)
     check_count("kept", kept, 1)
     check_seed("seed", seed)
     check_level(level)

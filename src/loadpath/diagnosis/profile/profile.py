@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from loadpath import results
+from loadpath.checks import check_flag
 from loadpath.diagnosis.labels import NO_LABELS, LabelReader, read_labels
 from loadpath.diagnosis.profile import columns, label_columns
 from loadpath.diagnosis.profile.columns import RUNS, Columns
@@ -151,6 +152,7 @@ def diagnose(
     >>> bool((ds["relative_step_low"] < ds["relative_step"]).sel(layer="1"))
     True
     """
+    check_flag("progress", progress)
     check_options(measures, activation=activation, gamma0=gamma0, kept=kept, level=level, seed=seed)
     inner = unwrapped(model)
     began = time.monotonic()

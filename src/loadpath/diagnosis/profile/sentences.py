@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import xarray as xr
 
-from loadpath.checks import check_choice, check_dataset
+from loadpath.checks import check_choice, check_columns
 from loadpath.diagnosis.profile.entries import FAILED, TOO_LARGE
 from loadpath.diagnosis.profile.schema import LABELS
 from loadpath.diagnosis.skipping import listed
@@ -59,7 +59,7 @@ def summary(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness") -> tuple[str,
     The representation is moved most by the step to 0 (relative step 0.5 (0.5 to 0.5)).
     The representation is moved least by the step to 1 (relative step 0.2 (0.2 to 0.2)).
     """
-    check_dataset("ds", ds, "layer")
+    check_columns("ds", ds)
     check_choice("kind", kind, KINDS)
     if "n_samples" not in ds.attrs:
         raise ValueError("ds must be what diagnose returns, and lacks the attr 'n_samples'.")

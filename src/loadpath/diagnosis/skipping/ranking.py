@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from loadpath.checks import check_seed
+from loadpath.checks import check_seed, check_text, check_type
 from loadpath.diagnosis.skipping.verdict_sentences import listed, measure_words, verdict_sentences
 from loadpath.diagnosis.skipping.verdicts import Verdict
 from loadpath.statistics import FEWEST, Column, rank_agreement, spearman
@@ -71,6 +71,7 @@ def verdict(
     'agrees'
     """
     check_seed("seed", seed)
+    check_text("by", by)
     layers, measured = _layer_names("skipped", skipped), _layer_names("profile", profile)
     if not set(layers) & set(measured):
         raise ValueError(
@@ -133,6 +134,7 @@ def verdict(
 
 def _layer_names(name: str, ds: xr.Dataset) -> list[str]:
     """Return the layers of a Dataset, which is an argument of this name."""
+    check_type(name, ds, xr.Dataset, "an xarray.Dataset")
     if "layer" not in ds.coords:
         raise ValueError(f"{name} must have a coordinate 'layer', and has none.")
     return [str(layer) for layer in ds["layer"].values]

@@ -6,7 +6,7 @@ import torch
 import xarray as xr
 from torch import nn
 
-from loadpath.checks import check_level
+from loadpath.checks import as_device, check_flag, check_level
 from loadpath.diagnosis.skipping.scoring import LossFunction
 from loadpath.diagnosis.skipping.skipping_pass import SkippingPass
 from loadpath.record import (
@@ -124,6 +124,11 @@ def skip_layers(
         raise ValueError(
             f"loss must be a function of output and labels, and it is a {type(loss).__name__}."
         )
+    check_flag("tokens_first", tokens_first)
+    check_flag("pass_labels", pass_labels)
+    check_flag("grad", grad)
+    if device is not None:
+        device = as_device("device", device)
     inner = unwrapped(model)
     chosen = None if layers is None else select(inner, layers)
     where = device_of(inner) if device is None else torch.device(device)
@@ -137,7 +142,7 @@ def skip_layers(
         max_batches=max_batches,
         split=split,
         pass_labels=pass_labels,
-        grad=grad,
+        grad=bool(grad),
     ):
         pass
     return skipping.dataset(level)

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from loadpath.checks import check_dataset, check_type
+from loadpath.checks import check_columns, check_dataset
 
 MANY = 16
 """Layers up to which each has its name on the axis."""
@@ -104,7 +104,7 @@ def draw_columns(
 
     One that `ds` lacks keeps its place in a row of marks `apart`, and is not drawn.
     """
-    check_type("ds", ds, xr.Dataset, "what loadpath.diagnose returns")
+    check_columns("ds", ds)
     middle = (len(shown) - 1) / 2
     for i, (name, colour, label, marker) in enumerate(shown):
         if name in ds:

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from loadpath.checks import check_dataset
+from loadpath.checks import check_columns, check_dataset, check_text
 from loadpath.plots.diagnosis.axis import bar_lengths, draw_marks, layer_axis, short_names
 from loadpath.plots.style import (
     BLACK,
@@ -38,6 +38,7 @@ def layers_skipped(skipped: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `skipped` lacks a variable that the figure shows.
     """
+    check_columns("skipped", skipped)
     name = "loss_change" if "loss_change" in skipped else "output_change"
     check_dataset("skipped", skipped, name)
     ax = axes_or_new(ax)
@@ -82,6 +83,8 @@ def movement_and_harm(
     ValueError
         If one of the Datasets lacks a variable that the figure shows.
     """
+    check_columns("skipped", skipped)
+    check_text("by", by)
     name = "loss_change" if "loss_change" in skipped else "output_change"
     check_dataset("ds", ds, by)
     check_dataset("skipped", skipped, name)

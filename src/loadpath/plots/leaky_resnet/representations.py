@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from loadpath.checks import check_count, check_dataset
+from loadpath.checks import check_count, check_dataset, check_flag
 from loadpath.plots.style import (
     BLACK,
     BLUE,
@@ -51,6 +51,7 @@ def representation_spectrum(
     ValueError
         If `profile` lacks a variable that the figure shows.
     """
+    check_flag("centred", centred)
     name = "centred_spectrum" if centred else "representation_spectrum"
     what = "centred representation" if centred else "representation"
     return _spectrum(profile, ax, name, "p", f"singular values of the {what} $A$", n_modes)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from loadpath.checks import check_dataset
+from loadpath.checks import check_dataset, check_type
 from loadpath.plots.papers.figure_1 import dimensions
 from loadpath.plots.style import (
     BLACK,
@@ -63,6 +63,11 @@ def figure_1a_certified(of_kind: Mapping[str, xr.Dataset]) -> Figure:
     ValueError
         If a Dataset lacks a variable that the figure shows.
     """
+    check_type("of_kind", of_kind, Mapping, "a mapping of kinds to Datasets")
+    if not of_kind:
+        raise ValueError("of_kind must hold at least one Dataset, got none.")
+    for ds in of_kind.values():
+        check_type("of_kind", ds, xr.Dataset, "a mapping of kinds to Datasets")
     figure = Figure(figsize=(4.6 * len(of_kind) + 0.4, 5.8))
     grid = figure.subplots(
         2, len(of_kind), squeeze=False, sharex=True, sharey="row", height_ratios=(3, 1)
@@ -113,7 +118,13 @@ def figure_audit(ds: xr.Dataset) -> Figure:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    check_dataset("ds", ds, *AUDITED)
+    check_dataset("ds", ds, "effective_depth", "stabilizer", "gamma0", *AUDITED)
+    for stabilizer in ("constant", "per layer"):
+        check_dataset("ds", ds, stabilizer=stabilizer)
+    every = "effective_depth, stabilizer, gamma0, seed"
+    for name in AUDITED:
+        least = "effective_depth, seed" if name == "largest_momentum" else every
+        check_dataset("ds", ds, f"{name}({least})")
     gamma0s = ds["gamma0"].values
     figure = Figure(figsize=(3.4 * max(len(gamma0s), 3) + 0.6, 8.6))
     grid = figure.subplots(3, max(len(gamma0s), 3), squeeze=False, sharex=True)

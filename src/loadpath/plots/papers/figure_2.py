@@ -6,7 +6,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from loadpath.checks import check_dataset
+from loadpath.checks import check_dataset, check_type
 from loadpath.plots.leaky_resnet import sample_paths, weight_spectrum
 from loadpath.plots.papers.bars import draw_with_bars
 from loadpath.plots.style import (
@@ -53,6 +53,7 @@ def figure_2a(ds: xr.Dataset) -> Figure:
     depths = ds["depth"].values
     columns = {"test_error": "depth $L$"}
     if "test_error_equal" in ds:
+        check_dataset("ds", ds, "test_error_equal(rule, depth, seed)")
         check_dataset("ds", ds, "width(depth)", "n_parameters(depth)")
         millions = ds["n_parameters"].values.mean() / 1e6
         columns["test_error_equal"] = f"depth $L$ and width, at {millions:.2g} million parameters"
@@ -104,6 +105,7 @@ def figure_2b(profile: xr.Dataset) -> Figure:
     ValueError
         If `profile` lacks a variable that the figure shows.
     """
+    check_dataset("profile", profile, "p(layer)")
     figure = Figure(figsize=(5.6, 4))
     ax = figure.subplots()
     for p in profile["p"].values:
@@ -131,6 +133,11 @@ def figure_2c(profiles: Mapping[str, xr.Dataset]) -> Figure:
     ValueError
         If a profile lacks a variable that the figure shows.
     """
+    check_type("profiles", profiles, Mapping, "a mapping of rules to Datasets")
+    if not profiles:
+        raise ValueError("profiles must hold at least one Dataset, got none.")
+    for profile in profiles.values():
+        check_type("profiles", profile, xr.Dataset, "a mapping of rules to Datasets")
     figure = Figure(figsize=(3.2 * len(profiles) + 0.8, 3.8))
     grid = figure.subplots(1, len(profiles), squeeze=False)[0]
     for ax, (rule, profile) in zip(grid, profiles.items(), strict=True):

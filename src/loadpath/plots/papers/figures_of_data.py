@@ -82,7 +82,12 @@ def figure_scale(ds: xr.Dataset) -> Figure:
         If `ds` lacks a variable that the figure shows.
     """
     check_dataset("ds", ds, "centred_spectrum", "cost_of_identity_by_gamma0")
-    ds = ds.squeeze("effective_depth", drop=True) if "effective_depth" in ds.dims else ds
+    if ds.sizes.get("effective_depth") == 1:
+        ds = ds.squeeze("effective_depth", drop=True)
+    check_dataset("ds", ds, "centred_spectrum(scale, seed, layer, mode)")
+    check_dataset("ds", ds, "cost_of_identity_by_gamma0(scale, seed, layer, gamma0)")
+    if ds.sizes["mode"] < 4:
+        raise ValueError(f"ds must hold at least 4 modes of a spectrum, got {ds.sizes['mode']}.")
     figure = Figure(figsize=(9, 3.8))
     left, right = figure.subplots(1, 2)
     x, n = ds["scale"].values, ds.sizes["layer"]
@@ -132,6 +137,7 @@ def figure_digits(ds: xr.Dataset) -> Figure:
         If `ds` lacks a variable that the figure shows.
     """
     nets = "targets, effective_depth, weight_decay, seed"
+    check_dataset("ds", ds, "targets")
     check_dataset(
         "ds",
         ds,

@@ -45,7 +45,10 @@ def figure_surgery(ds: xr.Dataset) -> Figure:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    check_dataset("ds", ds, "test_loss(task, net, stage, bound)")
+    check_dataset("ds", ds, "test_loss(task, net, stage, bound)", "task", "net")
+    for stage in ("before", "after"):
+        check_dataset("ds", ds, stage=stage)
+    check_bounds(ds)
     figure = Figure(figsize=(2.9 * ds.sizes["task"] + 1.2, 3.4))
     row = figure.subplots(1, ds.sizes["task"], sharey=True, squeeze=False)[0]
     for ax, task in zip(row, ds["task"].values, strict=True):
@@ -80,7 +83,12 @@ def figure_growth(ds: xr.Dataset) -> Figure:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    check_dataset("ds", ds, "objective", "layer_iterations", "final_objective", "test_loss")
+    check_dataset("ds", ds, "objective(task, net, record)", "layer_iterations(task, net, record)")
+    check_dataset("ds", ds, "final_objective(task, net, bound)", "test_loss(task, net, bound)")
+    check_dataset("ds", ds, "task", "net")
+    check_bounds(ds)
+    if not np.isfinite(ds["objective"]).any():
+        raise ValueError("ds must hold finite numbers of 'objective', got none.")
     figure = Figure(figsize=(3.1 * ds.sizes["task"] + 1.4, 6.2))
     grid = figure.subplots(2, ds.sizes["task"], squeeze=False, sharey="row", height_ratios=(3, 2))
     for (upper, lower), task in zip(grid.T, ds["task"].values, strict=True):
@@ -114,6 +122,12 @@ def figure_growth(ds: xr.Dataset) -> Figure:
         labels.append(label)
     figure.legend(handles, labels, loc="outside upper left", ncols=4)
     return figure
+
+
+def check_bounds(ds: xr.Dataset) -> None:
+    """Refuse ratios without their mean or an end of their interval."""
+    for bound in ("mean", "low", "high"):
+        check_dataset("ds", ds, bound=bound)
 
 
 def _intervals(
