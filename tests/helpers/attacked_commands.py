@@ -103,7 +103,10 @@ def finish(function, *arguments, output=os.devnull):
 
 def _child(function, arguments, output):
     torch.set_num_threads(1)
+    # What starts the tests may have made them ignore some, as nohup and a shell's & do.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     nowhere = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(nowhere, stream)
