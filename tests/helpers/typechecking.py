@@ -3,8 +3,9 @@
 pytest's option `--jaxtyping-packages=loadpath,typechecking.checked` has every function and every
 dataclass of the package decorated as it is imported. jaxtyping keeps the sizes of a call's axes,
 which takes several times as long as beartype's check, so functions without shapes go to beartype
-alone. Inner functions are called a million times in a run: the first calls of each function are
-checked, and then every so many.
+alone. Some functions are called a million times in a run: the first calls of each function are
+checked, and then every so many. Functions inside functions are left alone, for they would get
+their checks again whenever the outer one runs.
 """
 
 import contextlib
@@ -45,7 +46,7 @@ def hooked(thing=None, *, typechecker=None):
     """Decorate a function or dataclass as jaxtyping does, or for beartype alone."""
     if thing is None:
         return functools.partial(hooked, typechecker=typechecker)
-    if thing.__module__ in COMPILED or thing.__name__ in HOT:
+    if thing.__module__ in COMPILED or thing.__name__ in HOT or "<locals>" in thing.__qualname__:
         return thing
     if not inspect.isfunction(thing):
         return with_shapes(thing, typechecker=typechecker)
