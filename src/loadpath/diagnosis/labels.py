@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,6 +18,15 @@ LARGEST_CLASS = 9999
 """Larger integers are taken for something else than class numbers: indices, years, tokens."""
 NO_LABELS = "no labels"
 """What is said of a loader without labels."""
+CLASS_NUMBERS = "labels are class numbers"
+"""What is said of classes, one a sample."""
+SIGNS = ", -1 and +1"
+"""What is said besides of -1 and +1, which are two of them."""
+UNCLEAR = (
+    "labels are -1 beside 0 or 1, which may be a class or stand for none: write -100 for none, or "
+    "number the classes from 0"
+)
+"""What is said of labels whose -1 may be either."""
 SUM = 1e-3
 """How far from 1 the shares of a sample may sum, beside the rounding of their type."""
 
@@ -34,19 +44,32 @@ class Labels:
     rows, (sample, target), and with more axes as they came; None for kind "none"."""
     shares: bool = False
     """Whether they may be shares of classes: not negative, and 1 in all for every sample."""
+    unclear: bool = False
+    """Whether -1 may be a class or stand for no label, so that nothing is made of the labels."""
 
 
-def read_labels(labels: Tensor | None) -> Labels:
+def read_labels(
+    labels: Tensor | None,
+    *,
+    outputs: Sequence[int] | None = None,
+    before: frozenset[int] = frozenset(),
+) -> Labels:
     """Read the labels of one batch.
 
-    Integers of any type, signed or not, and booleans are class numbers, one a sample. -100 stands
-    for no label. -1 beside +1 alone are two classes, 0 and 1. Other negative numbers, and those
-    above 9999, are no classes.
+    Integers of any type, signed or not, and booleans are class numbers, one a sample. Rows of
+    zeros and a single one are class numbers too, unless the outputs are those of as many tokens.
+    -100 stands for no label. -1 beside +1 alone are two classes, 0 and 1; beside a class of 2 or
+    more, or more than 3 outputs, or 0 and 1 with 2 outputs, it stands for no label; else it may be
+    either. Other negative numbers, and those above 9999, are no classes.
 
     Parameters
     ----------
     labels : Tensor or None
         Labels as the loader has them, (sample, ...).
+    outputs : sequence of int, optional
+        Shape of the model's answer for the batch, where it is known.
+    before : frozenset of int, optional
+        Classes of the batches before.
 
     Returns
     -------
@@ -61,21 +84,50 @@ def read_labels(labels: Tensor | None) -> Labels:
         return _read_real(labels)
     if labels.ndim > 1 and labels[0].numel() == 1:
         labels = labels.reshape(-1)
-    whole = labels.to(torch.int64)
+    whole, words = labels.to(torch.int64), CLASS_NUMBERS
     shape = f"labels are of shape {tuple(labels.shape)}, not one class a sample"
-    if labels.ndim != 1:
-        # One row of zeros and a one may be a class, or tokens: which, the outputs tell.
-        return Labels("tokens", shape, whole, shares=whole.ndim == 2 and _are_shares(whole))
+    if labels.ndim == 2 and _are_shares(whole):
+        of_tokens = outputs is not None and len(outputs) == 3 and tuple(outputs[:2]) == whole.shape
+        if of_tokens:
+            return Labels("tokens", shape, whole)
+        whole, words = whole.argmax(1), f"{CLASS_NUMBERS}, as rows of zeros and a one"
+    minus = _meaning_of_minus_one(whole, outputs, before)
+    if minus == "none":
+        whole, words = torch.where(whole == -1, IGNORED, whole), f"{CLASS_NUMBERS}, -1 for none"
+    if whole.ndim != 1:
+        return Labels("tokens", shape, whole)
+    if minus == "class":
+        signs = torch.where(whole == -1, 0, whole)
+        return Labels("classes", CLASS_NUMBERS + SIGNS, signs)
+    if minus == "unclear":
+        return Labels("numbers", UNCLEAR, whole, unclear=True)
     counted = whole[whole != IGNORED]
     if len(counted) == 0:
-        return Labels("classes", "labels are class numbers", whole)
+        return Labels("classes", words, whole)
     low, high = int(counted.min()), int(counted.max())
-    if low == -1 and bool((counted.abs() == 1).all()):
-        signs = torch.where(whole == -1, 0, whole)
-        return Labels("classes", "labels are class numbers, -1 and +1", signs)
     if low < 0 or high > LARGEST_CLASS:
         return Labels("numbers", f"labels are integers from {low} to {high}", whole)
-    return Labels("classes", "labels are class numbers", whole)
+    return Labels("classes", words, whole)
+
+
+def _meaning_of_minus_one(
+    whole: Tensor, outputs: Sequence[int] | None, before: frozenset[int]
+) -> Literal["", "class", "none", "unclear"]:
+    """Return what -1 stands for among whole numbers; "" where it is not there, or not alone."""
+    counted = whole[whole != IGNORED]
+    if len(counted) == 0 or int(counted.min()) != -1:
+        return ""
+    others = {int(counted.max()), *before} - {-1}
+    if bool((counted == 0).any()):
+        others.add(0)
+    if others <= {1}:
+        return "class"
+    largest = max(others)
+    n_outputs = None if outputs is None or len(outputs) not in (2, 3) else outputs[-1]
+    pair = largest == 1 and n_outputs == 2
+    if largest > 1 or pair or (n_outputs is not None and n_outputs > 3):
+        return "none"
+    return "unclear"  # -1, 0 and 1 may be three classes
 
 
 def _read_real(labels: Tensor) -> Labels:
@@ -85,7 +137,10 @@ def _read_real(labels: Tensor) -> Labels:
         return Labels("maps", words, labels)
     rows = labels.reshape(len(labels), -1)
     if _are_shares(rows):
-        return Labels("values", f"labels are shares of {rows.shape[1]} classes", rows, shares=True)
+        words = f"labels are shares of {rows.shape[1]} classes"
+        if bool((rows.amax(1) == 1).all()):
+            words += ", all of them of one (as whole numbers they are read as classes)"
+        return Labels("values", words, rows, shares=True)
     return Labels("values", f"labels are {rows.shape[1]} real target(s) a sample", rows)
 
 
@@ -120,6 +175,59 @@ def check_targets(rows: Tensor, batch: int) -> None:
 
 
 @dataclass
+class ClassMemory:
+    """Reads the labels of one batch after the other, and what -1 means by all that came before."""
+
+    seen: frozenset[int] = frozenset()
+    """The smallest and largest class so far, but for -1, and whether 0 and 1 were there."""
+    signed: bool = False
+    """Whether -1 was read as a class."""
+
+    def read(self, labels: Tensor | None, batch: int, outputs: Sequence[int] | None) -> Labels:
+        """Read the labels of a batch by `read_labels`.
+
+        Parameters
+        ----------
+        labels : Tensor or None
+            Labels as the loader has them.
+        batch : int
+            Number of the batch, for the error.
+        outputs : sequence of int or None
+            Shape of the model's answer.
+
+        Returns
+        -------
+        Labels
+            What they are, and in one form.
+
+        Raises
+        ------
+        ValueError
+            If -1 was a class beside +1 alone, and now there are others.
+        """
+        found = read_labels(labels, outputs=outputs, before=self.seen)
+        if found.kind not in ("classes", "numbers") or found.values is None:
+            return found
+        signed = found.words.endswith(SIGNS)
+        counted = found.values[found.values != IGNORED]
+        if signed:
+            counted = counted[counted == 1]
+        self.signed |= signed
+        if len(counted):
+            ends = {int(counted.min()), int(counted.max())} - {-1}
+            self.seen |= ends | ({0} if bool((counted == 0).any()) else set())
+        if len(self.seen) > 3:
+            self.seen = frozenset({max(self.seen)} | (self.seen & {0, 1}))
+        if self.signed and self.seen - {1}:
+            raise ValueError(
+                f"labels of batch {batch} must be class numbers as those before, where -1 is a "
+                "class, as it is beside +1 alone: write -100 for none, or number the classes from "
+                "0."
+            )
+        return found
+
+
+@dataclass
 class LabelReader:
     """Reads the labels of all batches of a pass: the first says what they are.
 
@@ -137,13 +245,14 @@ class LabelReader:
     words: str = NO_LABELS
     """The same in words."""
     _first: bool = True
-    _signed: bool = False
-    _others: bool = False
     _columns: int = 0
+    _memory: ClassMemory = field(default_factory=ClassMemory)
     ignored: int = field(default=0)
-    """How many samples had no label, -100, so far."""
+    """How many samples had no label so far."""
 
-    def read(self, labels: Tensor | None, batch: int) -> Labels:
+    def read(
+        self, labels: Tensor | None, batch: int, outputs: Sequence[int] | None = None
+    ) -> Labels:
         """Read the labels of a batch.
 
         Parameters
@@ -152,6 +261,8 @@ class LabelReader:
             Labels as the loader has them.
         batch : int
             Number of the batch, for the error.
+        outputs : sequence of int, optional
+            Shape of the model's answer, where it is known.
 
         Returns
         -------
@@ -164,7 +275,7 @@ class LabelReader:
             If they are of another kind than those of the first batch, or real targets that are not
             finite.
         """
-        found = read_labels(labels)
+        found = self._memory.read(labels, batch, outputs)
         if self._first:
             self.kind, self.words, self._first = found.kind, found.words, False
         elif found.kind != self.kind:
@@ -184,21 +295,7 @@ class LabelReader:
                     f"of batch 0, and {found.words}."
                 )
         if found.kind == "classes":
-            self._note_signs(found, batch)
+            if found.words != CLASS_NUMBERS:
+                self.words = found.words
             self.ignored += int((found.values == IGNORED).sum())
         return found
-
-    def _note_signs(self, found: Labels, batch: int) -> None:
-        """Refuse -1 where other classes than +1 were seen, and the other way round."""
-        assert found.values is not None
-        signed = "-1" in found.words
-        self._signed |= signed
-        if signed:
-            self.words = found.words
-        elif len(found.values):
-            self._others |= bool(((found.values != 1) & (found.values != IGNORED)).any())
-        if self._signed and self._others:
-            raise ValueError(
-                f"labels of batch {batch} must be class numbers as those before, and -1 is a class "
-                "only beside +1 alone."
-            )

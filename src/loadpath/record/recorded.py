@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from loadpath.record.structures import Path
+
 
 @dataclass(frozen=True)
 class Description:
@@ -56,6 +58,9 @@ class Recorded:
     """Number of samples in the batch."""
     description: Description
     """What the layers are."""
+    last: Path | None = None
+    """On the first batch, where the model returns several tensors: the path in `output` to what
+    its last layer put out; None if that is not known."""
 
     def labels_of(self, layer: str) -> Tensor | None:
         """Return the labels of the rows of a layer.

@@ -19,7 +19,7 @@ from loadpath.record.paths import is_path_net
 from loadpath.record.recorded import Description, Recorded
 from loadpath.record.reduction import Reduction, runs_along_one_axis
 from loadpath.record.selection import Site
-from loadpath.record.structures import mapped, values_of
+from loadpath.record.structures import is_real, leaves, mapped, values_of
 
 INPUT = "input"
 """Name of the layer that is the model's input."""
@@ -78,6 +78,9 @@ class Recording:
             start.rewind()
             found = self._pass(mapped(spare, Tensor.clone))
             assert found is not None
+        last = None
+        if self.description is None and _returns_several(found.output):
+            last = self.layout.last_path(batch if spare is None else spare)
         self._drop_input(found, batch.number)
         if self.description is None:
             self.widths = {name: rows.shape[1] for name, rows in found.features.items()}
@@ -93,6 +96,7 @@ class Recording:
             first=first,
             count=batch.count,
             description=self.description,
+            last=last,
         )
 
     def _pass(self, batch: Batch) -> _Found | None:
@@ -247,6 +251,11 @@ class _Found:
 
 def _is_finite(rows: Tensor) -> bool:
     return bool(rows.isfinite().all())
+
+
+def _returns_several(output: Any) -> bool:
+    """Return whether there are several tensors of real numbers in what a model returned."""
+    return len({id(leaf) for _, leaf in leaves(output) if is_real(values_of(leaf))}) > 1
 
 
 _SPARSE = "is a sparse tensor"

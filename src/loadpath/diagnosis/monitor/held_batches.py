@@ -13,12 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from loadpath.checks import check_count
-from loadpath.diagnosis.labels import LabelReader
+from loadpath.diagnosis.answers import AnswerRule
+from loadpath.diagnosis.labels import read_labels
+from loadpath.diagnosis.monitor.classes import probe_classes
 from loadpath.diagnosis.monitor.snapshot import Snapshot, measure_snapshot
 from loadpath.measures import LEAST
 from loadpath.measures.separation import SeparationKind, check_kind
 from loadpath.record import (
     INPUT,
+    Batch,
     Description,
     Layers,
     Output,
@@ -93,16 +96,17 @@ class HeldBatches:
         self._named = layers is not None
         cpu = torch.device("cpu")
         with OwnRandomness(cpu)(), keeping_generators(model, given):
+            self.description: Description
+            """What the layers are."""
+            self._outputs: tuple[int, ...] | None = None
             self._batches, labels, count = self._copies(batches_in(given, model), samples)
             if not self._batches:
                 raise ValueError("probe must have at least one batch, got none.")
             if count < LEAST:
                 raise ValueError(f"probe must have at least {LEAST} samples, got {count}.")
-            self.description = self._find_layers()
-            """What the layers are."""
         self.samples = min(count, samples)
         """How many samples are measured: the first of those in the batches."""
-        self.classes = _classes(labels, self.samples)
+        self.classes, self.label_words = probe_classes(labels, self.samples, self._outputs)
         """Class of every sample, (sample,), -1 for one that is alone in its class or has none;
         None without classes."""
         # A module may be called "input" too, and then that layer is the model's own work.
@@ -163,38 +167,57 @@ class HeldBatches:
     def _copies(
         self, batches: Iterable[Any], samples: int
     ) -> tuple[list[Any], list[Tensor | None], int]:
-        """Return copies of the first batches, their labels, and how many samples they have."""
+        """Return copies of the first batches, their labels, and how many samples they have.
+
+        Layers are found on the first, which shows which axis of the batches has the samples.
+        """
         copies: list[Any] = []
         labels: list[Tensor | None] = []
-        count = 0
+        count = axis = 0
         for raw in batches:
             copies.append(copy.deepcopy(raw))
-            batch = prepare(
-                copy.deepcopy(raw),
-                len(labels),
-                device=torch.device("cpu"),
-                split=self._split,
-                pass_labels=self._pass_labels,
-                model=unwrapped(self.model),
-            )
+            batch = self._prepared(raw, len(labels), axis)
+            if not labels:
+                seen = self._find_layers(copies)
+                if batch.count != seen:
+                    axis = 1
+                    batch = self._prepared(raw, 0, axis)
             labels.append(batch.labels)
             count += batch.count
             if count >= samples:
                 break
         return copies, labels, count
 
-    def _find_layers(self) -> Description:
+    def _prepared(self, raw: Any, number: int, axis: int) -> Batch:
+        return prepare(
+            copy.deepcopy(raw),
+            number,
+            device=torch.device("cpu"),
+            split=self._split,
+            pass_labels=self._pass_labels,
+            model=unwrapped(self.model),
+            axis=axis,
+        )
+
+    def _find_layers(self, batches: list[Any]) -> int:
         """Find the layers, and keep their names as what to select from now on.
 
         This takes a pass of its own: the search runs a batch twice, and a model that acts in place
         on its input would find it changed.
+
+        Returns
+        -------
+        int
+            Number of samples in the first batch.
         """
-        recorded = next(iter(self._run(self._batches[:1], self._noting_reduction())))
+        recorded = next(iter(self._run(batches, self._noting_reduction())))
         known = sites_of(unwrapped(self.model))
         # "input" is no module, and the "#2" of a second call is no part of a module's name.
         plain = (name if name in known else name.rpartition("#")[0] for name in recorded.features)
         self._layers = [glob.escape(name) for name in dict.fromkeys(plain) if name in known]
-        return recorded.description
+        self.description = recorded.description
+        self._outputs = _answer_shape(recorded)
+        return recorded.count
 
     def _run(self, batches: list[Any], reduction: Reduction) -> Iterator[Recorded]:
         return stream(
@@ -240,27 +263,13 @@ def batches_in(given: Any, model: nn.Module) -> Iterable[Any]:
     return [given] if one else batches_of(given, unwrapped(model))
 
 
-def _classes(labels: list[Tensor | None], samples: int) -> Tensor | None:
-    """Return classes 0, 1, ... of the samples by their labels.
-
-    A sample that is alone in its class, or has no label (-100), is of class -1. There are no
-    classes at all, None, if labels are missing or no classes by `loadpath.diagnosis.labels`, or
-    leave fewer than 2 of them.
-    """
-    reader = LabelReader()
-    try:
-        found = [reader.read(part, number).values for number, part in enumerate(labels)]
-    except ValueError:  # batches of several kinds
-        return None
-    if reader.kind != "classes":
-        return None
-    every = torch.cat([part for part in found if part is not None])[:samples]
-    names, numbers, counts = every.unique(return_inverse=True, return_counts=True)
-    several = (counts >= 2) & (names >= 0)
-    if int(several.sum()) < 2:
-        return None
-    renumbered = torch.where(several, several.cumsum(0) - 1, -1)
-    return renumbered[numbers]
+def _answer_shape(recorded: Recorded) -> tuple[int, ...] | None:
+    """Return the shape of the model's answer for a first batch, None if that is no plain tensor."""
+    answers = AnswerRule()
+    if answers.needs_last(recorded.output, read_labels(recorded.labels)):
+        answers.take_last(recorded.output, recorded.last)
+    answer = answers.of(recorded.output)
+    return None if answer is None or answer.is_nested else tuple(answer.shape)
 
 
 @dataclass(frozen=True)

@@ -283,6 +283,7 @@ class Monitor:
             kind=self._held.kind,
             n_samples=self._held.samples,
             n_classes=self._held.n_classes,
+            labels=self._held.label_words,
             every=self.every,
             budget=self.budget,
             put_off=self.put_off,

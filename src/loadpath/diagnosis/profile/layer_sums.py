@@ -34,6 +34,8 @@ class Plan:
     """Whether moments for the energies are summed."""
     separation: bool
     """Whether moments of classes or targets are summed."""
+    class_scores: bool | None = None
+    """Whether the model's outputs are scores of classes, as the user says."""
 
 
 @dataclass
@@ -170,8 +172,8 @@ class PassSums:
             self.outputs = self.outputs or Reservoir(self.plan.kept, seed=self.plan.seed)
             self.outputs.update(indices, output)
         if self.labels == "classes" and labels is not None and output.shape[1] > 1:
-            self.scores = self.scores or ClassScores()
-            self.scores.update(output.argmax(1), labels, output.shape[1])
+            self.scores = self.scores or ClassScores(self.plan.class_scores)
+            self.scores.update(output, labels)
 
     def labelled_samples(self, layer: LayerSums) -> tuple[Tensor, Tensor, Tensor]:
         """Return the kept samples of a layer that have a label.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from tqdm import tqdm
 
 from loadpath import results
 from loadpath.checks import check_flag
+from loadpath.diagnosis.answers import AnswerRule
 from loadpath.diagnosis.labels import NO_LABELS, LabelReader, read_labels
 from loadpath.diagnosis.profile import columns, label_columns
 from loadpath.diagnosis.profile.columns import RUNS, Columns
@@ -37,7 +37,6 @@ from loadpath.record import (
     Split,
     TokenMask,
     stream,
-    tensor_of,
     unwrapped,
 )
 
@@ -59,6 +58,8 @@ def diagnose(
     split: Split | None = None,
     pass_labels: bool = False,
     output: Output = None,
+    answer: Output = None,
+    class_scores: bool | None = None,
     token_mask: TokenMask | None = None,
     grad: bool = False,
     progress: bool = False,
@@ -100,6 +101,14 @@ def diagnose(
         probes.
     device, max_batches, split, pass_labels, output, token_mask, grad
         As in `loadpath.record.stream`.
+    answer : str, int or callable, optional
+        Which of the tensors that the model returns is its answer: the key or index of it, or a
+        function of what the model returns. If left out, it is what is called "logits"; else the
+        one with a number for each class, or of the shape of real targets; else what the last layer
+        puts out. The attr `answer` says which of several it was.
+    class_scores : bool, optional
+        Whether the answer is scores of the classes, as the labels number them. If left out, that
+        is decided by how many numbers it has, and by which are the largest.
     progress : bool, default False
         Whether a bar on the terminal shows how far the measures are, which take their time after
         the pass. For a bar of the pass, wrap the loader in tqdm.
@@ -153,6 +162,9 @@ def diagnose(
     True
     """
     check_flag("progress", progress)
+    if class_scores is not None:
+        check_flag("class_scores", class_scores)
+    answers = AnswerRule(answer)
     check_options(measures, activation=activation, gamma0=gamma0, kept=kept, level=level, seed=seed)
     inner = unwrapped(model)
     began = time.monotonic()
@@ -174,7 +186,10 @@ def diagnose(
         grad=grad,
     ):
         if sums is None:
-            first = read_labels(recorded.labels)
+            if answers.needs_last(recorded.output, read_labels(recorded.labels)):
+                answers.take_last(recorded.output, recorded.last)
+            found = real_answer(answers.of(recorded.output))
+            first = read_labels(recorded.labels, outputs=None if found is None else found.shape)
             kind = first.kind
             chosen = allowed_measures(measures, kind, first.words)
             plan = Plan(
@@ -182,13 +197,15 @@ def diagnose(
                 seed=seed,
                 energies="energies" in chosen,
                 separation=bool({"separation", "collapse"} & set(chosen)),
+                class_scores=class_scores,
             )
             mesh = mesh_of(inner, list(recorded.features), activation=activation)
             sums = PassSums(plan, kind, mesh)
-        labels = None
+        labels, found = None, real_answer(answers.of(recorded.output))
         if kind == "classes" or plan.separation:
-            labels = reader.read(recorded.labels, recorded.number).values
-        for joined in waiting.add(recorded, labels, answer_tensor(recorded.output)):
+            shape = None if found is None else found.shape
+            labels = reader.read(recorded.labels, recorded.number, shape).values
+        for joined in waiting.add(recorded, labels, found):
             sums.update(*joined)
     assert sums is not None  # a loader that yields nothing has raised
     for joined in waiting.rest():
@@ -211,6 +228,8 @@ def diagnose(
         if measures
         else ", ".join(name for name in MEASURES if name not in chosen),
         "outputs": "" if sums.scores is None else sums.scores.doubt,
+        "outputs_hedge": "" if sums.scores is None else sums.scores.hedge,
+        "answer": answers.words,
         "n_copies": copies_among(sums),
         "mesh": sums.mesh.words,
         "seconds_of_pass": passed,
@@ -231,15 +250,11 @@ def diagnose(
     )
 
 
-def answer_tensor(output: Any) -> Tensor | None:
-    """Return the tensor of a model's output that a loss would read, on the CPU.
-
-    Where something in the output is called "logits", it is that. None stands for no tensor of real
-    numbers.
-    """
-    named = output.get("logits") if isinstance(output, Mapping) else getattr(output, "logits", None)
-    found = named if isinstance(named, Tensor) else tensor_of(output)
-    return found.detach().cpu() if found is not None and found.is_floating_point() else None
+def real_answer(answer: Tensor | None) -> Tensor | None:
+    """Return a model's answer on the CPU; None if it is no tensor of real numbers."""
+    if answer is None or answer.is_nested or not answer.is_floating_point():
+        return None
+    return answer.detach().cpu()
 
 
 def _columns(

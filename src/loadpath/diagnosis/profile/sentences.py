@@ -88,12 +88,16 @@ def _sample_sentences(ds: xr.Dataset) -> Iterator[str]:
     """Say what is odd about samples, labels and outputs, and what was left out for it."""
     n, labelled = int(ds.attrs["n_samples"]), int(ds.attrs.get("n_labelled", 0))
     if 0 < labelled < n:
-        yield f"{n - labelled:,} of the samples have no label (-100), and count in no class."
+        none = "-1" if str(ds.attrs.get("labels", "")).endswith("-1 for none") else "-100"
+        yield f"{n - labelled:,} of the samples have no label ({none}), and count in no class."
     if ds.attrs.get("outputs"):
         yield (
             f"The outputs are not taken for class scores, so that no accuracy is told: "
             f"{ds.attrs['outputs']}."
         )
+    for name in ("answer", "outputs_hedge"):
+        if ds.attrs.get(name):
+            yield f"{_capital(str(ds.attrs[name]))}."
     left_out = str(ds.attrs.get("measures_left_out", "")).split(", ")
     if left_out[0]:
         are = "is" if len(left_out) == 1 else "are"

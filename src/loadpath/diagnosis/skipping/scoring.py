@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from loadpath.diagnosis.class_scores import ClassScores
-from loadpath.diagnosis.labels import IGNORED, check_targets, read_labels
+from loadpath.diagnosis.answers import own_loss
+from loadpath.diagnosis.class_scores import ClassScores, are_probabilities
+from loadpath.diagnosis.labels import IGNORED, check_targets
 from loadpath.diagnosis.skipping.losses import (
     CLASSES,
     NEXT_TOKENS,
@@ -23,7 +24,8 @@ from loadpath.diagnosis.skipping.losses import (
     Predictions,
     Rule,
 )
-from loadpath.record import Batch, tensor_of
+from loadpath.diagnosis.skipping.reading import Reading
+from loadpath.record import Batch
 
 ALIKE = 1e-4
 """Largest relative distance of a model's own loss from a loss that is recognized in it."""
@@ -50,24 +52,31 @@ class Scoring:
     by_scores: bool = False
     """Whether the loss too is for scores of classes."""
 
-    def note(self, output: Any, batch: Batch) -> None:
+    def note(self, output: Any, batch: Batch, reading: Reading) -> None:
         """Note the outputs of a batch with all layers in place, as far as they may be scores."""
-        answer, labels = answer_of(output), read_labels(batch.labels).values
+        answer, labels = reading.answer(output), reading.labels(output, batch).values
         if self.scores is None or answer is None or labels is None:
             return
-        self.scores.update(answer.argmax(1).cpu(), labels, answer.shape[1])
+        self.scores.update(answer.cpu(), labels)
 
     def concluded(self) -> Scoring:
         """Return what is left once all batches are seen: no scores, no loss or predictions."""
-        if self.scores is None or not self.scores.doubt:
+        if self.scores is None:
             return self
+        if not self.scores.doubt:
+            if not (self.by_scores and self.scores.no_logits):
+                return self
+            words = f"none: {self.scores.no_logits}"
+            return dataclasses.replace(self, words=words, units="1", losses=None)
         if not self.by_scores:
             return dataclasses.replace(self, predictions=None)
         words = f"none: outputs are not taken for class scores, as {self.scores.doubt}"
         return Scoring(words, "1", None, None)
 
 
-def choose_scoring(loss: LossFunction | None, output: Any, batch: Batch) -> Scoring:
+def choose_scoring(
+    loss: LossFunction | None, output: Any, batch: Batch, reading: Reading
+) -> Scoring:
     """Choose the scoring that suits a first batch and what the model returned for it.
 
     The first of these that applies is chosen:
@@ -81,6 +90,9 @@ def choose_scoring(loss: LossFunction | None, output: Any, batch: Batch) -> Scor
     5. the mean squared error, for real labels of the output's shape;
     6. no loss.
 
+    Outputs of 3 and 4 that are probabilities, not negative and 1 in all, have their logarithms
+    taken for logits.
+
     A model's own loss is one number for a batch. Where it equals, to 1e-4, just one of the losses
     above or the cross-entropy of each next token, that one takes its place, sample by sample.
 
@@ -92,6 +104,8 @@ def choose_scoring(loss: LossFunction | None, output: Any, batch: Batch) -> Scor
         What the model returned for the batch.
     batch : Batch
         The first batch.
+    reading : Reading
+        How answers and labels are read.
 
     Returns
     -------
@@ -106,18 +120,22 @@ def choose_scoring(loss: LossFunction | None, output: Any, batch: Batch) -> Scor
         are no class of the logits.
     """
     if loss is not None:
-        return _scoring_by_given_loss(loss, output, batch)
+        return _scoring_by_given_loss(loss, output, batch, reading)
     if own_loss(output) is not None:
-        return _scoring_by_own_loss(output, batch)
+        return _scoring_by_own_loss(output, batch, reading)
     if batch.labels is None:
         return Scoring("none: the loader has no labels", "1", None, None)
+    if reading.labels(output, batch).unclear:
+        return Scoring(f"none: {reading.words}", "1", None, None)
     for rule in (CLASSES, TOKENS, SHARES, SQUARES):
-        if _fits(rule, output, batch):
+        if _fits(rule, output, batch, reading):
             if rule is TOKENS:
                 _refuse_inputs_as_labels(batch)
-            scores = ClassScores() if rule is CLASSES else None
-            return dataclasses.replace(_scoring_by_rule(rule), scores=scores, by_scores=True)
-    answer = answer_of(output)
+            scores = ClassScores(reading.class_scores) if rule is CLASSES else None
+            probable = _are_probable(rule, output, reading)
+            found = _scoring_by_rule(rule, reading, probable)
+            return dataclasses.replace(found, scores=scores, by_scores=True)
+    answer = reading.answer(output)
     what = "no tensor" if answer is None else f"outputs {tuple(answer.shape)}"
     return Scoring(
         f"none: no rule is for {what} with labels {tuple(batch.labels.shape)} of type "
@@ -128,40 +146,38 @@ def choose_scoring(loss: LossFunction | None, output: Any, batch: Batch) -> Scor
     )
 
 
-def own_loss(output: Any) -> Tensor | None:
-    """Return the loss that a model returns beside its answer: `loss`, or a number that is first."""
-    if isinstance(output, Mapping):
-        loss = output.get("loss")
-    elif isinstance(output, tuple | list):
-        loss = output[0] if len(output) > 1 else None
-        loss = loss if isinstance(loss, Tensor) and loss.ndim == 0 else None
-    else:
-        loss = getattr(output, "loss", None) if dataclasses.is_dataclass(output) else None
-    return loss if isinstance(loss, Tensor) else None
-
-
-def answer_of(output: Any) -> Tensor | None:
-    """Return the tensor that stands for what a model returned, apart from its loss."""
-    if own_loss(output) is None:
-        return tensor_of(output)
-    if isinstance(output, tuple | list):
-        return tensor_of(output[1:])
-    if not isinstance(output, Mapping):
-        output = {f.name: getattr(output, f.name) for f in dataclasses.fields(output)}
-    return tensor_of({name: part for name, part in output.items() if name != "loss"})
-
-
-def _fits(rule: Rule, output: Any, batch: Batch) -> bool:
+def _fits(rule: Rule, output: Any, batch: Batch, reading: Reading) -> bool:
     """Whether a rule is for what the model returned and the labels of the batch."""
-    answer = answer_of(output)
-    return answer is not None and rule.fits(answer, read_labels(batch.labels))
+    answer, labels = reading.answer(output), reading.labels(output, batch)
+    return answer is not None and not labels.unclear and rule.fits(answer, labels)
 
 
-def _scoring_by_rule(rule: Rule) -> Scoring:
-    """Return the scoring by a rule, which refuses batches of other shapes."""
+def _are_probable(rule: Rule, output: Any, reading: Reading) -> bool:
+    """Whether a rule is for logits, and the outputs are probabilities instead."""
+    answer = reading.answer(output)
+    return rule is not SQUARES and answer is not None and are_probabilities(answer)
+
+
+def _logarithms(answer: Tensor) -> Tensor:
+    """Return the logarithms of probabilities, NaN where they are none.
+
+    A probability that rounding made 0 counts as the smallest number of its type, as no loss is
+    infinite for a model that is merely sure.
+    """
+    wide = answer if answer.dtype == torch.float64 else answer.float()
+    if not are_probabilities(answer):
+        return torch.full_like(wide, math.nan)
+    return wide.clamp_min(torch.finfo(wide.dtype).tiny).log()
+
+
+def _scoring_by_rule(rule: Rule, reading: Reading, probable: bool = False) -> Scoring:
+    """Return the scoring by a rule, which refuses batches of other shapes.
+
+    `probable` says that outputs are probabilities, not logits.
+    """
 
     def checked(output: Any, batch: Batch) -> tuple[Tensor, Tensor]:
-        answer, labels = answer_of(output), read_labels(batch.labels)
+        answer, labels = reading.answer(output), reading.labels(output, batch)
         if labels.values is not None and labels.values.is_floating_point():
             check_targets(labels.values, batch.number)
         if answer is None or labels.values is None or not rule.fits(answer, labels):
@@ -173,7 +189,9 @@ def _scoring_by_rule(rule: Rule) -> Scoring:
         return answer, labels.values.to(answer.device)
 
     def losses(output: Any, batch: Batch) -> Losses:
-        return rule.losses(*checked(output, batch), batch.number)
+        answer, labels = checked(output, batch)
+        logits = _logarithms(answer) if probable else answer
+        return rule.losses(logits, labels, batch.number)
 
     found = rule.predictions
 
@@ -181,32 +199,38 @@ def _scoring_by_rule(rule: Rule) -> Scoring:
         assert found is not None
         return found(*checked(output, batch))
 
-    return Scoring(rule.words, rule.units, losses, predictions if found else None)
+    words = f"{rule.words}, of outputs that are probabilities" if probable else rule.words
+    return Scoring(words, rule.units, losses, predictions if found else None)
 
 
-def _scoring_by_given_loss(loss: LossFunction, output: Any, batch: Batch) -> Scoring:
+def _scoring_by_given_loss(
+    loss: LossFunction, output: Any, batch: Batch, reading: Reading
+) -> Scoring:
     """Return the scoring by a loss that the user gave."""
 
     def losses(output: Any, batch: Batch) -> Losses:
         if batch.labels is None:
             raise ValueError(f"loss is given, and batch {batch.number} of loader has no labels.")
-        answer = answer_of(output)
+        answer = reading.answer(output)
         labels = batch.labels if answer is None else batch.labels.to(answer.device)
         return _as_losses("loss", loss(output, labels), batch.count)
 
     name = getattr(loss, "__name__", type(loss).__name__)
-    return _scoring_with_classes(f"mean of the loss that was given, {name}", losses, output, batch)
+    words = f"mean of the loss that was given, {name}"
+    return _scoring_with_classes(words, losses, output, batch, reading)
 
 
-def _scoring_by_own_loss(output: Any, batch: Batch) -> Scoring:
+def _scoring_by_own_loss(output: Any, batch: Batch, reading: Reading) -> Scoring:
     """Return the scoring by the model's own loss, or by the one rule that is recognized in it."""
-    matching = [
-        rule
+    fitting = [
+        _scoring_by_rule(rule, reading, probable)
         for rule in (CLASSES, TOKENS, NEXT_TOKENS, SHARES, SQUARES)
-        if _fits(rule, output, batch) and _equals_own_loss(_scoring_by_rule(rule), output, batch)
+        if _fits(rule, output, batch, reading)
+        for probable in {False, _are_probable(rule, output, reading)}
     ]
+    matching = [found for found in fitting if _equals_own_loss(found, output, batch)]
     if len(matching) == 1:
-        found = _scoring_by_rule(matching[0])
+        found = matching[0]
         return dataclasses.replace(found, words=f"{found.words}, which is the model's own loss")
 
     def losses(output: Any, batch: Batch) -> Losses:
@@ -218,7 +242,7 @@ def _scoring_by_own_loss(output: Any, batch: Batch) -> Scoring:
             )
         return _as_losses("the model's own loss", own, batch.count)
 
-    return _scoring_with_classes("mean of the model's own loss", losses, output, batch)
+    return _scoring_with_classes("mean of the model's own loss", losses, output, batch, reading)
 
 
 def _equals_own_loss(scoring: Scoring, output: Any, batch: Batch) -> bool:
@@ -230,11 +254,18 @@ def _equals_own_loss(scoring: Scoring, output: Any, batch: Batch) -> bool:
 
 
 def _scoring_with_classes(
-    words: str, losses: Callable[[Any, Batch], Losses], output: Any, batch: Batch
+    words: str,
+    losses: Callable[[Any, Batch], Losses],
+    output: Any,
+    batch: Batch,
+    reading: Reading,
 ) -> Scoring:
     """Return a scoring by some other loss, with predictions where there are classes."""
-    classes = _scoring_by_rule(CLASSES).predictions if _fits(CLASSES, output, batch) else None
-    return Scoring(words, "units of the loss", losses, classes, ClassScores() if classes else None)
+    classes, scores = None, None
+    if _fits(CLASSES, output, batch, reading):
+        classes = _scoring_by_rule(CLASSES, reading).predictions
+        scores = ClassScores(reading.class_scores)
+    return Scoring(words, "units of the loss", losses, classes, scores)
 
 
 def _as_losses(name: str, value: Any, count: int) -> Losses:

@@ -7,6 +7,8 @@ import xarray as xr
 from torch import nn
 
 from loadpath.checks import as_device, check_flag, check_level
+from loadpath.diagnosis.answers import AnswerRule
+from loadpath.diagnosis.skipping.reading import Reading
 from loadpath.diagnosis.skipping.scoring import LossFunction
 from loadpath.diagnosis.skipping.skipping_pass import SkippingPass
 from loadpath.record import (
@@ -35,6 +37,8 @@ def skip_layers(
     split: Split | None = None,
     pass_labels: bool = False,
     output: Output = None,
+    answer: Output = None,
+    class_scores: bool | None = None,
     token_mask: TokenMask | None = None,
     grad: bool = False,
     level: float = 0.95,
@@ -67,6 +71,9 @@ def skip_layers(
         Whether sequences are (token, sample, width).
     device, max_batches, split, pass_labels, output, token_mask, grad
         As in `loadpath.record.stream`.
+    answer, class_scores
+        As in `loadpath.diagnose`: which tensor of what the model returns is its answer, and
+        whether that is scores of the classes.
     level : float, default 0.95
         Confidence level of the intervals, each for itself.
 
@@ -127,13 +134,16 @@ def skip_layers(
     check_flag("tokens_first", tokens_first)
     check_flag("pass_labels", pass_labels)
     check_flag("grad", grad)
+    if class_scores is not None:
+        check_flag("class_scores", class_scores)
+    reading = Reading(AnswerRule(answer), class_scores)
     if device is not None:
         device = as_device("device", device)
     inner = unwrapped(model)
     chosen = None if layers is None else select(inner, layers)
     where = device_of(inner) if device is None else torch.device(device)
     layout = Layout(inner, where, output, tokens_first, token_mask)
-    skipping = SkippingPass(inner, where, loss, tokens_first, chosen, layout)
+    skipping = SkippingPass(inner, where, loss, tokens_first, chosen, layout, reading)
     for _ in visit(
         inner,
         loader,

@@ -12,15 +12,12 @@ import xarray as xr
 from torch import Tensor, nn
 
 from loadpath import results
+from loadpath.diagnosis.labels import read_labels
 from loadpath.diagnosis.skipping.bypass import Call, bypassing, reason_to_keep, watching_calls
 from loadpath.diagnosis.skipping.losses import Losses
 from loadpath.diagnosis.skipping.paired import OutputSums
-from loadpath.diagnosis.skipping.scoring import (
-    LossFunction,
-    Scoring,
-    answer_of,
-    choose_scoring,
-)
+from loadpath.diagnosis.skipping.reading import Reading
+from loadpath.diagnosis.skipping.scoring import LossFunction, Scoring, choose_scoring
 from loadpath.diagnosis.skipping.skipped import (
     Measured,
     SkipSums,
@@ -59,6 +56,8 @@ class SkippingPass:
     """The sites to skip, and how they were chosen; None until blocks are found."""
     layout: Layout
     """Which tensors are the layers' inputs and outputs."""
+    reading: Reading = field(default_factory=Reading)
+    """How answers and labels are read."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Modules that would be layers and cannot be recorded, each with why not."""
     read: set[str] = field(default_factory=set)
@@ -114,7 +113,10 @@ class SkippingPass:
             output, calls, steps = self._run_plain(batch)
         self._check_calls(calls, batch.number)
         if self.scoring is None:
-            self.scoring = choose_scoring(self.loss, output, batch)
+            answers = self.reading.answers
+            if answers.needs_last(output, read_labels(batch.labels)):
+                answers.take_last(output, self.layout.last_path(batch))
+            self.scoring = choose_scoring(self.loss, output, batch, self.reading)
         plain = self._measure(output, batch)
         if plain.not_finite is not None:
             raise ValueError(
@@ -122,7 +124,7 @@ class SkippingPass:
                 f"{batch.number} it is not."
             )
         self.plain.update(plain)
-        self.scoring.note(output, batch)
+        self.scoring.note(output, batch, self.reading)
         moved = {}
         for call in calls:
             moved[call.name], same = self._skip_call(call, batch, plain, start)
@@ -253,7 +255,7 @@ class SkippingPass:
         if self.not_compared:
             return Measured(losses, predictions, None, None)
         try:
-            rows, sample = output_rows(answer_of(output), batch, self.tokens_first)
+            rows, sample = output_rows(self.reading.answer(output), batch, self.tokens_first)
         except ValueError as error:
             if losses is None or batch.number > 0:
                 raise
@@ -303,7 +305,8 @@ class SkippingPass:
             As `skip_layers` returns it.
         """
         assert self.scoring is not None and self.chosen is not None
-        scoring = self.scoring.concluded()
+        scoring, reading = self.scoring.concluded(), self.reading
+        scores = scoring.scores
         ds = skipping_dataset(
             {name: self.layers.get(name, SkipSums()) for name in self.kinds},
             self.plain,
@@ -321,6 +324,9 @@ class SkippingPass:
             n_batches=self.n_batches,
             level=level,
             loss_kind=scoring.words,
+            labels=reading.words,
+            answer=reading.answers.words,
+            outputs_hedge="" if scores is None else scores.hedge,
             paired_over="batches" if True in self.by_batch else "samples",
             output_not_compared=self.not_compared,
             layers_selection=self.chosen[1],
@@ -336,7 +342,6 @@ def _copy_of(batch: Batch) -> Batch:
 
 
 def _detached(output: Any) -> Any:
-    """Return what a model returned without its gradients, where there are some."""
     return mapped(output, Tensor.detach) if torch.is_grad_enabled() else output
 
 

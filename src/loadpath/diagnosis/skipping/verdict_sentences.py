@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import xarray as xr
 
@@ -75,6 +75,7 @@ def verdict_sentences(verdict: Verdict, skipped: xr.Dataset) -> tuple[str, ...]:
     changes = _Changes(verdict, skipped)
     return (
         _what_was_done(verdict, skipped),
+        *_reading_sentences(skipped),
         *changes.sentences(),
         *_ranking_sentences(verdict),
         *_trust_sentences(verdict),
@@ -104,6 +105,14 @@ def _what_was_done(verdict: Verdict, skipped: xr.Dataset) -> str:
     return f"{start}; with all in place the loss is {_number(float(skipped['loss']))} " + (
         f"({skipped.attrs['loss_kind']})." if "loss_kind" in skipped.attrs else "."
     )
+
+
+def _reading_sentences(skipped: xr.Dataset) -> Iterator[str]:
+    """Say which tensor was taken for the model's answer, where it had to be chosen, and as what."""
+    for name in ("answer", "outputs_hedge"):
+        words = str(skipped.attrs.get(name, ""))
+        if words:
+            yield f"{words[:1].upper()}{words[1:]}."
 
 
 class _Changes:

@@ -84,6 +84,14 @@ class Layout:
             self._trial = Trial(self.model, self.device, batch, self.tokens_first)
         return self._trial
 
+    def last_path(self, batch: Batch) -> Path | None:
+        """Return the path to what the last layer put out, in what the model returns (see `Trial`).
+
+        Where there was no trial, one is made for this alone.
+        """
+        trial = self._trial or Trial(self.model, self.device, batch, self.tokens_first)
+        return trial.last_path()
+
     def place(self, site: Site, times: int, output: Any, batch: Batch) -> Place | None:
         """Return where the samples are in what a layer put out.
 

@@ -20,7 +20,7 @@ from loadpath.record.layout.axes import (
 )
 from loadpath.record.layout.sequences import CallKey, Stem, changed, stems_in
 from loadpath.record.layout.trial import Call, Seen, watch_calls
-from loadpath.record.structures import mapped
+from loadpath.record.structures import Path, mapped
 
 _MOVES = 1e-6
 # A layer depends on what is turned around if its sketch moves by more than that share: repeated
@@ -44,14 +44,24 @@ class Trial:
     """Whether the user says that sequences are (token, sample, width)."""
     calls: list[Call] = field(init=False)
     """All calls, in the order in which they ended."""
+    returned: list[Seen] = field(default_factory=list)
+    """All tensors that the model returned."""
     _fewer: dict[CallKey, Call] | None = None
 
     def __post_init__(self) -> None:
-        self.calls = self._watched(lambda: mapped(self.batch, Tensor.clone))
+        self.calls = self._watched(lambda: mapped(self.batch, Tensor.clone), into=self.returned)
 
-    def _watched(self, made: Callable[[], Batch], *, sketched: bool = False) -> list[Call]:
+    def _watched(
+        self,
+        made: Callable[[], Batch],
+        *,
+        sketched: bool = False,
+        into: list[Seen] | None = None,
+    ) -> list[Call]:
         with OwnRandomness(self.device)():
-            return watch_calls(self.model, lambda: made().run(self.model), sketched=sketched)
+            return watch_calls(
+                self.model, lambda: made().run(self.model), sketched=sketched, returned=into
+            )
 
     def is_usable(self, call: Call) -> bool:
         """Return whether a call of the trial put out real numbers with samples."""
@@ -91,6 +101,25 @@ class Trial:
                 "which axis is that of the samples cannot be told: take batches of another size."
             )
         return axis
+
+    def last_path(self) -> Path | None:
+        """Return the path to what the last layer put out, among what the model returned.
+
+        That is the one tensor that no module was given; of several, the one whose module ended
+        last. None if some of these are made outside of all modules.
+        """
+        given = [seen for call in self.calls for seen in call.given]
+        real = [seen for seen in self.returned if seen.real]
+        ends = [seen for seen in real if not any(seen.is_same(other) for other in given)]
+        if len(ends) == 1:
+            return ends[0].path
+        made = []
+        for seen in ends or real:
+            makers = [c.ended for c in self.calls if any(seen.is_same(o) for o in c.out)]
+            if not makers:
+                return None
+            made.append((makers[0], seen.path))
+        return max(made, key=lambda pair: pair[0])[1] if made else None
 
     def _of_fewer(self) -> dict[CallKey, Call] | None:
         """Return the calls of a pass with one sample less; None if the model does not run it."""

@@ -122,7 +122,13 @@ class Call:
         return next((seen for seen in self.given if seen.real), None)
 
 
-def watch_calls(model: nn.Module, run: Callable[[], Any], *, sketched: bool = False) -> list[Call]:
+def watch_calls(
+    model: nn.Module,
+    run: Callable[[], Any],
+    *,
+    sketched: bool = False,
+    returned: list[Seen] | None = None,
+) -> list[Call]:
     """Return all calls of one pass in the order in which they ended.
 
     Parameters
@@ -133,6 +139,8 @@ def watch_calls(model: nn.Module, run: Callable[[], Any], *, sketched: bool = Fa
         The pass.
     sketched : bool, optional
         Whether outputs have their `Seen.sketch`.
+    returned : list of Seen, optional
+        What the tensors that the pass returns are added to.
 
     Returns
     -------
@@ -188,7 +196,9 @@ def watch_calls(model: nn.Module, run: Callable[[], Any], *, sketched: bool = Fa
             start = nn.Module.register_forward_pre_hook(module, before, with_kwargs=True)
             hooks.callback(start.remove)
             hooks.callback(nn.Module.register_forward_hook(module, after).remove)
-        run()
+        output = run()
+        if returned is not None:
+            returned += [Seen(path, leaf, identities) for path, leaf in leaves(output)]
     return ended
 
 
