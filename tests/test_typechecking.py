@@ -57,8 +57,16 @@ def functions_of(module):
                     yield function
 
 
+@hooked
+def first(A: Float[Tensor, "sample width"], B: Float[Tensor, "width new"]) -> None: ...
+
+
 class OnlyForTypeCheckers(Protocol):
     def go(self) -> None: ...
+
+
+@hooked
+def with_protocol(way: OnlyForTypeCheckers, n: int) -> None: ...
 
 
 A, B = torch.ones(3, 2), torch.ones(2, 4)
@@ -84,9 +92,6 @@ def test_a_wrong_argument_that_is_accepted_is_found():
 
 
 def test_shapes_that_do_not_fit_each_other_are_found():
-    @hooked
-    def first(A: Float[Tensor, "sample width"], B: Float[Tensor, "width new"]) -> None: ...
-
     first(A, B)
     with pytest.raises(TypeCheckError, match="width"):
         first(A, A)
@@ -100,9 +105,6 @@ def test_a_wrong_argument_that_is_refused_gives_its_own_sentence():
 
 
 def test_the_other_hints_of_a_function_are_checked_where_one_cannot_be_read():
-    @hooked
-    def with_protocol(way: OnlyForTypeCheckers, n: int) -> None: ...
-
     with_protocol(None, 1)
     with pytest.raises(TypeCheckError):
         with_protocol(None, "one")
