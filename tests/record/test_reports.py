@@ -728,3 +728,26 @@ def test_a_transformer_with_tokens_first_has_the_masks_of_its_twin(tokens, given
         assert ends[3] == " that are not padding by tgt_key_padding_mask"
     else:
         assert ends[3] == ", all of them: src_key_padding_mask is of other tokens"
+
+
+class Mixed(nn.Module):
+    """Blocks of a user's own, none of which says which axis has its samples."""
+
+    def __init__(self, axis):
+        super().__init__()
+        self.axis = axis
+        self.blocks = nn.ModuleList(nn.Sequential(nn.Linear(3, 3), nn.Tanh()) for _ in range(2))
+
+    def forward(self, x):
+        for block in self.blocks:
+            x = x + block(x) + x.mean(self.axis, keepdim=True)
+        return x.mean(self.axis)
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+def test_the_rows_of_the_answer_tell_the_axis_where_no_module_does(batches):
+    """Captum 434: x is (token, sample, width), without labels, for modules of the user's own."""
+    x = list(random(5 * batches, 7, 3, seed=4).split(5))
+    twin = rows_of(seeded(Mixed, 1), x)
+    same(rows_of(seeded(Mixed, 0), [part.transpose(0, 1) for part in x]), twin)
+    assert {len(rows) for rows in twin.values()} == {5 * batches}

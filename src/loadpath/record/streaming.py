@@ -130,6 +130,7 @@ def stream(
         split=split,
         pass_labels=pass_labels,
         grad=bool(grad),
+        tokens_first=how.tokens_first,
     )
 
 

@@ -29,6 +29,7 @@ def visit(
     split: Split | None = None,
     pass_labels: bool = False,
     grad: bool = False,
+    tokens_first: bool = False,
 ) -> Iterator[T]:
     """Run a function on every batch of a loader, and yield what it makes of each.
 
@@ -48,6 +49,8 @@ def visit(
         A function of a `Batch` and the number of its first sample in all of the pass.
     device, max_batches, split, pass_labels, grad
         As for `stream`.
+    tokens_first : bool, optional
+        Whether the user says that sequences are (token, sample, width).
 
     Yields
     ------
@@ -75,7 +78,7 @@ def visit(
             axis=axis,
         )
 
-    return _visit(model, batches, prepared, run, device, max_batches, grad)
+    return _visit(model, batches, prepared, run, device, max_batches, grad, tokens_first)
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -92,6 +95,7 @@ def _visit(
     device: torch.device,
     max_batches: int | None,
     grad: bool,
+    tokens_first: bool,
 ) -> Iterator[T]:
     """Go through the batches: the part of `visit` that runs when the first is asked for."""
     own, kept = OwnRandomness(device), KeptModel(model)
@@ -109,7 +113,9 @@ def _visit(
                 with kept(), unfused_evaluation(model, grad=grad):
                     if number == 0 and batch.axis == 0:
                         with OwnRandomness(device)():
-                            axis = input_axis(model, batch, lambda b: b.call(model))
+                            axis = input_axis(
+                                model, batch, lambda b: b.call(model), tokens_first=tokens_first
+                            )
                         batch = prepared(raw, number, axis) if axis else batch
                     made = run(batch, first)
             yield made

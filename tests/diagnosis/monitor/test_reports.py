@@ -232,3 +232,40 @@ def test_a_look_changes_nothing_that_training_uses():
     # Both looks were at the same weights and buffers.
     looks = monitor.history()
     assert looks.isel(look=0)["spread"].equals(looks.isel(look=1)["spread"])
+
+
+class Tokens(nn.Module):
+    """A net on tokens, which come before the samples or after them."""
+
+    def __init__(self, axis, said):
+        super().__init__()
+        self.axis = axis
+        self.blocks = nn.ModuleList(
+            nn.GRU(3, 3, batch_first=axis == 1) if said else nn.Linear(3, 3) for _ in range(2)
+        )
+
+    def forward(self, x):
+        for block in self.blocks:
+            out = block(x)
+            x = x + (out[0] if isinstance(out, tuple) else out) + x.mean(self.axis, keepdim=True)
+        return x.mean(self.axis)
+
+
+@pytest.mark.parametrize("said", [True, False])
+@pytest.mark.parametrize("samples", [256, 25])
+def test_a_probe_with_tokens_first_and_no_labels_has_its_samples(said, samples):
+    """Captum 427: 40 sentences of 30 tokens counted as 30 samples."""
+    x = list(torch.randn(40, 30, 3, generator=torch.Generator().manual_seed(0)).split(20))
+    found = []
+    for axis in (0, 1):
+        torch.manual_seed(0)
+        probe = [part.transpose(0, 1) if axis == 0 else part for part in x]
+        monitor = Monitor(Tokens(axis, said), probe, samples=samples, layers="blocks.*")
+        found.append(monitor.history())
+        assert found[-1].attrs["n_samples"] == min(40, samples)
+    for name in ("participation_ratio", "relative_step", "spread"):
+        # float32, whose sums over tokens go in another order.
+        np.testing.assert_allclose(found[0][name], found[1][name], rtol=1e-4, err_msg=name)
+    few = [part[:, :8] for part in (p.transpose(0, 1) for p in x[:1])]
+    with pytest.raises(ValueError, match="probe must have at least 20 samples, got 8"):
+        Monitor(Tokens(0, said), few)

@@ -153,6 +153,7 @@ def skip_layers(
         split=split,
         pass_labels=pass_labels,
         grad=bool(grad),
+        tokens_first=tokens_first,
     ):
         pass
     return skipping.dataset(level)

@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from loadpath.record.calls import Batch
 from loadpath.record.layout.trial import Call, watch_calls
-from loadpath.record.structures import leaves, mapped, values_of
+from loadpath.record.structures import is_real, leaves, mapped, values_of
 
 
 def first_axis(module: nn.Module) -> int | None:
@@ -97,12 +97,19 @@ def is_plain(batch: Batch) -> bool:
     return True
 
 
-def input_axis(model: nn.Module, batch: Batch, run: Callable[[Batch], object]) -> int:
+def input_axis(
+    model: nn.Module,
+    batch: Batch,
+    run: Callable[[Batch], object],
+    *,
+    tokens_first: bool = False,
+) -> int:
     """Return which axis of the model's inputs has the samples, 0 or 1.
 
     It is the second where that is the axis of the samples for modules that say which theirs is: if
     a shorter second axis of the input is a shorter one of samples for them. Labels, one for each
-    sample, settle it too; and where no module says that its samples come second, they come first.
+    settle it too. Where no module says a word, the rows of what the model returns do, if they are
+    as many as one axis is long; else samples come first, unless the user says otherwise.
 
     Parameters
     ----------
@@ -112,6 +119,8 @@ def input_axis(model: nn.Module, batch: Batch, run: Callable[[Batch], object]) -
         The first batch, as if samples came first.
     run : callable
         A pass of the model over a batch, in memory that it may write to.
+    tokens_first : bool, optional
+        Whether the user says that sequences are (token, sample, width).
 
     Returns
     -------
@@ -126,8 +135,10 @@ def input_axis(model: nn.Module, batch: Batch, run: Callable[[Batch], object]) -
     modules = {module for module in model.modules() if first_axis(module) == 1}
     if model in modules:
         return 1
-    if not modules or (batch.labels is not None and first.shape[1] != batch.count):
+    if batch.labels is not None and first.shape[1] != batch.count:
         return 0  # labels are known to be as many as the first axis is long
+    if not modules:
+        return _axis_of_answer(tuple(first.shape), batch, run, tokens_first)
     turned = dataclasses.replace(batch, axis=1, count=first.shape[1])
     try:
         whole = watch_calls(model, lambda: run(mapped(batch, Tensor.clone)))
@@ -143,6 +154,29 @@ def input_axis(model: nn.Module, batch: Batch, run: Callable[[Batch], object]) -
         for axis in moving_axes(seen.shape, other.shape, turned.count, resized(turned).count)[:1]
     ]
     return 1 if votes and all(axis == 1 for axis in votes) else 0
+
+
+def _axis_of_answer(
+    shape: tuple[int, ...], batch: Batch, run: Callable[[Batch], object], tokens_first: bool
+) -> int:
+    """Return the axis of an input that is as long as the model's answer has rows."""
+    if batch.masks:
+        return 0  # they are (sample, token), with as many samples as the first axis is long
+    if shape[0] == shape[1]:
+        return int(tokens_first and len(shape) == 3)
+    try:
+        returned = run(mapped(batch, Tensor.clone))
+    except Exception:  # the pass itself, which comes next, says what is wrong
+        return 0
+    real = [values_of(leaf) for _, leaf in leaves(returned) if is_real(values_of(leaf))]
+    plain = [x for x in real if not x.is_nested]
+    rows = {len(x) for x in plain if x.ndim <= 2}
+    if not rows and tokens_first:
+        rows = {x.shape[1] for x in plain if x.ndim == 3}
+    rows &= set(shape[:2])
+    if len(rows) == 1:
+        return shape.index(rows.pop())
+    return int(tokens_first and len(shape) == 3)
 
 
 def _calls_of_fewer(
