@@ -45,9 +45,10 @@ def find_blocks(
     - Some module has more siblings of that inner class than there are calls of the outer.
 
     So one gets the layers of a transformer, of encoder and decoder alike, and the residual blocks
-    of a ResNet through all its stages. A model without such chains is plain: its layers are all the
-    modules without modules inside, except those that do nothing (dropout in evaluation, identity,
-    flatten). A `PathNet` has its representations A_0 to A_L.
+    of a ResNet through all its stages. A chain of another class beside them, as the layers of a
+    decoder may be, is left out and named. A model without such chains is plain: its layers are all
+    the modules without modules inside, except those that do nothing (dropout in evaluation,
+    identity, flatten). A `PathNet` has its representations A_0 to A_L.
 
     Parameters
     ----------
@@ -129,7 +130,7 @@ def blocks_in(calls: list[Call], usable: Callable[[Call], bool]) -> Blocks:
         return Blocks(
             sites,
             f"all {key[0]} modules that have siblings of their class, or are called again",
-            _left_out(missing, sites),
+            _left_out(missing, sites) | _other_chains(groups, key),
         )
     leaves = [
         call for call in calls if not _parts(call) and not isinstance(call.site.module, _IDLE)
@@ -157,6 +158,37 @@ def _left_out(calls: list[Call], sites: list[Site]) -> dict[str, str]:
         shapes = " and ".join(str(seen.shape) for seen in call.out if seen.real)
         reason = f"puts out {shapes}, in which no axis is known to have the samples"
         found[call.site.name] = reason if shapes else "puts out no real numbers"
+    return found
+
+
+def _other_chains(groups: dict[Key, list[Call]], key: Key) -> dict[str, str]:
+    """Return chains of another class that lie beside the chosen one, by pattern, each with a word.
+
+    Such are the decoder's layers of a model whose encoder has layers of another class, but neither
+    what holds chosen blocks nor what is in them, nor what is in such a chain.
+    """
+    chosen = {id(call) for call in groups[key]}
+    holders = {id(outer) for call in groups[key] for outer in call.callers}
+
+    def is_beside(call: Call) -> bool:
+        around = {id(outer) for outer in call.callers}
+        return not (chosen & around or id(call) in chosen or id(call) in holders)
+
+    beside = {
+        other: members
+        for other, members in groups.items()
+        if other != key and all(map(is_beside, members))
+    }
+    inner = {id(call) for members in beside.values() for call in members}
+    found = {}
+    for (kind, _), members in beside.items():
+        if any(id(outer) in inner for call in members for outer in call.callers):
+            continue
+        for home in dict.fromkeys(_parent(call) for call in members):
+            names = {call.site.name for call in members if _parent(call) == home}
+            found[f"{home}.*".removeprefix(".")] = (
+                f"{len(names)} {kind} beside the {key[0]} that are taken, name both with layers="
+            )
     return found
 
 

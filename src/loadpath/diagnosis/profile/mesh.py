@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import torch
 from torch import nn
 
 from loadpath.record import PathNet, is_path_net
@@ -29,7 +31,8 @@ class Step:
     """What leads from one layer to the next."""
 
     rho: float
-    """Share of the path that the step takes."""
+    """What a difference is divided by for a velocity: the share of the path that the step takes;
+    of exponential steps the sum of their gains, which is a little less."""
     effective_depth: float
     """Leakage L~; 0 where the net has no path of its own."""
     decay: float
@@ -81,7 +84,7 @@ def mesh_of(model: nn.Module, names: Sequence[str], *, activation: str) -> Mesh:
             continue
         net, (i, j) = start[0], (start[1], end[1])
         decay = net.coefficients()[0][i:j].prod()
-        steps[second] = Step(float(net.p[j] - net.p[i]), net.effective_depth, float(decay))
+        steps[second] = Step(_duration(net, i, j), net.effective_depth, float(decay))
     kinds = list(dict.fromkeys(type(place[0]).__name__ for place in places.values() if place))
     words = (
         f"between representations of a {' or '.join(kinds)}: its own steps, leakage and activation"
@@ -89,6 +92,18 @@ def mesh_of(model: nn.Module, names: Sequence[str], *, activation: str) -> Mesh:
         else f"equal steps of 1/{max(1, len(names) - 1)}, no leakage, S = [{activation}(A), 1]"
     )
     return Mesh(nodes, steps, words)
+
+
+def _duration(net: PathNet, i: int, j: int) -> float:
+    """Return what A_j - A_i is divided by for the velocity of the net's flow where steps start.
+
+    A step moves by its gain times S W^T - L~ A, if its decay is 1 - L~ gain.
+    """
+    decay, gain = net.coefficients()
+    length, total = float(net.p[j] - net.p[i]), float(gain[i:j].sum())
+    if not torch.allclose(1 - decay, net.effective_depth * gain, rtol=1e-6, atol=1e-9):
+        return length
+    return length if math.isclose(total, length, rel_tol=1e-9) or total <= 0 else total
 
 
 def _place(model: nn.Module, name: str) -> tuple[PathNet, int] | None:

@@ -12,7 +12,7 @@ import xarray as xr
 from loadpath.checks import check_choice, check_columns
 from loadpath.diagnosis.profile.entries import FAILED, TOO_LARGE
 from loadpath.diagnosis.profile.schema import LABELS
-from loadpath.diagnosis.skipping import listed
+from loadpath.diagnosis.skipping import left_out_sentences, listed
 from loadpath.measures.separation import KINDS, SeparationKind
 
 ROUNDS = re.compile("near rounding|rounding left out")
@@ -71,6 +71,7 @@ def _sentences(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
     how = f" ({ds.attrs['layers_selection']})" if "layers_selection" in ds.attrs else ""
     accuracy = f" The model is right on {float(ds['accuracy']):.1%}." if "accuracy" in ds else ""
     yield f"{layers} layers{how} were seen on {n:,} samples.{accuracy}"
+    yield from left_out_sentences(ds)
     yield from _sample_sentences(ds)
     yield from _dead_sentences(ds)
     if "load" in ds:

@@ -113,6 +113,25 @@ def _reading_sentences(skipped: xr.Dataset) -> Iterator[str]:
         words = str(skipped.attrs.get(name, ""))
         if words:
             yield f"{words[:1].upper()}{words[1:]}."
+    yield from left_out_sentences(skipped)
+
+
+def left_out_sentences(ds: xr.Dataset) -> Iterator[str]:
+    """Say which layers are not in a result though they are layers, and why.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        What `diagnose` or `skip_layers` returned.
+
+    Yields
+    ------
+    str
+        One sentence; none where nothing was left out.
+    """
+    parts = [part.partition(": ") for part in str(ds.attrs.get("layers_left_out", "")).split("; ")]
+    if parts[0][0]:
+        yield f"Left out: {listed([f'{name} ({why})' for name, _, why in parts])}."
 
 
 class _Changes:
