@@ -334,7 +334,10 @@ call("mechanics.inner_product")(
 )
 call("mechanics.kernel_gamma")(lambda: dict(A=normal(6, 3), gamma0=0.01, **OF_NET))
 call("mechanics.balancedness")(
-    lambda: dict(weights=normal(3, 3, 4), layer_steps=STEPS.clone(), effective_depth=1.0, bias=True)
+    lambda: (
+        dict(weights=normal(3, 3, 4), layer_steps=STEPS.clone())
+        | dict(effective_depth=1.0, bias=True, step="euler")
+    )
 )
 call("mechanics.bottleneck_from_spectra")(lambda: dict(spectra=normal(4, 3).abs().sort().values))
 call("mechanics.bottleneck_rank")(lambda: dict(path=path(), centred=True))
@@ -366,6 +369,7 @@ call("mechanics.stationarity")(
         | dict(gain_ratio=1.0, **OF_NET)
     )
 )
+call("mechanics.step_momenta")(lambda: dict(model=net(), B=normal(net().depth + 1, 6, 3)))
 call("mechanics.symmetric_hamiltonian")(
     lambda: dict(path=path(), momenta=path()[::-1], effective_depth=1.0, **OF_NET)
 )

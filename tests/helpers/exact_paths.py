@@ -91,16 +91,19 @@ def commuting_net(
     seed: int,
     weight_decay: float = 0.1,
     n_samples: int = 12,
+    step: str = "euler",
 ) -> tuple[LeakyResNet, Tensor, Tensor]:
-    """The linear commuting geodesic W = log(s1 / s0) + L~, and its (x, y); Euler steps."""
+    """The linear commuting geodesic W = log(s1 / s0) + L~, and its (x, y)."""
     w = len(s0)
     Q = torch.linalg.qr(random(n_samples, w, seed=seed))[0]
     V = torch.linalg.qr(random(w, w, seed=seed + 1))[0]
     W = V @ torch.diag(log_ratio + effective_depth) @ V.T
-    net = square_net(w, depth, effective_depth=effective_depth, activation="identity", bias=False)
+    options = dict(activation="identity", bias=False, step=step)
+    net = square_net(w, depth, effective_depth=effective_depth, **options)
     net.weights.data[:] = W
     x = Q @ torch.diag(s0) @ V.T
     with torch.no_grad():
         *_, before, last = net.path(x)
-    B = torch.linalg.pinv(before).T @ W.T / effective_depth
+    ratio = float(net.coefficients()[1][-1]) * depth  # g / rho
+    B = torch.linalg.pinv(before).T @ W.T / (effective_depth * ratio)
     return net, x, target_with_momenta(last, B, weight_decay=weight_decay)

@@ -319,10 +319,20 @@ class LeakyResNet(nn.Module):
             d_l and g_l, (depth,) each; float64, on the CPU.
         """
         steps = self.layer_steps.detach().double().cpu()
-        if self.step == "euler" or self.effective_depth == 0:
-            return 1 - steps * self.effective_depth, steps
-        leak = -steps * self.effective_depth
-        return leak.exp(), -leak.expm1() / self.effective_depth
+        return meshes.coefficients(steps, effective_depth=self.effective_depth, kind=self.step)
+
+    def gain_ratios(self) -> Float[Tensor, " depth"]:
+        r"""Return $r_l = g_l / \rho_l$ of every layer: how far its gain falls short of its step.
+
+        Returns
+        -------
+        Tensor
+            (depth,), float64, on the CPU: $(1 - e^{-\rho\tilde L}) / (\rho\tilde L)$ for
+            exponential steps, exactly 1 for Euler steps. At a stationary point
+            $W_l = c\, r_l B_l^\top S_{l-1}$.
+        """
+        steps = self.layer_steps.detach().double().cpu()
+        return meshes.gain_ratios(steps, effective_depth=self.effective_depth, kind=self.step)
 
     def features(self, A: Float[Tensor, "sample width"]) -> Float[Tensor, "sample feature"]:
         """Return S = [phi(A), 1], the activations and, if the net has biases, a column of ones.

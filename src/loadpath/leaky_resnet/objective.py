@@ -229,8 +229,9 @@ def momenta(
 
     Notes
     -----
-    $B_l = -\frac1\lambda\, \partial C / \partial A_l$, where C is the data term alone. The cost is
-    that of one forward and one backward pass.
+    $B_l = -\frac1\lambda\, \partial C / \partial A_l$, where C is the data term alone. For Euler
+    steps they are the theory's momenta; for exponential ones `mechanics.step_momenta` makes them
+    so. The cost is that of one forward and one backward pass.
 
     References
     ----------

@@ -144,9 +144,8 @@ def measure_bounds(
     """
     leak, steps = model.effective_depth, model.layer_steps
     kind: dict[str, Any] = dict(activation=model.activation, bias=model.bias)
-    ratio = model.coefficients()[1] / steps.double().cpu()
     starts = list(A[:-1])
-    momenta = [r * B_l for r, B_l in zip(ratio.tolist(), B[1:], strict=True)]
+    momenta = mechanics.step_momenta(model, list(B))[1:]
     with torch.no_grad():
         velocities = [
             model.features(A_l) @ W.T - leak * A_l
@@ -168,7 +167,7 @@ def measure_bounds(
     assert isinstance(ds, xr.Dataset)  # it would give arrays back for arrays
     ds["dimension"] = "step", (-2 / leak * torch.stack(H)).numpy()
     ds["momentum_norm"] = "step", torch.stack([B_l.norm() for B_l in momenta]).numpy()
-    ds["gain_ratio"] = "step", ratio.numpy()
+    ds["gain_ratio"] = "step", model.gain_ratios().numpy()
     ds["layer_step"] = "step", steps.double().cpu().numpy()
     ds = ds.assign_coords(p_step=("step", model.p[:-1].double().cpu().numpy()))
     return ds.sel(stabilizer=list(STABILIZERS), gamma0=list(gamma0s))

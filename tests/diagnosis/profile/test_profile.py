@@ -185,6 +185,22 @@ def test_a_leaky_resnet_agrees_with_the_mechanics_profile(step, settings):
         np.testing.assert_allclose(speed, profile["speed"], rtol=1e-8)
 
 
+def test_layers_left_out_of_exponential_steps_have_the_mean_velocity_of_their_flow():
+    model = lp.LeakyResNet(
+        5, 2, width=8, depth=4, effective_depth=6.0, step="exponential", dtype=torch.float64
+    )
+    x = torch.randn(300, 5, generator=torch.Generator().manual_seed(SEED), dtype=torch.float64)
+    ds = lp.diagnose(model, batches(x), layers=("path.0", "path.3"), measures=("energies",))
+    with torch.no_grad():
+        A = model.path(x)
+        steps = zip(A[:3], model.weights, strict=False)
+        velocity = sum(model.features(A_l) @ W.T - 6.0 * A_l for A_l, W in steps) / 3
+    kinetic = mechanics.kinetic_energy(
+        A[0], velocity, effective_depth=6.0, gamma=mechanics.kernel_gamma(A[0], 1e-2)
+    )
+    assert float(ds["kinetic_energy"].sel(layer="path.3")) == pytest.approx(float(kinetic), 1e-8)
+
+
 def test_layers_left_out_of_a_leaky_resnet_make_longer_steps():
     model = lp.LeakyResNet(5, 2, width=8, depth=4, effective_depth=2.0, dtype=torch.float64)
     x = torch.randn(300, 5, generator=torch.Generator().manual_seed(SEED), dtype=torch.float64)

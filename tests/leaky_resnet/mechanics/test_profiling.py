@@ -34,9 +34,9 @@ def single_thread():
         yield
 
 
-def commuting_profile(depth, seed=0, **options):
+def commuting_profile(depth, seed=0, step="euler", **options):
     net, x, y = commuting_net(
-        S0, LOG_RATIO, depth=depth, effective_depth=LEAK, seed=seed, weight_decay=DECAY
+        S0, LOG_RATIO, depth=depth, effective_depth=LEAK, seed=seed, weight_decay=DECAY, step=step
     )
     return mechanics.profile(net, x, y, weight_decay=DECAY, **options)
 
@@ -46,13 +46,19 @@ def orders(errors):
     return [math.log2(a / b) for a, b in zip(errors, errors[1:], strict=False)]
 
 
+def gain(depth, step):
+    """What a layer of equal steps multiplies S W^T by."""
+    return -math.expm1(-LEAK / depth) / LEAK if step == "exponential" else 1 / depth
+
+
+@pytest.mark.parametrize("step", ["euler", "exponential"])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_discrete_linear_commuting_geodesic_is_exact(seed):
-    # W = log(s1/s0) + L~ in every layer: s_l = s_0 (1 + rho log(s1/s0))^l under Euler, dA = x A.
+def test_discrete_linear_commuting_geodesic_is_exact(seed, step):
+    # W = log(s1/s0) + L~ in every layer: s_l = s_0 (1 + g log(s1/s0))^l, and dA = log(s1/s0) A.
     depth, gamma0 = 10, 1e-2
-    ds = commuting_profile(depth, seed=seed, gamma0=gamma0)
-    l = torch.arange(depth + 1)[:, None]
-    s = S0 * (1 + LOG_RATIO / depth) ** l
+    ds = commuting_profile(depth, seed=seed, gamma0=gamma0, step=step)
+    l, g = torch.arange(depth + 1)[:, None], gain(depth, step)
+    s = S0 * (1 + g * LOG_RATIO) ** l
     gamma = gamma0 * s.max(1).values ** 2
     share = s**2 / (s**2 + gamma[:, None])
     start = share[:-1]
@@ -72,9 +78,12 @@ def test_discrete_linear_commuting_geodesic_is_exact(seed):
         "stationarity": torch.zeros(depth),
         "balancedness": torch.zeros(depth),
         "action": ((LOG_RATIO + LEAK) ** 2).sum() / (2 * LEAK),
-        "path_length": (2 * LEAK * kinetic).sqrt().sum() / depth,
-        "speed": (LOG_RATIO * s[:-1]).norm(dim=1) / s[1:].norm(dim=1),
+        "path_length": (2 * LEAK * kinetic).sqrt().sum() * g,
+        "speed": g * depth * (LOG_RATIO * s[:-1]).norm(dim=1) / s[1:].norm(dim=1),
+        # B is W / L~ over A: its singular values are those of both at the layer before.
+        "momentum_norm": ((LOG_RATIO + LEAK) / (LEAK * s[:-1])).norm(dim=1),
     }
+    ds["momentum_norm"] = "step", ds["momentum_norm"].values[1:]
     for name, expected in exact.items():
         np.testing.assert_allclose(ds[name], expected, rtol=1e-9, atol=1e-9, err_msg=name)
     # In the pairing of the Hamiltonian the formula of the continuous geodesic is exact.
@@ -84,10 +93,12 @@ def test_discrete_linear_commuting_geodesic_is_exact(seed):
     assert float(ds["hamiltonian_spread"]) < 1e-9
 
 
-def test_linear_commuting_geodesic_converges_to_the_continuous_one_at_first_order():
+@pytest.mark.parametrize("step", ["euler", "exponential"])
+def test_linear_commuting_geodesic_converges_to_the_continuous_one_at_first_order(step):
     end, middle, own = [], [], []
-    for depth in (32, 64, 128):
-        ds = commuting_profile(depth)
+    depths = (32, 64, 128)
+    for depth in depths:
+        ds = commuting_profile(depth, step=step)
         s1, half = S0 * LOG_RATIO.exp(), S0 * (LOG_RATIO / 2).exp()
         gamma = 1e-2 * half.max() ** 2
         found = torch.tensor(ds["representation_spectrum"][-1].values)
@@ -99,14 +110,23 @@ def test_linear_commuting_geodesic_converges_to_the_continuous_one_at_first_orde
         own.append(abs(float(ds["dimension"][0]) - own_dimension))
     for errors in (end, middle, own):
         assert orders(errors) == pytest.approx([1, 1], abs=0.1)
+    # A layer takes log(1 + g x) = rho x - rho^2 (x^2 + x L~) / 2 of the way, the last for
+    # exponential steps only, so that sum x^2 / L~^2 of the whole way is off by rho times this:
+    leading = (LOG_RATIO**3 + (LOG_RATIO**2 * LEAK if step == "exponential" else 0)).sum()
+    # extrapolated from the last two, with an error of second order, (L~ / 64)^2 of it.
+    scaled = [error * depth for error, depth in zip(own, depths, strict=True)]
+    assert 2 * scaled[2] - scaled[1] == pytest.approx(float(leading) / LEAK**2, rel=5e-3)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_conservation_laws_hold_to_their_order_in_the_layer_step(seed):
-    # Stationary, linear with biases, not commuting: nothing is constant by symmetry.
+@pytest.mark.parametrize(
+    "seed, step", [(0, "euler"), (1, "euler"), (2, "euler"), (1, "exponential")]
+)
+def test_conservation_laws_hold_to_their_order_in_the_layer_step(seed, step):
+    # Stationary, linear with biases, not commuting: nothing is constant by symmetry. The factor
+    # g / rho of exponential steps delays the orders: 0.87, 0.93 and 0.97 of the drift, say.
     balance, drift, symmetric = [], [], []
-    for depth in (64, 128, 256):
-        net, y, path, _ = smooth_stationary_net(depth, seed=seed)
+    for depth in (64, 128, 256) if step == "euler" else (128, 256, 512):
+        net, y, path, _ = smooth_stationary_net(depth, seed=seed, step=step)
         ds = mechanics.profile(net, path[0], y, weight_decay=DECAY)
         assert float(ds["stationarity"].max()) < 1e-12
         balance.append(float(abs(ds["balancedness"]).max()))
@@ -136,13 +156,16 @@ def test_balancedness_and_conservation_survive_the_kinks_of_relu(seed):
     assert spreads[1] < spreads[0] / 1.5
 
 
-def test_profile_equals_the_functions_of_tensors():
-    net = LeakyResNet(5, 2, width=6, depth=4, effective_depth=2.0, seed=3, dtype=torch.float64)
+@pytest.mark.parametrize("step", ["euler", "exponential"])
+def test_profile_equals_the_functions_of_tensors(step):
+    options = dict(effective_depth=2.0, step=step, seed=3, dtype=torch.float64)
+    net = LeakyResNet(5, 2, width=6, depth=4, **options)
     net.set_layer_steps(torch.tensor([0.1, 0.4, 0.3, 0.2], dtype=torch.float64))
     net.weights.data[:, :, -1] = random(4, 6, seed=4)
     x, y = random(70, 5, seed=5), random(70, 2, seed=6)
     ds = mechanics.profile(net, x, y, weight_decay=DECAY, gamma0=1e-3)
     path, B = momenta(net, x, y, weight_decay=DECAY)
+    B = mechanics.step_momenta(net, B)
     W, leak = net.weights.detach(), dict(effective_depth=2.0)
     for l, A in enumerate(path):
         gamma = mechanics.kernel_gamma(A, 1e-3)
@@ -159,7 +182,7 @@ def test_profile_equals_the_functions_of_tensors():
             "negative_fraction": A.clamp_max(0).square().sum() / A.square().sum(),
         }
         if l < 4:
-            dA = (path[l + 1] - A) / net.layer_steps[l]
+            dA = net.features(A) @ W[l].T - 2.0 * A
             energies = mechanics.energies(A, dA, gamma=gamma, **leak)
             expected |= {
                 "hamiltonian": mechanics.hamiltonian(A, B[l + 1], **leak),
@@ -185,6 +208,33 @@ def test_profile_equals_the_functions_of_tensors():
     assert mechanics.bottleneck_rank(path).rank == int(ds["bottleneck_rank"])
     np.testing.assert_allclose(ds["p"], [0, 0.1, 0.5, 0.8, 1], rtol=1e-12)
     np.testing.assert_allclose(ds["p_step"], ds["p"][:-1])
+
+
+@pytest.mark.parametrize(
+    "activation, bias", [("relu", True), ("leaky_relu", False), ("identity", True)]
+)
+def test_an_exponential_net_of_equal_steps_is_an_euler_net(activation, bias):
+    # With G = (1 - exp(-L~/L)) L / L~: leakage L~ G, weights G W and weight decay lambda / G make
+    # the same path, of G times the action. So every mechanical quantity follows from Euler's.
+    leak, depth = 6.0, 5
+    options = dict(activation=activation, bias=bias)
+    net = square_net(4, depth, effective_depth=leak, step="exponential", seed=21, **options)
+    G = -math.expm1(-leak / depth) * depth / leak
+    twin = square_net(4, depth, effective_depth=leak * G, **options)
+    twin.weights.data[:] = G * net.weights.data
+    x, y = 1 + random(30, 4, seed=22), random(30, 4, seed=23)  # some of each relu are on
+    ds = mechanics.profile(net, x, y, weight_decay=DECAY)
+    expected = mechanics.profile(twin, x, y, weight_decay=DECAY / G)
+    scaled = {
+        "hamiltonian", "symmetric_hamiltonian", "kinetic_energy", "cross_term",
+        "stable_hamiltonian", "action", "regularizer", "weight_norm", "weight_spectrum",
+    }  # fmt: skip
+    assert {"balancedness", "dimension", "momentum_norm", "stationarity"} <= set(ds)
+    for name in ds.data_vars:
+        factor = G if name in scaled else 1.0
+        np.testing.assert_allclose(
+            factor * ds[name], expected[name], rtol=1e-9, atol=1e-11, err_msg=name
+        )
 
 
 @pytest.mark.parametrize("step, leak", [("exponential", 4.0), ("euler", 0.0)])

@@ -42,6 +42,19 @@ def test_balancedness_of_given_weights():
     np.testing.assert_allclose(without, 2 * LEAK * (middles - 0.05), rtol=1e-12)
 
 
+def test_balancedness_of_exponential_steps_of_given_weights():
+    # ||W / r||^2 grows by 2 L~ rho ||b||^2 / r a step, taken from middle to middle; ||b|| = r here.
+    steps = torch.tensor([0.1, 0.4, 0.5], dtype=torch.float64)
+    r = -torch.expm1(-LEAK * steps) / (LEAK * steps)
+    growth = 2 * LEAK * steps * r
+    between = torch.tensor([0, growth[0] + growth[1], growth[1] + growth[2]]) / 2
+    weights = torch.zeros(3, 1, 2, dtype=torch.float64)
+    weights[:, 0, 1] = r
+    weights[:, 0, 0] = r * between.cumsum(0).sqrt()
+    balance = mechanics.balancedness(weights, steps, effective_depth=LEAK, step="exponential")
+    np.testing.assert_allclose(balance, 0, atol=1e-14)
+
+
 @pytest.mark.parametrize(
     "call, sentence",
     [
@@ -52,6 +65,10 @@ def test_balancedness_of_given_weights():
         (
             lambda m: m.balancedness(torch.ones(2, 3, 4), STEPS, effective_depth=1.0),
             r"weights must be .* got \(2, 3, 4\) and \(1,\)",
+        ),
+        (
+            lambda m: m.balancedness(torch.ones(1, 3, 4), STEPS, effective_depth=1.0, step="rk4"),
+            "step must be one of euler, exponential, got 'rk4'",
         ),
     ],
 )

@@ -29,8 +29,10 @@ class Geodesic:
     A: Float[Tensor, "node sample width"]
     """Representations A_0 .. A_L."""
     B: Float[Tensor, "node sample width"]
-    """Momenta B_0 .. B_L of the least-norm subgradient. With them W = c B^T S holds also where
-    activations sit on kinks, and there they may differ from backpropagation's."""
+    """Derivatives B_0 .. B_L = -(1 / lambda) dC/dA of the least-norm subgradient. With them
+    W = c r B^T S holds also where activations sit on kinks, and there they may differ from
+    backpropagation's. The momenta of the path are r B, `mechanics.step_momenta`: r is 1 for Euler
+    steps, and (1 - e^{-rho L~}) / (rho L~) for exponential ones."""
     p: Float[Tensor, " node"]
     """Positions of the nodes, from 0 to 1."""
     certificate: Certificate
@@ -77,16 +79,12 @@ class Geodesic:
 
     @property
     def stationarity(self) -> Float[Tensor, " layer"]:
-        """Residual ||W - c B^T S|| / ||W|| of every layer, with the momenta above."""
+        """Residual ||W - c r B^T S|| / ||W|| of every layer, with the B above."""
         return self.certificate.residual
 
     @property
     def hamiltonian(self) -> Float[Tensor, " layer"]:
-        """Hamiltonian of the pairs (A_{l-1}, B_l) of every layer.
-
-        With exponential steps it is the one that the discrete path conserves, whose kinetic part
-        is multiplied by g / rho (`conservation`); `dataset` has the theory's own.
-        """
+        """Hamiltonian of every layer, of A_{l-1} with the momenta r_l B_l of the path."""
         return self.certificate.hamiltonian
 
     def words(self) -> list[str]:
@@ -114,9 +112,10 @@ class Geodesic:
         Returns
         -------
         xarray.Dataset
-            Momenta, and what follows from them, are those of `B`; only `gradient_residual` tells
-            of backpropagation's. An attribute `momenta` marks these variables. The attribute
-            `words` of `least_norm_residual` has the sentences of `words`, a line each.
+            Momenta, and what follows from them, are those that `mechanics.step_momenta` makes of
+            `B`; only `gradient_residual` tells of backpropagation's. An attribute `momenta` marks
+            these variables. The attribute `words` of `least_norm_residual` has the sentences of
+            `words`, a line each.
 
         Raises
         ------
@@ -149,25 +148,26 @@ class Geodesic:
         """Return the variables of `mechanics.profile` that follow from the momenta `B`."""
         leak = self.model.effective_depth
         kind: dict[str, Any] = dict(activation=self.model.activation, bias=self.model.bias)
+        momenta = mechanics.step_momenta_of_tensors(self.model, list(self.B))
         H = torch.stack(
             [
                 mechanics.hamiltonian(A, B, effective_depth=leak, **kind)
-                for A, B in zip(self.A[:-1], self.B[1:], strict=True)
+                for A, B in zip(self.A[:-1], momenta[1:], strict=True)
             ]
         )
         symmetric = mechanics.symmetric_hamiltonian(
-            list(self.A), list(self.B), effective_depth=leak, **kind
+            list(self.A), momenta, effective_depth=leak, **kind
         )
         paired = [
             mechanics.momentum_activation_norm(A, B, **kind)
-            for A, B in zip(self.A, self.B, strict=True)
+            for A, B in zip(self.A, momenta, strict=True)
         ]
         return {
             "hamiltonian": H,
             "dimension": -2 / leak * H if leak else H,
             "symmetric_hamiltonian": symmetric,
             "hamiltonian_spread": mechanics.hamiltonian_spread(symmetric),
-            "momentum_norm": self.B.flatten(1).norm(dim=1),
+            "momentum_norm": torch.stack(momenta).flatten(1).norm(dim=1),
             "momentum_activation_norm": torch.stack(paired),
             "stationarity": self.certificate.residual,
         }

@@ -4,6 +4,8 @@ Rules for them, a mesh that adapts while a net trains, and surgery on the layers
 """
 
 from loadpath.leaky_resnet.layer_steps.adaptive import Adaptive, Meshed
+from loadpath.leaky_resnet.layer_steps.kinds import coefficients as coefficients
+from loadpath.leaky_resnet.layer_steps.kinds import gain_ratios as gain_ratios
 from loadpath.leaky_resnet.layer_steps.rules import (
     Steps,
     adapted,

@@ -39,6 +39,10 @@ from loadpath.leaky_resnet.mechanics.paths import (
 )
 from loadpath.leaky_resnet.mechanics.profiling import HOMOGENEOUS as HOMOGENEOUS
 from loadpath.leaky_resnet.mechanics.profiling import profile
+from loadpath.leaky_resnet.mechanics.rescaling import step_momenta
+from loadpath.leaky_resnet.mechanics.rescaling import (
+    step_momenta_of_tensors as step_momenta_of_tensors,
+)
 from loadpath.leaky_resnet.mechanics.stationary_point import balancedness, stationarity
 from loadpath.leaky_resnet.mechanics.step_energies import (
     Energies,
@@ -85,6 +89,7 @@ __all__ = [
     "stable_rank",
     "stable_rank_of_spectrum",
     "stationarity",
+    "step_momenta",
     "symmetric_hamiltonian",
     "theorem_bounds",
 ]

@@ -1,8 +1,9 @@
 r"""The Hamiltonian of a path, and its momenta [LR].
 
 Lists over steps pair, at step l = 1..L, the representation A_{l-1} that the step starts from, the
-forward difference dA_l = (A_l - A_{l-1}) / rho_l, and the momentum B_l. With this pairing a
-stationary point of the discrete Euler objective satisfies the continuous relations exactly.
+velocity there, dA_l = (A_l - A_{l-1}) / g_l with the step's gain g, and the momentum B_l, which
+`step_momenta` gives. With this pairing a stationary point of the discrete objective satisfies the
+continuous relations exactly. For Euler steps the gain is rho_l and B_l is backpropagation's.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def hamiltonian(
     A : Tensor
         (sample, width): the representation.
     B : Tensor
-        (sample, width): its momenta, in the inverse units of A.
+        (sample, width): its momenta, in the inverse units of A; those of a net are `step_momenta`.
     effective_depth : float
         The leakage $\tilde L$, at least 0.
     activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
@@ -114,7 +115,7 @@ def symmetric_hamiltonian(
     path : sequence of Tensor
         $A_0, \dots, A_L$, each (sample, width).
     momenta : sequence of Tensor
-        $B_0, \dots, B_L$, each (sample, width).
+        $B_0, \dots, B_L$, each (sample, width); those of a net are `step_momenta`.
     effective_depth : float
         The leakage $\tilde L$, at least 0.
     activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
@@ -135,8 +136,8 @@ def symmetric_hamiltonian(
 
     Notes
     -----
-    A stationary point of the discrete Euler objective is a path of symplectic Euler steps. Their
-    own conserved energy is this mean, up to second order in the layer steps. $H(A_{l-1}, B_l)$,
+    A stationary point of the discrete objective is a path of symplectic Euler steps. Where they are
+    equal, their own conserved energy is this mean, up to second order in them. $H(A_{l-1}, B_l)$,
     for which $dA = \tilde L (K B - A)$ holds exactly, and $H(A_l, B_l)$ drift to first order. The
     cost is O(N w^2 L).
     """
@@ -209,7 +210,7 @@ def momentum_activation_norm(
     A : Tensor
         (sample, width): the representation.
     B : Tensor
-        (sample, width): its momenta.
+        (sample, width): its momenta; those of a net are `step_momenta`.
     activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
         The net's activation.
     bias : bool

@@ -27,7 +27,7 @@ LABELS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "slow": (STEP, "1 where the path is slow (see loadpath.mechanics.slow_steps)", "1"),
     "weight_norm": (STEP, "norm of the weights ||W||_F", "1"),
     "weight_spectrum": (("step", "mode"), "singular values of the weights", "1"),
-    "stationarity": (STEP, "stationarity residual ||W - c (g/rho) B^T S|| / ||W||", "1"),
+    "stationarity": (STEP, "stationarity residual ||W - c B^T S|| / ||W||", "1"),
     "balancedness": (STEP, "relative error of ||W||^2 against the balance with the biases", "1"),
     "path_length": ((), "path length, integral of ||dA/dp|| in the metric of (K + gamma)^-1", "1"),
     "bottleneck_rank": ((), "estimated bottleneck rank", "1"),
@@ -42,4 +42,8 @@ LABELS: dict[str, tuple[tuple[str, ...], str, str]] = {
         "units of A",
     ),
 }
-"""Dimensions, long name and units of every variable of `profile`; c is L~, or 1 where L~ = 0."""
+"""Dimensions, long name and units of every variable of `profile`.
+
+c is L~, or 1 where L~ = 0; B are the momenta of `step_momenta`, dA is the velocity at the start of
+a step.
+"""

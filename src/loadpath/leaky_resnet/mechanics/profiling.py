@@ -56,8 +56,7 @@ def profile(
     y : Tensor
         (sample, out) for "mse", (sample,) class numbers for "cross-entropy".
     weight_decay : float
-        The $\lambda$ that the net was trained with, above 0: the momenta are
-        $B = -\frac1\lambda \partial C/\partial A$.
+        The $\lambda$ that the net was trained with, above 0; it divides the momenta.
     loss : {"mse", "cross-entropy"}
         The data term C.
     gamma0 : float
@@ -82,11 +81,16 @@ def profile(
 
     Notes
     -----
-    Step l pairs $dA_l = (A_l - A_{l-1}) / \rho_l$ with K and gamma of $A_{l-1}$, and its
-    Hamiltonian pairs $A_{l-1}$ with $B_l$. With this pairing a stationary point of the discrete
-    Euler objective satisfies $dA = \tilde L (K B - A)$, and all that follows from it, exactly. The
-    Hamiltonian drifts along the path to first order in $\rho$. The mean over the pairs
-    $(A_{l-1}, B_l)$ and $(A_l, B_l)$, `symmetric_hamiltonian`, is conserved to second order, and
+    B are the momenta of the path, which `step_momenta` gives: the derivatives
+    $-\frac1\lambda \partial C/\partial A_l$ times $r_l$, which is 1 for Euler steps.
+
+    Step l pairs the velocity at its start, $dA_l = S_{l-1} W_l^\top - \tilde L A_{l-1}$, with K and
+    gamma of $A_{l-1}$, and its Hamiltonian pairs $A_{l-1}$ with $B_l$. That velocity is
+    $(A_l - A_{l-1}) / g_l$ with the step's gain g, which is $\rho_l$ for Euler steps. With this
+    pairing a stationary point of the discrete objective satisfies $dA = \tilde L (K B - A)$, and
+    all that follows from it, exactly, for both kinds of step. The Hamiltonian drifts along the path
+    to first order in $\rho$. The mean over the pairs $(A_{l-1}, B_l)$ and $(A_l, B_l)$,
+    `symmetric_hamiltonian`, is conserved to second order where the steps are equal, and
     `hamiltonian_spread` is how far it is from constant.
 
     The samples are streamed in batches. The memory is O(L w^2) and the path of one batch, whatever
@@ -118,10 +122,10 @@ def profile(
         layers["centred_spectrum" if model.bias else "representation_spectrum"]
     )
     action = model.regularizer()
+    speed = (2 * model.coupling * steps["kinetic_energy"]).sqrt()
     scalars = {
-        "path_length": (
-            steps["layer_step"] * (2 * model.coupling * steps["kinetic_energy"]).sqrt()
-        ).sum(),
+        # A step moves by its gain times the velocity at its start.
+        "path_length": (model.coefficients()[1].to(speed) * speed).sum(),
         "bottleneck_rank": torch.tensor(bottleneck.rank),
         "action": action,
         "regularizer": action,
@@ -181,12 +185,12 @@ def _over_steps(model: LeakyResNet, sums: Sums, gamma0: float) -> dict[str, Tens
     decay, gain = model.coefficients()
     for l, W in enumerate(model.weights):
         S, A, _ = sums.moments[l].rows()
-        # The forward difference is linear in A and S, so the rows that stand for them give it too,
-        # and without the cancellation in A_l - A_{l-1}.
-        dA = ((decay[l] - 1) * A + gain[l] * S @ W.T) / rho[l]
+        # The velocity is linear in A and S, so the rows that stand for them give it too, and
+        # without the cancellation in A_l - A_{l-1}.
+        move = (decay[l] - 1) * A + gain[l] * S @ W.T
+        dA = move / gain[l]
         parts = energies_of_rows(S, A, dA, effective_depth=leak, gamma=gamma_of_rows(S, gamma0))
         end = sums.moments[l + 1].rows().A.norm()
-        factor = model.coupling * float(gain[l] / rho[l])
         H = hamiltonian_of_products(sums.BtS_across[l], sums.BtA_across[l], leak)
         H_after = hamiltonian_of_products(sums.BtS[l + 1], sums.BtA[l + 1], leak)
         row = {
@@ -195,10 +199,10 @@ def _over_steps(model: LeakyResNet, sums: Sums, gamma0: float) -> dict[str, Tens
             "kinetic_energy": parts.kinetic_energy,
             "cross_term": parts.cross_term,
             "stable_hamiltonian": parts.stable_hamiltonian,
-            "speed": safe_ratio(dA.norm(), end),
+            "speed": safe_ratio((move / rho[l]).norm(), end),
             "weight_norm": W.norm(),
             "weight_spectrum": torch.linalg.svdvals(W),
-            "stationarity": stationarity_of_product(W, sums.BtS_across[l], factor),
+            "stationarity": stationarity_of_product(W, sums.BtS_across[l], model.coupling),
         }
         if leak > 0:
             row["dimension"] = -2 / leak * H
@@ -209,7 +213,7 @@ def _over_steps(model: LeakyResNet, sums: Sums, gamma0: float) -> dict[str, Tens
     variables["slow"] = slow_steps(variables["speed"], rho).to(torch.int8)
     if model.activation in HOMOGENEOUS:
         variables["balancedness"] = balancedness(
-            model.weights, rho, effective_depth=leak, bias=model.bias
+            model.weights, rho, effective_depth=leak, bias=model.bias, step=model.step
         )
     return variables
 

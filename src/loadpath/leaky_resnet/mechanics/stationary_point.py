@@ -10,9 +10,11 @@ from loadpath.checks import (
     as_layer_steps,
     as_small_rows,
     as_tensor,
+    check_choice,
     check_flag,
     check_number,
 )
+from loadpath.leaky_resnet import layer_steps as meshes
 from loadpath.leaky_resnet.mechanics.metric import (
     PerStep,
     Scalar,
@@ -41,7 +43,8 @@ def stationarity(
     A : Tensor
         (sample, width): $A_{l-1}$, on which they act.
     B : Tensor
-        (sample, width): the momenta of $A_l$, which they produce.
+        (sample, width): the derivatives $-\frac1\lambda\, \partial C / \partial A_l$ by what they
+        produce, or `step_momenta` and a `gain_ratio` of 1.
     effective_depth : float
         The leakage $\tilde L$, at least 0.
     gain_ratio : float
@@ -92,6 +95,7 @@ def balancedness(
     *,
     effective_depth: float,
     bias: bool = True,
+    step: str = "euler",
 ) -> PerStep:
     r"""Return the relative error of the balance of weights and biases, step by step.
 
@@ -105,6 +109,8 @@ def balancedness(
         The leakage $\tilde L$, at least 0.
     bias : bool
         Whether the last column is a bias.
+    step : {"euler", "exponential"}
+        The kind of step.
 
     Returns
     -------
@@ -116,7 +122,8 @@ def balancedness(
     Raises
     ------
     ValueError
-        If `weights` is not finite and (step, width, feature) for `layer_steps`.
+        If `weights` is not finite and (step, width, feature) for `layer_steps`, or `step` is
+        unknown.
 
     Notes
     -----
@@ -127,12 +134,20 @@ def balancedness(
     $\|W\|^2 = 2\tilde L(H + \tilde L\,\mathrm{Tr}[B^\top A])$. As H is conserved to first order in
     the layer steps, so is this balance.
 
+    With exponential steps $\mathrm{Tr}[B^\top A]$ of backpropagation's B grows by
+    $\rho \|b\|^2 / \tilde L$ a step, and
+    $\|W_l\|^2 = 2 \tilde L r_l (H_l + \tilde L\,\mathrm{Tr}[B_l^\top A_{l-1}])$ with
+    $r_l = g_l / \rho_l$. So $\|W / r\|^2$ is predicted, which goes on smoothly where r jumps from
+    one step to the next, and grows by $2 \tilde L \rho \|b\|^2 / r$ a step. Where the steps are
+    equal that is the balance above with $g_l$ in place of $\rho_l$.
+
     References
     ----------
     Jacot and Kaiser, arXiv:2405.17573, balancedness. The factor 2 is derived here.
     """
     coupling(effective_depth)
     check_flag("bias", bias)
+    check_choice("step", step, ("euler", "exponential"))
     weights, layer_steps = (
         as_tensor("weights", weights),
         as_layer_steps("layer_steps", layer_steps),
@@ -144,8 +159,9 @@ def balancedness(
         )
     W = as_small_rows("weights", weights.flatten(1)).reshape(weights.shape)
     rho = layer_steps.to(W)
-    squares = W.square().sum((1, 2))
-    growth = rho * W[:, :, -1].square().sum(1) if bias else torch.zeros_like(rho)
+    r = meshes.gain_ratios(rho, effective_depth=effective_depth, kind=step)
+    squares = W.square().sum((1, 2)) / r**2
+    growth = rho * W[:, :, -1].square().sum(1) / r if bias else torch.zeros_like(rho)
     between = (growth[1:] + growth[:-1]) / 2
     predicted = squares[0] + 2 * effective_depth * torch.cat([rho.new_zeros(1), between.cumsum(0)])
     return safe_ratio(squares - predicted, predicted)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from loadpath.checks import check_count
+from loadpath.leaky_resnet.mechanics.rescaling import step_momenta_of_tensors
 from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.leaky_resnet.objective import Loss, as_problem, data_term_of_tensors, momenta
 from loadpath.record import Moments
@@ -15,7 +16,7 @@ from loadpath.record import Moments
 
 @dataclass(frozen=True)
 class Sums:
-    """What one pass over the samples adds up."""
+    """What one pass over the samples adds up; B_l are the momenta that `step_momenta` gives."""
 
     moments: list[Moments]
     """The second moments of [S, A] of every layer."""
@@ -64,9 +65,10 @@ def stream(
     for x_batch, y_batch in zip(x.split(batch_size), y.split(batch_size), strict=True):
         x_batch = x_batch.to(model.weights)
         y_batch = y_batch.to(model.weights.device, torch.float64 if loss == "mse" else torch.int64)
-        path, B = momenta(
+        path, derivatives = momenta(
             model, x_batch, y_batch, weight_decay=weight_decay, loss=loss, n_total=len(x)
         )
+        B = step_momenta_of_tensors(model, derivatives)
         outputs = path[-1] @ model.output_map
         sums.data_term.add_(data_term_of_tensors(outputs, y_batch, loss, n_total=len(x)))
         for l in range(L + 1):

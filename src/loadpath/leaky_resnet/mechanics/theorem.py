@@ -32,9 +32,9 @@ def on_shell_identity(
     A : Tensor
         (sample, width): the representation.
     dA : Tensor
-        (sample, width): the velocity dA/dp.
+        (sample, width): the velocity dA/dp; at the start of a net's step, $S W^\top - \tilde L A$.
     B : Tensor
-        (sample, width): the momenta.
+        (sample, width): the momenta; those of a net are `step_momenta`.
     effective_depth : float
         The leakage $\tilde L$, above 0.
     gamma : float
@@ -114,7 +114,8 @@ def theorem_bounds(
     Parameters
     ----------
     A, dA, B : sequence of Tensor
-        For every step l, $A_{l-1}$, $dA_l$ and $B_l$, each (sample, width).
+        For every step l, $A_{l-1}$, the velocity $dA_l$ there and $B_l$, each (sample, width); of a
+        net, $S_{l-1} W_l^\top - \tilde L A_{l-1}$ and `step_momenta`.
     layer_steps : Tensor
         (step,): the layer steps.
     effective_depth : float

@@ -191,7 +191,7 @@ class History:
         path, B = momenta(model, self.x, self.y, weight_decay=self.weight_decay, loss=self.loss)
         H = mechanics.symmetric_hamiltonian(
             path,
-            B,
+            mechanics.step_momenta_of_tensors(model, B),
             effective_depth=model.effective_depth,
             activation=model.activation,
             bias=model.bias,

@@ -59,8 +59,10 @@ def test_kinks_crossed_within_steps_cost_the_prediction_an_order():
     assert unexplained[1] < unexplained[0] / 8
 
 
-def test_certificate_agrees_with_profile():
-    net, x, y = random_problem(2)
+@pytest.mark.parametrize("step", ["euler", "exponential"])
+def test_certificate_agrees_with_profile(step):
+    steps = mesh("wave", 4)
+    net, x, y = random_problem(2, step=step, layer_steps=steps)
     certificate = certify(net, x, y, weight_decay=DECAY, kink_width=1e-9)
     ds = mechanics.profile(net, x, y, weight_decay=DECAY)
     same = {

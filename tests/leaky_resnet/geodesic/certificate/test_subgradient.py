@@ -90,9 +90,10 @@ def test_the_gradient_is_that_of_autograd(activation, step, bias, loss, monkeypa
     # Sums in another order.
     assert found.gradient_residual.numpy() == pytest.approx(ds.stationarity.values, rel=1e-10)
     assert torch.allclose(found.residual, found.gradient_residual, rtol=1e-10)
-    H = net.effective_depth * (found.BtS.square().sum((1, 2)) / 2 - found.BtA)
+    leak, r = net.effective_depth, net.coefficients()[1] / net.layer_steps  # of the momenta r B
+    H = leak * (r**2 * found.BtS.square().sum((1, 2)) / 2 - r * found.BtA)
     assert H.numpy() == pytest.approx(ds.hamiltonian.values, rel=1e-10)
-    ends = net.effective_depth * (found.BtS_end.square().sum((1, 2)) / 2 - found.BtA_end)
+    ends = leak * (r**2 * found.BtS_end.square().sum((1, 2)) / 2 - r * found.BtA_end)
     assert ((H + ends) / 2).numpy() == pytest.approx(ds.symmetric_hamiltonian.values, rel=1e-10)
 
 

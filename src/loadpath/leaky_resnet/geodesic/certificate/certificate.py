@@ -216,6 +216,7 @@ def certify(
             model.layer_steps,
             effective_depth=model.effective_depth,
             bias=model.bias,
+            step=model.step,
         )
     action = float(model.regularizer())
     # The discrete action is exactly that of the modified Hamiltonian H + delta, which the

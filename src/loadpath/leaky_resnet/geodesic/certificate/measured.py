@@ -40,13 +40,13 @@ class Measured:
     """Worst layer's residual at each width. A minimizer on kinks has about 0 from a small width
     on."""
     hamiltonian: Tensor
-    """Hamiltonian of the pairs (A_{l-1}, B_l), (step,), with the momenta of `residual`. For Euler
-    steps it is the theory's own; `conservation` tells what it is for exponential ones."""
+    """Hamiltonian of the pairs (A_{l-1}, r_l B_l), (step,), with the momenta of `residual` as
+    `mechanics.step_momenta` takes them: r is 1 for Euler steps."""
     hamiltonian_predicted: Tensor
     """What `hamiltonian` should be at a stationary point on this mesh, to second order in the
     steps, (step,)."""
     symmetric_hamiltonian: Tensor
-    """Mean of the Hamiltonian over the pairs (A_{l-1}, B_l) and (A_l, B_l), (step,). It is
+    """Mean of the Hamiltonian over the pairs (A_{l-1}, r_l B_l) and (A_l, r_l B_l), (step,). It is
     conserved to second order where the steps are equal."""
     hamiltonian_spread: float
     """(max - min) / max |H| of `hamiltonian`."""

@@ -33,7 +33,7 @@ LABELS: dict[str, tuple[tuple[str, ...], str, str]] = {
     ),
     "least_norm_hamiltonian": (
         ("step",),
-        "Hamiltonian of (A_{l-1}, B_l) with the smallest subgradient's momenta",
+        "Hamiltonian of (A_{l-1}, r_l B_l) with the smallest subgradient's momenta",
         "1",
     ),
     "predicted_hamiltonian": (("step",), "Hamiltonian predicted for this mesh", "1"),
