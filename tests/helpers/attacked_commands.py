@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from contextlib import contextmanager
 from multiprocessing import forkserver
@@ -21,6 +22,7 @@ import numpy as np
 import torch
 import xarray as xr
 from matplotlib.figure import Figure
+from tqdm import tqdm
 
 from loadpath import cli, sweep
 from loadpath.cli import demo
@@ -166,6 +168,8 @@ def warm_up():
     Pictures take most of the time of a tiny run; that they are whole is tested elsewhere.
     """
     torch.set_num_threads(1)
+    # Its own is one for all children of the server, and would stay held by one that is killed.
+    tqdm.set_lock(threading.RLock())
     Figure.savefig = _picture
     pages.draw_figure = lambda figure, ds: {"heading": "", "image": "", "reading": ""}
     demo.SMALL.update(effective_depth=1.0, width=4, adam_steps=20)

@@ -94,7 +94,8 @@ class Interrupts:
     def _raise_again(self, unraisable: Any) -> None:
         """Send an interrupt once more that came where Python only prints and drops it."""
         if not isinstance(unraisable.exc_value, KeyboardInterrupt):
-            sys.__unraisablehook__(unraisable)
+            if not self._signum:  # objects that an interrupt left half made cannot be cleared up
+                sys.__unraisablehook__(unraisable)
             return
         from threading import Timer
 
