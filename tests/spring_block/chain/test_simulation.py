@@ -63,8 +63,9 @@ def test_it_is_the_equations_written_out_block_by_block(dynamics, common_noise, 
     stream = torch.Generator().manual_seed(stream_seeds(11, 1)[0])
     m = 1 if common_noise else n
     drawn = torch.empty(steps, m, 8).normal_(generator=stream).double().numpy()
+    size = 0.02 * (np.sqrt(n) if common_noise else 1) / np.sqrt(0.04)
     for r in range(3):
-        kicks = 0.02 / np.sqrt(0.04) * np.broadcast_to(drawn[:, :, r], (steps, n))
+        kicks = size * np.broadcast_to(drawn[:, :, r], (steps, n))
         expected = plain(chain, kicks, langevin=dynamics == "langevin", target=1.0, **options)
         # The same arithmetic in another order.
         np.testing.assert_allclose(ds["position"][r], expected, atol=1e-12)
@@ -142,6 +143,38 @@ def test_replicas_are_independent_of_each_other():
     correlation = np.corrcoef(x) - np.eye(20)
     # 190 pairs of standard error 1 / sqrt(180); 4.5 of them.
     assert np.abs(correlation).max() < 4.5 / np.sqrt(180)
+
+
+@pytest.mark.parametrize("n", [1, 3, 7])
+@pytest.mark.parametrize("friction", [0.0, 0.003])
+def test_common_noise_is_that_of_the_authors_notebook(friction, n, monkeypatch):
+    # dv = ... + eps exp(-lambda t) ones((n, n)) @ dW, as their notebook has it, from increments of
+    # n Wiener processes; `simulate` is given the one normal whose sqrt(n dt) is their sum.
+    steps, dt, eps, decay, seed = 400, 0.05, 0.003, 0.1, 3
+    dW = np.random.default_rng(seed).standard_normal((steps, n)) * np.sqrt(dt)
+    z = dW.sum(1) / np.sqrt(n * dt)
+    lanes = np.broadcast_to(z[None, :, None, None], (1, steps, 1, engine.LANES))
+    monkeypatch.setattr(engine, "normals", lambda scheme, groups: iter([lanes]))
+    monkeypatch.setattr(engine, "step_drawn", None)
+    chain = Chain(
+        n_blocks=n, stiffness=0.1, friction_right=friction, friction_left=4 / 3 * friction
+    )
+    ds = simulate(
+        chain, dynamics="langevin", noise=eps, noise_decay=decay, common_noise=True, dt=dt,
+        n_steps=steps, record_every=1,
+    )  # fmt: skip
+    K = 2 * np.eye(n) - np.eye(n, k=1) - np.eye(n, k=-1)
+    pull = 0.1 * np.eye(n)[-1]
+    x, v = np.zeros(n), np.zeros(n)
+    for step in range(steps):
+        shake = eps * np.exp(-decay * dt * step) * np.ones((n, n)) @ dW[step]
+        # Implicit in damping and friction, which stick: v' + dt (v' + friction(v')) = impulse.
+        impulse = v + dt * (pull - 0.1 * K @ x) + shake
+        held = np.clip(impulse, -dt * chain.friction_left, dt * chain.friction_right)
+        v = (impulse - held) / (1 + dt)
+        x = x + dt * v
+        # Rounding, of numbers of order 1.
+        np.testing.assert_allclose(ds["position"][0, step + 1], x, rtol=0, atol=1e-13)
 
 
 def test_common_noise_moves_all_blocks_alike():

@@ -19,7 +19,8 @@ SWITCHES = {
     "animate": "write a page with a film too, animation.html",
     "beside_chain": "fit the spring-block chain to networks: <panel>-beside-chain.nc and .png",
     "chain": "draw the diagram of the spring-block chain instead of networks",
-    "common_noise": "shake all blocks of a chain alike; by default each has noise of its own",
+    "common_noise": "shake all blocks of a chain alike, by the sum of their noises, sqrt(n) times "
+    "one; by default each has its own",
     "pass_labels": "give the model the labels of batches that are dicts, for a loss of its own",
 }
 """Options without a value that config files do hold."""

@@ -81,7 +81,8 @@ def chain_phase_diagram(
     noise_decay : float
         Rate at which noise dies out, per time.
     common_noise : bool
-        Whether all blocks of a replica get the same noise, and not each its own.
+        Whether all blocks of a replica get the same noise, and not each its own. It is that of
+        [1]_, the sum of `n_blocks` Wiener processes, and so $\sqrt{n}\,\epsilon$ in size.
     by : {"wall", "force"}
         What is pulled: the wall that the last spring ends at, or the last block by a force.
     seed : int

@@ -86,7 +86,8 @@ class Groups:
     pulled: Array
     """The wall's position, or the force's stretch of a spring, at full pull."""
     noise: Array
-    """Force noise over a step of 1; a step of dt has it divided by sqrt(dt)."""
+    """Force noise of one Wiener process over a step of 1; a step of dt has it divided by
+    sqrt(dt)."""
     seeds: Sequence[int]
 
     def __len__(self) -> int:
@@ -216,7 +217,9 @@ def normals(scheme: Scheme, groups: Groups) -> Iterator[NDArray[np.float32]]:
 
 
 def _kick(scheme: Scheme, groups: Groups) -> Array:
-    """Return the size (group,) of the force noise of one step."""
+    """Return the size (group,) of the force noise of one step, which multiplies one normal."""
+    if scheme.common_noise:  # the sum of a Wiener process for each block is sqrt(n) times one
+        return np.asarray(groups.noise * np.sqrt(scheme.n_blocks / scheme.dt))
     return np.asarray(groups.noise / np.sqrt(scheme.dt))
 
 

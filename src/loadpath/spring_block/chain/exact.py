@@ -143,7 +143,8 @@ def stationary_covariance(
     damping : float
         Force $\gamma$ per velocity; used with "langevin" only.
     common_noise : bool
-        Whether all blocks get the same noise, and not each its own.
+        Whether all blocks get the same noise, the sum of `n_blocks` Wiener processes, and not each
+        one of its own.
     dt : float
         A value above 0 gives the covariance of the scheme that `simulate` steps with, which differs
         from that of the equation by a term of first order; 0 gives that of the equation.
@@ -192,7 +193,7 @@ def stationary_covariance(
         check_number("dt", dt, above=0.0, below=bound)
     n, one = chain.n_blocks, np.eye(chain.n_blocks)
     K = chain.stiffness * laplacian(n, by)
-    Q = noise**2 * (np.ones((n, n)) if common_noise else one)
+    Q = noise**2 * (n * np.ones((n, n)) if common_noise else one)
     if dynamics == "overdamped":
         if dt == 0:
             return np.asarray(solve_continuous_lyapunov(K, Q))

@@ -75,7 +75,8 @@ def simulate(
     noise_decay : float
         Rate $\lambda$ at which noise dies out, per time.
     common_noise : bool
-        Whether all blocks of a replica get the same noise, and not each its own.
+        Whether all blocks of a replica get the same noise, and not each its own. It is that of
+        [1]_, the sum of `n_blocks` Wiener processes, and so $\sqrt{n}\,\epsilon$ in size.
     pull : array_like, optional
         (n_steps,) position of the wall in each step, or force on the last block if `by` is "force",
         as `steady` and `jerks` make it. If left out, the pull is full from the start: the wall is
