@@ -533,7 +533,10 @@ call("spring_block.mean_field")(
     lambda: dict(chain=chain(), noise=0.1, dt=0.01, n_steps=20, start=np.zeros(3))
 )
 call("spring_block.unpinning_noise")(
-    lambda: dict(chain=chain(), friction=np.array([0.1, 0.2]), ratio=1.3, time=1.0, dt=0.01)
+    lambda: (
+        dict(chain=chain(), friction=np.array([0.1, 0.2]), ratio=1.3, time=1.0, dt=0.01)
+        | dict(common_noise=False)
+    )
 )
 call("spring_block.simulate")(
     lambda: dict(

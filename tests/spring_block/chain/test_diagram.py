@@ -97,17 +97,19 @@ def test_the_boundaries_without_noise_are_exact():
         assert below[moved] > 0 and above[moved] == 0
 
 
-def test_the_slowest_mode_relaxes_as_unpinning_noise_says():
+@pytest.mark.parametrize("common_noise", [False, True])
+def test_the_slowest_mode_relaxes_as_unpinning_noise_says(common_noise):
     """Near its mean state, at that noise, a deviation in the slowest mode falls to 1/e."""
     chain = Chain(n_blocks=3, friction_right=0.1, friction_left=0.1)
     time, dt, seed = 40.0, 0.01, 2
-    noise = float(unpinning_noise(chain, [0.1], ratio=1.0, time=time, dt=dt)[0])
+    options = dict(dt=dt, common_noise=common_noise)
+    noise = float(unpinning_noise(chain, [0.1], ratio=1.0, time=time, **options)[0])
     slowest = np.sin(np.pi * np.arange(1, 4) / 4)
     middle = np.arange(1, 4) / 4
     print("seed", seed)
     ds = simulate(
-        chain, noise=noise, dt=dt, n_steps=int(time / dt), n_replicas=2000, seed=seed,
-        start=middle + 0.02 * slowest,
+        chain, noise=noise, n_steps=int(time / dt), n_replicas=2000, seed=seed,
+        start=middle + 0.02 * slowest, **options,
     )  # fmt: skip
     left = (ds["position"][:, -1] - middle).values @ slowest / (slowest @ slowest) / 0.02
     error = left.std(ddof=1) / np.sqrt(2000)

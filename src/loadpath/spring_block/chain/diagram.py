@@ -187,7 +187,14 @@ def chain_phase_diagram(
         chain,
         frictions,
         noises,
-        unpinning_noise(chain, frictions, ratio=ratio, time=dt * n_steps, dt=dt),
+        unpinning_noise(
+            chain,
+            frictions,
+            ratio=ratio,
+            time=dt * n_steps,
+            dt=dt,
+            common_noise=common_noise,
+        ),
         dict(
             **{name: value for name, value in asdict(chain).items() if name != "law"},
             law=repr(chain.law),
@@ -207,7 +214,13 @@ def chain_phase_diagram(
 
 
 def unpinning_noise(
-    chain: Chain, friction: ArrayLike, *, ratio: float, time: float, dt: float
+    chain: Chain,
+    friction: ArrayLike,
+    *,
+    ratio: float,
+    time: float,
+    dt: float,
+    common_noise: bool = False,
 ) -> Array:
     r"""Return the noise at which the overdamped chain has had one relaxation time to forget rest.
 
@@ -225,6 +238,8 @@ def unpinning_noise(
         How long the chain is shaken.
     dt : float
         Time of one step.
+    common_noise : bool
+        Whether all blocks get the same noise, the sum of `n_blocks` Wiener processes.
 
     Returns
     -------
@@ -237,7 +252,7 @@ def unpinning_noise(
     Near its mean state an overdamped chain under force noise $\sigma = \epsilon / \sqrt{dt}$ moves
     as if without friction, but slower by $P(|\sigma Z| > h) = \mathrm{erfc}(h / \sigma\sqrt2)$,
     where h is the mean of the two frictions: only kicks beyond friction count. Its slowest mode
-    relaxes at $k \lambda_1$ times that.
+    relaxes at $k \lambda_1$ times that. Under common noise $\sigma$ is $\sqrt n$ times as large.
 
     Examples
     --------
@@ -249,11 +264,13 @@ def unpinning_noise(
     check_number("ratio", ratio, least=0.0)
     check_number("time", time, above=0.0)
     check_number("dt", dt, above=0.0)
+    check_flag("common_noise", common_noise)
     rate = chain.stiffness * float(chain.modes()[0]) * time
     h = (1 + ratio) / 2 * frictions
     if rate <= 1:
         return np.full(h.shape, np.inf)
-    return np.asarray(h / (math.sqrt(2) * erfcinv(1 / rate)) * math.sqrt(dt))
+    processes = chain.n_blocks if common_noise else 1
+    return np.asarray(h / (math.sqrt(2) * erfcinv(1 / rate)) * math.sqrt(dt / processes))
 
 
 def _dataset(
