@@ -31,7 +31,7 @@ def figure_1a(ds: xr.Dataset) -> Figure:
     r"""Draw Figure 1a: $-(2/\tilde L) H$ and $\min_p COI_\gamma$ against effective depth.
 
     A net's dimension is its median over steps. Points are means over seeds, thick bars one standard
-    deviation over seeds to either side, and thin bars the quartiles of all steps of all seeds.
+    deviation over seeds to either side, and thin bars the range over p, of the steps of all seeds.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def dimensions(ds: xr.Dataset, ax: Axes) -> None:
     symmetric = ds["symmetric_dimension"].transpose("effective_depth", "seed", "step").values
     for at, values in zip(x, dimension, strict=True):
         if np.isfinite(values).any():
-            ax.vlines(at, *np.nanquantile(values, [0.25, 0.75]), color=RED, lw=1)
+            ax.vlines(at, np.nanmin(values), np.nanmax(values), color=RED, lw=1)
     for gamma0, colour in zip(ds["gamma0"].values, (BLUE, SKY, GREEN), strict=False):
         coi = ds["min_cost_of_identity"].sel(gamma0=gamma0)
         label = rf"$\min_p\, \mathrm{{COI}}_\gamma$, $\gamma_0 = {gamma0:g}$"
@@ -90,31 +90,7 @@ def dimensions(ds: xr.Dataset, ax: Axes) -> None:
 
 @styled
 def figure_1b(profile: xr.Dataset) -> Figure:
-    """Draw Figure 1b: the energies along the path.
-
-    Parameters
-    ----------
-    profile : xr.Dataset
-        What `loadpath.mechanics.profile` or `Geodesic.dataset` returns.
-
-    Returns
-    -------
-    Figure
-        The whole figure.
-
-    Raises
-    ------
-    ValueError
-        If `profile` lacks a variable that the figure shows, or the attr `effective_depth`.
-    """
-    figure = Figure(figsize=(5.6, 4))
-    energies(profile, figure.subplots())
-    return figure
-
-
-@styled
-def figure_1c(profile: xr.Dataset) -> Figure:
-    """Draw Figure 1c: spectra of the representations and of the weights along the path.
+    """Draw Figure 1b: spectra of the representations and of the weights along the path.
 
     Parameters
     ----------
@@ -135,6 +111,30 @@ def figure_1c(profile: xr.Dataset) -> Figure:
     left, right = figure.subplots(1, 2)
     representation_spectrum(profile, left)
     weight_spectrum(profile, right)
+    return figure
+
+
+@styled
+def figure_1c(profile: xr.Dataset) -> Figure:
+    """Draw Figure 1c: the energies along the path.
+
+    Parameters
+    ----------
+    profile : xr.Dataset
+        What `loadpath.mechanics.profile` or `Geodesic.dataset` returns.
+
+    Returns
+    -------
+    Figure
+        The whole figure.
+
+    Raises
+    ------
+    ValueError
+        If `profile` lacks a variable that the figure shows, or the attr `effective_depth`.
+    """
+    figure = Figure(figsize=(5.6, 4))
+    energies(profile, figure.subplots())
     return figure
 
 
