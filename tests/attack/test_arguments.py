@@ -45,7 +45,7 @@ def test_a_wrong_argument_gives_a_sentence_or_the_right_numbers():
 
 def judged(call, name="x", value=2.0, outcome="either"):
     """The outcome that the fuzz gives to a call with one argument."""
-    from argument_mutations import Mutation
+    from argument_outcomes import Mutation
 
     mutation = Mutation("made up", value, outcome)
     try:

@@ -69,10 +69,10 @@ def test_one_hot_digits_are_normalized_outputs_that_keep_their_labels():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"targets": "logits"}, "targets must be 'labels' or 'onehot', not 'logits'"),
+        ({"targets": "logits"}, "targets must be one of labels, onehot, got 'logits'"),
         ({"n_train": 1797}, "n_train must leave some of the 1797 digits for testing, not 1797"),
         ({"n_train": 1}, "n_train must be a whole number of at least 2, not 1"),
-        ({"n_train": 10}, "y_train must hold"),  # too few for two of every class
+        ({"n_train": 10}, "n_train must be large enough for 2 samples of every class"),
         ({"seed": 0.5}, "seed must be a whole number of at least 0, not 0.5"),
     ],
 )

@@ -116,7 +116,7 @@ def test_noise_is_on_the_training_outputs_alone_and_of_the_stated_size():
         ({"noise": float("nan")}, "noise must be .* got nan"),
         ({"noise": float("inf")}, "noise must be .* got inf"),
         ({"seed": -1}, "seed must be a whole number of at least 0, not -1"),
-        ({"kind": "cnn"}, "kind must be 'fully-connected' or 'leaky-resnet', not 'cnn'"),
+        ({"kind": "cnn"}, "kind must be one of fully-connected, leaky-resnet, got 'cnn'"),
         ({"effective_depth": 3.0}, "effective_depth is for kind='leaky-resnet', and it is 3.0"),
         (
             {"kind": "leaky-resnet", "effective_depth": 20.0},

@@ -76,6 +76,8 @@ DOCUMENTED = {
     ("loadpath.statistics.Column", "value"): ("nan",),  # a layer without a number
 }
 """Mutations whose result is what the docstring says of it, NaN and infinity included."""
+NAMES_OF = {"noises": ("dropout",), "p": ("dropout",), "common": ("parameters",)}
+"""What else a sentence may call an argument."""
 HANDED_ON = {
     *(
         ("loadpath.phase_diagram.measure", each)
@@ -136,7 +138,11 @@ def mutated(path, name, value):
     return found
 
 
-ANY_SHAPE = ("number", "list", "0-d", "empty", "empty list", "one axis more", "one axis more, last")
+ANY_SHAPE = (
+    *("number", "whole number", "list", "0-d", "empty", "empty list", "one axis more"),
+    *("one axis more, last", "two axes more", "list of one", "array of one", "tensor of one"),
+    *("NumPy's number", "list of an empty list"),
+)
 """Mutations that may be right where an array of any shape will do."""
 
 
@@ -211,6 +217,8 @@ def run(path, positional, given):
 
 def judge_error(error, name, given, mutation):
     """Say whether an error is a sentence of our own about the argument."""
+    import xarray as xr
+
     said = str(error)
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1]
@@ -227,8 +235,12 @@ def judge_error(error, name, given, mutation):
         return "unnamed", words
     # Where two arguments do not fit each other, a sentence may name the other one.
     others = [*given] if mutation.outcome == "either" else [name]
-    others += list(getattr(mutation.value, "variables", ()))  # of a Dataset
-    named = any(re.search(rf"\b{re.escape(each)}\b", said) for each in others)
+    if isinstance(mutation.value, xr.Dataset):
+        others += map(str, mutation.value.variables)
+    others += [each.removesuffix("s") for each in others]  # slopes: "slope must lie in [0, 1]"
+    others += NAMES_OF.get(name, ())
+    others += ["layer '[^']+'", "batch [0-9]+"]  # where a net is the argument, or its data
+    named = any(re.search(rf"\b{each}", said) for each in others)
     if not named and not quoted(mutation.value, said):
         return "unnamed", words
     if mutation.outcome == "same":

@@ -1,33 +1,20 @@
-"""Wrong, odd and equivalent values in place of one valid argument, and what each is to lead to."""
+"""Wrong, odd and equivalent values in place of one valid argument, by what kind of thing it is."""
 
 import copy
-from dataclasses import dataclass
+from collections import OrderedDict, deque
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
+from argument_arrays import of_array, of_tensor
+from argument_datasets import of_dataset
+from argument_outcomes import INF, NAN, Mutation, each
 from torch import Tensor
-
-Outcome = Literal["same", "refused", "either"]
-"""The numbers of the valid call; a sentence; or either a sentence or finite numbers."""
-NAN, INF = float("nan"), float("inf")
-NEGATIVE = {"first_step"}
-"""Whole numbers that may be negative: none has a reason to be, but nothing depends on it."""
-ANY_INT = {"target", "theta"}
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """A value in place of a valid one."""
-
-    name: str
-    value: Any
-    outcome: Outcome
-    tolerance: float = 1e-9
-    """Relative difference up to which numbers count as the same: rounding in another order."""
 
 
 def mutations(value: Any, *, optional: bool, choices: tuple[str, ...] | None, seed: int = 0):
@@ -52,97 +39,141 @@ def mutations(value: Any, *, optional: bool, choices: tuple[str, ...] | None, se
         (bool, of_bool),
         (int, of_int),
         (float, of_float),
-        (str, of_word),
         (Path, of_path),
         (Tensor, of_tensor),
         (np.ndarray, of_array),
         (xr.Dataset, of_dataset),
         (dict, of_mapping),
         ((list, tuple), of_sequence),
-        (torch.dtype, of_object),
+        (torch.nn.Module, of_module),
     )
+    if isinstance(value, str):
+        yield from of_word(value, choices)
+        return
     for kind, make in kinds:
         if isinstance(value, kind):
-            yield from make(value, rng, choices)
+            yield from make(value, rng)
             return
-    yield from of_object(value, rng, choices)
+    yield from of_object(value, rng)
 
 
-def of_bool(value, rng, choices):
+def of_bool(value, rng):
     yield Mutation("NumPy's", np.bool_(value), "same")
-    for name, wrong in {
-        "word": "no",
-        "two": 2,
-        "list": [value],
-        "nan": NAN,
-        "array": np.ones(2),
-    }.items():
-        yield Mutation(name, wrong, "refused")
+    wrongs = {"word": "no", "two": 2, "list": [value], "nan": NAN, "array": np.ones(2)}
+    wrongs |= {"zero": 0, "one": 1, "0-d": torch.tensor(value), "0-d array": np.array(value)}
+    wrongs |= {"empty": "", "object": object(), "class": bool}
+    yield from each("refused", wrongs)
 
 
-def of_int(value, rng, choices):
+def of_int(value, rng):
     yield Mutation("NumPy's", np.int64(value), "same")
-    yield Mutation("NumPy's small", np.int16(value), "same")
+    small = {"NumPy's small": np.int16(value), "NumPy's without sign": np.uint32(value)}
+    yield from each("refused", small)  # their products would overflow
     wrongs = {
         "bool": True,
+        "NumPy's bool": np.bool_(True),
         "fraction": value + 0.5,
         "word": str(value),
+        "bytes": str(value).encode(),
         "nan": NAN,
+        "NumPy's nan": np.float64(NAN),
         "infinity": INF,
         "negative": -1,
         "very negative": -(2**63),
         "huge": 10**30,
+        "unsigned and huge": np.uint64(2**63),
         "list": [value],
+        "array": np.array([value]),
         "tensor": torch.tensor([value, value]),
         "complex": complex(value, 1),
         "object": object(),
+        "dict": {"a": value},
+        "class": int,
+        "date": np.datetime64("2026-01-01"),
+        "range": range(value),
     }
-    for name, wrong in wrongs.items():
-        yield Mutation(name, wrong, "refused")
-    for name, odd in {
+    yield from each("refused", wrongs)
+    odds = {
         "zero": 0,
         "one": 1,
+        "two": 2,
+        "three": 3,
+        "one more": value + 1,
+        "one less": value - 1,
         "float": float(value),
+        "NumPy's float": np.float32(value),
         "0-d": torch.tensor(value),
-    }.items():
-        yield Mutation(name, odd, "either")
+        "0-d array": np.array(value),
+        "Fraction": Fraction(value),
+        "Decimal": Decimal(value),
+        "above what 32 bits hold": 2**31,
+    }
+    yield from each("either", odds)
 
 
-def of_float(value, rng, choices):
+def of_float(value, rng):
     yield Mutation("NumPy's", np.float64(value), "same")
-    yield Mutation("NumPy's small", np.float32(value), "either")
-    yield Mutation("half", np.float16(value), "either")
     if value == int(value):
         yield Mutation("int", int(value), "same")
+        yield Mutation("NumPy's int", np.int64(value), "same")
+        yield Mutation("NumPy's small int", np.int8(value), "refused")
     wrongs = {
         "word": str(value),
+        "bytes": str(value).encode(),
+        "percent": f"{value:.0%}",
         "nan": NAN,
+        "NumPy's nan": np.float32(NAN),
         "list": [value, value, value, value, value],
+        "list of one": [value],
+        "array of one": np.array([value]),
+        "tensor of one": torch.tensor([value]),
         "complex": complex(value, 1),
+        "complex without imaginary part": complex(value, 0),
         "object": object(),
         "dict": {"a": value},
+        "class": float,
+        "date": np.datetime64("2026-01-01"),
+        "duration": np.timedelta64(1, "s"),
+        "function": len,
     }
-    for name, wrong in wrongs.items():
-        yield Mutation(name, wrong, "refused")
+    # A list of numbers may do where an array of any shape does.
+    yield from each("refused", wrongs)
     odds = {
+        "NumPy's small": np.float32(value),
+        "half": np.float16(value),
+        "long double": np.longdouble(value),
         "infinity": INF,
         "minus infinity": -INF,
         "negative": -abs(value) - 0.5,
+        "slightly negative": -1e-12,
         "zero": 0.0,
+        "negative zero": -0.0,
+        "one": 1.0,
+        "slightly less than one": 1 - 1e-12,
+        "slightly more than one": 1 + 1e-12,
+        "hundred": 100.0,
+        "large": 1e12,
+        "larger": 1e50,
         "huge": 1e200,
         "very huge": 1.7e308,
+        "small": 1e-12,
+        "smaller": 1e-50,
         "tiny": 1e-300,
+        "denormal": 5e-324,
         "bool": True,
         "0-d": torch.tensor(value),
+        "0-d array": np.array(value),
         "fraction": Fraction(value).limit_denominator(1000),
+        "Decimal": Decimal(repr(value)),
         "huge int": 10**400,
     }
-    for name, odd in odds.items():
-        yield Mutation(name, odd, "either")
+    yield from each("either", odds)
 
 
-def of_word(value, rng, choices):
+def of_word(value, choices):
     wrongs = {"number": 3, "list": [value], "nan": NAN, "bytes": value.encode(), "bool": True}
+    wrongs |= {"tuple": (value,), "object": object(), "class": str, "dict": {value: 1}}
+    wrongs |= {"array": np.array([value])}
     if choices:
         wrongs |= {
             "unknown": "nonsense",
@@ -150,178 +181,201 @@ def of_word(value, rng, choices):
             "capital": value.capitalize() if value.capitalize() != value else value.lower(),
             "upper case": value.upper() if value.upper() != value else value.lower(),
             "space": value + " ",
+            "space before": " " + value,
+            "beginning": value[:-1],
+            "long": value * 1000,
+            "line": value + "\n",
         }
-    for name, wrong in wrongs.items():
-        if not (name == "number" and choices and 3 in choices):
-            yield Mutation(name, wrong, "refused")
-
-
-def of_path(value, rng, choices):
-    yield Mutation("text", str(value), "same")
-    for name, wrong in {"number": 3, "list": [value], "nan": NAN, "bool": True}.items():
-        yield Mutation(name, wrong, "refused")
-    yield Mutation("elsewhere", value.parent / "there is none", "either")
-    yield Mutation("null", "a\0b", "refused")
-
-
-def of_tensor(value, rng, choices):
-    array = value.detach().numpy()
-    real = value.is_floating_point()
-    yield Mutation("array", array.copy(), "same")
-    yield Mutation("list", array.tolist(), "same", 1e-6)  # a list knows no float32
-    yield Mutation("strided", torch.stack([value, value], -1)[..., 0], "same")
-    backwards = array[::-1].copy()[::-1]
-    yield Mutation("array backwards", backwards, "same")
-    if real:
-        yield Mutation("with a graph", value.clone().requires_grad_(), "same")
-        for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
-            yield Mutation(str(dtype).removeprefix("torch."), value.to(dtype), "either")
-        yield Mutation("whole numbers", (value * 4).round().long(), "either")
-        for name, bad in (("nan", NAN), ("infinity", INF), ("minus infinity", -INF)):
-            wrong = value.clone()
-            wrong.view(-1)[int(rng.integers(wrong.numel()))] = bad
-            yield Mutation(name, wrong, "refused")
-        yield Mutation("huge", value * 1e200, "either")
-        yield Mutation("very huge", value / value.abs().max() * 1.7e308, "either")
-        yield Mutation("tiny", value * 1e-200, "either")
-        yield Mutation("zeros", torch.zeros_like(value), "either")
-        yield Mutation("equal", torch.ones_like(value), "either")
-        one = value.clone().double()
-        one.view(-1)[int(rng.integers(one.numel()))] = 1e200
-        yield Mutation("one huge", one, "either")
+        if "_" in value or "-" in value:
+            wrongs["other hyphen"] = value.translate(str.maketrans("_-", "-_"))
     else:
-        yield Mutation("int32", value.int(), "same")
-        yield Mutation("uint8", value.to(torch.uint8), "same")
-        yield Mutation("negative", value - 1, "either")
-        yield Mutation("gaps", value * 1000, "either")
-        yield Mutation("huge", value + 2**62, "either")
-        yield Mutation("fractions", value + 0.5, "refused")
-        yield Mutation("equal", torch.zeros_like(value), "either")
-    yield Mutation("complex", torch.complex(value.double(), value.double()), "refused")
-    yield Mutation("complex array", array + 1j, "refused")
-    yield Mutation("bool", value > 0, "either")
-    yield Mutation("words", np.full(array.shape, "a"), "refused")
-    yield Mutation("objects", np.full(array.shape, None), "refused")
-    yield Mutation("word", "nonsense", "refused")
-    yield Mutation("number", 3.0, "refused")
-    yield Mutation("object", object(), "refused")
-    yield Mutation("dict", {"a": value}, "refused")
-    yield Mutation("ragged", [[1.0, 2.0], [1.0]], "refused")
-    yield Mutation("empty", value[:0], "refused")
-    yield Mutation("empty list", [], "refused")
-    yield Mutation("one sample", value[:1], "either")
-    yield Mutation("two samples", value[:2], "either")
-    yield Mutation("one axis more", value[None], "refused")
-    yield Mutation("one axis more, last", value[..., None], "refused")
-    yield Mutation("0-d", value.reshape(-1)[0], "refused")
-    if value.ndim > 1:
-        yield Mutation("one column", value[:, :1], "either")
-        yield Mutation("no column", value[:, :0], "refused")
-        yield Mutation("column taken out", value[:, 0], "either")
-        yield Mutation("turned", value.mT.contiguous(), "either")
-        yield Mutation("one more column", torch.cat([value, value[:, :1]], 1), "either")
-    yield Mutation("one more sample", torch.cat([value, value[:1]]), "either")
+        yield from each("either", {"empty": "", "long": "x" * 5000, "line": "a\nb", "null": "a\0b"})
+        yield from each("either", {"half a sign": "\ud800", "tags": "<b>&", "slash": "../a"})
+    for mutation in each("refused", wrongs):
+        if not (mutation.name == "number" and choices and 3 in choices):
+            yield mutation
+    yield Mutation("NumPy's", np.str_(value), "same")
 
 
-def of_array(value, rng, choices):
-    for each in of_tensor(torch.from_numpy(value.copy()), rng, choices):
-        if each.name == "array":
-            yield Mutation("tensor", torch.from_numpy(value.copy()), "same")
-        elif isinstance(each.value, Tensor) and each.value.dtype != torch.bfloat16:
-            given = each.value.detach().resolve_conj().numpy()
-            yield Mutation(each.name, given, each.outcome, each.tolerance)
-        elif not isinstance(each.value, Tensor):
-            yield each
+def of_path(value, rng):
+    yield Mutation("text", str(value), "same")
+    wrongs = {"number": 3, "list": [value], "nan": NAN, "bool": True, "null": "a\0b"}
+    wrongs |= {"object": object(), "class": Path, "dict": {"a": value}, "half a sign": "\ud800"}
+    wrongs |= {"bytes": bytes(value), "unknown home": "~nobody of this name/a"}
+    yield from each("refused", wrongs)
+    odds = {
+        "elsewhere": value.parent / "there is none",
+        "folder": value.parent,
+        "empty": "",
+        "long": value.parent / ("x" * 5000),
+        "below a file": Path(__file__) / "a" / value.name,
+        "device": Path("/dev/null"),
+        "other kind": value.with_suffix(".txt"),
+    }
+    yield from each("either", odds)
 
 
-def of_sequence(value, rng, choices):
+def of_sequence(value, rng):
     kind = type(value)
     other = tuple(value) if kind is list else list(value)
     yield Mutation("other kind", other, "same")
-    for name, wrong in {"number": 3.5, "word": "nonsense", "object": object(), "nan": NAN}.items():
-        yield Mutation(name, wrong, "refused")
-    yield Mutation("empty", kind(), "either")
-    if value:
-        yield Mutation("one", value[:1], "either")
-        yield Mutation("one too many", kind([*value, value[-1]]), "either")
-        at = int(rng.integers(len(value)))
-        for name, wrong in {"None": None, "word": "nonsense", "object": object()}.items():
-            swapped = kind([*value[:at], wrong, *value[at + 1 :]])
-            yield Mutation(f"{name} inside", swapped, "refused" if name != "word" else "either")
-        if all(isinstance(each, int | float | Tensor) for each in value):
-            for inside in mutations(value[at], optional=False, choices=None):
-                swapped = kind([*value[:at], inside.value, *value[at + 1 :]])
-                fits = inside.outcome if isinstance(value[at], Tensor) else "either"
-                yield Mutation(f"{inside.name} inside", swapped, fits, inside.tolerance)
-        if all(isinstance(each, int | float) for each in value):
-            yield Mutation("array", np.array(value), "same")
-        if all(isinstance(each, Tensor) for each in value):
-            yield Mutation("stacked", torch.stack(list(value)), "either")
-            yield Mutation("arrays", [each.numpy() for each in value], "same")
+    wrongs = {"number": 3.5, "word": "nonsense", "object": object(), "nan": NAN, "class": list}
+    wrongs |= {"whole number": 3, "bytes": b"ab", "dict": {"a": 1}, "function": len}
+    yield from each("refused", wrongs)
+    odds = {"empty": kind(), "generator": (part for part in value), "deque": deque(value)}
+    odds |= {"list of it": [value], "backwards": kind(reversed(value)), "twice": value + value}
+    yield from each("either", odds)
+    if not value:
+        return
+    yield Mutation("one", value[:1], "either")
+    yield Mutation("one too many", kind([*value, value[-1]]), "either")
+    at = int(rng.integers(len(value)))
+
+    def swapped(inside):
+        return kind([*value[:at], inside, *value[at + 1 :]])
+
+    for name, wrong in {"None": None, "object": object(), "dict": {}, "class": object}.items():
+        yield Mutation(f"{name} inside", swapped(wrong), "refused")
+    for name, odd in {"word": "nonsense", "list": [value[at]], "nan": NAN, "bool": True}.items():
+        yield Mutation(f"{name} inside", swapped(odd), "either")
+    if all(isinstance(part, int | float | Tensor | torch.nn.Module) for part in value):
+        for inside in mutations(value[at], optional=False, choices=None):
+            fits = inside.outcome if isinstance(value[at], Tensor) else "either"
+            yield Mutation(f"{inside.name} inside", swapped(inside.value), fits, inside.tolerance)
+    if all(isinstance(part, xr.Dataset) for part in value):
+        for inside in mutations(value[at], optional=False, choices=None):
+            yield Mutation(
+                f"{inside.name} inside", swapped(inside.value), inside.outcome, inside.tolerance
+            )
+    if all(isinstance(part, int | float) for part in value):
+        yield Mutation("array", np.array(value), "same")
+    if all(isinstance(part, Tensor) for part in value):
+        yield Mutation("stacked", torch.stack(list(value)), "either")
+        yield Mutation("arrays", [part.numpy() for part in value], "same")
+        yield Mutation("another type inside", swapped(value[at].float()), "either")
 
 
-def of_mapping(value, rng, choices):
+def of_mapping(value, rng):
     wrongs = {"number": 3, "word": "nonsense", "list": [1, 2], "object": object(), "nan": NAN}
-    for name, wrong in wrongs.items():
-        yield Mutation(name, wrong, "refused")
+    wrongs |= {"pairs": list(value.items()), "class": dict, "set": set(value)}
+    yield from each("refused", wrongs)
+    yield from each("same", {"in order": OrderedDict(value), "view": MappingProxyType(value)})
     yield Mutation("empty", {}, "either")
-    yield Mutation("key of no word", {**value, 3: 4}, "either")
-    yield Mutation("unknown key", {**value, "nonsense": next(iter(value.values()), 1)}, "either")
+    first = next(iter(value.values()), 1)
+    for name, key in {
+        "no word": 3,
+        "nothing": None,
+        "bytes": b"a",
+        "a pair": ("a", 1),
+        "no letters": "",
+        "a slash": "a/b",
+        "a null": "a\0b",
+        "half a sign": "\ud800",
+        "words": "not a name",
+    }.items():
+        yield Mutation(f"key of {name}", {**value, key: first}, "either")
+    yield Mutation("unknown key", {**value, "nonsense": first}, "either")
+    yield Mutation("unknown key of a copy", {**value, "nonsense": copy.copy(first)}, "either")
     for key in value:
-        yield Mutation(f"None for {key}", {**value, key: None}, "either")
-        yield Mutation(f"object for {key}", {**value, key: object()}, "either")
-        yield Mutation(f"word for {key}", {**value, key: "nonsense"}, "either")
+        for name, wrong in {
+            "None": None,
+            "object": object(),
+            "word": "nonsense",
+            "nan": NAN,
+            "list": [1, 2],
+            "dict": {"a": 1},
+            "function": len,
+            "array": np.ones(2),
+            "complex": 1j,
+            "half a sign": "\ud800",
+            "huge": 10**400,
+        }.items():
+            yield Mutation(f"{name} for {key}", {**value, key: wrong}, "either")
+        if isinstance(value[key], Tensor | xr.Dataset):
+            for inside in mutations(value[key], optional=False, choices=None):
+                fits = "either" if isinstance(value[key], Tensor) else inside.outcome
+                yield Mutation(f"{inside.name} for {key}", {**value, key: inside.value}, fits)
 
 
-def of_dataset(value, rng, choices):
-    wrongs = {"number": 3, "word": "nonsense", "list": [1], "dict": {"a": 1}, "object": object()}
-    for name, wrong in wrongs.items():
-        yield Mutation(name, wrong, "refused")
-    yield Mutation("array", value[next(iter(value))] if len(value) else 3, "refused")
-    yield Mutation("empty", xr.Dataset(), "either")
-    yield Mutation("without attrs", value.drop_attrs(), "either")
-    names = list(value.variables)
-    for name in rng.permutation(names)[:12]:
-        yield Mutation(f"without {name}", value.drop_vars(name), "either")
-    for name in rng.permutation(list(value.data_vars))[:6]:
-        variable = value[name]
-        if variable.ndim:
-            swapped = value.copy()
-            swapped[name] = variable.isel({variable.dims[0]: 0}, drop=True)
-            yield Mutation(f"{name} of fewer axes", swapped, "either")
-        if variable.dtype.kind == "f":
-            for bad in (NAN, INF, 1e200):
-                swapped = value.copy()
-                swapped[name] = variable * 0 + bad
-                yield Mutation(f"{name} all {bad}", swapped, "either")
-        swapped = value.copy()
-        swapped[name] = variable.astype(str)
-        yield Mutation(f"{name} in words", swapped, "either")
-    for dim in list(value.sizes)[:4]:
-        yield Mutation(f"one {dim}", value.isel({dim: [0]}), "either")
-        yield Mutation(f"no {dim}", value.isel({dim: []}), "either")
-        yield Mutation(f"{dim} called otherwise", value.rename_dims({dim: "nonsense"}), "either")
-    for name in list(value.attrs)[:4]:
-        swapped = copy.copy(value)
-        swapped.attrs = {**value.attrs, name: "nonsense"}
-        yield Mutation(f"attr {name} nonsense", swapped, "either")
+def of_module(value, rng):
+    """Nets that are no nets, and nets whose weights are not what they should be."""
+    yield from of_object(value, rng)
+
+    def changed(change):
+        model = copy.deepcopy(value)
+        with torch.no_grad():
+            change(model)
+        return model
+
+    def fill(number):
+        def change(model):
+            for parameter in model.parameters():
+                parameter.fill_(number)
+
+        return change
+
+    def scale(number):
+        def change(model):
+            for parameter in model.parameters():
+                parameter.mul_(number)
+
+        return change
+
+    yield Mutation("copy", copy.deepcopy(value), "same")
+    yield Mutation("being evaluated", changed(lambda model: model.eval()), "same")
+    yield Mutation("frozen", changed(lambda model: model.requires_grad_(False)), "either")
+    yield Mutation("another net", torch.nn.Linear(2, 2), "either")
+    yield Mutation("empty net", torch.nn.Sequential(), "either")
+    for name, change in {
+        "weights nan": fill(NAN),
+        "weights infinite": fill(INF),
+        "weights 0": fill(0.0),
+        "weights huge": scale(1e200),
+        "weights large": scale(1e20),
+        "weights tiny": scale(1e-200),
+        "in half": lambda model: model.half(),
+        "in bfloat16": lambda model: model.bfloat16(),
+        "in float32": lambda model: model.float(),
+        "in float64": lambda model: model.double(),
+        "without memory": lambda model: model.to("meta"),
+    }.items():
+        yield Mutation(name, changed(change), "either")
 
 
-def of_object(value, rng, choices):
+def of_object(value, rng):
     wrongs = {
         "number": 3.5,
+        "whole number": 3,
         "word": "nonsense",
         "list": [1, 2],
+        "list of it": [value],
         "empty list": [],
         "dict": {"a": 1},
         "object": object(),
         "class": object,
+        "its class": type(value),
         "array": np.ones(2),
         "tensor": torch.ones(2),
+        "nan": NAN,
+        "bytes": b"ab",
     }
-    for name, wrong in wrongs.items():
-        yield Mutation(name, wrong, "refused")
+    if not callable(value) or isinstance(value, torch.nn.Module):
+        wrongs["function"] = lambda *_, **__: None
+    else:  # classes may be called, and raise what they like
+        wrongs = {name: wrong for name, wrong in wrongs.items() if "class" not in name}
+    yield from each("refused", wrongs)
+    if callable(value) and not isinstance(value, torch.nn.Module):
+        odds = {
+            "function that gives nothing": lambda *_, **__: None,
+            "function that gives a word": lambda *_, **__: "nonsense",
+            "function that gives NaN": lambda *_, **__: NAN,
+            "function that gives an empty list": lambda *_, **__: [],
+        }
+        yield from each("either", odds)
     if isinstance(value, torch.dtype):
         yield Mutation("complex", torch.complex64, "refused")
         yield Mutation("whole numbers", torch.int64, "refused")
-        yield Mutation("half", torch.float16, "either")
+        yield Mutation("bool", torch.bool, "refused")
+        yield Mutation("NumPy's", np.float64, "refused")
+        yield from each("either", {"half": torch.float16, "bfloat16": torch.bfloat16})
+        yield from each("either", {"float8": torch.float8_e4m3fn})

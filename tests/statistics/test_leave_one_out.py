@@ -174,7 +174,7 @@ def test_an_estimate_without_a_number_says_why():
         (lambda: jackknife(parts_of([1.0], [1]), mean, level=1.0), "level must be .* got 1.0"),
         (
             lambda: jackknife(parts_of([1.0], [1]), lambda s: math.inf),
-            "theta must be finite, got inf",
+            "statistic must give a finite number, got inf",
         ),
         (lambda: groups_of(torch.arange(3), 1), "n_groups must be a whole number of at least 2"),
         (lambda: groups_of(torch.ones(3)), "indices must be whole numbers.* got torch.float32"),

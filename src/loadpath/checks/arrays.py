@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, device
 
+NUMBERS = (
+    *("float16", "bfloat16", "float32", "float64"),
+    *("uint8", "int8", "int16", "int32", "int64"),
+)
+"""Types of tensors that PyTorch computes with; of float8 it only knows how to keep them."""
+
 
 def check_finite(name: str, t: Tensor) -> None:
     """Refuse a tensor with a NaN or an infinity, and name the first.
@@ -62,18 +68,12 @@ def as_tensor(name: str, values: Any) -> Tensor:
     import torch
 
     if isinstance(values, torch.Tensor):
-        if values.is_complex() or values.dtype == torch.bool:
-            raise ValueError(f"{name} must hold real numbers, got {values.dtype}.")
-        return values
-    try:
-        array = np.asarray(values)
-    except (TypeError, ValueError, RuntimeError):
-        raise ValueError(f"{name} must hold real numbers, got {shown(values)}.") from None
-    if array.dtype.kind not in "iuf":
-        given = shown(values) if array.ndim == 0 else str(array.dtype)
-        raise ValueError(f"{name} must hold real numbers, got {given}.")
+        return _plain_tensor(name, values)
+    array = _as_real(name, values)
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         array = array.astype(np.float64)
+    if array.dtype.kind == "u" and array.dtype.itemsize > 1:
+        array = _signed(name, array)
     # Torch takes neither read-only memory, nor negative strides, nor the other order of bytes.
     array = np.require(array, requirements=["C", "W"])
     return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
@@ -143,8 +143,18 @@ def as_array(name: str, values: Any) -> NDArray[np.float64]:
     import numpy as np
 
     if hasattr(values, "detach"):  # a tensor, perhaps with a graph or of a type that NumPy lacks
-        values = values.detach().cpu()
+        values = _plain_tensor(name, values).detach().cpu()
         values = values.double() if values.is_floating_point() else values
+    array = _as_real(name, values)
+    return array.astype(np.float64)
+
+
+def _as_real(name: str, values: Any) -> NDArray[Any]:
+    """Return real numbers that are no tensor as an array of their own type."""
+    import numpy as np
+
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(f"{name} must have no masked numbers, got {int(values.mask.sum())}.")
     try:
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError):
@@ -152,7 +162,28 @@ def as_array(name: str, values: Any) -> NDArray[np.float64]:
     if array.dtype.kind not in "iuf":
         given = shown(values) if array.ndim == 0 else str(array.dtype)
         raise ValueError(f"{name} must hold real numbers, got {given}.")
-    return array.astype(np.float64)
+    return array
+
+
+def _plain_tensor(name: str, t: Tensor) -> Tensor:
+    """Return a tensor that can be computed with: dense, in memory, of an ordinary real type."""
+    import torch
+
+    if t.layout != torch.strided or t.is_meta or t.is_nested:
+        kind = "on the device meta" if t.is_meta else "nested" if t.is_nested else f"of {t.layout}"
+        raise ValueError(f"{name} must be a dense tensor with numbers in memory, got one {kind}.")
+    if t.dtype in (torch.uint16, torch.uint32, torch.uint64):  # few operations know these
+        return torch.from_numpy(_signed(name, t.cpu().numpy())).to(t.device)
+    if str(t.dtype).removeprefix("torch.") not in NUMBERS:
+        raise ValueError(f"{name} must hold real numbers, got {t.dtype}.")
+    return t.resolve_neg()
+
+
+def _signed(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Return whole numbers without a sign as int64, which PyTorch computes with."""
+    if array.size and int(array.max()) >= 2**63:
+        raise ValueError(f"{name} must hold whole numbers below 2**63, got {int(array.max())}.")
+    return array.astype("int64")
 
 
 def as_device(name: str, value: Any) -> device:

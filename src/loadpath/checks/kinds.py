@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -65,10 +66,12 @@ def check_text(name: str, value: object) -> None:
     Raises
     ------
     ValueError
-        If `value` is not a str.
+        If `value` is not a str, or has half signs, which no file can hold.
     """
     if not isinstance(value, str):
         raise ValueError(f"{name} must be text, got {shown(value)}.")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ValueError(f"{name} must be text that can be written, got {shown(value)}.")
 
 
 def check_type(
@@ -169,12 +172,19 @@ def as_path(name: str, value: object) -> Path:
     Raises
     ------
     ValueError
-        If `value` is no path, or if there is no such user.
+        If `value` is no path, if no file can have that name, or if there is no such user.
     """
     path = os.fspath(value) if isinstance(value, str | os.PathLike) else value
-    if not isinstance(path, str) or "\0" in path:
+    if not isinstance(path, str) or not path or "\0" in path:
         raise ValueError(f"{name} must be a path, got {shown(value)}.")
     try:
-        return Path(path).expanduser()
+        found = Path(path).expanduser()
+        found.lstat()
     except RuntimeError:
         raise ValueError(f"{name} must begin with a home that is known, got {path!r}.") from None
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} must be a path, and no file can be called {path!r}.") from None
+    except OSError as error:  # most often there is no such file yet
+        if error.errno == errno.ENAMETOOLONG:
+            raise ValueError(f"{name} must be shorter, got {shown(path)}.") from None
+    return found

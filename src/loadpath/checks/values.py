@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 LARGEST = 1e70
@@ -15,11 +15,9 @@ SMALLEST = 1e-100
 activation, whose stabilizer it is, has an enormous cost of identity and no infinite one."""
 MOST = 2**31 - 1
 """The most that a count may be: more layers, samples or steps than any machine holds."""
-SCALARS = (
-    *("float32", "float64", "int8", "int16", "int32", "int64"),
-    *("uint8", "uint16", "uint32", "uint64"),
-)
-"""Types of NumPy's scalars that will do for a number."""
+SCALARS = ("float32", "float64", "int64")
+"""Types of NumPy's scalars that will do for a number. Products of the smaller whole numbers would
+be wrong beyond 32,767 or so, and -1 is a large number among those without a sign."""
 LAST_SEED = 2**63 - 1
 """The largest seed that PyTorch and NumPy both take."""
 
@@ -38,6 +36,8 @@ def shown(value: object) -> str:
         Type and shape of a tensor or an array, the value itself if it is short, else its beginning.
     """
     shape = getattr(value, "shape", None)
+    if shape == () and hasattr(value, "dtype") and len(repr(value)) < 100:
+        return repr(value)
     if isinstance(shape, tuple) and hasattr(value, "dtype"):
         return f"{type(value).__name__} of shape {tuple(shape)} and {value.dtype}"
     text = repr(value) if isinstance(value, str | int | float | complex) else reprlib.repr(value)
@@ -52,7 +52,7 @@ def check_count(name: str, value: Any, minimum: int) -> None:
     name : str
         The argument's name, as its caller knows it.
     value : object
-        What was given; NumPy's whole numbers will do, booleans are refused.
+        What was given; an int64 of NumPy will do, its other kinds and booleans are refused.
     minimum : int
         The least number that is allowed.
 
@@ -61,12 +61,19 @@ def check_count(name: str, value: Any, minimum: int) -> None:
     ValueError
         If `value` is not such a number.
     """
+    _check_type_of_whole(name, value)
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < minimum:
         raise ValueError(
             f"{name} must be a whole number of at least {minimum}, not {shown(value)}."
         )
     if int(value) > MOST:
         raise ValueError(f"{name} must be a whole number of at most {MOST}, not {shown(value)}.")
+
+
+def _check_type_of_whole(name: str, value: Any) -> None:
+    """Refuse NumPy's whole numbers of few bits, whose products would overflow."""
+    if isinstance(value, Integral) and str(getattr(value, "dtype", "int64")) not in SCALARS:
+        raise ValueError(f"{name} must be an int, or an int64 of NumPy, got {shown(value)}.")
 
 
 def check_seed(name: str, value: Any) -> None:
@@ -84,6 +91,7 @@ def check_seed(name: str, value: Any) -> None:
     ValueError
         If `value` is not such a number.
     """
+    _check_type_of_whole(name, value)
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or value < 0:
         raise ValueError(f"{name} must be a whole number of at least 0, not {shown(value)}.")
@@ -120,6 +128,7 @@ def check_number(
     """
     number = _as_float(value)
     if number is None:
+        _check_type_of_whole(name, value)
         raise ValueError(f"{name} must be a number, got {shown(value)}.")
     outside = (
         (above is not None and number <= above)
@@ -130,8 +139,9 @@ def check_number(
     if outside or not math.isfinite(number):
         bounds = _bounds(above, least, below, most)
         raise ValueError(f"{name} must {bounds}, got {_as_given(value, number)}.")
-    if above == 0 and number < SMALLEST:  # one divides by such numbers
-        raise ValueError(f"{name} must be at least {SMALLEST:g}, got {shown(value)}.")
+    if 0 < abs(number) < SMALLEST:  # one divides by such numbers
+        zero = "" if above == 0 else "0, or "
+        raise ValueError(f"{name} must be {zero}at least {SMALLEST:g}, got {shown(value)}.")
     if abs(number) > LARGEST:
         raise ValueError(
             f"{name} must be at most {LARGEST:g} in size, got {_as_given(value, number)}."
@@ -161,7 +171,7 @@ def _as_float(value: Any) -> float | None:
     plain = isinstance(value, int | float) and not isinstance(value, bool)
     if not plain and str(getattr(value, "dtype", "")) not in SCALARS:
         return None
-    if not plain and type(value).__module__ != "numpy":
+    if not plain and (type(value).__module__ != "numpy" or not isinstance(value, Real)):
         return None
     try:
         return float(value)

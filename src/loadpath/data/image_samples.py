@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from loadpath.checks import check_count, check_seed, shown
+from loadpath.checks import check_choice, check_count, check_seed
 from loadpath.data.files import Pair
 from loadpath.data.normalization import normalized
 from loadpath.data.samples import Data
@@ -59,17 +59,23 @@ def image_data(
     ValueError
         If an argument is out of its range, or for what `Data` refuses.
     """
-    if targets not in ("labels", "onehot"):
-        raise ValueError(f"targets must be 'labels' or 'onehot', not {shown(targets)}.")
+    check_choice("targets", targets, ("labels", "onehot"))
     check_seed("seed", seed)
     for name, count, fewest in (("n_train", n_train, 2), ("n_test", n_test, 1)):
         if count is not None:
             check_count(name, count, fewest)
     generator = torch.Generator().manual_seed(int(seed))
+    classes = np.unique(train[1]).tolist()
     if test is None:
         train, test = _split(train, n_train, n_test, generator)
     x_train, labels_train = _samples("n_train", train, n_train, image_size, generator)
     x_test, labels_test = _samples("n_test", test, n_test, image_size, generator)
+    few = [c for c in classes if int((labels_train == c).sum()) < 2]
+    if few and n_train is not None:
+        raise ValueError(
+            "n_train must be large enough for 2 samples of every class, and of class "
+            f"{few[0]} there are fewer among {n_train}."
+        )
     raw = Data(
         x_train=x_train,
         y_train=labels_train,

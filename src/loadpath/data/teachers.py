@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from loadpath.checks import as_list, check_count, check_number, check_seed
+from loadpath.checks import as_list, check_choice, check_count, check_number, check_seed
 from loadpath.data.normalization import mean_and_scale, normalized
 from loadpath.data.samples import Data
 
@@ -83,7 +83,8 @@ def teacher(
     >>> data.x_train.shape, data.y_test.shape, data.provenance["bottleneck_rank"]
     (torch.Size([100, 30]), torch.Size([50, 30]), 3)
     """
-    if len(as_list("dims", dims, "numbers")) < 2:
+    dims = tuple(as_list("dims", dims, "numbers"))
+    if len(dims) < 2:
         raise ValueError(f"dims must list at least an input and an output dimension, not {dims!r}.")
     for dim in dims:
         check_count("every entry of dims", dim, 1)
@@ -155,6 +156,7 @@ def part_of_kind(
     ValueError
         For an unknown kind, or a setting that is out of range or belongs to the other kind.
     """
+    check_choice("kind", kind, ("fully-connected", "leaky-resnet"))
     if kind == "fully-connected":
         if effective_depth is not None:
             raise ValueError(

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loadpath.checks import as_path, check_flag, check_text, check_type
+from loadpath.checks import as_path, check_flag, check_text, check_type, shown
 from loadpath.storage import DamagedError, digest, note_without_digest, read_bytes, write_atomic
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def save_tensors(
         If it cannot be written; one sentence says why.
     """
     from safetensors import torch as safetensors
-    from torch import Tensor
+    from torch import Tensor, strided
 
     path = as_path("path", path)
     check_flag("overwrite", overwrite)
@@ -68,9 +68,14 @@ def save_tensors(
     for name, tensor in tensors.items():
         check_text("tensors", name)
         check_type("tensors", tensor, Tensor, "a mapping of names to tensors")
+        if tensor.is_meta or tensor.layout != strided or tensor.is_complex():
+            raise ValueError(
+                f"tensors must be dense and of real numbers, and {name!r} is {shown(tensor)}."
+            )
     for each in (*metadata.keys(), *metadata.values()):
         check_text("metadata", each)
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    # A copy each: safetensors refuses tensors that share memory.
+    plain = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     blank = _in_order(safetensors.save(plain, metadata={**metadata, _KEY: "0" * 64}))
     field = _ZEROS.replace(b"0" * 64, digest(blank).encode())
     return write_atomic(path, blank.replace(_ZEROS, field, 1), overwrite=overwrite)

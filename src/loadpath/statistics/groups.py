@@ -114,6 +114,8 @@ class Grouped(Generic[M]):
         check_callable("new", new)
         check_count("n_groups", n_groups, 2)
         self.parts: list[M] = [new() for _ in range(n_groups)]
+        for part in self.parts:
+            check_type("new", part, Mergeable, "a function that makes sums, such as PairSums")
         """The sums of every group."""
 
     def update(self, groups: Tensor | int, *rows: Tensor) -> None:

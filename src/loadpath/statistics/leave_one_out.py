@@ -105,12 +105,12 @@ def jackknife(
     if not filled:
         raise ValueError("parts must hold at least one sample, got 0.")
     whole = merged(filled)
-    theta, n = statistic(whole), whole.count
+    theta, n = _value_of(statistic, whole), whole.count
     if not math.isfinite(theta):
-        raise ValueError(f"theta must be finite, got {theta}.")
+        raise ValueError(f"statistic must give a finite number, got {theta}.")
     if len(filled) < 2:
         return alone(theta, n)
-    without = np.array([statistic(rest) for rest in _leave_one_out(filled)])
+    without = np.array([_value_of(statistic, rest) for rest in _leave_one_out(filled)])
     sizes = np.array([part.count for part in filled])
     return jackknife_from_values(theta, without, sizes, level=level, correct_bias=correct_bias)
 
@@ -171,6 +171,14 @@ def jackknife_from_values(
     value = float(corrected) if correct_bias else theta
     reach = float(special.stdtrit(G - 1, (1 + level) / 2)) * deviation
     return Estimate(value, value - reach, value + reach, n, "estimated")
+
+
+def _value_of(statistic: Callable[[M], float], sums: M) -> float:
+    """Return the number that a statistic gives, and refuse what is none."""
+    value = as_array("statistic", statistic(sums))
+    if value.size != 1:
+        raise ValueError(f"statistic must give one number, got {value.size}.")
+    return float(value.reshape(()))
 
 
 def _leave_one_out(parts: Sequence[M], outside: M | None = None) -> Iterator[M]:

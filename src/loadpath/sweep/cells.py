@@ -51,6 +51,7 @@ def product(axes: Mapping[str, Sequence[str | int | float] | np.ndarray]) -> lis
     [{'noise': 0.1, 'seed': 0}, {'noise': 0.1, 'seed': 1}]
     """
     check_type("axes", axes, Mapping, "a mapping of names to lists")
+    check_names("axes", axes)
     if not axes:
         raise ValueError("axes must name at least one axis, got none.")
     for name, values in axes.items():
@@ -84,13 +85,15 @@ def key_of_name(name: str, axes: Sequence[str]) -> Key | None:
     return tuple(_plain(text) for text in match.groups()) if match else None
 
 
-def check_cells(cells: Sequence[Cell]) -> tuple[str, ...]:
+def check_cells(cells: Sequence[Cell], named: str = "cells") -> tuple[str, ...]:
     """Return the axes of `cells`, in order, once it is known that files can be named after them.
 
     Parameters
     ----------
     cells : sequence of Cell
         The cells of one sweep.
+    named : str
+        The argument's name, as its caller knows it.
 
     Returns
     -------
@@ -103,34 +106,59 @@ def check_cells(cells: Sequence[Cell]) -> tuple[str, ...]:
         If there are no cells, if they differ in their axes, or if a value cannot stand in a file
         name.
     """
-    for cell in as_list("cells", cells, "cells"):
-        check_type("cells", cell, Mapping, "mappings of settings to values")
+    for cell in as_list(named, cells, "cells"):
+        check_type(named, cell, Mapping, "mappings of settings to values")
     if not cells:
-        raise ValueError("cells must hold at least one cell, got none.")
+        raise ValueError(f"{named} must hold at least one cell, got none.")
     axes = tuple(cells[0])
     for cell in cells:
         if set(cell) != set(axes):
             raise ValueError(
-                f"cells must all have the settings {', '.join(axes)}, got {dict(cell)}."
+                f"{named} must all have the settings {', '.join(axes)}, got {dict(cell)}."
             )
+        check_names(named, cell)
         for name, value in cell.items():
-            _check_value(name, value)
+            _check_value(named, name, value)
         name = cell_name(cell)
         if key_of_name(name, tuple(cell)) != key_of_cell(cell, tuple(cell)):
-            raise ValueError(f"cells must not have names of settings in their text, got {name!r}.")
+            raise ValueError(
+                f"{named} must not have names of settings in their text, got {name!r}."
+            )
         if len(name.encode()) > LONGEST_NAME:
-            raise ValueError(f"cells must have shorter settings, got the file name {name!r}.")
+            raise ValueError(f"{named} must have shorter settings, got the file name {name!r}.")
     return axes
 
 
-def _check_value(name: str, value: object) -> None:
-    """Refuse a setting that is no argument's name, or a value that no file name can hold."""
-    if not name.isidentifier():
-        raise ValueError(f"cells must have settings with the names of arguments, got {name!r}.")
+def check_names(name: str, settings: Mapping[str, Any]) -> None:
+    """Refuse settings that are no names of arguments.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    settings : mapping
+        Settings by their names.
+
+    Raises
+    ------
+    ValueError
+        If there is one.
+    """
+    for each in settings:
+        if not isinstance(each, str) or not each.isidentifier():
+            raise ValueError(
+                f"{name} must have settings with the names of arguments, got {each!r}."
+            )
+
+
+def _check_value(named: str, name: str, value: object) -> None:
+    """Refuse a value that no file name can hold."""
     if not isinstance(value, str | int | float) or value != value or value in (math.inf, -math.inf):
-        raise ValueError(f"{name} must be text or a finite number in a cell, got {value!r}.")
-    if isinstance(value, str) and not re.fullmatch(r"[^/\\\x00-\x1f]*", value):
-        raise ValueError(f"{name} must be text that a file name can hold, got {value!r}.")
+        raise ValueError(f"{named} must give {name!r} text or a finite number, got {value!r}.")
+    if isinstance(value, str) and not re.fullmatch(r"[^/\\\x00-\x1f\ud800-\udfff]*", value):
+        raise ValueError(
+            f"{named} must give {name!r} text that a file name can hold, got {value!r}."
+        )
 
 
 def _plain(value: object) -> str | int | float:

@@ -13,7 +13,15 @@ import xarray as xr
 from loadpath import results
 from loadpath.checks import as_path, check_type
 from loadpath.sweep import folder as folders
-from loadpath.sweep.cells import CELL_ATTR, cell_name, key_of_cell, key_of_name, product
+from loadpath.sweep.cells import (
+    CELL_ATTR,
+    cell_name,
+    check_cells,
+    key_of_cell,
+    key_of_name,
+    product,
+    with_plain_numbers,
+)
 from loadpath.sweep.contents import Contents, Reader
 
 Index = tuple[int, ...]
@@ -114,9 +122,13 @@ def load(folder: str | Path, cell: Mapping[str, Any]) -> xr.Dataset:
     axes = folders.read_settings(folder).axes
     if set(cell) != set(axes):
         raise ValueError(f"cell must have the settings {', '.join(axes)}, got {dict(cell)}.")
+    cell = with_plain_numbers(cell)
+    check_cells([cell], "cell")
     path = folder / cell_name({name: cell[name] for name in axes})
     if not path.exists():  # under its own name, or under that of equal numbers written otherwise
         path = folders.finished_cells(folder, axes).get(key_of_cell(cell, axes), path)
+    if not path.exists():
+        raise FileNotFoundError(f"There is no result file {str(path)!r} of the cell {cell}.")
     ds = results.load(path)
     _check_owner(path, ds.attrs, axes)
     return ds

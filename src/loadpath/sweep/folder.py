@@ -75,6 +75,14 @@ def describe_sweep(
         raise ValueError(f"common must not hold settings of the cells, got {', '.join(twice)}.")
     # Results are stamped with these settings: what a stamp refuses is refused here, and not when
     # the first cell is done.
+    for name, value in common.items():
+        try:
+            results.stamp(xr.Dataset(), **{name: value})
+        except ValueError:
+            raise ValueError(
+                f"common must give {name!r} a plain value, and another name than those of "
+                f"provenance, got {value!r}."
+            ) from None
     plain = results.stamp(xr.Dataset(), **common, **dict.fromkeys(axes, 0)).attrs["parameters"]
     held = {name: value for name, value in json.loads(plain).items() if name in common}
     return Sweep(importable_name(measure), tuple(axes), held)

@@ -12,11 +12,19 @@ from typing import Any
 import xarray as xr
 from tqdm import tqdm
 
-from loadpath.checks import as_path, check_callable, check_count, check_flag, check_type
+from loadpath.checks import as_list, as_path, check_callable, check_count, check_flag, check_type
 from loadpath.storage import clear_leftovers
 from loadpath.sweep import cluster
 from loadpath.sweep import folder as folders
-from loadpath.sweep.cells import Cell, Key, cell_name, check_cells, key_of_cell, with_plain_numbers
+from loadpath.sweep.cells import (
+    Cell,
+    Key,
+    cell_name,
+    check_cells,
+    check_names,
+    key_of_cell,
+    with_plain_numbers,
+)
 from loadpath.sweep.contents import Reader
 from loadpath.sweep.holding import held
 from loadpath.sweep.job import Done, Job
@@ -131,6 +139,7 @@ def run(
     check_count("workers", workers, 1)
     if common is not None:
         check_type("common", common, Mapping, "a mapping of settings to values")
+        check_names("common", common)
     if progress is not None:
         check_flag("progress", progress)
     if scheduler is not None and workers != 1:
@@ -138,6 +147,7 @@ def run(
             f"workers must not be given beside a scheduler, which has its own, got {workers}."
         )
     folder, common = as_path("folder", folder), dict(common or {})
+    cells = as_list("cells", cells, "cells")
     check_cells(cells)
     cells = [with_plain_numbers(cell) for cell in cells]
     wanted = folders.describe_sweep(measure, check_cells(cells), common)

@@ -81,8 +81,8 @@ def test_sketched_spectrum_is_that_of_the_features():
         (lambda: Sketch(10, 10), "sketch must be below the width 10, got 10"),
         (lambda: Sketch(10, 5, -1), "seed must be a whole number of at least 0, not -1"),
         (lambda: Sketch(10, 5)(torch.ones(2, 9)), r"rows must be \(row, 10\), got \(2, 9\)"),
-        (lambda: Moments(10, sketch=0), "sketch must be a whole number of at least 1, not 0"),
-        (lambda: Moments(10, sketch=2.5), "sketch must be a whole number of at least 1, not 2.5"),
+        (lambda: Moments(10, sketch=0), "sketch must be a whole number of at least 4, not 0"),
+        (lambda: Moments(10, sketch=2.5), "sketch must be a whole number of at least 4, not 2.5"),
         (
             lambda: Moments(10, sketch=5).merge(Moments(10, sketch=6)),
             "other must have sketch=5, got 6",

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from loadpath.checks import as_rows, check_choice, check_count, check_flag, check_seed
 from loadpath.record.activations import ACTIVATIONS, features
-from loadpath.record.sums.sketch import Sketch
+from loadpath.record.sums.sketch import SMALLEST, Sketch
 from loadpath.record.sums.streamed import Streamed
 
 Block = Literal["S", "A", "dA"]
@@ -101,7 +101,7 @@ class Moments(Streamed):
         check_seed("sketch_seed", sketch_seed)
         self.width, self.velocity, self.activation, self.bias = width, velocity, activation, bias
         if sketch is not None:
-            check_count("sketch", sketch, 1)
+            check_count("sketch", sketch, SMALLEST)
         self.sketch = (
             None if sketch is None or sketch >= width else Sketch(width, sketch, sketch_seed)
         )

@@ -15,6 +15,8 @@ WIDE = 2048
 """Features wider than this are worth a sketch: factors of twice the width take 0.1 GB each."""
 
 _SIGNS = 4  # nonzero entries in every row of the projection
+SMALLEST = _SIGNS
+"""The least size of a sketch: one column for each of the entries."""
 
 
 @dataclass(frozen=True)

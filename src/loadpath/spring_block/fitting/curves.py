@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.linalg import helmert
 
-from loadpath.checks import as_numbers, check_number
+from loadpath.checks import as_array, as_numbers, check_number
 from loadpath.spring_block.chain import Array
 
 Errors = Literal["given", "replicas", "pooled replicas", "residuals"]
@@ -192,7 +192,7 @@ def observe(
 def _as_loads(curves: Curves) -> Array:
     """Return loads (replica, level, spring), once they are known to be finite numbers."""
     try:
-        raw = np.asarray(_plain(curves))
+        raw = curves if np.ma.isMaskedArray(curves) else np.asarray(_plain(curves))
     except (TypeError, ValueError):
         raise ValueError(
             "curves must be numbers or LoadCurves of one length, got a mixture."
@@ -218,7 +218,9 @@ def _plain(curves: Any) -> Any:
     if isinstance(curves, list | tuple):
         return [_plain(c) for c in curves]
     load = getattr(curves, "load", None)
-    return curves if load is None or callable(load) else np.asarray(load)  # xarray has a method
+    if load is not None and not callable(load):  # xarray has a method
+        return np.asarray(load)
+    return as_array("curves", curves) if hasattr(curves, "detach") else curves
 
 
 def _given_covariance(

@@ -154,7 +154,8 @@ def train_all(
     workers = cores(threads)
     compiled = True
     check_type("data", data, Data, "a Data of loadpath.data")
-    for job in as_list("jobs", jobs, "jobs"):
+    jobs = as_list("jobs", jobs, "jobs")
+    for job in jobs:
         check_type("jobs", job, TrainingJob, "TrainingJobs")
         shape = job.shape(data)
         check_job(shape, data, job.recipe, seed=job.seed, record_every=record_every, kinds=kinds)
