@@ -147,3 +147,18 @@ def test_generators_of_loader_and_model_go_back():
     with keeping_generators(model, loader):
         first = model.draw(), [int(batch) for batch in loader]
     assert first == (model.draw(), [int(batch) for batch in loader])
+
+
+def test_what_takes_another_modules_place_between_batches_is_kept_too():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    kept = KeptModel(model)
+    with kept():
+        model(torch.ones(3, 4))
+    model[1] = Writer()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    for _ in range(2):
+        with kept():
+            first = model(torch.ones(3, 4))
+            torch.testing.assert_close(model(torch.ones(3, 4)), first, rtol=0, atol=0)
+    after = model.state_dict()
+    assert all(torch.equal(after[name], before[name]) for name in before)

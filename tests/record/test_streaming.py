@@ -313,3 +313,41 @@ def test_data_parallel_models_have_the_names_of_what_is_inside():
     (recorded,) = stream(nn.DataParallel(model), [x], layers="last")
     assert isinstance(recorded, Recorded)
     torch.testing.assert_close(recorded.features["last"], recorded.output)
+
+
+class Odd(nn.Module):
+    """Adds in place to what the layer before put out, and is odd on some batches."""
+
+    LAYERS = ("first", "second")
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 3), nn.Identity()
+
+    def forward(self, x):
+        h = self.first(x)
+        other = h if x[0, 0] < 9 else h[:, :, None].expand(-1, -1, 2)
+        self.second(other)
+        return h.add_(1)
+
+
+def test_later_batches_are_recorded_as_the_first_is():
+    x = list(random(9, 3, seed=0).split(3))
+    model = seeded(Odd)
+    whole = [model.first(part).detach() for part in x]
+    for part, recorded in zip(whole, stream(model, x, layers=Odd.LAYERS), strict=True):
+        # The same product, before the model adds to it in place.
+        torch.testing.assert_close(recorded.features["first"], part, rtol=0, atol=0)
+        torch.testing.assert_close(recorded.features["second"], part, rtol=0, atol=0)
+    with pytest.raises(ValueError, match="layer 'second' .* width|layer 'second' must"):
+        list(stream(model, [*x[:2], torch.full_like(x[0], 10)], layers=Odd.LAYERS))
+    x[2][1, 2] = torch.nan
+    with pytest.raises(ValueError, match="layer 'first' must put out finite .* batch 2 .* 3 of 9"):
+        list(stream(model, x, layers="first"))
+
+
+@pytest.mark.parametrize("dtype, large", [(torch.float32, 3e38), (torch.float16, 6e4)])
+def test_finite_numbers_whose_sum_is_not_are_finite(dtype, large):
+    x = torch.full((4, 3), large, dtype=dtype)
+    (recorded,) = stream(nn.Sequential(nn.Identity()), [x], layers="0")
+    assert bool((recorded.features["0"] == torch.tensor(large, dtype=dtype)).all())

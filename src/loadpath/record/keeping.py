@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,7 @@ class KeptModel:
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
+        self._tree, self._walks = _Tree(model), 0
         self._written: set[str] | None = None
         """Names of what the model writes; None until it has run once."""
         self._told: set[str] = set()
@@ -64,7 +66,10 @@ class KeptModel:
     @contextmanager
     def __call__(self) -> Iterator[None]:
         """Keep all that the model has within the block, and have its passes start alike."""
-        places, held = _places(self.model), self._hold()
+        places = self._tree.places()
+        if self._tree.walks != self._walks:  # nothing is known of what new modules write
+            self._walks, self._written = self._tree.walks, None
+        held = self._hold()
         start: tuple[_Places, list[_Held]] | None = None
 
         def begin(*_: Any) -> None:
@@ -72,7 +77,8 @@ class KeptModel:
             # weights since the block began. What the pass before wrote is not to be seen.
             nonlocal start
             if start is None:
-                start = _places(self.model), self._hold(held)
+                same = self._written is not None and _are_in_place(places) and _are_as(held)
+                start = (places, held) if same else (self._tree.places(), self._hold(held))
             else:
                 _put_back(start[0])
                 self._restore(start[1])
@@ -99,18 +105,18 @@ class KeptModel:
         held = []
         copies = {each.name: each.copy for each in earlier}
         # Buffers first: they are what models write as they run.
-        named = [*self.model.named_buffers(), *self.model.named_parameters()]
-        buffers = len(named) - len(list(self.model.parameters()))
+        named, buffers = self._tree.tensors()
         for number, (name, tensor) in enumerate(named):
             if is_lazy(tensor):
                 continue
             alias = tensor.detach()
-            size = tensor.numel() * tensor.element_size()
-            plain = _has_bits(alias)
             wanted = self._written is None or number < buffers or name in self._written
-            copied = plain and wanted and size <= room
-            room -= size if copied else 0
-            summed = plain and not copied and self._written is None
+            copied = summed = False
+            if wanted and _has_bits(alias):
+                size = tensor.numel() * tensor.element_size()
+                copied = size <= room
+                room -= size if copied else 0
+                summed = not copied and self._written is None
             held.append(
                 _Held(
                     name,
@@ -145,7 +151,8 @@ class KeptModel:
                 changed.append(each.name)
                 each.version, each.checksum = _version(each.alias), None
         if self._written is None:
-            buffers = {name for name, _ in self.model.named_buffers()}
+            named, count = self._tree.tensors()
+            buffers = {name for name, _ in named[:count]}
             for each in held:
                 if each.name not in found | buffers:
                     each.copy = None
@@ -215,23 +222,83 @@ _Places = list[tuple[dict[str, Any], dict[str, Any]]]
 """Dicts in which modules have what they are made of, each with what it held."""
 
 
-def _places(model: nn.Module) -> _Places:
-    """Return where all modules have their parameters, buffers and modules, and which these are."""
-    return [
-        (place, dict(place))
-        for module in model.modules()
-        if not isinstance(module, torch.jit.ScriptModule)
-        for place in (module._parameters, module._buffers, module._modules)
-    ]
+class _Tree:
+    """The modules of a model by name, walked through anew only where one has taken another's place.
+
+    To walk through a model of 20 layers takes as long as a small batch of it.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._modules: list[tuple[str, nn.Module]] = []
+        self._inside: _Places = []
+        self.walks = 0
+        """How often the model was walked through."""
+
+    def _current(self) -> list[tuple[str, nn.Module]]:
+        if not self._modules or not _are_in_place(self._inside):
+            self._modules = [
+                (f"{name}." if name else "", module) for name, module in self._model.named_modules()
+            ]
+            self.walks += 1
+            self._inside = [(m._modules, dict(m._modules)) for _, m in self._modules]
+        return self._modules
+
+    def places(self) -> _Places:
+        """Return where modules have parameters, buffers and modules, and which these are."""
+        return [
+            (place, dict(place))
+            for _, module in self._current()
+            if not isinstance(module, torch.jit.ScriptModule)
+            for place in (module._parameters, module._buffers, module._modules)
+        ]
+
+    def tensors(self) -> tuple[list[tuple[str, Tensor]], int]:
+        """Return all buffers and then all parameters by name, each once; and how many are buffers.
+
+        Those of scripted modules are reached by their methods alone.
+        """
+        found: dict[int, tuple[str, Tensor]] = {}
+        count = 0
+        for kind in ("buffers", "parameters"):
+            for prefix, module in self._current():
+                if isinstance(module, torch.jit.ScriptModule):
+                    own = getattr(module, f"named_{kind}")(recurse=False)
+                else:
+                    own = getattr(module, f"_{kind}").items()
+                for name, tensor in own:
+                    if tensor is not None:
+                        found.setdefault(id(tensor), (prefix + name, tensor))
+            count = len(found) if kind == "buffers" else count
+        return list(found.values()), count
+
+
+def _are_in_place(places: _Places) -> bool:
+    """Return whether all objects are where they were."""
+    for place, before in places:
+        if (place or before) and (
+            place.keys() != before.keys() or not all(map(is_, place.values(), before.values()))
+        ):
+            return False
+    return True
+
+
+def _are_as(held: list[_Held]) -> bool:
+    """Return whether tensors are as they were, as far as is told by versions and copies."""
+    return all(
+        _version(each.alias) == each.version
+        and not _is_elsewhere(each.tensor, each.alias)
+        and (each.copy is None or torch.equal(_bits(each.alias), _bits(each.copy)))
+        for each in held
+    )
 
 
 def _put_back(places: _Places) -> None:
     """Put the same objects back where others have taken their place."""
+    if _are_in_place(places):
+        return
     for place, before in places:
-        same = len(place) == len(before) and all(
-            place.get(name) is value for name, value in before.items()
-        )
-        if not same:
+        if not _are_in_place([(place, before)]):
             place.clear()
             place.update(before)
 
@@ -270,5 +337,9 @@ def _is_elsewhere(t: Tensor, alias: Tensor) -> bool:
     """Return whether other values were assigned to a tensor."""
     if type(alias) is not Tensor or alias.is_nested or alias.layout != torch.strided:
         return False
-    where = [(each.data_ptr(), each.shape, each.stride(), each.dtype) for each in (t, alias)]
-    return where[0] != where[1]
+    return (
+        t.data_ptr() != alias.data_ptr()
+        or t.shape != alias.shape
+        or t.stride() != alias.stride()
+        or t.dtype != alias.dtype
+    )

@@ -164,14 +164,14 @@ class Reduction:
         sequence = x.ndim == 3 and (not one_axis or axis == 1)
         if axis == 1 or (axis is None and sequence and self.tokens_first):
             x = x.transpose(0, 1)
-        if x.ndim == 0 or len(x) != count:
+        if x.ndim == 0 or x.shape[0] != count:
             hint = "" if self.tokens_first else " (or tokens_first=True)"
             raise ValueError(
                 f"layer {name!r} must put out samples along its first axis{hint}, and for a batch "
                 f"of {count} samples its output is {tuple(x.shape)}."
             )
         if x.ndim <= 2:
-            rows, which, rule = x.reshape(count, -1), None, "as it is"
+            rows, which, rule = x if x.ndim == 2 else x[:, None], None, "as it is"
         elif sequence:
             if mask is not None and mask.shape[1] != x.shape[1]:
                 raise ValueError(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, get_origin
 
 from torch import nn
@@ -89,10 +90,21 @@ def named_arguments(model: nn.Module, args: tuple[Any, ...], kwargs: Any) -> dic
 
 def _signature(model: nn.Module) -> inspect.Signature | None:
     """Return the signature of the model's forward; None if it cannot be read."""
+    forward = model.forward
+    function = getattr(forward, "__func__", None)
     try:
-        return inspect.signature(model.forward)
+        if function is None or function is not getattr(type(model), "forward", None):
+            return inspect.signature(forward)
+        return _signature_of(function)
     except (TypeError, ValueError):
         return None
+
+
+@lru_cache(maxsize=32)
+def _signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature of a class's forward without self, asked for on every batch."""
+    whole = inspect.signature(function)
+    return whole.replace(parameters=list(whole.parameters.values())[1:])
 
 
 def _takes(signature: inspect.Signature, *args: Any, **kwargs: Any) -> bool:
