@@ -1,5 +1,8 @@
 """What every test shares."""
 
+from pathlib import Path
+
+import blank_pictures
 import pytest
 import torch
 import typechecking  # noqa: F401, before the package, whose functions it has checked
@@ -14,6 +17,27 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+BLANK = ("cli", "papers")
+"""Folders of tests whose pictures are not drawn, but where `pictures` is asked for."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_pictures(request):
+    """Pictures stay blank in some folders."""
+    if request.path.relative_to(Path(__file__).parent).parts[0] not in BLANK:
+        yield
+        return
+    with blank_pictures.not_drawn():
+        yield
+
+
+@pytest.fixture
+def pictures(no_pictures):
+    """Pictures are drawn."""
+    with blank_pictures.drawn():
+        yield
 
 
 @pytest.fixture
