@@ -37,6 +37,21 @@ def plain():
     torch.manual_seed(0)
     return nn.Sequential(nn.Linear(6, 5), nn.Linear(5, 3)), load()[1]
 
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.blocks, self.head = nn.ModuleList([Block(), Block()]), nn.Linear(6, 3)
+        self.others = nn.ModuleList(nn.Sequential(nn.Linear(6, 6), nn.Tanh()) for _ in range(2))
+    def forward(self, x):
+        x.requires_grad_(True)
+        for block in (*self.blocks, *self.others):
+            x = block(x)
+        torch.autograd.grad(x.sum(), self.head.weight, allow_unused=True)
+        return x, self.head(x)
+
+def pair():
+    return Pair(), load()[1]
+
 def alone():
     return load()[0]
 
@@ -110,6 +125,16 @@ def test_a_model_without_layers_to_skip_is_diagnosed_all_the_same(capsys):
     said = capsys.readouterr()
     assert said.err.startswith("no layer was skipped: layers has none that can be skipped")
     assert "What could go" not in text_of(Path("out/report.html"))
+
+
+def test_answer_and_gradients_are_options_and_what_is_left_out_is_said(capsys):
+    options = ["--measures=[steps]", "--skip-batches=0", "--grad=true", "--answer=0"]
+    assert cli.main(["diagnose", "mine:pair", *options]) == 0
+    said = capsys.readouterr().out
+    assert "there are 6 outputs, labels are 0 to 2" in said and "is taken for its" not in said
+    assert "Left out: others.* (2 Sequential beside the Block that are taken" in said
+    assert cli.main(["diagnose", "mine:pair", "--out=none"]) == 2
+    assert "pass grad=True" in capsys.readouterr().err
 
 
 def test_the_page_can_be_written_again(capsys):

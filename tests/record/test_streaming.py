@@ -342,7 +342,9 @@ def test_later_batches_are_recorded_as_the_first_is():
     with pytest.raises(ValueError, match="layer 'second' .* width|layer 'second' must"):
         list(stream(model, [*x[:2], torch.full_like(x[0], 10)], layers=Odd.LAYERS))
     x[2][1, 2] = torch.nan
-    with pytest.raises(ValueError, match="layer 'first' must put out finite .* batch 2 .* 3 of 9"):
+    with pytest.raises(
+        ValueError, match="layer 'input' must put out finite numbers, and in batch 2 .* 1 of 9"
+    ):
         list(stream(model, x, layers="first"))
 
 

@@ -66,7 +66,13 @@ def diagnose(options: DiagnoseOptions) -> None:
     check_free(options.out, present, options.overwrite)
     model, loader = load_entry(options)
     common: dict[str, Any] = dict(
-        layers=options.patterns(), device=options.device, pass_labels=options.pass_labels
+        layers=options.patterns(),
+        device=options.device,
+        pass_labels=options.pass_labels,
+        output=options.output,
+        answer=options.answer,
+        class_scores=options.class_scores,
+        grad=options.grad,
     )
     ds = diagnosis.diagnose(
         model,
@@ -94,7 +100,12 @@ def diagnose(options: DiagnoseOptions) -> None:
 
 def check_measures(options: DiagnoseOptions) -> Reduction:
     """Return how outputs become rows, once all that is to be measured is known to be possible."""
-    reduction = Reduction(maps=options.maps, tokens=options.tokens, every=options.every)
+    reduction = Reduction(
+        maps=options.maps,
+        tokens=options.tokens,
+        every=options.every,
+        tokens_first=options.tokens_first,
+    )
     check_options(
         options.measures,
         activation=options.activation,
@@ -127,6 +138,7 @@ def skip_layers(
             _with_progress(loader, "skipping", batches),
             max_batches=batches,
             level=options.level,
+            tokens_first=options.tokens_first,
             **common,
         )
     except ValueError as error:

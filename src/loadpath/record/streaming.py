@@ -39,7 +39,8 @@ def stream(
     The model runs in evaluation mode and without gradients, inside DataParallel,
     DistributedDataParallel and torch.compile. Whatever happens, hooks are gone, and parameters,
     buffers, gradients, modes and random states (torch's, NumPy's and Python's) put back before
-    anything is yielded or raised, to the last bit. No sample is kept.
+    anything is yielded or raised, to the last bit. Other things that `forward` sets, such as plain
+    attributes of modules, are not put back. No sample is kept.
 
     The order of layers is that in which they ran on the first batch, and a module's second call in
     a pass is the layer "name#2". Where the model's input is real numbers it comes first, as the

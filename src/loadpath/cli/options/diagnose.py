@@ -44,6 +44,16 @@ class DiagnoseOptions:
     """batches on which every layer is really skipped; each costs a forward pass a layer; 0: none"""
     pass_labels: bool = False
     """give the model the labels of batches that are dicts, as for a loss of its own"""
+    output: int | str | None = None
+    """key or index of a layer's output, where layers put out several tensors; found if not given"""
+    answer: int | str | None = None
+    """key or index of the model's answer, where it returns several tensors; found if not given"""
+    class_scores: bool | None = None
+    """whether the answer is scores of the classes; decided by what it is if not given"""
+    tokens_first: bool = False
+    """sequences come as (token, sample, width)"""
+    grad: bool = False
+    """keep gradients on, for models that take some as they run, such as forces"""
     device: str | None = None
     """where to compute, such as cuda; where the model is if not given"""
     seed: int = 0

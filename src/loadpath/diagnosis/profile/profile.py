@@ -66,8 +66,9 @@ def diagnose(
 ) -> xr.Dataset:
     r"""Measure mechanics, separation and geometry of every layer in one pass over a loader.
 
-    The model runs in evaluation mode and without gradients, and is left as it was. Memory does not
-    depend on the number of samples.
+    The model runs in evaluation mode and without gradients. Its parameters, buffers, gradients,
+    modes and hooks are left as they were, and so are random states, but not plain attributes that
+    `forward` sets. Memory does not depend on the number of samples.
 
     Parameters
     ----------

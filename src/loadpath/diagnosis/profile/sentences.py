@@ -113,7 +113,8 @@ def _sample_sentences(ds: xr.Dataset) -> Iterator[str]:
             else ""
         )
         kept = int(ds["kept"][0])
-        yield f"Of the {kept:,} samples that were kept {copies:,} {copy} of {others}{leak}."
+        rest = f" (the {n - kept:,} that were not kept are not compared)" if n > kept else ""
+        yield f"Of the {kept:,} samples that were kept {copies:,} {copy} of {others}{rest}{leak}."
 
 
 def _dead_sentences(ds: xr.Dataset) -> Iterator[str]:

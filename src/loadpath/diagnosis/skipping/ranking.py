@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from loadpath.checks import check_seed, check_text, check_type
+from loadpath.checks import check_number, check_seed, check_text, check_type
 from loadpath.diagnosis.skipping.verdict_sentences import listed, measure_words, verdict_sentences
 from loadpath.diagnosis.skipping.verdicts import Verdict
 from loadpath.statistics import FEWEST, Column, rank_agreement, spearman
@@ -80,11 +80,11 @@ def verdict(
         )
     if by not in profile and by not in skipped:
         raise ValueError(f"by must be a variable of profile or skipped, got {by!r}.")
-    level = float(skipped.attrs.get("level", 0.95))
+    level = _level_of("skipped", skipped, 0.95)
     truth = "loss_change" if "loss_change" in skipped else "output_change"
     harm = _column_of("skipped", skipped, truth, level)
     source, name = (profile, "profile") if by in profile else (skipped, "skipped")
-    movement = _column_of(name, source, by, float(source.attrs.get("level", level)))
+    movement = _column_of(name, source, by, _level_of(name, source, level))
     was_skipped = np.isfinite(harm.value)
     if not was_skipped.any():
         raise ValueError(f"skipped must have a layer with a {truth}, and has none.")
@@ -140,12 +140,21 @@ def _layer_names(name: str, ds: xr.Dataset) -> list[str]:
     return [str(layer) for layer in ds["layer"].values]
 
 
+def _level_of(name: str, ds: xr.Dataset, default: float) -> float:
+    """Return the confidence level of a Dataset's intervals, which its attrs have."""
+    level = ds.attrs.get("level", default)
+    check_number(f"{name}.attrs['level']", level, above=0, below=1)
+    return float(level)
+
+
 def _column_of(name: str, ds: xr.Dataset, variable: str, level: float) -> Column:
     """Return a variable over layers with its ends."""
     ends = []
     for each in (variable, f"{variable}_low", f"{variable}_high"):
         if each not in ds or ds[each].dims != ("layer",):
             raise ValueError(f"{name} must have a variable {each!r} over layer, and has none.")
+        if ds[each].dtype.kind not in "biuf":
+            raise ValueError(f"{name} must hold numbers of {each!r}, got {ds[each].dtype}.")
         ends.append(ds[each].values.astype(np.float64))
     value, low, high = ends
     return Column(value, low, high, level)

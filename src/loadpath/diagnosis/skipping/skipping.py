@@ -55,7 +55,7 @@ def skip_layers(
     Parameters
     ----------
     model : nn.Module
-        Any module; it is left as it was.
+        Any module; it is left as it was, but for plain attributes that `forward` sets.
     loader : iterable
         Batches, as in `loadpath.record.stream`.
     layers : str, class, sequence of these, or None
