@@ -17,22 +17,29 @@ ONE += ["--noise", "[0,0.1,0.2]"]
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A folder with a diagram beside the chain, and what was printed."""
-    out, said = tmp_path_factory.mktemp("runs") / "one", io.StringIO()
-    with contextlib.redirect_stdout(said):
+    """A folder with a diagram beside the chain, what was fitted and what was printed."""
+    out, said, fitted = tmp_path_factory.mktemp("runs") / "one", io.StringIO(), []
+    fit = phase_diagram.beside_chain
+
+    def beside_chain(ds, **options):
+        fitted.append((ds, options, fit(ds, **options)))
+        return fitted[-1][2]
+
+    with contextlib.redirect_stdout(said), pytest.MonkeyPatch.context() as patch:
         assert cli.main(["phase-diagram", *ONE, "--out", str(out)]) == 0
+        patch.setattr(phase_diagram, "beside_chain", beside_chain)
         again = ["--resume", "--beside-chain", "--kind", "trace_ratio", "--out", str(out)]
         assert cli.main(["phase-diagram", *ONE, *again]) == 0
-    return out, said.getvalue()
+    return out, fitted, said.getvalue()
 
 
 def test_a_finished_diagram_is_set_beside_the_chain(finished):
-    out, said = finished
+    out, ((diagram, options, fitted), *_), said = finished  # it fits what it draws itself, too
     assert "dropout: 0 cells run, 12 kept" in said
+    xr.testing.assert_identical(diagram, results.load(out / "dropout.nc"))
+    assert options["kind"] == "trace_ratio"
     ds = results.load(out / "dropout-beside-chain.nc")
-    xr.testing.assert_allclose(
-        ds, phase_diagram.beside_chain(results.load(out / "dropout.nc"), kind="trace_ratio")
-    )
+    xr.testing.assert_equal(ds, fitted)
     assert ds.attrs["kind"] == "trace_ratio" and ds.attrs["panel"] == "dropout"
     assert table(ds) in said and all(line in said for line in verdict(ds))
     assert f"- {int(ds.counted.sum())} of 6 cells count" in said

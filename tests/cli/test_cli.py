@@ -3,10 +3,6 @@
 import dataclasses
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -25,7 +21,7 @@ from loadpath.cli.options import COMMANDS, TrainOptions
 from loadpath.cli.preparation import load_data
 from loadpath.cli.train import MAY_CHANGE, build_model, stages
 from loadpath.leaky_resnet import layer_steps, mechanics
-from loadpath.leaky_resnet.training import checkpoint, paper_stages
+from loadpath.leaky_resnet.training import paper_stages
 from loadpath.papers import EXPERIMENTS, FIGURES
 from loadpath.papers.runs import EFFECTIVE_DEPTHS
 
@@ -229,28 +225,6 @@ def test_out_of_time_goes_on_to_the_same_numbers(finished, tmp_path, capsys, no_
     assert "status: out of time after" in capsys.readouterr().out
     assert cli.main([*resume, "--max_seconds", "null"]) == 0
     assert_same_numbers(finished, out)
-
-
-def test_a_killed_run_is_resumed_to_the_same_numbers(tmp_path, no_page):
-    killed, unbroken = tmp_path / "killed", tmp_path / "unbroken"
-    options = ["train", *TINY, "--adam_steps", "300", "--checkpoint_seconds", "0", "--out"]
-    process = subprocess.Popen([sys.executable, "-m", "loadpath", *options, str(killed)])
-    path, deadline = killed / "checkpoint.safetensors", time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        if path.exists() and checkpoint.read(path)["place"][2] >= 10:  # whole at every moment
-            break
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "the run was over before it was killed"
-    assert 10 <= checkpoint.read(path)["place"][2] < 300
-    left = {name for name in contents(killed) if not name.startswith(".")}
-    assert left == {"config.yaml", "checkpoint.safetensors"}
-
-    seldom = ["--checkpoint_seconds", "30"]
-    config = str(killed / "config.yaml")
-    assert cli.main(["train", "--config", config, "--resume", *seldom]) == 0
-    assert cli.main([*options, str(unbroken), *seldom]) == 0
-    assert_same_numbers(killed, unbroken)
 
 
 # --- options and config files ---
