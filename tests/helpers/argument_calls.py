@@ -851,6 +851,12 @@ def measured_profile():
 
 
 @functools.cache
+def measured_steps():
+    """A diagnosis of a few columns, which makes a small page."""
+    return lp.diagnose(**diagnosed(), layers=LINEAR, measures=["steps"])
+
+
+@functools.cache
 def measured_skips():
     return lp.diagnosis.skip_layers(**diagnosed(), layers=["2"])
 
@@ -1118,7 +1124,7 @@ call("report.write")(
 )
 call("report.write_diagnosis")(
     lambda: (
-        dict(path=folder() / "a.html", ds=measured_profile(), title="a", config={"b": 1})
+        dict(path=folder() / "a.html", ds=measured_steps(), title="a", config={"b": 1})
         | dict(overwrite=False)
     )
 )

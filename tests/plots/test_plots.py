@@ -553,7 +553,7 @@ def test_a_missing_variable_is_named_in_one_sentence(draw, missing):
 def test_a_missing_attr_is_named_in_one_sentence():
     profile = synthetic_profile()
     del profile.attrs["effective_depth"]
-    with pytest.raises(ValueError, match="ds.attrs lacks 'effective_depth'"):
+    with pytest.raises(ValueError, match="profile.attrs lacks 'effective_depth'"):
         plots.energies(profile)
 
 

@@ -86,3 +86,4 @@ from loadpath.checks.values import (
 from loadpath.checks.values import (
     shown as shown,
 )
+from loadpath.checks.weights import check_weights as check_weights

@@ -139,9 +139,8 @@ def check_number(
     if outside or not math.isfinite(number):
         bounds = _bounds(above, least, below, most)
         raise ValueError(f"{name} must {bounds}, got {_as_given(value, number)}.")
-    if 0 < abs(number) < SMALLEST:  # one divides by such numbers
-        zero = "" if above == 0 else "0, or "
-        raise ValueError(f"{name} must be {zero}at least {SMALLEST:g}, got {shown(value)}.")
+    if above == 0 and number < SMALLEST:  # one divides by such numbers
+        raise ValueError(f"{name} must be at least {SMALLEST:g}, got {shown(value)}.")
     if abs(number) > LARGEST:
         raise ValueError(
             f"{name} must be at most {LARGEST:g} in size, got {_as_given(value, number)}."

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
-from loadpath.checks import as_tensor, check_count, check_type
+from loadpath.checks import as_tensor, check_count, check_type, check_weights
 from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.leaky_resnet.objective import Loss, check_loss
 from loadpath.leaky_resnet.products import as_factor, multiply
@@ -162,6 +162,7 @@ class Adjoint:
     ) -> None:
         """Allocate the buffers, in the model's dtype and on its device."""
         check_type("model", model, LeakyResNet, "a LeakyResNet")
+        check_weights("model", model)
         check_loss(loss)
         check_count("n_samples", n_samples, 1)
         if threads is not None:

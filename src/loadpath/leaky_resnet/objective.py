@@ -17,6 +17,7 @@ from loadpath.checks import (
     check_number,
     check_size,
     check_type,
+    check_weights,
 )
 from loadpath.leaky_resnet.model import LeakyResNet
 
@@ -110,6 +111,7 @@ def as_problem(model: Any, x: Any, y: Any, loss: str) -> tuple[Tensor, Tensor]:
         not of its sizes or not equally many.
     """
     check_type("model", model, LeakyResNet, "a LeakyResNet")
+    check_weights("model", model)
     x = as_tensor("x", x)
     if x.ndim != 2 or len(x) == 0 or x.shape[1] != model.in_features:
         raise ValueError(f"x must be (sample, {model.in_features}), got {tuple(x.shape)}.")
@@ -117,8 +119,6 @@ def as_problem(model: Any, x: Any, y: Any, loss: str) -> tuple[Tensor, Tensor]:
     check_finite("x", x)
     check_size("x", x)
     y = as_targets(y, loss, n=len(x), n_outputs=model.out_features)
-    if not bool(torch.isfinite(model.weights).all()):
-        raise ValueError("model must have finite weights, got entries that are NaN or infinite.")
     return x, y
 
 

@@ -48,7 +48,13 @@ def curves_beside_chain(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
         "curve_error(slope, noise, layer)",
         "fitted_load(model, slope, noise, spring)",
         "counted(slope, noise)",
+        model="chain",
     )
+    if ds.sizes["layer"] != ds.sizes["spring"] + 1:
+        raise ValueError(
+            "ds must have a layer more than springs, got "
+            f"{ds.sizes['layer']} and {ds.sizes['spring']}."
+        )
     ax = axes_or_new(ax)
     grid = ("slope", "noise")
     curve, error = (ds[name].transpose(*grid, "layer").values for name in ("curve", "curve_error"))
@@ -152,7 +158,8 @@ def noise_of_levels(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    check_dataset("ds", ds, "chain_noise(noise)", "row_chain_noise(slope, noise)")
+    check_dataset("ds", ds, "chain_noise(noise)")
+    check_dataset("ds", ds, *(f"row_chain_noise{e}(slope, noise)" for e in ("", "_low", "_high")))
     ax = axes_or_new(ax)
     at = np.arange(ds.sizes["noise"])
     own, low, high = (

@@ -79,7 +79,7 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
     x, y = region["friction_right"].values, region["friction_left"].values
     rise, limit = (
         region["rise"].transpose("friction_left", "friction_right"),
-        attribute(region, "limit"),
+        attribute(region, "limit", "region"),
     )
     inside = [0, limit, np.inf]
     right.contourf(x, y, np.maximum(rise.values, 1e-12), levels=inside, colors=["#CFE3F1", "white"])
@@ -103,7 +103,9 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
             right.set(**{f"{axis}scale": "log"})
     plain_numbers(right)
     # Files of version 0.1.0 have the level under its older name.
-    level = 100 * attribute(region, "confidence" if "confidence" in region.attrs else "level")
+    level = 100 * attribute(
+        region, "confidence" if "confidence" in region.attrs else "level", "region"
+    )
     right.set_title(f"best, and region of {level:g} % confidence", loc="left")
     return figure
 

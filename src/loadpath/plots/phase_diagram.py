@@ -63,13 +63,14 @@ def network_phase_diagram(
     ValueError
         If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
     """
+    check_kind(kind)
     check_dataset(
         "ds",
         ds,
         "test_accuracy(slope, noise, seed)",
         "log_separation(slope, noise, seed, kind, layer)",
+        kind=kind,
     )
-    check_kind(kind)
     ax = axes_or_new(ax)
     accuracy = ds["test_accuracy"].mean("seed").transpose("slope", "noise").to_numpy()
     rows, columns = accuracy.shape
@@ -125,10 +126,14 @@ def accuracy_against_concavity(
         If `ds` lacks a variable that the figure shows, or if `kind` or `by` is not one of its
         words.
     """
-    check_dataset(
-        "ds", ds, "test_accuracy(slope, noise, seed)", "concavity(slope, noise, seed, kind)", "kind"
-    )
     check_kind(kind)
+    check_dataset(
+        "ds",
+        ds,
+        "test_accuracy(slope, noise, seed)",
+        "concavity(slope, noise, seed, kind)",
+        kind=kind,
+    )
     if by not in ("noise", "slope"):
         raise ValueError(f"by must be noise or slope, got {by!r}.")
     ax = axes_or_new(ax)

@@ -108,11 +108,11 @@ def plain_numbers(ax: Axes) -> None:
             axis.set_minor_formatter(NullFormatter())
 
 
-def attribute(ds: xr.Dataset, name: str) -> float:
-    """Return a number among the attrs of `ds`, which must have it."""
+def attribute(ds: xr.Dataset | xr.DataArray, name: str, argument: str = "ds") -> float:
+    """Return a number among the attrs of a Dataset or of a variable, which must have it."""
     if name not in ds.attrs:
-        raise ValueError(f"ds.attrs lacks {name!r}, which this figure needs.")
-    check_number(f"ds.attrs[{name!r}]", ds.attrs[name])
+        raise ValueError(f"{argument}.attrs lacks {name!r}, which this figure needs.")
+    check_number(f"{argument}.attrs[{name!r}]", ds.attrs[name])
     return float(ds.attrs[name])
 
 

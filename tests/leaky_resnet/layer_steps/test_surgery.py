@@ -386,7 +386,7 @@ def infinite_net():
         ),
         (
             lambda: layer_steps.remesh(infinite_net(), layer_steps.equidistant(4)),
-            "model has weights that are not finite",
+            "model must have finite weights",
         ),
         (
             lambda: layer_steps.without(random_net(3), [0, 0]),

@@ -6,9 +6,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 import xarray as xr
-from torch import Tensor
+from torch import Tensor, nn
 
-from loadpath.checks import check_count, check_number, check_type
+from loadpath.checks import check_count, check_number, check_type, check_weights
 from loadpath.leaky_resnet.layer_steps.rules import Steps, adapted
 
 
@@ -111,6 +111,8 @@ class Adaptive:
     ) -> None:
         """Attach the rule to the net."""
         check_type("model", model, Meshed, "a LeakyResNet, or a net with the members of Meshed")
+        if isinstance(model, nn.Module):
+            check_weights("model", model)
         check_count("every", every, 1)
         check_number("smoothing", smoothing, above=0, most=1)
         check_number("guard", guard, above=0, most=1)

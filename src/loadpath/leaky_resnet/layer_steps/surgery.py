@@ -12,9 +12,9 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from loadpath.checks import as_layer_steps, as_list, check_count, check_type
+from loadpath.checks import as_layer_steps, as_list, check_count, check_type, check_weights
 from loadpath.leaky_resnet.layer_steps.rules import (
     NewSteps,
     Steps,
@@ -68,6 +68,8 @@ Net = TypeVar("Net", bound=Layered)
 def check_layered(model: Layered) -> None:
     """Refuse what has no layers that can be exchanged."""
     check_type("model", model, Layered, "a LeakyResNet, or a net with the members of Layered")
+    if isinstance(model, nn.Module):
+        check_weights("model", model)
 
 
 @torch.no_grad()
@@ -130,8 +132,6 @@ def remesh(model: Net, new_steps: Tensor) -> Net:
         step=model.step,
         name="new_steps",
     )
-    if not bool(torch.isfinite(model.weights).all()):
-        raise ValueError("model has weights that are not finite.")
     shares = overlaps(model.layer_steps.detach().double().cpu(), steps)
     weights = torch.tensordot(shares.to(model.weights.device), model.weights.double(), 1)
     return model.with_layers(steps, weights)

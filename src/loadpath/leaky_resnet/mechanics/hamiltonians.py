@@ -171,7 +171,8 @@ def hamiltonian_spread(H: Float[Tensor, " layer"]) -> Scalar:
     Tensor
         (max H - min H) / max |H|, and 0 where H is 0 everywhere; 0-d.
     """
-    H = as_vector("H", H)
+    # Hamiltonians of a net are made of its data: the sentence names what a caller can change.
+    H = as_vector("H (by model, x, y, weight_decay and scale)", H)
     return safe_ratio(H.max() - H.min(), H.abs().max())
 
 

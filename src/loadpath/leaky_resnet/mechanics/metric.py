@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from loadpath.checks import (
+    LARGEST,
     as_small_rows,
     check_choice,
     check_flag,
@@ -164,7 +165,18 @@ def gamma_of_rows(S: Float[Tensor, "row feature"], gamma0: float) -> float:
     G = S.T @ S
     with torch_threads(1):
         top = float(torch.linalg.eigvalsh(G)[-1])
-    return max(float(gamma0) * top, 1e-100)
+    gamma = max(float(gamma0) * top, 1e-100)
+    if gamma > LARGEST:
+        raise ValueError(
+            f"gamma0 times the squared norm of activations must be at most {LARGEST:g}, got "
+            f"{gamma:.3g}: x, or the weights of model, are too large."
+        )
+    least = 100 * torch.finfo(G.dtype).eps * float(G.trace())
+    if top > 0 and gamma < least:
+        raise ValueError(
+            f"gamma0 must be at least {least / top:.3g} for these activations, got {gamma0:.3g}."
+        )
+    return gamma
 
 
 def coupling(effective_depth: float) -> float:
@@ -186,6 +198,8 @@ def coupling(effective_depth: float) -> float:
         If `effective_depth` is negative or not finite.
     """
     check_number("effective_depth", effective_depth, least=0)
+    if effective_depth:  # one divides by it
+        check_number("effective_depth", effective_depth, above=0)
     return float(effective_depth) or 1.0
 
 

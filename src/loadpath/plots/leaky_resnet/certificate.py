@@ -49,7 +49,7 @@ def residuals(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     least = ds["least_norm_residual"]
     line(ax, p, ds["gradient_residual"].values, ORANGE, "plain gradient", "^")
     line(ax, p, least.values, BLUE, "smallest subgradient", "o")
-    tolerance = least.attrs["tolerance"]
+    tolerance = attribute(least, "tolerance", "ds.least_norm_residual")
     ax.axhline(tolerance, color=BLACK, lw=0.9, ls="--", label=f"tolerance, {tolerance:g}")
     path_axis(ax, r"residual, $\|W - c\,B^\top S\| \,/\, \|W\|$")
     size_scale(ax, floor=1e-9)

@@ -60,7 +60,7 @@ def energies(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
         "p_step(step)",
     )
     ax, p, p_step = axes_or_new(ax), profile["p"].values, profile["p_step"].values
-    leak = attribute(profile, "effective_depth")
+    leak = attribute(profile, "effective_depth", "profile")
     c, factor = (leak, r"(2/\tilde{L})\,") if leak else (1.0, "2")
     kinetic = 2 / c * profile["kinetic_energy"].values
     line(ax, p, profile["cost_of_identity"].values, BLUE, "cost of identity", "o")

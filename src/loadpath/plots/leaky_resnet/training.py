@@ -57,7 +57,10 @@ def learning_curves(history: xr.Dataset, ax: Axes | None = None) -> Axes:
     line(ax, x, history["data_term"].values, BLUE, "data term")
     line(ax, x, weighted, ORANGE, r"$\lambda\,\times$ regularizer")
     for name, colour in (("train_error", SKY), ("test_error", RED)):
-        if name in history and np.isfinite(history[name]).any():
+        if name not in history:
+            continue
+        check_dataset("history", history, f"{name}(record)")
+        if np.isfinite(history[name]).any():
             line(ax, x, history[name].values, colour, name.replace("_", " "), ls="--")
     iteration_axis(ax, history, "loss or error")
     size_scale(ax, floor=1e-6)

@@ -44,6 +44,8 @@ ONSET = 1.0
 """The k t up to which steps of the integration are about equal; later they grow with t."""
 STEPS = 14
 """Number of steps of the integration for each factor e in k t."""
+LONGEST_TIME = 1e8
+"""The most k t that is integrated: the number of stages grows with its root, and all is at rest."""
 DENSITY = 1 / math.sqrt(2 * math.pi)
 """The normal density at 0."""
 SHARPEST = 1e-12
@@ -106,6 +108,11 @@ def mean_field(
         raise ValueError(f"law must be Dry() for a mean field, got {chain.law!r}.")
     check_number("dt", dt, above=0.0)
     check_count("n_steps", n_steps, 1)
+    if chain.stiffness * dt * n_steps > LONGEST_TIME:
+        raise ValueError(
+            f"dt must be at most {LONGEST_TIME / (chain.stiffness * n_steps):.3g} for n_steps "
+            f"{n_steps} of this chain, got {dt:g}."
+        )
     eps = as_numbers("noise", noise, least=0)
     if not np.isfinite(eps).all() or (eps.size and eps.min() < 0):
         raise ValueError(f"noise must be finite and at least 0, got {eps.tolist()}.")

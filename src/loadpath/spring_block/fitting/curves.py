@@ -36,6 +36,10 @@ class Curve(Protocol):
 Curves = ArrayLike | Curve | Sequence[Curve] | Sequence[Sequence[Curve]]
 
 
+LEAST = 1e-60
+"""The least size of the largest load: curves are divided by their sums, and these are squared."""
+
+
 @dataclass(frozen=True, eq=False)
 class Observed:
     """Curves with their errors, ready for comparison; made by `observe`."""
@@ -208,8 +212,10 @@ def _as_loads(curves: Curves) -> Array:
     raw = raw.reshape((1,) * (3 - raw.ndim) + raw.shape)
     if raw.shape[-1] < 3:
         raise ValueError(f"curves must have at least 3 layers, got {raw.shape[-1]}.")
-    if not np.isfinite(raw).all():
-        raise ValueError(f"curves must be finite, got {raw[~np.isfinite(raw)][0]}.")
+    if np.abs(raw).max(initial=0.0) < LEAST:
+        raise ValueError(
+            f"curves must hold loads of at least {LEAST:g}, got {np.abs(raw).max():g}."
+        )
     return raw
 
 
