@@ -26,7 +26,7 @@ def test_every_changed_byte_is_seen_before_hdf5_is_asked(path, monkeypatch):
 
     whole = path.read_bytes()
     monkeypatch.setattr(h5py.h5f, "open_file_image", asked)
-    for place in range(0, len(whole), 3):
+    for place in range(0, len(whole), 29):
         changed = bytearray(whole)
         changed[place] ^= 1 << place % 8
         path.write_bytes(changed)
@@ -92,3 +92,28 @@ def test_what_is_whole_but_no_result_is_a_sentence(tmp_path):
     (tmp_path / "plain.nc").write_bytes(content.getvalue())
     with pytest.raises(ValueError, match=r"plain.nc' .*\.$"):
         results.load(tmp_path / "plain.nc")
+
+
+def test_texts_that_are_one_and_the_same_in_the_file_are_refused_before_memory_is_asked_for(
+    tmp_path,
+):
+    n, path = 40_000, tmp_path / "bomb.nc"
+    with h5py.File(path, "w") as file:
+        file.attrs["schema_version"] = 1
+        texts = file.create_dataset("a", (n,), dtype=h5py.string_dtype())
+        texts[0] = "x" * 60_000
+        texts[n - 1] = "y"
+        start = texts.id.get_offset()
+    content = bytearray(path.read_bytes())
+    # 16 bytes for each text say where it stands: all of them are now the first.
+    content[start : start + 16 * n] = content[start : start + 16] * n
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"bomb.nc' says that its [\d,]+ bytes unpack to"):
+        results.load(path)
+
+
+def test_many_short_texts_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("loadpath.results.netcdf.BYTES_AT_ONCE", 100)  # one text at a time
+    words = np.array([f"word {i}" for i in range(30)], dtype=object).reshape(5, 6)
+    results.save(xr.Dataset({"a": (("x", "y"), words)}), tmp_path / "a.nc")
+    assert (results.load(tmp_path / "a.nc")["a"].values == words).all()

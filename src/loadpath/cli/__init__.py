@@ -13,6 +13,9 @@ from collections.abc import Sequence
 
 from loadpath.cli.start import Interrupts, forgiving_streams, lost
 
+NOT_TO_BE_READ = 3
+"""Exit code of a command that wrote everything, about a run that has collapsed or diverged."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -25,8 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0; 2 for bad input, which is said in one sentence; 130 if interrupted, 143 by
-        SIGTERM; 1 if all went well but what was printed could not be written.
+        The exit code: 0; 2 for bad input, which is said in one sentence; 3 if all was written but
+        the run may not be read, which is said first; 130 if interrupted, 143 by SIGTERM; 1 if all
+        went well but what was printed could not be written.
     """
     with Interrupts(own=arguments is None) as interrupts:
         with forgiving_streams() as out:
@@ -55,13 +59,14 @@ def _run(arguments: Sequence[str], interrupts: Interrupts) -> int:
         interrupts.kept = lambda: what_is_kept(command, options)
         interrupts.running = True
         with held(command, options):
-            module.run(options)
+            readable = module.run(options)
     except (ValueError, OSError) as error:
-        print(f"{interrupts.name}: {error}", file=sys.stderr)
+        words = " ".join([str(error), *getattr(error, "__notes__", ())])
+        print(f"{interrupts.name}: {words}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(interrupts.sentence(), file=sys.stderr)
         return interrupts.exit_code()
     finally:
         interrupts.running = False
-    return 0
+    return 0 if readable in (True, None) else NOT_TO_BE_READ

@@ -13,6 +13,7 @@ import struct
 from pathlib import Path
 
 import h5py
+import numpy as np
 import xarray as xr
 
 from loadpath.storage import (
@@ -25,6 +26,8 @@ from loadpath.storage import (
     read_bytes,
 )
 
+BYTES_AT_ONCE = 2**28
+"""Bytes of texts that are looked at together: no more than a file may unpack to in any case."""
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _ADDRESSES = {0: 24, 1: 28, 2: 12, 3: 12}
 """Where the addresses stand in the first block, by its version; the third is the file's end."""
@@ -112,12 +115,34 @@ def opened(content: bytes, path: Path) -> h5py.File:
     """
     file = h5py.File(h5py.h5f.open_file_image(content))
     try:
-        held = (each for each in file.values() if isinstance(each, h5py.Dataset))
-        check_unpacked(path, sum(each.size * each.dtype.itemsize for each in held))
+        held = [each for each in file.values() if isinstance(each, h5py.Dataset)]
+        unpacked = sum(each.size * each.dtype.itemsize for each in held)
+        check_unpacked(path, unpacked)
+        for each in held:
+            if h5py.check_vlen_dtype(each.dtype) is not None:
+                unpacked += _size_of_texts(each, path, unpacked, len(content))
     except BaseException:
         file.close()
         raise
     return file
+
+
+def _size_of_texts(texts: h5py.Dataset, path: Path, unpacked: int, size: int) -> int:
+    """Return the bytes of a variable of texts, of which many may be one and the same in the file.
+
+    Each is at most as long as the file, so that a few at a time are never more than is allowed.
+    """
+    together = max(1, BYTES_AT_ONCE // size)
+    if texts.size <= together:
+        return 0
+    count = 0
+    places = np.ndindex(texts.shape[:-1])
+    for place in places:
+        for start in range(0, texts.shape[-1], together):
+            some = texts[(*place, slice(start, start + together))]
+            count += sum(len(each) for each in some)
+            check_unpacked(path, unpacked + count)
+    return count
 
 
 def decoded(content: bytes, path: Path) -> xr.Dataset:

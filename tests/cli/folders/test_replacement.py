@@ -50,10 +50,12 @@ def test_old_results_stay_until_the_new_are_whole(out):
 
 
 def test_what_fails_changes_nothing(out):
-    with pytest.raises(OSError, match="full"):
+    with pytest.raises(OSError, match="full") as failed:
         with place_for(out, OLD) as place:
             write(place, "config.yaml")
             raise OSError("full")
+    said = f"The older results stand, and what there is of the new is in {out / '.new'}."
+    assert failed.value.__notes__ == [said]  # the command says it behind its sentence
     assert contents(out) == OLD | {"notes.txt": "the user's own"}
     assert contents(out / UNFINISHED) == {"config.yaml": "new"}
 

@@ -53,7 +53,12 @@ def place_for(out: Path, present: Collection[str], *, resume: bool = False) -> I
         return
     place.mkdir(parents=True, exist_ok=True)
     clear_leftovers(place)
-    yield place
+    try:
+        yield place
+    except (ValueError, OSError) as error:
+        if any(place.iterdir()):
+            error.add_note(f"The older results stand, and what there is of the new is in {place}.")
+        raise
     for name in present:
         if not (place / name).exists():
             (place / f"{name}{_GONE}").touch()
