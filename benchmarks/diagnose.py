@@ -14,6 +14,10 @@ so there are 48 batches, twice as many rows as the widest layer has columns. tor
 every batch costs the same, is given every eighth. `--nets` has more nets: one for images of
 224x224, which take half an hour, and a transformer that runs fused where nothing is hooked to it.
 
+`--recording` measures only what it costs to record rows, for all kinds of nets, beside hooks that
+do nothing but copy what the same layers put out: what is kept must lie in memory of its own. That
+takes CPU time of the process and not the clock's, as other work on the machine does.
+
 Memory is measured on a small transformer with 1e3, 1e4 and 1e5 samples that are drawn batch by
 batch, each number in a process of its own.
 """
@@ -37,7 +41,14 @@ import loadpath as lp
 from loadpath.record import stream
 
 CLASSES, BATCH = 10, 64
+now = time.perf_counter
 Batches = list[tuple[Tensor, Tensor]]
+
+
+def mlp() -> nn.Module:
+    """Return an MLP of 20 layers of width 512, whose pass is short."""
+    blocks = (nn.Sequential(nn.Linear(512, 512), nn.ReLU()) for _ in range(20))
+    return nn.Sequential(nn.Flatten(), *blocks, nn.Linear(512, CLASSES))
 
 
 def resnet(small: bool) -> nn.Module:
@@ -89,25 +100,68 @@ NETS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "ResNet-18, 224x224": (lambda: resnet(small=False), (3, 224, 224)),
     "BERT, 6 layers of width 384, 64 tokens": (Encoder, (64,)),
     "torch.nn transformer, likewise": (Transformer, (64, 384)),
+    "MLP, 20 layers of width 512": (mlp, (1, 512)),
 }
 """Each net by its words, and the shape of a sample; one axis means whole numbers."""
 
 
 def bare(net: nn.Module, batches: Batches) -> float:
     """Return the seconds of the forward pass alone."""
-    began = time.perf_counter()
+    began = now()
     with torch.no_grad():
         for x, _ in batches:
             net(x)
-    return time.perf_counter() - began
+    return now() - began
 
 
-def hooks(net: nn.Module, batches: Batches) -> float:
+def hooks(net: nn.Module, batches: Batches, layers: list[str] | None = None) -> float:
     """Return the seconds of a pass that records rows and keeps none of them."""
-    began = time.perf_counter()
-    for _ in stream(net, batches):
+    began = now()
+    for _ in stream(net, batches, layers=layers):
         pass
-    return time.perf_counter() - began
+    return now() - began
+
+
+def copies(net: nn.Module, batches: Batches, blocks: list[str]) -> float:
+    """Return the seconds of the pass with copies of what the blocks put out, kept for a batch."""
+    kept: list[Tensor] = []
+
+    def keep(_: nn.Module, __: object, output: object) -> None:
+        kept.append((output if isinstance(output, Tensor) else output[0]).clone())
+
+    hooks = [net.get_submodule(name).register_forward_hook(keep) for name in blocks]
+    began = now()
+    with torch.no_grad():
+        for x, _ in batches:
+            net(x)
+            kept.clear()
+    spent = now() - began
+    for hook in hooks:
+        hook.remove()
+    return spent
+
+
+def recording(name: str, turns: int, n_batches: int) -> None:
+    """Print what recording rows of one net costs, in CPU time, as shares of the net alone."""
+    global now
+    now = time.process_time
+    net, batches, blocks = prepared(name, n_batches)
+    seconds: dict[str, list[float]] = {}
+    for _ in range(turns):
+        kinds = {
+            "bare": bare(net, batches),
+            "copies alone": copies(net, batches, blocks),
+            "record.stream, found": hooks(net, batches),
+            "record.stream, named": hooks(net, batches, blocks),
+        }
+        for kind, spent in kinds.items():
+            seconds.setdefault(kind, []).append(spent)
+    alone = seconds.pop("bare")
+    per_batch = 1e3 * statistics.median(alone) / n_batches
+    print(f"\n{name}: {n_batches} batches of {BATCH}, {turns} turns, {per_batch:.1f} ms a batch")
+    for kind, spent in seconds.items():
+        ratios = sorted(a / b for a, b in zip(spent, alone, strict=True))
+        print(f"  {kind + ':':<22} {statistics.median(ratios):.2f} times that", flush=True)
 
 
 def traced(net: nn.Module, batches: Batches, save: list[str] | str) -> float:
@@ -123,8 +177,8 @@ def traced(net: nn.Module, batches: Batches, save: list[str] | str) -> float:
     return time.perf_counter() - began
 
 
-def measure(name: str, turns: int, n_batches: int) -> None:
-    """Print what recording one net costs."""
+def prepared(name: str, n_batches: int) -> tuple[nn.Module, Batches, list[str]]:
+    """Return a net, batches for it, and the blocks that are found in it."""
     make, shape = NETS[name]
     torch.manual_seed(0)
     net = make().eval()
@@ -136,6 +190,12 @@ def measure(name: str, turns: int, n_batches: int) -> None:
     found = next(iter(stream(net, batches[:1]))).description.layers
     blocks = [layer for layer in found if layer != "input"]
     bare(net, batches[:2])
+    return net, batches, blocks
+
+
+def measure(name: str, turns: int, n_batches: int) -> None:
+    """Print what diagnosing one net costs."""
+    net, batches, blocks = prepared(name, n_batches)
     seconds: dict[str, list[float]] = {}
     after: list[float] = []
 
@@ -155,7 +215,7 @@ def measure(name: str, turns: int, n_batches: int) -> None:
     alone = seconds.pop("bare")
     widths = sorted(set(ds["width"].values.tolist()))
     print(f"\n{name}: {n_batches} batches of {BATCH}, {turns} turns")
-    print(f"  {len(found)} layers of widths {', '.join(map(str, widths))}")
+    print(f"  {ds.sizes['layer']} layers of widths {', '.join(map(str, widths))}")
     print(f"  {'net alone:':<20} {1e3 * statistics.median(alone) / n_batches:.0f} ms a batch")
     for kind, spent in seconds.items():
         ratios = [a / b for a, b in zip(spent, alone, strict=True)]
@@ -206,11 +266,17 @@ def main() -> None:
     parser.add_argument("--nets", nargs="*", default=usual, help="by the start of their names")
     parser.add_argument("--samples", type=int, nargs="*", default=[1_000, 10_000, 100_000])
     parser.add_argument("--here", action="store_true", help="memory in this process, of one number")
+    parser.add_argument("--recording", action="store_true", help="only what recording costs")
     options = parser.parse_args()
     if options.here:
         print(memory(options.samples[0]))
         return
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, float32")
+    if options.recording:
+        for name in NETS:
+            if any(name.startswith(start) for start in options.nets):
+                recording(name, options.turns, options.batches)
+        return
     # Memory first: on Linux a process starts from the peak of the one that started it.
     print("\n   samples   peak before        after   the pass", flush=True)
     for n in options.samples:

@@ -235,20 +235,20 @@ class _Tree:
         self.walks = 0
         """How often the model was walked through."""
 
-    def _current(self) -> list[tuple[str, nn.Module]]:
+    def _look(self) -> None:
         if not self._modules or not _are_in_place(self._inside):
             self._modules = [
                 (f"{name}." if name else "", module) for name, module in self._model.named_modules()
             ]
             self.walks += 1
             self._inside = [(m._modules, dict(m._modules)) for _, m in self._modules]
-        return self._modules
 
     def places(self) -> _Places:
         """Return where modules have parameters, buffers and modules, and which these are."""
+        self._look()
         return [
             (place, dict(place))
-            for _, module in self._current()
+            for _, module in self._modules
             if not isinstance(module, torch.jit.ScriptModule)
             for place in (module._parameters, module._buffers, module._modules)
         ]
@@ -256,12 +256,13 @@ class _Tree:
     def tensors(self) -> tuple[list[tuple[str, Tensor]], int]:
         """Return all buffers and then all parameters by name, each once; and how many are buffers.
 
-        Those of scripted modules are reached by their methods alone.
+        They are those of the modules that were there at the last call of `places`. Those of
+        scripted modules are reached by their methods alone.
         """
         found: dict[int, tuple[str, Tensor]] = {}
         count = 0
         for kind in ("buffers", "parameters"):
-            for prefix, module in self._current():
+            for prefix, module in self._modules:
                 if isinstance(module, torch.jit.ScriptModule):
                     own = getattr(module, f"named_{kind}")(recurse=False)
                 else:

@@ -144,7 +144,7 @@ class Recording:
 
         def is_as_before(output: Any, dtype: torch.dtype) -> bool:
             plain = type(output) is Tensor and output.layout == torch.strided
-            return plain and output.ndim == 2 and len(output) == count and output.dtype == dtype
+            return plain and output.dtype == dtype and output.ndim == 2 and output.shape[0] == count
 
         def receive(site: Site, output: Any) -> None:
             nonlocal unclear
