@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import inspect
 import io
+import itertools
 import linecache
 import os
 import pkgutil
@@ -49,6 +50,7 @@ DOCUMENTED = {
     ("loadpath.mechanics.bottleneck_from_spectra", "spectra"): (
         *("equal", "for all", "less", "far from 0"),
     ),  # an endless gap
+    ("loadpath.networks.train", "network"): ("weights 0", "weights tiny"),  # no classes apart
     ("loadpath.mechanics.profile", "model"): ("weights 0", "weights tiny"),  # nothing moves
     ("loadpath.mechanics.step_momenta", "B"): ("generator",),  # one after another
     ("loadpath.separation.log_separation", "H"): ("equal", "zero", "for all"),  # no classes apart
@@ -197,7 +199,7 @@ def judge(path, name, number):
     from argument_calls import CALLS, POSITIONAL
 
     given = CALLS[path]()
-    mutation = list(mutated(path, name, given[name]))[number]
+    mutation = next(itertools.islice(mutated(path, name, given[name]), number, None))
     given[name] = mutation.value
     positional = given.pop(POSITIONAL, ())
     label = (path.removeprefix("loadpath."), name, mutation.name)
@@ -374,9 +376,20 @@ def shown(result):
     return " ".join(str(result).split())[:160]
 
 
-def sample(calls, count, seed):
-    """Return `count` of the calls, a random choice that the seed decides."""
-    return calls if count is None else sorted(random.Random(seed).sample(calls, count))
+def sample(count, seed, only=""):
+    """Return `count` random calls: a function, one of its arguments, and one of the mutations."""
+    from argument_calls import CALLS
+
+    rng, calls = random.Random(seed), []
+    paths = [path for path in sorted(CALLS) if only in path]
+    while len(calls) < count:
+        path = rng.choice(paths)
+        given = CALLS[path]()
+        if given and "*" not in given:
+            name = rng.choice(sorted(given))
+            number = sum(1 for _ in mutated(path, name, given[name]))
+            calls.append((path, name, rng.randrange(number)))
+    return sorted(calls)
 
 
 def report(verdicts):
@@ -394,8 +407,8 @@ def report(verdicts):
     return "\n".join(lines)
 
 
-def fuzz(*, only="", count=None, seed=0):
-    """Return the verdicts of all calls, or of a sample of them."""
+def fuzz(*, only="", count=None, seed=0, say=lambda verdict: None):
+    """Return the verdicts of all calls, or of a sample of them, and say each as it comes."""
     import torch
 
     torch.set_num_threads(1)
@@ -404,8 +417,12 @@ def fuzz(*, only="", count=None, seed=0):
     here = os.getcwd()
     os.chdir(temporary)
     try:
-        calls = sample(planned(only), count, seed)
-        return [timed(*each) for each in calls]
+        calls = planned(only) if count is None else sample(count, seed, only)
+        verdicts = []
+        for each in calls:
+            verdicts.append(timed(*each))
+            say(verdicts[-1])
+        return verdicts
     finally:
         os.chdir(here)
         tempfile.tempdir = before
@@ -419,11 +436,14 @@ def main():
     parser.add_argument("--only", default="", help="functions whose name has this in it")
     parser.add_argument("--list", action="store_true", help="show calls that went wrong")
     options = parser.parse_args()
-    verdicts = fuzz(only=options.only, count=options.calls, seed=options.seed)
+
+    def say(v):
+        if options.list and v.outcome not in GOOD:
+            print(f"{v.outcome:9}{v.function}({v.argument}: {v.mutation}) {v.words}", flush=True)
+
+    verdicts = fuzz(only=options.only, count=options.calls, seed=options.seed, say=say)
     wrong = [v for v in verdicts if v.outcome not in GOOD]
     if options.list:
-        for v in wrong:
-            print(f"{v.outcome:9}{v.function}({v.argument}: {v.mutation}) {v.words}")
         slow = Counter()
         for v in verdicts:
             slow[v.function] += v.seconds

@@ -181,7 +181,7 @@ def test_what_cannot_be_drawn_is_refused():
         plots.network_phase_diagram(diagram().drop_vars("log_separation"))
     with pytest.raises(ValueError, match="kind must be one of"):
         plots.network_phase_diagram(diagram(), kind="other")
-    with pytest.raises(ValueError, match="by must be noise or slope, got 'seed'"):
+    with pytest.raises(ValueError, match="by must be one of noise, slope, got 'seed'"):
         plots.accuracy_against_concavity(diagram(), by="seed")
     with pytest.raises(ValueError, match="panels must hold at least one Dataset"):
         plots.figure_phase_diagrams([])

@@ -75,5 +75,5 @@ def test_labels_of_blocks_that_end_together_do_not_lie_on_each_other():
 
 @pytest.mark.parametrize("draw", [plots.chain_load_curves, plots.chain_trajectories])
 def test_a_missing_variable_is_named_in_one_sentence(draw, shaken):
-    with pytest.raises(ValueError, match=r"^ds lacks the variables \['load'\]"):
+    with pytest.raises(ValueError, match=r"^\w+ lacks the variables \['load'\]"):
         draw(shaken.drop_vars("load"))

@@ -41,6 +41,7 @@ from loadpath.checks.arrays import (
 )
 from loadpath.checks.datasets import check_columns as check_columns
 from loadpath.checks.datasets import check_dataset as check_dataset
+from loadpath.checks.datasets import check_levels as check_levels
 from loadpath.checks.kinds import (
     as_list as as_list,
 )

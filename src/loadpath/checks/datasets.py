@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from loadpath.checks.arrays import as_numbers
 from loadpath.checks.kinds import check_type
 
 
@@ -42,13 +43,54 @@ def check_dataset(name: str, ds: Any, *variables: str, **labels: object) -> None
                 f"{name} must have the variable {key!r} over ({named[key]}), got it over "
                 f"({', '.join(map(str, values.dims))})."
             )
+        for dim in wanted & set(map(str, ds.coords)):
+            labels_there = ds[dim].values
+            odd = labels_there.dtype.kind == "O" and not all(
+                isinstance(e, str) for e in labels_there
+            )
+            if len(set(labels_there.tolist())) < len(labels_there):
+                raise ValueError(f"{name} must have each label along {dim!r} once.")
+            if odd or (labels_there.dtype.kind == "f" and not _finite(labels_there)):
+                raise ValueError(f"{name} must have finite labels or words along {dim!r}.")
         if values.size == 0:
             raise ValueError(f"{name} must hold numbers of the variable {key!r}, got none.")
         if "(" in variable and key in ds.data_vars and values.dtype.kind not in "biuf":
             raise ValueError(f"{name} must hold numbers of {key!r}, got {values.dtype}.")
     for dim, label in labels.items():
+        if ds[dim].ndim == 1 and ds[dim].values.tolist().count(label) > 1:
+            raise ValueError(f"{name} must have {label!r} along {dim!r} once.")
         if label not in ds[dim].values.tolist():
             raise ValueError(f"{name} must have {label!r} along {dim!r}, and has none.")
+
+
+def _finite(labels: Any) -> bool:
+    """Whether all labels, which are numbers, are finite."""
+    import numpy as np
+
+    return bool(np.isfinite(labels).all())
+
+
+def check_levels(name: str, ds: Any, *dims: str) -> None:
+    """Refuse axes whose labels are no finite numbers, such as the noises of a phase diagram.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    ds : Dataset
+        What was given, with these dimensions.
+    *dims : str
+        The dimensions.
+
+    Raises
+    ------
+    ValueError
+        If an axis has no labels, or one of them is no finite number.
+    """
+    for dim in dims:
+        if dim not in ds.coords:
+            raise ValueError(f"{name} must have labels along {dim!r}, and has none.")
+        as_numbers(f"{name}.{dim}", ds[dim].values)
 
 
 def check_columns(name: str, ds: Any, *variables: str, **labels: object) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
+
+from loadpath.checks.values import LARGEST
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +24,7 @@ def check_weights(name: str, model: nn.Module) -> None:
     Raises
     ------
     ValueError
-        If one of them is on the device meta, in half precision, NaN or infinite.
+        If one of them is on the device meta, in half precision, NaN, or above 1e70 in size.
     """
     import torch
 
@@ -32,7 +35,12 @@ def check_weights(name: str, model: nn.Module) -> None:
             continue
         if t.dtype not in (torch.float32, torch.float64):
             raise ValueError(f"{name} must be of float32 or float64, and {key!r} is {t.dtype}.")
-        if not bool(t.isfinite().all()):
+        largest = float(t.detach().abs().max()) if t.numel() else 0.0
+        if LARGEST < largest < math.inf:
+            raise ValueError(
+                f"{name} must have weights of at most {LARGEST:g}, and {key!r} has {largest:g}."
+            )
+        if not largest < math.inf:
             raise ValueError(
                 f"{name} must have finite weights, and {key!r} has some that are NaN or infinite."
             )

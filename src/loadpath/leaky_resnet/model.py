@@ -165,6 +165,8 @@ class LeakyResNet(nn.Module):
             check_count(name, size, 1)
         check_number("effective_depth", effective_depth, least=0)
         check_number("scale", scale, above=0)
+        if not 1e-30 <= scale <= 1e30:  # float32 holds neither the map nor its inverse beyond
+            raise ValueError(f"scale must be from 1e-30 to 1e30, got {scale:g}.")
         check_choice("step", step, ("euler", "exponential"))
         check_choice("activation", activation, ACTIVATIONS)
         check_flag("bias", bias)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from loadpath.checks import check_dataset
+from loadpath.checks import check_dataset, check_levels
 from loadpath.measures.separation import SeparationKind, check_kind
 
 from .phase_diagram import LEVEL_NAMES
@@ -88,11 +88,13 @@ def figure_along_training(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness")
     ValueError
         If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
     """
+    check_kind(kind)
     check_dataset("ds", ds, "log_separation", "log_separation_recorded")
+    check_levels("ds", ds, "slope", "noise")
     slopes, levels = (_some(ds[name].values) for name in ("slope", "noise"))
     figure = Figure(figsize=(2.5 * len(levels) + 1.6, 2.0 * len(slopes) + 1.4))
     places = figure.subplots(len(slopes), len(levels), squeeze=False, sharex=True, sharey="row")
-    name = LEVEL_NAMES.get(ds.attrs.get("panel", ""), "noise")
+    name = LEVEL_NAMES.get(str(ds.attrs.get("panel", "")), "noise")
     for i, slope in enumerate(slopes):
         for j, level in enumerate(levels):
             ax = curves_along_training(ds.sel(slope=slope, noise=level), places[i, j], kind=kind)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from loadpath.checks import check_dataset
+from loadpath.checks import check_dataset, check_levels
 
 from .phase_diagram import HEIGHT, WIDTH, level_name
 from .style import BLACK, BLUE, GREY, RED, axes_or_new, legend_above, styled
@@ -55,6 +55,7 @@ def curves_beside_chain(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
             "ds must have a layer more than springs, got "
             f"{ds.sizes['layer']} and {ds.sizes['spring']}."
         )
+    check_levels("ds", ds, "slope", "noise")
     ax = axes_or_new(ax)
     grid = ("slope", "noise")
     curve, error = (ds[name].transpose(*grid, "layer").values for name in ("curve", "curve_error"))
@@ -121,6 +122,7 @@ def frictions_of_slopes(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
         "row_friction_right(slope)",
         "row_friction_left(slope)",
     )
+    check_levels("ds", ds, "slope")
     ax = axes_or_new(ax)
     at = np.arange(ds.sizes["slope"])
     for side, colour, place in (("left", BLUE, -0.5), ("right", RED, 0.5)):
@@ -160,6 +162,7 @@ def noise_of_levels(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     """
     check_dataset("ds", ds, "chain_noise(noise)")
     check_dataset("ds", ds, *(f"row_chain_noise{e}(slope, noise)" for e in ("", "_low", "_high")))
+    check_levels("ds", ds, "noise")
     ax = axes_or_new(ax)
     at = np.arange(ds.sizes["noise"])
     own, low, high = (

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from loadpath.checks import check_dataset
+from loadpath.checks import check_dataset, check_levels
 from loadpath.spring_block.chain import CLEAR, turning_noise
 
 from .spring_block import curve_of
@@ -51,6 +51,7 @@ def chain_phase_diagram(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     check_dataset("ds", ds, f"concavity({cells})", f"concavity_error({cells})")
     check_dataset("ds", ds, f"load({cells}, spring)", "unpinning_noise(friction)")
     check_dataset("ds", ds, "moves_all", "moves_none", "friction", "noise")
+    check_levels("ds", ds, "friction", "noise")
     if ax is None:
         ax = Figure(figsize=(6.4, 5.2)).subplots()
     noise, friction = ds["noise"].values, ds["friction"].values

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 
-from loadpath.checks import as_list, check_dataset, check_type
+from loadpath.checks import as_list, check_choice, check_dataset, check_levels, check_type
 from loadpath.measures.separation import SeparationKind, check_kind
 from loadpath.spring_block.phase_diagram import correlation
 
@@ -71,6 +71,7 @@ def network_phase_diagram(
         "log_separation(slope, noise, seed, kind, layer)",
         kind=kind,
     )
+    check_levels("ds", ds, "slope", "noise")
     ax = axes_or_new(ax)
     accuracy = ds["test_accuracy"].mean("seed").transpose("slope", "noise").to_numpy()
     rows, columns = accuracy.shape
@@ -134,8 +135,8 @@ def accuracy_against_concavity(
         "concavity(slope, noise, seed, kind)",
         kind=kind,
     )
-    if by not in ("noise", "slope"):
-        raise ValueError(f"by must be noise or slope, got {by!r}.")
+    check_levels("ds", ds, "slope", "noise")
+    check_choice("by", by, ("noise", "slope"))
     ax = axes_or_new(ax)
     order = (by, "slope" if by == "noise" else "noise", "seed")
     C = ds["concavity"].sel(kind=kind).transpose(*order).to_numpy()
@@ -304,4 +305,4 @@ def _far(values: np.ndarray) -> float:
 
 def level_name(ds: xr.Dataset) -> str:
     """Return what the levels of a diagram's noise are, as an axis says it."""
-    return LEVEL_NAMES.get(ds.attrs.get("panel", ""), "noise")
+    return LEVEL_NAMES.get(str(ds.attrs.get("panel", "")), "noise")

@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from loadpath.checks import as_list, check_dataset, check_type
+from loadpath.checks import as_list, check_dataset, check_levels, check_type
 
 from .style import (
     BLACK,
@@ -58,7 +58,7 @@ def chain_load_curves(chains: xr.Dataset | Sequence[xr.Dataset], ax: Axes | None
         check_type("chains", each, xr.Dataset, "a run, or a list of runs, one at least")
     ax = axes_or_new(ax)
     for ds, colour in zip(several, _colours(len(several)), strict=True):
-        check_dataset("ds", ds, "load(replica, time, spring)")
+        check_dataset("chains", ds, "load(replica, time, spring)")
         load = ds["load"].isel(time=-1).transpose("replica", "spring").values
         curves = np.stack([curve_of(one) for one in load])
         mean, layer = curve_of(load.mean(0)), np.arange(curves.shape[1])
@@ -113,6 +113,7 @@ def chain_trajectories(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
         If a variable is missing.
     """
     check_dataset("ds", ds, "position(replica, time, block)", "load(replica, time, spring)")
+    check_levels("ds", ds, "time")
     ax, time = axes_or_new(ax), ds["time"].values
     position = ds["position"].transpose("replica", "time", "block").values
     mean, spread = position.mean(0), position.std(0)

@@ -165,7 +165,7 @@ H, Y = problem(11, n=30)
         ),
         (lambda: target_probe(H, Y, n_folds=31), "n_folds must be at most .* 30, got 31"),
         (lambda: target_probe(H, 0 * Y), "y must vary between samples"),
-        (lambda: target_probe(H, np.zeros(30)), "labels must be class numbers as integers"),
+        (lambda: target_probe(H, np.zeros(30)), "y must be .*, or 30 class numbers, got"),
     ],
 )
 def test_bad_input_is_one_sentence(call, sentence):

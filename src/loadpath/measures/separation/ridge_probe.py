@@ -108,6 +108,11 @@ def _targets(y: Any, n: int) -> Tensor:
         targets = as_targets(given, n)
         check_size("y", targets)
         return targets
+    if given.is_floating_point() or tuple(given.shape) != (n,):
+        raise ValueError(
+            f"y must be (sample, output), or {n} class numbers, got {tuple(given.shape)} of "
+            f"{given.dtype}."
+        )
     numbers = as_labels(given, n)
     check_labels(numbers, n)
     return torch.nn.functional.one_hot(numbers).double()

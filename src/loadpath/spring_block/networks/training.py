@@ -7,8 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 import numpy as np
+import torch
 
-from loadpath.checks import as_list, check_choice, check_count, check_seed, check_type
+from loadpath.checks import (
+    as_list,
+    check_choice,
+    check_count,
+    check_seed,
+    check_type,
+    check_weights,
+)
 from loadpath.data import Data
 from loadpath.measures.separation import KINDS, SeparationKind
 from loadpath.results import Status
@@ -90,6 +98,9 @@ def train(
     ('all epochs', (4,))
     """
     check_type("network", network, MLP | CNN, "an MLP or a CNN")
+    check_weights("network", network)
+    if any(p.dtype != torch.float32 or not p.requires_grad for p in network.parameters()):
+        raise ValueError("network must have weights in float32 that can be trained, got others.")
     shape = network.shape
     check_job(shape, data, recipe, seed=seed, record_every=record_every, kinds=kinds)
     engine = choose_engine(shape, engine)

@@ -170,7 +170,9 @@ def by_width(
     check_number("weight_decay", weight_decay, above=0)
     widths = as_list("widths", widths, "kink widths")
     for width in widths:
-        check_number("kink_width" if len(widths) == 1 else "widths", width, above=0)
+        check_number(
+            "kink_width, or one of widths," if len(widths) == 1 else "widths", width, above=0
+        )
     if len(widths) == 0 or list(widths) != sorted(set(widths)):
         raise ValueError(f"widths must be rising, and at least one, got {tuple(widths)}.")
     check_count("iterations", iterations, 0)

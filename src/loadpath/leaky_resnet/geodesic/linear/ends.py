@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import as_small_rows, as_vector, shown
+from loadpath.checks import as_small_rows, as_vector, check_number, shown
 from loadpath.leaky_resnet.geodesic.linear.closed_form import LinearGeodesic
 from loadpath.leaky_resnet.geodesic.linear.velocity import first_velocity
 from loadpath.leaky_resnet.mechanics import coupling
@@ -71,6 +71,7 @@ def commuting(
     for name, s in (("s0", s0), ("s1", s1)):
         if float(s.min()) <= 0:
             raise ValueError(f"{name} must be positive, got {shown(s.tolist())}.")
+        check_number(f"{name}, at its least,", float(s.detach().min()), above=0)
     eye = torch.eye(len(s0), dtype=torch.float64)
     Q = eye if left is None else as_small_rows("left", left)
     R = eye if right is None else as_small_rows("right", right, shape=tuple(eye.shape))
