@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from loadpath import results
 from loadpath.diagnosis.labels import read_labels
 from loadpath.diagnosis.skipping.bypass import Call, bypassing, reason_to_keep, watching_calls
-from loadpath.diagnosis.skipping.losses import Losses
 from loadpath.diagnosis.skipping.paired import OutputSums
 from loadpath.diagnosis.skipping.reading import Reading
 from loadpath.diagnosis.skipping.scoring import LossFunction, Scoring, choose_scoring
@@ -231,7 +230,7 @@ class SkippingPass:
             )
             return unmoved, False
         self.layers[call.name].update_change(now, plain)
-        same = _are_same(now, plain)
+        same = now.is_same(plain)
         if now.rows is None or plain.rows is None:
             return unmoved, same
         if now.rows.shape != plain.rows.shape:
@@ -343,12 +342,3 @@ def _copy_of(batch: Batch) -> Batch:
 
 def _detached(output: Any) -> Any:
     return mapped(output, Tensor.detach) if torch.is_grad_enabled() else output
-
-
-def _are_same(now: Measured, plain: Measured) -> bool:
-    """Return whether two passes on a batch gave the same losses and outputs, bit for bit."""
-    for a, b in ((now.losses, plain.losses), (now.rows, plain.rows)):
-        a, b = (x.total if isinstance(x, Losses) else x for x in (a, b))
-        if a is not None and b is not None and not torch.equal(a, b):
-            return False
-    return True
