@@ -6,6 +6,7 @@ from typing import Any
 
 from loadpath.checks.arrays import as_numbers
 from loadpath.checks.kinds import check_type
+from loadpath.checks.values import shown
 
 
 def check_dataset(name: str, ds: Any, *variables: str, **labels: object) -> None:
@@ -112,6 +113,9 @@ def check_columns(name: str, ds: Any, *variables: str, **labels: object) -> None
         If `ds` is no such Dataset.
     """
     check_dataset(name, ds, "layer(layer)", *variables, **labels)
+    layers = ds["layer"].values.tolist()
+    if not all(isinstance(each, str) for each in layers) or len({*layers}) < len(layers):
+        raise ValueError(f"{name} must have the name of each layer once, got {shown(layers)}.")
     for key in map(str, ds.data_vars):
         ends = [f"{key}_{end}" for end in ("low", "high") if f"{key}_{end}" in ds]
         if len(ends) == 1:
@@ -121,3 +125,6 @@ def check_columns(name: str, ds: Any, *variables: str, **labels: object) -> None
             check_dataset(name, ds, *(f"{each}({dims})" for each in (key, *ends)))
         if f"{key}_status" in ds and ds[f"{key}_status"].dims != ds[key].dims:
             raise ValueError(f"{name} must have '{key}_status' over ({dims}).")
+        words = ds[key].values.ravel().tolist() if key.endswith("_status") else []
+        if not all(isinstance(each, str) for each in words):
+            raise ValueError(f"{name} must hold words of {key!r}, got {ds[key].dtype}.")

@@ -55,6 +55,8 @@ def batches_of(loader: Any, model: nn.Module) -> Iterable[Any]:
             f"loader must yield batches, and it is of type {type(loader).__name__}: put it in a "
             "DataLoader, or in a list if it is one batch."
         )
+    if isinstance(loader, type):
+        raise ValueError(f"loader must yield batches, and it is the class {loader.__name__}.")
     if not isinstance(loader, Iterable) and not hasattr(loader, "__getitem__"):
         raise ValueError(f"loader must yield batches, and it is of type {type(loader).__name__}.")
     return loader

@@ -135,7 +135,7 @@ def verdict(
 def _layer_names(name: str, ds: xr.Dataset) -> list[str]:
     """Return the layers of a Dataset, which is an argument of this name."""
     check_type(name, ds, xr.Dataset, "an xarray.Dataset")
-    if "layer" not in ds.coords:
+    if "layer" not in ds.coords or ds["layer"].ndim != 1:
         raise ValueError(f"{name} must have a coordinate 'layer', and has none.")
     return [str(layer) for layer in ds["layer"].values]
 

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from loadpath.checks import as_path, check_flag, check_type
+from loadpath.checks import as_path, check_flag, check_text, check_type
 from loadpath.record.sums.streamed import Streamed
 from loadpath.results import load_tensors, save_tensors
 
@@ -110,7 +110,8 @@ def save_sums(
     path = as_path("path", path)
     check_flag("overwrite", overwrite)
     check_type("sums", sums, Mapping, "a mapping of names to sums")
-    for each in sums.values():
+    for name, each in sums.items():
+        check_text("sums", name)
         check_type("sums", each, Streamed, "sums such as Moments")
     tensors: dict[str, Tensor] = {}
     contents = []
