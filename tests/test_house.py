@@ -8,6 +8,7 @@ import pytest
 HOUSE = [
     "checks",
     "threads",
+    "citing",
     "storage",
     "results",
     "data",

@@ -10,6 +10,7 @@ from . import results as results
 from . import spring_block as spring_block
 from . import statistics as statistics
 from . import sweep as sweep
+from .citing import cite as cite
 from .diagnosis import diagnose as diagnose
 from .leaky_resnet import LeakyResNet as LeakyResNet
 from .leaky_resnet import geodesic as geodesic

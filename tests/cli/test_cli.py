@@ -21,9 +21,10 @@ from loadpath.cli.options import COMMANDS, TrainOptions
 from loadpath.cli.preparation import load_data
 from loadpath.cli.train import MAY_CHANGE, build_model, stages
 from loadpath.leaky_resnet import layer_steps, mechanics
-from loadpath.leaky_resnet.training import paper_stages
+from loadpath.leaky_resnet.training import fit, paper_stages
 from loadpath.papers import EXPERIMENTS, FIGURES
 from loadpath.papers.runs import EFFECTIVE_DEPTHS
+from loadpath.results import Status
 
 NET = ("--width", "12", "--depth", "5", "--effective_depth", "2", "--threads", "1")
 DATA = ("--dims", "[6,2,6]", "--n_train", "60", "--n_test", "30")
@@ -127,6 +128,45 @@ def test_a_net_of_one_layer_has_no_middle_to_speak_of(tmp_path, capsys, no_page)
     assert cli.main(["train", *options, "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
     assert "status: finished all steps after 40 iterations" in said and "nan" not in said
+
+
+@pytest.mark.parametrize("status", ["collapsed", "diverged"])
+def test_a_run_that_must_not_be_read_says_so_first_and_everywhere(
+    status, tmp_path, capsys, monkeypatch
+):
+    def lost(*arguments, **options):
+        run = fit(*arguments, **options)
+        ended = run.history.assign_attrs(status="diverged")
+        return dataclasses.replace(run, status=Status.DIVERGED, history=ended)
+
+    out, fault = tmp_path / "out", []
+    if status == "collapsed":
+        fault = ["--weight_decay", "100"]
+    else:
+        monkeypatch.setattr(train_module, "fit", lost)
+    assert cli.main(["train", *TINY, *fault, "--out", str(out)]) == 3
+    said = capsys.readouterr().out
+    assert said.startswith("This run must not be read: its ")
+    assert "rank" not in said and "verdict" not in said
+    page = (out / "report.html").read_text()
+    assert page.index("This run must not be read") < page.index("A network carries its data")
+    assert not re.search(r"<dt>Bottleneck|Energies along|Yes, nearly", page)
+    assert cli.main(["report", str(out), "--overwrite"]) == 3
+    assert "This run must not be read" in capsys.readouterr().out
+
+
+def test_the_verdict_comes_first_and_errors_have_their_baselines(
+    finished, tmp_path, capsys, no_page
+):
+    config = str(finished / "config.yaml")
+    assert cli.main(["train", "--config", config, "--out", str(tmp_path / "out")]) == 0
+    first, *_ = lines = capsys.readouterr().out.splitlines()
+    assert first.startswith("verdict: no geodesic: layer ")
+    told = {line.split(":")[0]: line for line in lines}
+    for name in ("test error", "training error"):
+        assert re.search(
+            r"R\^2 \S+; \S+ \(squared output, summed over outputs\), where", told[name]
+        )
 
 
 def test_what_was_trained_is_kept_if_it_cannot_be_measured(finished, tmp_path, capsys, no_page):
@@ -294,7 +334,7 @@ def test_images_are_read_as_the_options_say(tmp_path):
         ("widht: 3\n", "'widht'"),
         ("width: [3\n", "config.yaml' is damaged: it is no YAML at line 2."),
         ("only words\n", "Unexpected config"),
-        ("width: wide\n", '"width"'),
+        ("width: wide\n", "--width must be"),
         ("config_version: 2\n", "config_version must be 1 for this loadpath, got 2"),
     ],
 )
@@ -316,7 +356,7 @@ def test_a_missing_config_file_is_one_line(tmp_path, refusal):
     [
         ("--effective_depth -1", "effective_depth must be finite and at least 0, got -1.0"),
         ("--effective_depth 7", "effective_depth=7; use more layers or step='exponential'"),
-        ("--effective_depth nan", '"effective_depth"'),
+        ("--effective_depth nan", "--effective_depth must be"),
         ("--weight_decay 0", "weight_decay must be finite and above 0, got 0.0"),
         ("--tolerance -1", "tolerance must be finite and above 0, got -1.0"),
         ("--max_seconds 0", "max_seconds must be finite and above 0, got 0.0"),
@@ -324,7 +364,7 @@ def test_a_missing_config_file_is_one_line(tmp_path, refusal):
         ("--checkpoint_seconds -1", "checkpoint_seconds must be at least 0, got -1.0"),
         ("--scale 0", "scale must be finite and above 0, got 0.0"),
         ("--width 0", "width must be a whole number of at least 1, not 0"),
-        ("--width 1.5", '"width"'),
+        ("--width 1.5", "--width must be"),
         ("--depth 0", "depth must be a whole number of at least 1, not 0"),
         ("--threads 0", "threads must be a whole number of at least 1, not 0"),
         ("--batch_size 0", "batch_size must be a whole number of at least 1, not 0"),
@@ -336,8 +376,8 @@ def test_a_missing_config_file_is_one_line(tmp_path, refusal):
         ("--n_train 0", "n_train must be a whole number of at least 2, not 0"),
         ("--dims [6]", "dims must list at least an input and an output dimension, not (6,)"),
         ("--dims [6,0,6]", "every entry of dims must be a whole number of at least 1, not 0"),
-        ("--dtype float16", '"dtype"'),
-        ("--activation sine", '"activation"'),
+        ("--dtype float16", "--dtype must be"),
+        ("--activation sine", "--activation must be"),
         ("--device nonsense", "device must be one that torch has here, got 'nonsense'"),
         ("--device meta", "device must be one that torch has here, got 'meta'"),
         ("--device cuda:99", "device must be one that torch has here, got 'cuda:99'"),

@@ -171,7 +171,7 @@ def test_earlier_results_are_not_touched_unless_told(finished, tmp_path, refusal
         ("--data mnist", "folder must name where the files of mnist are"),
         ("--data mnist --folder nowhere", "'nowhere'"),
         ("--n-train 20000", "n_train must leave some of the 1797 digits"),
-        ("--panel heat", '"panel"'),
+        ("--panel heat", "--panel must be"),
         ("--config-version 0", "config_version must be 1"),
         ("--scheduler nonsense --workers 2", "workers must not be given beside a scheduler"),
     ],

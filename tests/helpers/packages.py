@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 WANTED = (
     "loadpath/__init__.pyi",
+    "loadpath/CITATION.cff",
     "loadpath/py.typed",
     "loadpath/data/digits.npz",
     "loadpath/report/templates/base.html.j2",

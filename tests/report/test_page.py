@@ -96,7 +96,8 @@ def test_the_summary_says_the_numbers_in_words(page):
     text = text_of(page)
     profile, history = synthetic_profile(bend=0.5), synthetic_history()
     assert "status “converged” after 5900 iterations" in text
-    assert f"{float(history['test_error'][-1]):.3g} at the end" in text
+    assert text.index("Verdict") < text.index("status “converged”")
+    assert f"Test error {float(history['test_error'][-1]):.4g} (squared output" in text
     assert "3: so many directions pass the narrowest part" in text and "layer 12" in text
     assert "a factor 42" in text
     low, middle, high = np.quantile(profile["dimension"], [0.25, 0.5, 0.75])
@@ -141,14 +142,31 @@ def test_a_large_residual_in_the_middle_makes_the_energies_indicative(
     assert ('class="doubtful"' in path.read_text(encoding="utf-8")) == verdict.startswith("No")
 
 
-def test_an_unclear_bottleneck_and_a_trivial_minimum_are_said_to_be_so(tmp_path, quick):
-    profile, history = synthetic_profile(), synthetic_history()
+def test_an_unclear_bottleneck_is_said_to_be_so(tmp_path, quick):
+    profile = synthetic_profile()
     profile["bottleneck_rank"].attrs.update(layer=12, gap=1.2, clear=0)
-    history.attrs["status"] = "trivial minimum"
-    section = report.Section("Net", profile, history)
+    section = report.Section("Net", profile, synthetic_history())
     text = text_of(report.write(tmp_path / "page.html", [section], title="Net"))
     assert "read it as a guess" in text
-    assert "“trivial minimum”: the net has collapsed to zero" in text
+    assert "Bottleneck rank: 3, for no layer has a clear drop" in text
+
+
+@pytest.mark.parametrize("status", ["trivial minimum", "diverged", "end not reached"])
+@pytest.mark.parametrize("told_by", ["history", "profile"])
+def test_a_run_that_must_not_be_read_says_so_first_and_shows_no_rank(
+    status, told_by, tmp_path, quick
+):
+    profile, history = synthetic_profile(), synthetic_history()
+    source = {"history": history, "profile": profile}[told_by]
+    source.attrs["status"] = status
+    section = report.Section("Net", profile, history)
+    page = report.write(tmp_path / "page.html", [section], title="Net")
+    text = text_of(page)
+    assert text.startswith("Net Net This run must not be read: its ")
+    assert not re.search(r"rank \d|Bottleneck rank|Yes, nearly|Dimension|Can be read", text)
+    assert set(images_of(page.read_text("utf-8"))) == {
+        *("Learning curves", "Convergence", "How the mesh moved"),
+    }
 
 
 def test_a_plain_resnet_and_an_unmeasured_history_leave_no_empty_panel(tmp_path, quick):
@@ -206,7 +224,7 @@ def test_a_finer_mesh_a_fixed_end_and_a_doubtful_status_show_in_the_page(tmp_pat
     ds = ds.assign_coords(depth=[20, 40])
     ds["continuum_objective"] = 58.0
     ds["waist"] = 0 * ds["waist"]
-    looks = synthetic_looks().assign_attrs(status="end not reached")
+    looks = synthetic_looks().assign_attrs(status="not converged")
     section = report.Section("Net", ds, looks)
     html = report.write(tmp_path / "page.html", [section], title="Net").read_text(encoding="utf-8")
     rows = rows_of(html)
@@ -214,7 +232,7 @@ def test_a_finer_mesh_a_fixed_end_and_a_doubtful_status_show_in_the_page(tmp_pat
     assert (rows["action"], rows["action with 40 layers"]) == ("60", "59")
     assert rows["action with infinitely many"] == "58"
     assert rows["stable (non-negative bottleneck)"] == "not told: no relu or no bottleneck"
-    assert '<dd class="doubtful">Ended with status “end not reached”' in html
+    assert '<dd class="doubtful">Ended with status “not converged”' in html
 
 
 def test_a_trained_net_has_no_certificate(page):

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from collections.abc import Sequence
 
-from loadpath.cli.start import Interrupts, forgiving_streams, lost
+from loadpath.cli.start import Interrupts, be_quiet, forgiving_streams, lost
 
 NOT_TO_BE_READ = 3
 """Exit code of a command that wrote everything, about a run that has collapsed or diverged."""
@@ -47,12 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str], interrupts: Interrupts) -> int:
     """Run the command line, and return its exit code."""
+    loudness = {"quiet": False, "verbose": False}
     try:
         from loadpath.cli.options import COMMANDS, parse, with_homes
 
-        command, values = parse(arguments)
+        command, values, loudness = parse(arguments)
         interrupts.name = f"loadpath {command}"
         options = COMMANDS[command](**with_homes(values))
+        if loudness["quiet"]:
+            be_quiet()
+        if loudness["verbose"]:
+            for name, value in vars(options).items():
+                print(f"{interrupts.name}: {name} = {value!r}", file=sys.stderr)
         module = importlib.import_module(f"loadpath.cli.{command.replace('-', '_')}")
         from loadpath.cli.folders import held, what_is_kept
 
@@ -61,6 +68,8 @@ def _run(arguments: Sequence[str], interrupts: Interrupts) -> int:
         with held(command, options):
             readable = module.run(options)
     except (ValueError, OSError) as error:
+        if loudness["verbose"]:
+            traceback.print_exc()
         words = " ".join([str(error), *getattr(error, "__notes__", ())])
         print(f"{interrupts.name}: {words}", file=sys.stderr)
         return 2
@@ -69,4 +78,8 @@ def _run(arguments: Sequence[str], interrupts: Interrupts) -> int:
         return interrupts.exit_code()
     finally:
         interrupts.running = False
-    return 0 if readable in (True, None) else NOT_TO_BE_READ
+    if readable in (True, None):
+        return 0
+    if loudness["quiet"]:  # of what was said of it nothing was printed
+        print(f"{interrupts.name}: this run must not be read; its page says why.", file=sys.stderr)
+    return NOT_TO_BE_READ

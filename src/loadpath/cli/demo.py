@@ -25,8 +25,13 @@ TEACHER: dict[str, Any] = dict(n_train=600, lbfgs_steps=1000)
 DIGITS: dict[str, Any] = dict(data="digits", lbfgs_steps=900)
 
 
-def run(options: DemoOptions) -> None:
+def run(options: DemoOptions) -> bool:
     """Train on a teacher and on digits, measure both nets, and write the page about them.
+
+    Returns
+    -------
+    bool
+        Whether both may be read.
 
     Raises
     ------
@@ -49,10 +54,12 @@ def run(options: DemoOptions) -> None:
         raise FileExistsError(
             f"{options.out!r} holds an earlier demo; pass --overwrite to replace it."
         )
+    readable = True
     for title, each in runs.items():
         print(f"{title}: training", flush=True)
         with one_writer(Path(each.out)):
-            train.train_and_measure(each, page=False)  # the one about both is enough
+            readable &= train.train_and_measure(each, page=False)  # one about both is enough
     sections = [section(Path(each.out), title) for title, each in runs.items()]
     pages.write(page, sections, title="Loadpath demo: where the layers work", overwrite=True)
     print(f"\nThe page with both: {page.resolve()}")
+    return readable

@@ -219,6 +219,13 @@ def _words_of_the_command_line(words: list[str]) -> Iterator[None]:
 def _function(entry: str) -> Any:
     """Return the function that `entry` names, from a module of the user's own."""
     module_name, colon, name = entry.partition(":")
+    if module_name.endswith(".py"):
+        folder, _, file = module_name.removesuffix(".py").rpartition("/")
+        where = f" in {folder!r}" if folder.strip("./") else ""
+        raise ValueError(
+            f"entry must name a module as import does, without .py, got {entry!r}: did you mean "
+            f"{file}:{name or 'load'}{where}?"
+        )
     if not (module_name and colon and name):
         raise ValueError(f"entry must be module:function, such as my_model:load, got {entry!r}.")
     if not all(part.isidentifier() for part in module_name.split(".")):

@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from loadpath import data as sources
+from loadpath import report as pages
 from loadpath import results
 from loadpath.cli.folders import earlier_results, place_for, save_config, save_model, write_report
 from loadpath.cli.options import GeodesicOptions
@@ -17,21 +18,18 @@ from loadpath.results import Status
 
 MEANINGS = {
     Status.NOT_CONVERGED: "more time, another seed or more layers may help",
-    Status.END_NOT_REACHED: (
-        "no path of this net was found that ends at y: fewer samples, more layers or more width "
-        "may help"
-    ),
-    Status.TRIVIAL_MINIMUM: (
-        "next to no weights are worth their price: a smaller weight_decay is needed"
-    ),
     Status.OUT_OF_TIME: "what follows is of the best point so far",
-    Status.DIVERGED: "what follows is of the best point so far",
 }
 """What a status asks of the user, for those that ask something."""
 
 
-def run(options: GeodesicOptions) -> None:
+def run(options: GeodesicOptions) -> bool:
     """Solve, certify, and write the results and the page into the run's folder.
+
+    Returns
+    -------
+    bool
+        Whether the path may be read.
 
     Raises
     ------
@@ -81,6 +79,7 @@ def run(options: GeodesicOptions) -> None:
         results.save(ds, place / "geodesic.nc", overwrite=True)
         write_report(place)
     print(f"report: {out / 'report.html'}")
+    return not solved.status.why_not_read
 
 
 def load_pair(options: GeodesicOptions) -> tuple[Tensor, Tensor, Loss]:
@@ -102,10 +101,12 @@ def summary(solved: geodesic.Geodesic) -> str:
     else:
         reached = f"objective: {solved.objective:.6g}; action: {solved.action:.6g}"
     done = int(solved.history["iteration"][-1])
+    warned = pages.warning(solved.history)
     return "\n".join(
         [
+            *([warned] if warned else []),
             f"status: {status}",
             f"{reached}; {done} iterations, {solved.seconds:.0f} s",
-            *(f"- {sentence}" for sentence in solved.words()),
+            *(f"- {sentence}" for sentence in solved.words() if not warned),
         ]
     )

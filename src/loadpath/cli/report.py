@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from loadpath import report as pages
+from loadpath import results
 from loadpath.cli import chain, diagnose
 from loadpath.cli.folders import write_report
 from loadpath.cli.options import ReportOptions
 
 
-def run(options: ReportOptions) -> None:
+def run(options: ReportOptions) -> bool:
     """Write the page about the run in the folder, whichever command wrote it.
+
+    Returns
+    -------
+    bool
+        Whether the run may be read.
 
     Raises
     ------
@@ -28,3 +35,8 @@ def run(options: ReportOptions) -> None:
         if (folder / name).is_file():
             write = other
     print(write(folder, page, overwrite=options.overwrite))
+    history = folder / "history.nc"
+    warned = pages.warning(results.load(history)) if history.is_file() else ""
+    if warned:
+        print(warned)
+    return not warned

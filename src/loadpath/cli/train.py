@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import xarray as xr
 
+from loadpath import report as pages
 from loadpath import results
 from loadpath.cli.folders import (
     UNFINISHED,
@@ -22,7 +24,15 @@ from loadpath.cli.options import TrainOptions
 from loadpath.cli.preparation import check_device, fixed_steps, load_data
 from loadpath.data import Data
 from loadpath.leaky_resnet import LeakyResNet, layer_steps, mechanics
-from loadpath.leaky_resnet.training import LBFGS, Adam, Run, Stage, fit, paper_stages
+from loadpath.leaky_resnet.training import (
+    LBFGS,
+    Adam,
+    Run,
+    Stage,
+    errors_in_words,
+    fit,
+    paper_stages,
+)
 
 MAY_CHANGE = {
     *("tolerance", "max_seconds", "checkpoint_seconds", "gamma0"),
@@ -31,8 +41,13 @@ MAY_CHANGE = {
 """Options that may differ between a run and its resumption."""
 
 
-def run(options: TrainOptions) -> None:
+def run(options: TrainOptions) -> bool:
     """Train, measure, and write the results and the page into the run's folder.
+
+    Returns
+    -------
+    bool
+        Whether the run may be read.
 
     Raises
     ------
@@ -41,11 +56,16 @@ def run(options: TrainOptions) -> None:
     ValueError
         If an option does not fit the data or the net, or the earlier run that is to be resumed.
     """
-    train_and_measure(options, page=True)
+    return train_and_measure(options, page=True)
 
 
-def train_and_measure(options: TrainOptions, *, page: bool) -> None:
+def train_and_measure(options: TrainOptions, *, page: bool) -> bool:
     """Train, measure, and write the results into the run's folder, with or without a page.
+
+    Returns
+    -------
+    bool
+        Whether the run may be read.
 
     Raises
     ------
@@ -70,15 +90,16 @@ def train_and_measure(options: TrainOptions, *, page: bool) -> None:
     model = build_model(options, data)
     with place_for(out, present, resume=options.resume) as place:
         save_config(settings, place)
-        measure(options, place, data, model)
+        readable = measure(options, place, data, model)
         if page:
             write_report(place)
     if page:
         print(f"report: {out / 'report.html'}")
+    return readable
 
 
-def measure(options: TrainOptions, out: Path, data: Data, model: LeakyResNet) -> None:
-    """Train the net, measure it, and write both into a folder."""
+def measure(options: TrainOptions, out: Path, data: Data, model: LeakyResNet) -> bool:
+    """Train the net, measure it, write both into a folder, and tell whether it may be read."""
     mesh = layer_steps.Adaptive(model) if options.layer_steps == "adaptive" else None
     trained = fit(
         model,
@@ -95,20 +116,33 @@ def measure(options: TrainOptions, out: Path, data: Data, model: LeakyResNet) ->
         seed=options.seed,
         threads=options.threads,
     )
-    # Kept and said first: a net that has diverged may have no mechanics to measure.
+    # Kept first: a net that has diverged may have no mechanics to measure.
     results.save(trained.history, out / "history.nc", overwrite=True)
     save_model(model, out)
-    print(training_summary(trained))
+    readable = not trained.status.why_not_read
+    try:
+        profile = measured(options, data, trained)
+    except ValueError:
+        print("\n".join(training_summary(trained)))
+        if readable:
+            raise
+        return False
+    results.save(profile, out / "profile.nc", overwrite=True)
+    print("\n".join(summary(profile, trained)))
+    return readable
+
+
+def measured(options: TrainOptions, data: Data, trained: Run) -> xr.Dataset:
+    """Return the mechanics of a trained net, with the status of its training."""
     profile = mechanics.profile(
-        model,
+        trained.model,
         data.x_train,
         data.y_train,
         weight_decay=trained.weight_decay,
         loss=trained.loss,
         gamma0=options.gamma0,
     )
-    results.save(profile, out / "profile.nc", overwrite=True)
-    print(mechanics_summary(profile))
+    return results.with_parameters(profile, status=trained.status)
 
 
 def check_same_run(options: TrainOptions, earlier: dict[str, Any]) -> None:
@@ -150,25 +184,23 @@ def stages(options: TrainOptions) -> tuple[Stage, ...]:
     return (Adam(options.adam_steps), *last)
 
 
-def training_summary(trained: Run) -> str:
-    """Say how training ended, in two lines."""
-    last = trained.history.isel(record=-1)
-    return (
-        f"status: {trained.status} after {int(last.iteration)} iterations, "
-        f"{trained.seconds:.0f} s\n"
-        f"objective: {float(last.objective):.4g}; test error: {float(last.test_error):.4g}"
-    )
+def summary(profile: xr.Dataset, trained: Run) -> list[str]:
+    """Say what came out: the verdict first, and numbers only where they may be read."""
+    verdict = pages.judge(profile, trained.history)
+    if verdict is None or not verdict.readable:
+        return training_summary(trained)
+    return [*verdict.lines(), *training_summary(trained)]
 
 
-def mechanics_summary(profile: xr.Dataset) -> str:
-    """Say what was measured, in a few lines."""
-    lines = [
-        f"bottleneck rank: {int(profile.bottleneck_rank)}; "
-        f"least cost of identity: {float(profile.cost_of_identity.min()):.3g}"
+def training_summary(trained: Run) -> list[str]:
+    """Say how training ended: first whether it must not be read, then status and errors."""
+    warned = pages.warning(trained.history)
+    objective = trained.history["objective"].values
+    finite = objective[np.isfinite(objective)]
+    done = int(trained.history["iteration"][-1])
+    return [
+        *([warned] if warned else []),
+        f"status: {trained.status} after {done} iterations, {trained.seconds:.0f} s",
+        *([f"objective: {finite[-1]:.4g}"] if len(finite) else []),
+        *(f"{name}: {text}" for name, text in errors_in_words(trained.history).items()),
     ]
-    if "dimension" in profile:
-        lines.append(f"dimension -(2/L~)H: {float(profile.dimension.median()):.3g} (median)")
-    middle = profile.stationarity[((profile.p_step >= 0.25) & (profile.p_step <= 0.75)).values]
-    if middle.size:  # a net of one layer has no middle
-        lines.append(f"stationarity residual mid-path: {float(middle.median()):.2g}")
-    return "\n".join(lines)

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-SMALL_RESIDUAL = 0.1
-"""Stationarity residual in the middle of the path up to which the energies are a geodesic's."""
+from loadpath.leaky_resnet.training import errors_in_words
+from loadpath.report.verdict import SMALL_RESIDUAL, Verdict
+from loadpath.results import Status
 
 
 class Fact(NamedTuple):
@@ -23,6 +24,25 @@ def _short(value: float) -> str:
     return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
+def verdict_facts(verdict: Verdict | None) -> Iterator[Fact]:
+    """Say first what a run is, and what can be read off it and what can not."""
+    if verdict is None:
+        return
+    if not verdict.readable:
+        yield Fact("Verdict", verdict.headline, doubtful=True)
+        return
+    yield Fact("Verdict", _sentence(verdict.headline))
+    if verdict.can:
+        yield Fact("Can be read", " ".join(map(_sentence, verdict.can)))
+    if verdict.cannot:
+        yield Fact("Can not be read", " ".join(map(_sentence, verdict.cannot)), doubtful=True)
+
+
+def _sentence(text: str) -> str:
+    """Return a text with a capital at its start."""
+    return text[:1].upper() + text[1:]
+
+
 def training_facts(history: xr.Dataset | None) -> Iterator[Fact]:
     """Say how training or solving ended."""
     if history is None:
@@ -30,19 +50,12 @@ def training_facts(history: xr.Dataset | None) -> Iterator[Fact]:
     status = str(history.attrs.get("status", "not recorded"))
     solved = "look" in history.dims
     name = "Solving" if solved else "Training"
-    if status == "trivial minimum":
-        meaning = "the net has collapsed to zero, and the rest of this section describes nothing"
-        yield Fact(name, f"Ended with status “{status}”: {meaning}.", doubtful=True)
-    else:
-        last = int(history["iteration"].max())
-        text = f"Ended with status “{status}” after {last} iterations."
-        yield Fact(name, text, doubtful=solved and status != "converged")
-    if "test_error" in history:
-        errors = history["test_error"].values
-        errors = errors[np.isfinite(errors)]
-        if len(errors):
-            text = f"{_short(errors[-1])} at the end, {_short(errors.min())} at the lowest."
-            yield Fact("Test error", text)
+    known = Status.of(history.attrs)
+    doubtful = (solved and status != "converged") or bool(known and known.why_not_read)
+    last = int(history["iteration"].max())
+    yield Fact(name, f"Ended with status “{status}” after {last} iterations.", doubtful=doubtful)
+    for heading, text in errors_in_words(history).items():
+        yield Fact(_sentence(heading), f"{text}.")
 
 
 def path_facts(profile: xr.Dataset | None, *, certified: bool) -> Iterator[Fact]:
@@ -60,9 +73,11 @@ def path_facts(profile: xr.Dataset | None, *, certified: bool) -> Iterator[Fact]
         yield Fact("Dimension from the Hamiltonian", text)
     coi = profile["cost_of_identity"].values
     at = profile["p"].values[coi.argmin()]
+    gamma0 = profile.attrs.get("gamma0")
+    known = "" if gamma0 is None else f", with gamma_0 = {gamma0:g}"
     text = (
-        f"{_short(coi.min())}, at p = {at:.2f}. At small gamma it approaches the bottleneck rank "
-        "from above; a larger gamma fades small directions out, and lowers it."
+        f"{_short(coi.min())}, at p = {at:.2f}{known}. At small gamma it approaches the bottleneck "
+        "rank from above; a larger gamma fades small directions out, and lowers it."
     )
     yield Fact("Least cost of identity", text)
     if not certified:
@@ -98,8 +113,8 @@ def _stationarity_fact(profile: xr.Dataset) -> Fact:
     text = f"{residual:.2g} in the middle of the path (the median for p from 0.25 to 0.75). "
     if residual <= SMALL_RESIDUAL:
         text += (
-            "That is small: there the net is close to a stationary point of its objective, so its "
-            "energies are close to those of a geodesic."
+            "That is small: there the net is close to a stationary point of its objective. Whether "
+            "its energies are a geodesic's says the verdict."
         )
         return Fact("Is it a stationary point?", f"Yes, nearly. The residual is {text}")
     text += (

@@ -12,9 +12,10 @@ import xarray as xr
 
 from loadpath.checks import as_list, as_path, check_flag, check_text, check_type
 from loadpath.report import certificate
-from loadpath.report.facts import path_facts, training_facts
+from loadpath.report.facts import path_facts, training_facts, verdict_facts
 from loadpath.report.figures import draw_figures
-from loadpath.storage import write_page
+from loadpath.report.verdict import judge
+from loadpath.storage import check_ending, write_page
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,13 @@ def write(
     Raises
     ------
     ValueError
-        If there is no section, or one without profile and history.
+        If there is no section, or one without profile and history, or if the ending of `path` is
+        that of another format.
     FileExistsError
         If `path` exists and may not be replaced.
     """
     path = as_path("path", path)
+    check_ending("path", path, "HTML")
     check_text("title", title)
     check_flag("overwrite", overwrite)
     if not as_list("sections", sections, "sections"):
@@ -115,10 +118,15 @@ def _content(section: Section) -> dict[str, Any]:
         for name, value in getattr(getattr(section, source), "attrs", {}).items()
     }
     profile, history = section.profile, section.history
+    verdict = judge(profile, history)
+    if verdict is not None and not verdict.readable:
+        profile = None  # what must not be read is not shown
     known = profile if profile is not None and "least_norm_residual" in profile else None
     return {
         "title": section.title,
+        "warning": "" if verdict is None or verdict.readable else verdict.headline,
         "facts": [
+            *verdict_facts(verdict),
             *training_facts(history),
             *path_facts(profile, certified=known is not None),
         ],

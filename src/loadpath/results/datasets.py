@@ -16,7 +16,7 @@ import xarray as xr
 from loadpath.checks import as_path, check_flag, check_text, check_type
 from loadpath.results.attributes import plain, restored, storable
 from loadpath.results.netcdf import checked_bytes, decoded, with_digest
-from loadpath.storage import DamagedError, write_atomic
+from loadpath.storage import DamagedError, check_ending, write_atomic
 
 SCHEMA_VERSION = 1
 """A number that is raised when names or meanings of variables change: no old file is misread."""
@@ -132,7 +132,8 @@ def save(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = Fals
     OSError
         If it cannot be written; one sentence says why.
     ValueError
-        If an attribute or a variable has neither numbers, text nor plain values, which is named.
+        If an attribute or a variable has neither numbers, text nor plain values, which is named,
+        or if the ending of `path` is that of another format, such as .csv.
 
     Examples
     --------
@@ -150,6 +151,7 @@ def save(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = Fals
     check_type("ds", ds, xr.Dataset, "an xarray.Dataset")
     check_flag("overwrite", overwrite)
     path = as_path("path", path)
+    check_ending("path", path, "netCDF")
     if path.exists() and not overwrite:  # known before it is encoded
         raise FileExistsError(f"{str(path)!r} exists already and overwrite is False.")
     # Encoded in memory: HDF5 crashes the interpreter when a disk is full as it closes a file.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from enum import StrEnum
 
 
@@ -41,3 +42,29 @@ class Status(StrEnum):
     """The time that was given is up; what is kept is the best so far."""
     DIVERGED = "diverged"
     """The objective became infinite or NaN; what is kept is the last finite state."""
+
+    @property
+    def why_not_read(self) -> str:
+        """Why what was measured after such an end must not be read; "" if it may be."""
+        return _WHY_NOT_READ.get(self, "")
+
+    @classmethod
+    def of(cls, attrs: Mapping[Hashable, object]) -> Status | None:
+        """Return the status that a result's attrs name; None if they name none."""
+        said = attrs.get("status")
+        return cls(said) if isinstance(said, str) and said in list(cls) else None
+
+
+_WHY_NOT_READ = {
+    Status.TRIVIAL_MINIMUM: (
+        "its weights have collapsed and it predicts about a constant; a smaller weight_decay may "
+        "help"
+    ),
+    Status.DIVERGED: (
+        "its objective became infinite or NaN, and what is kept is a state on the way there; "
+        "smaller steps or a smaller effective_depth may help"
+    ),
+    Status.END_NOT_REACHED: (
+        "its path does not end where it should; fewer samples, more layers or more width may help"
+    ),
+}

@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loadpath.checks import as_path, check_flag, check_text, check_type, shown
-from loadpath.storage import DamagedError, digest, note_without_digest, read_bytes, write_atomic
+from loadpath.storage import (
+    DamagedError,
+    check_ending,
+    digest,
+    note_without_digest,
+    read_bytes,
+    write_atomic,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,11 +64,15 @@ def save_tensors(
         If `path` exists and `overwrite` is False.
     OSError
         If it cannot be written; one sentence says why.
+    ValueError
+        If a tensor is sparse, complex or without numbers, or if the ending of `path` is that of
+        another format.
     """
     from safetensors import torch as safetensors
     from torch import Tensor, strided
 
     path = as_path("path", path)
+    check_ending("path", path, "safetensors")
     check_flag("overwrite", overwrite)
     check_type("tensors", tensors, Mapping, "a mapping of names to tensors")
     check_type("metadata", metadata, Mapping, "a mapping of texts to texts")

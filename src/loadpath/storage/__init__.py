@@ -9,6 +9,7 @@ from loadpath.storage.digests import DamagedError as DamagedError
 from loadpath.storage.digests import digest as digest
 from loadpath.storage.digests import digest_line as digest_line
 from loadpath.storage.digests import note_without_digest as note_without_digest
+from loadpath.storage.endings import check_ending as check_ending
 from loadpath.storage.locks import Held as Held
 from loadpath.storage.locks import one_writer as one_writer
 from loadpath.storage.reading import TooLargeError as TooLargeError

@@ -12,6 +12,7 @@ import psutil
 
 from loadpath.checks import as_path
 from loadpath.storage.digests import digest_line
+from loadpath.storage.endings import check_ending
 
 _TEMPORARY = re.compile(r"\..+\.(\d+)\.tmp")
 """Names of files that are being written, with the process that writes them."""
@@ -40,7 +41,11 @@ def write_page(path: str | os.PathLike[str], page: str, *, overwrite: bool = Fal
         If `path` exists and `overwrite` is False.
     OSError
         If it cannot be written.
+    ValueError
+        If the ending of `path` is that of another format.
     """
+    path = as_path("path", path)
+    check_ending("path", path, "HTML")
     content = (page.rstrip("\n") + "\n").encode()
     line = digest_line(content, "<!-- ", " -->")
     return write_atomic(path, content + line, overwrite=overwrite)

@@ -13,7 +13,7 @@ from loadpath.data import Data
 from loadpath.leaky_resnet import adjoint, data_term, layer_steps
 from loadpath.leaky_resnet.layer_steps import Adaptive
 from loadpath.leaky_resnet.training import LBFGS, SGD, Adam
-from loadpath.leaky_resnet.training.history import constant_loss
+from loadpath.leaky_resnet.training.baseline import constant_loss
 from loadpath.results import Status
 
 

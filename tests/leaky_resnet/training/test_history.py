@@ -1,17 +1,14 @@
 """The history of a run against the mechanics of the net."""
 
 import json
-import math
 
 import numpy as np
 import pytest
-import torch
 from tiny_trainings import classes, net, regression, residuals
 
 from loadpath import fit
 from loadpath.leaky_resnet import mechanics
 from loadpath.leaky_resnet.training import LBFGS, SGD, Adam
-from loadpath.leaky_resnet.training.history import constant_loss
 
 
 @pytest.mark.parametrize("make", [regression, classes])
@@ -53,10 +50,3 @@ def test_history_says_when_and_how():
     parameters = json.loads(history.attrs["parameters"])
     assert parameters["stages"] == [repr(stage) for stage in stages]
     assert parameters["data"] == {"source": "a test"}
-
-
-def test_the_best_constant_is_the_variance_or_the_entropy():
-    y = torch.tensor([[1.0, 0.0], [3.0, 0.0], [2.0, 6.0]], dtype=torch.float64)
-    assert constant_loss(y, "mse") == pytest.approx(2 / 3 + 8, rel=1e-15)  # about (2, 2)
-    labels = torch.tensor([0, 0, 1, 2])
-    assert constant_loss(labels, "cross-entropy") == pytest.approx(1.5 * math.log(2), rel=1e-15)

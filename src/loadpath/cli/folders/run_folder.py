@@ -147,15 +147,14 @@ def section(folder: Path, title: str) -> pages.Section:
     config = read_config(folder)
     solved = (folder / "geodesic.nc").exists()
     kind = "history of solving" if solved else "history of training"
-    profile = folder / ("geodesic.nc" if solved else "profile.nc")
-    return pages.Section(
-        title,
-        profile=results.load(
-            profile, what="profile of a net", holding=PROFILE, attrs=["effective_depth"]
-        ),
-        history=results.load(folder / "history.nc", what=kind, holding=HISTORIES[kind]),
-        config=config,
-    )
+    history = results.load(folder / "history.nc", what=kind, holding=HISTORIES[kind])
+    path = folder / ("geodesic.nc" if solved else "profile.nc")
+    profile = None
+    if path.exists() or not pages.warning(history):  # such a run may have nothing to measure
+        profile = results.load(
+            path, what="profile of a net", holding=PROFILE, attrs=["effective_depth"]
+        )
+    return pages.Section(title, profile=profile, history=history, config=config)
 
 
 def write_report(folder: Path, page: Path | None = None, *, overwrite: bool = True) -> Path:

@@ -59,7 +59,7 @@ class NetOptions:
     """stop once every layer's stationarity residual is below this"""
     max_seconds: float | None = None
     """stop after this much time"""
-    gamma0: float = 0.01
+    gamma0: float = 0.001
     """gamma of the cost of identity, relative to the kernel's largest eigenvalue"""
     device: str = "cpu"
     """where to compute, such as cpu or cuda:0"""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import itertools
 import os
 import re
 from collections.abc import Sequence
@@ -19,11 +20,13 @@ from typing import Any
 from jsonargparse import ActionConfigFile, ArgumentParser, set_parsing_settings
 
 from loadpath.cli.options.chain import ChainOptions
+from loadpath.cli.options.complaints import in_users_terms
 from loadpath.cli.options.diagnose import DiagnoseOptions
 from loadpath.cli.options.geodesic import GeodesicOptions
 from loadpath.cli.options.pages import DemoOptions, FiguresOptions, ReportOptions
 from loadpath.cli.options.phase_diagram import PhaseDiagramOptions
-from loadpath.cli.options.shared import FLAGS, SWITCHES
+from loadpath.cli.options.shared import FLAGS, LOUDNESS, SWITCHES
+from loadpath.cli.options.spelling import check_spelling
 from loadpath.cli.options.train import TrainOptions
 
 COMMANDS: dict[str, Any] = {
@@ -38,6 +41,22 @@ COMMANDS: dict[str, Any] = {
 }
 """The options of every command; the module that has its name here has the function `run`."""
 _OPTION = re.compile(r"^--[a-z0-9-]+")
+_LOUD = {word for name in LOUDNESS for word in (f"-{name[0]}", f"--{name}")}
+
+
+class _Cite(argparse.Action):
+    """Print how to cite the software and the papers, and leave."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str, **_: Any) -> None:
+        """Take no value."""
+        super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        """Print and leave."""
+        from loadpath.citing import cite
+
+        cite()
+        parser.exit(0)
 
 
 def parser() -> ArgumentParser:
@@ -51,6 +70,9 @@ def parser() -> ArgumentParser:
         "Options may be written with dashes or underscores.",
         version=version("loadpath"),
         exit_on_error=False,
+    )
+    top.add_argument(
+        "--cite", action=_Cite, help="Print BibTeX of Loadpath and of the two papers, and exit."
     )
     subcommands = top.add_subcommands(required=True)
     for name, command in COMMANDS.items():
@@ -66,12 +88,14 @@ def parser() -> ArgumentParser:
         sub.add_class_arguments(command, as_group=False, as_positional=True, skip=set(flags))
         for flag in flags:
             sub.add_argument(f"--{flag}", action="store_true", help=bare[flag])
+        for word, meaning in LOUDNESS.items():
+            sub.add_argument(f"-{word[0]}", f"--{word}", action="store_true", help=meaning)
         subcommands.add_subcommand(name, sub, help=summary)
     return top
 
 
-def parse(arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """Return the command that the words of a command line name, and its options by name.
+def parse(arguments: Sequence[str]) -> tuple[str, dict[str, Any], dict[str, bool]]:
+    """Return the command that the words of a command line name, its options, and how loud it is.
 
     Parameters
     ----------
@@ -84,6 +108,8 @@ def parse(arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
         The command.
     values : dict
         The options as they were given, with the defaults of the others.
+    loudness : dict
+        Whether it is to be quiet, and whether verbose.
 
     Raises
     ------
@@ -92,14 +118,24 @@ def parse(arguments: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """
     words = normal_form(arguments)
     check_completion(words)
+    if not any(word.startswith("--print_completion") for word in words[:1]):
+        check_spelling(words, COMMANDS)
     try:
         config = parser().parse_args(words)
     except argparse.ArgumentError as error:
-        said = " ".join(str(error).replace("Parser key", "option").split())
-        raise ValueError(f"{said} (try --help)") from None
+        command = words[0] if words else ""
+        if command in COMMANDS:
+            raise ValueError(in_users_terms(str(error), command, COMMANDS[command])) from None
+        if all(word.startswith("-") for word in words):
+            known = ",".join(COMMANDS)
+            raise ValueError(f"name a command, one of {{{known}}} (try --help)") from None
+        raise ValueError(f"{' '.join(str(error).split())} (try --help)") from None
     values = config[config.subcommand].as_dict()
     values.pop("config", None)
-    return config.subcommand, values
+    loudness = {name: bool(values.pop(name)) for name in LOUDNESS}
+    if all(loudness.values()):
+        raise ValueError("quiet and verbose exclude each other, got both.")
+    return config.subcommand, values, loudness
 
 
 def check_completion(words: Sequence[str]) -> None:
@@ -130,4 +166,7 @@ def normal_form(arguments: Sequence[str]) -> list[str]:
         [_OPTION.sub(lambda m: "--" + m[0][2:].replace("-", "_"), word) for word in arguments]
     )
     check_configs(known.config)
+    # How loud a command is may be said before its name too.
+    loud = [*itertools.takewhile(lambda word: word in _LOUD, rest)]
+    rest = [*rest[len(loud) : len(loud) + 1], *loud, *rest[len(loud) + 1 :]]
     return [*rest[:1], *(f"--config={file}" for file in known.config), *rest[1:]]

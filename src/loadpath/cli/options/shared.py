@@ -15,6 +15,11 @@ FLAGS = {
     "overwrite": "replace what is in the folder already",
 }
 """Options without a value that say what to do once, so that config files do not hold them."""
+LOUDNESS = {
+    "quiet": "print nothing but what went wrong or must not be read",
+    "verbose": "say first which options are at work, and of errors where they come from",
+}
+"""Options without a value that say how much to print; they have a letter too."""
 SWITCHES = {
     "animate": "write a page with a film too, animation.html",
     "beside_chain": "fit the spring-block chain to networks: <panel>-beside-chain.nc and .png",

@@ -22,13 +22,21 @@ class Forgiving:
         self._stream = stream
         self.fault: OSError | None = None
         """Why the first line was lost; None if none was."""
+        self.muted = self.barless = False
+        """Whether nothing is written, and whether no progress is shown."""
 
     def __getattr__(self, name: str) -> Any:
         """Return anything else as the stream has it."""
         return getattr(self._stream, name)
 
+    def isatty(self) -> bool:
+        """Return whether somebody looks on, for whom progress is shown."""
+        return not self.barless and bool(self._stream.isatty())
+
     def write(self, text: str) -> int:
         """Write text, or drop it once something could not be written."""
+        if self.muted:
+            return len(text)
         self._attempt(lambda: self._stream.write(text))
         return len(text)
 
@@ -63,6 +71,13 @@ def forgiving_streams() -> Iterator[Forgiving | None]:
             if stream.fault is not None:
                 _discard(stream)
         sys.stdout, sys.stderr = before
+
+
+def be_quiet() -> None:
+    """Print nothing more on standard output, and show no progress on standard error."""
+    for stream, name in ((sys.stdout, "muted"), (sys.stderr, "barless")):
+        if isinstance(stream, Forgiving):
+            setattr(stream, name, True)
 
 
 def lost(out: Forgiving | None) -> str:

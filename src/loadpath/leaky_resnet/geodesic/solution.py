@@ -101,7 +101,7 @@ class Geodesic:
         end = f"The path ends at y but for {self.end_error:.2g} of its size."
         return [end, *self.certificate.words(free_end=False)]
 
-    def dataset(self, *, gamma0: float = 1e-2) -> xr.Dataset:
+    def dataset(self, *, gamma0: float = 1e-3) -> xr.Dataset:
         """Return everything over the layers: `mechanics.profile` and the certificate.
 
         Parameters

@@ -42,7 +42,7 @@ def profile(
     *,
     weight_decay: float,
     loss: Loss = "mse",
-    gamma0: float = 1e-2,
+    gamma0: float = 1e-3,
     batch_size: int = 4096,
 ) -> xr.Dataset:
     r"""Measure the mechanics of a LeakyResNet: energies, momenta, ranks and the bottleneck.

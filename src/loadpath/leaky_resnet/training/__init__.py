@@ -1,5 +1,6 @@
 """Training: `fit`, the stages that it runs, and the record that it keeps."""
 
+from loadpath.leaky_resnet.training.baseline import errors_in_words as errors_in_words
 from loadpath.leaky_resnet.training.curvature import Coordinates as Coordinates
 from loadpath.leaky_resnet.training.fitting import Run, default_weight_decay, fit
 from loadpath.leaky_resnet.training.history import error as error

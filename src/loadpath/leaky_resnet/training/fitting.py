@@ -29,6 +29,7 @@ from loadpath.leaky_resnet.training import checkpoint as checkpoints
 from loadpath.leaky_resnet.training.stages import Stage, default_stages
 from loadpath.leaky_resnet.training.trainer import Trainer
 from loadpath.results import Status
+from loadpath.storage import check_ending
 from loadpath.threads import torch_threads
 
 
@@ -199,6 +200,8 @@ def fit(
         raise ValueError("resume=True needs a checkpoint to go on from, got checkpoint=None.")
     _check(model, data, loss, stages, mesh)
     path = None if checkpoint is None else as_path("checkpoint", checkpoint)
+    if path is not None:
+        check_ending("checkpoint", path, "safetensors")
     if path is not None and path.exists() and not resume:
         raise FileExistsError(
             f"checkpoint {str(path)!r} exists already; pass resume=True to go on from it."

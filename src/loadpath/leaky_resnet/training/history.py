@@ -16,6 +16,7 @@ from loadpath.leaky_resnet import mechanics
 from loadpath.leaky_resnet.adjoint import Adjoint
 from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.leaky_resnet.objective import Loss, data_term_of_tensors, momenta
+from loadpath.leaky_resnet.training.baseline import compared, constant_loss
 from loadpath.results import Status
 
 TRIVIAL = 0.99
@@ -35,7 +36,7 @@ COLUMNS = {
 }
 """Long name and unit of every column."""
 UNITS = {
-    "mse": {"loss": "squared output, summed over outputs", "error": "same as the data term"},
+    "mse": dict.fromkeys(("loss", "error"), "squared output, summed over outputs"),
     "cross-entropy": {"loss": "nat", "error": "fraction misclassified"},
 }
 """Units of losses and errors, by the name of the data term."""
@@ -111,14 +112,6 @@ def is_trivial(data_term: float, penalty: float, trivial: float) -> bool:
         Whether it stands at the trivial minimum.
     """
     return data_term > TRIVIAL * trivial and penalty < (1 - TRIVIAL) * trivial
-
-
-def constant_loss(y: Tensor, loss: Loss) -> float:
-    """Return the data term of the best constant output: the variance of y, or its entropy."""
-    if loss == "mse":
-        return float((y - y.mean(0)).double().square().sum(1).mean())
-    frequency = torch.bincount(y).double() / len(y)
-    return float(-(frequency * frequency.clamp_min(1e-300).log()).sum())
 
 
 def layer_residuals(model: LeakyResNet, weight_decay: float) -> Tensor:
@@ -222,6 +215,9 @@ class History:
             np.array([row["layer_steps"] for row in self.rows]),
             {"long_name": "layer step", "units": "fraction of the path"},
         )
+        for name, y in (("train_error", self.y), ("test_error", self.y_test)):
+            last = self.rows[-1][name] if self.rows else math.nan
+            variables[name][2].update(compared(last, y, self.y, self.loss))
         coords = {
             "iteration": ("record", np.array([row["iteration"] for row in self.rows])),
             "stage": ("record", np.array([row["stage"] for row in self.rows])),

@@ -1,0 +1,39 @@
+"""Endings of file names: none that promises another format than is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ENDINGS = {
+    "netCDF": (".nc", ".nc4", ".cdf", ".netcdf", ".h5", ".hdf5"),
+    "safetensors": (".safetensors",),
+    "HTML": (".html", ".htm"),
+}
+"""The endings under which each format is known; netCDF-4 files are HDF5 files."""
+
+
+def check_ending(name: str, path: Path, format: str) -> None:
+    """Refuse a file name whose ending promises another format than is written.
+
+    A name without an ending promises nothing, and numbers after a point, as in "run-0.1", are none.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for the message.
+    path : Path
+        The file.
+    format : str
+        What is written: a key of `ENDINGS`.
+
+    Raises
+    ------
+    ValueError
+        If another program would take the file for something else.
+    """
+    ending = path.suffix.lower()
+    if ending.strip(".0123456789") and ending not in ENDINGS[format]:
+        raise ValueError(
+            f"{name} must end in {ENDINGS[format][0]}, for what is written is {format}, got "
+            f"{str(path)!r}."
+        )
