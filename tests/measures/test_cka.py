@@ -87,10 +87,10 @@ def test_the_value_tends_to_the_population_and_the_interval_holds_it():
 def test_95_percent_intervals_cover_the_population():
     covered = [
         found.low <= population() <= found.high
-        for found in (linear_cka(*gaussians(20 + s, 250)) for s in range(100))
+        for found in (linear_cka(*gaussians(20 + s, 250)) for s in range(50))
     ]
-    # 100 draws of 0.95: deviation 0.022; the ratio's own bias of order 1/n is within it.
-    assert np.mean(covered) == pytest.approx(0.95, abs=4 * 0.022)
+    # 50 draws of 0.95: deviation 0.031; the ratio's own bias of order 1/n is within it.
+    assert np.mean(covered) > 0.95 - 4 * 0.031
 
 
 @pytest.mark.parametrize("batch", [9, 120])

@@ -701,8 +701,9 @@ class Translates(nn.Module):
 
 
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor:UserWarning")
-@pytest.mark.parametrize("tokens", [(5, 5), (5, 3)])
-@pytest.mark.parametrize("given", [["src"], ["src", "tgt"]])
+@pytest.mark.parametrize(
+    "tokens, given", [((5, 5), ["src"]), ((5, 3), ["src"]), ((5, 3), ["src", "tgt"])]
+)
 def test_a_transformer_with_tokens_first_has_the_masks_of_its_twin(tokens, given):
     """Captum 427, transformers 27565: tokens first, and a mask for the source or for both."""
     src, tgt = (random(5, n, 4, seed=n) for n in tokens)

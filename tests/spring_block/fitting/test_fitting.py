@@ -161,6 +161,7 @@ def test_errors_of_prediction_are_those_of_repeated_measurements(small, no_profi
     assert quiet.predict_error(0).max() < 0.005 < 0.05 < quiet.predict_error(0.01).max()
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_in_some_data_sets():
     sets = 8
     hits, _ = covered(SMALL, (0.007, 0.011), sets=sets, replicas=24, seed=30, **SHORT)
