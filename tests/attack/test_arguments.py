@@ -20,7 +20,7 @@ import loadpath as lp
 from tests.test_docs import ENTRIES
 
 FUZZ = Path(argument_fuzz.__file__)
-CALLS = 40
+CALLS = 30
 """Calls of a run of the tests, a few seconds of them; all are made by `make attack`."""
 SEED = 0
 

@@ -217,7 +217,7 @@ call("training.Adam")(
 call("training.LBFGS")(lambda: dict(steps=10, history=3, chunk=2))
 call("training.SGD")(lambda: dict(steps=10, learning_rate=0.05, momentum=0.9))
 call("training.default_weight_decay")(lambda: dict(model=net(), loss="mse"))
-call("training.default_stages", "training.paper_stages")(lambda: {})
+call("training.default_stages", "training.paper_stages", "cite")(lambda: {})
 
 # Geodesics.
 call("geodesic.FixedEnd")(lambda: dict(weight_decay=0.1))
