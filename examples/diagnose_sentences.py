@@ -134,12 +134,20 @@ def sources(module: str) -> list[Path]:
 
 def first_sentences(source: str) -> Iterator[str]:
     """The first sentences of docstrings of functions and classes, of four words or more."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            paragraph = (ast.get_docstring(node) or "").partition("\n\n")[0]
-            sentence = " ".join(re.split(r"(?<=[.!?])\s", paragraph)[0].split())
-            if len(sentence.split()) >= 4 and not sentence.startswith(">>>"):
-                yield sentence
+    for node in definitions(ast.parse(source)):
+        paragraph = (ast.get_docstring(node) or "").partition("\n\n")[0]
+        sentence = " ".join(re.split(r"(?<=[.!?])\s", paragraph)[0].split())
+        if len(sentence.split()) >= 4 and not sentence.startswith(">>>"):
+            yield sentence
+
+
+def definitions(node: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    """All functions and classes inside a node; `ast.walk` would visit every expression too."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                yield child
+            yield from definitions(child)
 
 
 def shuffled(sentence: str) -> bytes:
