@@ -115,8 +115,8 @@ def as_numbers(
         bound = "finite" if not np.isfinite(first) else f"at most {LARGEST:g} in size"
         where = f" at index {index[0] if len(index) == 1 else tuple(index.tolist())}"
         raise ValueError(f"{name} must be {bound}, got {first}{where if len(index) else ''}.")
-    if least is not None and array.size and array.min() < least:
-        raise ValueError(f"{name} must be at least {least:g}, got {array.min()}.")
+    if least is not None and array.size and np.nanmin(array, initial=least) < least:
+        raise ValueError(f"{name} must be at least {least:g}, got {np.nanmin(array)}.")
     return array
 
 

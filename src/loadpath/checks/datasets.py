@@ -20,7 +20,8 @@ def check_dataset(name: str, ds: Any, *variables: str, **labels: object) -> None
         What was given.
     *variables : str
         Names of variables. Those that go on with dimensions, such as "speed(step)", must have these
-        in any order, and hold numbers; none may be empty.
+        in any order, and hold numbers, or words if "in words" stands behind; none may be empty.
+        Coordinates with dimensions, which are places on an axis, must also be finite.
     **labels : object
         A label that each of these dimensions must have, such as kind="fuzziness".
 
@@ -32,7 +33,7 @@ def check_dataset(name: str, ds: Any, *variables: str, **labels: object) -> None
     import xarray as xr
 
     check_type(name, ds, xr.Dataset, "an xarray.Dataset")
-    named = {each.partition("(")[0]: each.rstrip(")").partition("(")[2] for each in variables}
+    named = {each.partition("(")[0]: each.partition("(")[2].partition(")")[0] for each in variables}
     missing = [each for each in [*named, *labels] if each not in ds]
     if missing:
         raise ValueError(f"{name} lacks the variables {missing}.")
@@ -55,8 +56,15 @@ def check_dataset(name: str, ds: Any, *variables: str, **labels: object) -> None
                 raise ValueError(f"{name} must have finite labels or words along {dim!r}.")
         if values.size == 0:
             raise ValueError(f"{name} must hold numbers of the variable {key!r}, got none.")
-        if "(" in variable and key in ds.data_vars and values.dtype.kind not in "biuf":
+        if "(" not in variable or key in ds.dims:
+            continue
+        if variable.endswith("in words"):
+            if not all(isinstance(each, str) for each in values.values.ravel().tolist()):
+                raise ValueError(f"{name} must hold words of {key!r}, got {values.dtype}.")
+        elif values.dtype.kind not in "biuf":
             raise ValueError(f"{name} must hold numbers of {key!r}, got {values.dtype}.")
+        elif key in ds.coords:
+            as_numbers(f"{name}.{key}", values.values)
     for dim, label in labels.items():
         if ds[dim].ndim == 1 and ds[dim].values.tolist().count(label) > 1:
             raise ValueError(f"{name} must have {label!r} along {dim!r} once.")
@@ -88,6 +96,7 @@ def check_levels(name: str, ds: Any, *dims: str) -> None:
     ValueError
         If an axis has no labels, or one of them is no finite number.
     """
+    check_dataset(name, ds)
     for dim in dims:
         if dim not in ds.coords:
             raise ValueError(f"{name} must have labels along {dim!r}, and has none.")

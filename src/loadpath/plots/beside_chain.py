@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from loadpath.checks import check_dataset, check_levels
+from loadpath.checks import as_numbers, check_dataset, check_levels
 
 from .phase_diagram import HEIGHT, WIDTH, level_name
 from .style import BLACK, BLUE, GREY, RED, axes_or_new, legend_above, styled
@@ -56,6 +56,7 @@ def curves_beside_chain(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
             f"{ds.sizes['layer']} and {ds.sizes['spring']}."
         )
     check_levels("ds", ds, "slope", "noise")
+    as_numbers("ds.curve_error", ds["curve_error"].values, least=0.0, missing=True)
     ax = axes_or_new(ax)
     grid = ("slope", "noise")
     curve, error = (ds[name].transpose(*grid, "layer").values for name in ("curve", "curve_error"))

@@ -63,15 +63,7 @@ def network_phase_diagram(
     ValueError
         If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
     """
-    check_kind(kind)
-    check_dataset(
-        "ds",
-        ds,
-        "test_accuracy(slope, noise, seed)",
-        "log_separation(slope, noise, seed, kind, layer)",
-        kind=kind,
-    )
-    check_levels("ds", ds, "slope", "noise")
+    _check_diagram("ds", ds, kind, "log_separation(slope, noise, seed, kind, layer)")
     ax = axes_or_new(ax)
     accuracy = ds["test_accuracy"].mean("seed").transpose("slope", "noise").to_numpy()
     rows, columns = accuracy.shape
@@ -127,15 +119,7 @@ def accuracy_against_concavity(
         If `ds` lacks a variable that the figure shows, or if `kind` or `by` is not one of its
         words.
     """
-    check_kind(kind)
-    check_dataset(
-        "ds",
-        ds,
-        "test_accuracy(slope, noise, seed)",
-        "concavity(slope, noise, seed, kind)",
-        kind=kind,
-    )
-    check_levels("ds", ds, "slope", "noise")
+    _check_diagram("ds", ds, kind, "concavity(slope, noise, seed, kind)")
     check_choice("by", by, ("noise", "slope"))
     ax = axes_or_new(ax)
     order = (by, "slope" if by == "noise" else "noise", "seed")
@@ -204,6 +188,9 @@ def figure_phase_diagrams(
         If there is no panel, if one lacks a variable that the figure shows, or if `kind` is not a
         convention.
     """
+    for i, ds in enumerate(_panels(panels)):
+        wanted = "log_separation(slope, noise, seed, kind, layer)"
+        _check_diagram(f"panels[{i}]", ds, kind, wanted)
     return _page(panels, lambda ds, ax: network_phase_diagram(ds, ax, kind=kind), (7.2, 3.9))
 
 
@@ -233,9 +220,29 @@ def figure_accuracy(
         If there is no panel, if one lacks a variable that the figure shows, or if `kind` is not a
         convention.
     """
+    check_choice("by", by, ("noise", "slope"))
+    for i, ds in enumerate(_panels(panels)):
+        _check_diagram(f"panels[{i}]", ds, kind, "concavity(slope, noise, seed, kind)")
     return _page(
         panels, lambda ds, ax: accuracy_against_concavity(ds, ax, kind=kind, by=by), (5.6, 3.9)
     )
+
+
+def _check_diagram(name: str, ds: xr.Dataset, kind: SeparationKind, measured: str) -> None:
+    """Refuse what is no phase diagram with accuracies and what else is measured there."""
+    check_kind(kind)
+    check_dataset(name, ds, "test_accuracy(slope, noise, seed)", measured, kind=kind)
+    check_levels(name, ds, "slope", "noise")
+
+
+def _panels(panels: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """Return the Datasets of a page, one at least."""
+    found = as_list("panels", panels, "Datasets")
+    if not found:
+        raise ValueError("panels must hold at least one Dataset, got none.")
+    for ds in found:
+        check_type("panels", ds, xr.Dataset, "Datasets of phase diagrams")
+    return found
 
 
 def _page(
@@ -244,10 +251,6 @@ def _page(
     size: tuple[float, float],
 ) -> Figure:
     """Draw several panels of the same `size`, in inches, in two columns."""
-    for ds in as_list("panels", panels, "Datasets"):
-        check_type("panels", ds, xr.Dataset, "Datasets of phase diagrams")
-    if not panels:
-        raise ValueError("panels must hold at least one Dataset, got none.")
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(columns * size[0], rows * size[1]))

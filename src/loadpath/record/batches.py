@@ -28,7 +28,7 @@ Loader = Iterable[Any] | Data
 _BATCH_OF_DATA = 256
 
 
-def batches_of(loader: Any, model: nn.Module) -> Iterable[Any]:
+def batches_of(loader: Any, model: nn.Module, name: str = "loader") -> Iterable[Any]:
     """Return what yields batches: a loader as it is, or the training samples of a `Data`, cut up.
 
     Parameters
@@ -37,6 +37,8 @@ def batches_of(loader: Any, model: nn.Module) -> Iterable[Any]:
         What the user passed.
     model : nn.Module
         The model, whose floating-point type the inputs of a `Data` get.
+    name : str
+        The argument's name, as its caller knows it.
 
     Returns
     -------
@@ -52,13 +54,13 @@ def batches_of(loader: Any, model: nn.Module) -> Iterable[Any]:
         return _batches_of_data(loader, model)
     if isinstance(loader, Tensor | np.ndarray | Mapping | str | Dataset):
         raise ValueError(
-            f"loader must yield batches, and it is of type {type(loader).__name__}: put it in a "
+            f"{name} must yield batches, and it is of type {type(loader).__name__}: put it in a "
             "DataLoader, or in a list if it is one batch."
         )
     if isinstance(loader, type):
-        raise ValueError(f"loader must yield batches, and it is the class {loader.__name__}.")
+        raise ValueError(f"{name} must yield batches, and it is the class {loader.__name__}.")
     if not isinstance(loader, Iterable) and not hasattr(loader, "__getitem__"):
-        raise ValueError(f"loader must yield batches, and it is of type {type(loader).__name__}.")
+        raise ValueError(f"{name} must yield batches, and it is of type {type(loader).__name__}.")
     return loader
 
 

@@ -260,7 +260,7 @@ def batches_in(given: Any, model: nn.Module) -> Iterable[Any]:
         If `given` is neither.
     """
     one = isinstance(given, Tensor | np.ndarray | Mapping | tuple)
-    return [given] if one else batches_of(given, unwrapped(model))
+    return [given] if one else batches_of(given, unwrapped(model), "probe")
 
 
 def _answer_shape(recorded: Recorded) -> tuple[int, ...] | None:

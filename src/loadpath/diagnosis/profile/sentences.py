@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import xarray as xr
 
-from loadpath.checks import check_choice, check_columns
+from loadpath.checks import as_numbers, check_choice, check_columns, check_dataset
 from loadpath.diagnosis.profile.entries import FAILED, TOO_LARGE
-from loadpath.diagnosis.profile.schema import LABELS
+from loadpath.diagnosis.profile.schema import BY_KIND, LABELS
 from loadpath.diagnosis.skipping import left_out_sentences, listed
 from loadpath.measures.separation import KINDS, SeparationKind
 
@@ -20,7 +20,8 @@ ROUNDS = re.compile("near rounding|rounding left out")
 ABSENT_BY_NATURE = ("no layer before", "no layer follows", "no step of one shape leads here")
 """Statuses that more samples would not change: of layers at an end, or between shapes."""
 
-
+LARGEST_GROWTH = 700.0
+"""Effective depth, a logarithm, from which the growth of a stream is no number in float64."""
 MANY_DEAD = 0.5
 """Share of dead features from which a layer is named."""
 
@@ -59,11 +60,30 @@ def summary(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness") -> tuple[str,
     The representation is moved most by the step to 0 (relative step 0.5 (0.5 to 0.5)).
     The representation is moved least by the step to 1 (relative step 0.2 (0.2 to 0.2)).
     """
-    check_columns("ds", ds)
     check_choice("kind", kind, KINDS)
+    _check_diagnosis(ds, kind)
     if "n_samples" not in ds.attrs:
         raise ValueError("ds must be what diagnose returns, and lacks the attr 'n_samples'.")
     return tuple(_sentences(ds, kind))
+
+
+def _check_diagnosis(ds: xr.Dataset, kind: SeparationKind) -> None:
+    """Refuse columns over other axes than `diagnose` gives them, or of huge numbers."""
+    check_columns("ds", ds)
+    for name in set(LABELS) & set(map(str, ds.data_vars)):
+        dims = "kind" if name == "concavity" else "kind, layer" if name in BY_KIND else "layer"
+        known = dict(kind=kind) if name in BY_KIND else {}
+        for each in (name, f"{name}_low", f"{name}_high"):
+            check_dataset("ds", ds, f"{each}({dims})", **known)
+            values = ds[each].values  # of which an interval without an end has an infinity
+            as_numbers(f"ds.{each}", np.where(np.isfinite(values), values, np.nan), missing=True)
+    for name in {"width", "rows", "kept", "dead"} & set(map(str, ds.data_vars)):
+        check_dataset("ds", ds, f"{name}(layer)")
+    if "effective_depth" in ds and not abs(np.nansum(ds["effective_depth"])) < LARGEST_GROWTH:
+        raise ValueError(
+            f"ds must have an effective_depth of less than {LARGEST_GROWTH:g} in all, got "
+            f"{np.nansum(ds['effective_depth']):g}."
+        )
 
 
 def _sentences(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:

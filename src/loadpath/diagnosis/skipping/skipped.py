@@ -245,6 +245,9 @@ def skipping_dataset(
         for suffix, (part, words) in _ENDS.items():
             attrs = {"long_name": LABELS[name] + words.format(level), "units": units}
             ds[name + suffix] = ("layer", [getattr(each, part) for each in found], attrs)
+        attrs = {"long_name": f"{LABELS[name]}: how it is known", "units": "words"}
+        known = np.array([each.status for each in found], dtype=object)
+        ds[f"{name}_status"] = ("layer", known, attrs)
     for name, long_name, text in (
         (
             "status",

@@ -80,7 +80,8 @@ def skip_layers(
     Returns
     -------
     xarray.Dataset
-        Over `layer`, each with its ends `_low` and `_high`:
+        Over `layer`, each with its ends `_low` and `_high`, and in words how it is known,
+        `_status`, such as "constant features" where the outputs are all alike:
 
         - `loss_change` and, where there are classes, `accuracy_change` and `agreement` (the share
           of predictions that stay), means over all samples or tokens;

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import as_path_of_rows, check_type
+from loadpath.checks import as_path_of_rows, check_type, check_weights
 from loadpath.leaky_resnet.model import LeakyResNet
 
 
@@ -62,6 +62,7 @@ def step_momenta(
     0.7869
     """
     check_type("model", model, LeakyResNet, "a LeakyResNet")
+    check_weights("model", model)
     return step_momenta_of_tensors(model, as_path_of_rows("B", B, length=model.depth + 1))
 
 

@@ -14,6 +14,9 @@ from loadpath.plots.leaky_resnet.path import (
     stationarity,
 )
 from loadpath.plots.leaky_resnet.representations import (
+    check_paths as check_paths,
+)
+from loadpath.plots.leaky_resnet.representations import (
     path_2d,
     representation_spectrum,
     sample_paths,

@@ -128,7 +128,7 @@ def descent(history: xr.Dataset, ax: Axes | None = None) -> Axes:
         "residual_worst(look)",
         "width(look)",
         "iteration(look)",
-        "stage(look)",
+        "stage(look) in words",
     )
     ax, x = axes_or_new(ax), history["iteration"].values
     line(ax, x, history["residual_worst"].values, BLUE, "residual, worst layer")

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from loadpath.checks import check_dataset
+from loadpath.checks import as_numbers, check_dataset
 from loadpath.plots.style import (
     BLUE,
     GREY,
@@ -246,6 +246,7 @@ def mesh(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
     """
     check_dataset("profile", profile, "layer_step(step)", "p(layer)", "p_step(step)")
     check_nodes(profile)
+    as_numbers("profile.layer_step", profile["layer_step"].values)
     ax, steps = axes_or_new(ax), profile["layer_step"].values
     ax.stairs(steps, profile["p"].values, baseline=None, color=BLUE, lw=1.6, label="layer steps")
     ax.axhline(1 / len(steps), color=GREY, lw=1, ls="--", label="equidistant, $1/L$")

@@ -128,6 +128,7 @@ def path_2d(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `profile` lacks a variable that the figure shows.
     """
+    check_paths("profile", profile)
     ax = axes_or_new(ax)
     lines = sample_paths(ax, profile)
     figure_of(ax).colorbar(lines, ax=ax, label=PATH_LABEL)
@@ -135,9 +136,17 @@ def path_2d(profile: xr.Dataset, ax: Axes | None = None) -> Axes:
     return ax
 
 
+def check_paths(name: str, profile: xr.Dataset) -> None:
+    """Refuse a profile without the paths of points in the plane that `path_2d` shows."""
+    check_dataset(name, profile, "projection(layer, sample, component)", "p(layer)")
+    if profile.sizes["component"] != 2:
+        raise ValueError(
+            f"{name} must have 2 components of a projection, got {profile.sizes['component']}."
+        )
+
+
 def sample_paths(ax: Axes, profile: xr.Dataset) -> LineCollection:
     """Draw the paths of `path_2d` on `ax`, and return what a colour bar needs."""
-    check_dataset("profile", profile, "projection(layer, sample, component)", "p(layer)")
     points = profile["projection"].transpose("sample", "layer", "component").values
     segments = np.stack([points[:, :-1], points[:, 1:]], axis=2)  # (sample, step, end, component)
     p = profile["p"].values

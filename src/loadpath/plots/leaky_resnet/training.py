@@ -49,7 +49,7 @@ def learning_curves(history: xr.Dataset, ax: Axes | None = None) -> Axes:
         "regularizer(record)",
         "weight_decay(record)",
         "iteration(record)",
-        "stage(record)",
+        "stage(record) in words",
     )
     ax, x = axes_or_new(ax), history["iteration"].values
     weighted = (history["weight_decay"] * history["regularizer"]).values
@@ -98,7 +98,7 @@ def convergence(history: xr.Dataset, ax: Axes | None = None) -> Axes:
         "stationarity_worst(record)",
         "hamiltonian_spread(record)",
         "iteration(record)",
-        "stage(record)",
+        "stage(record) in words",
     )
     ax, x = axes_or_new(ax), history["iteration"].values
     line(ax, x, history["stationarity"].values, BLUE, "residual, median step")
@@ -132,7 +132,11 @@ def mesh_history(history: xr.Dataset, ax: Axes | None = None) -> Axes:
         If `history` lacks a variable that the figure shows.
     """
     check_dataset(
-        "history", history, "layer_steps(record, step)", "iteration(record)", "stage(record)"
+        "history",
+        history,
+        "layer_steps(record, step)",
+        "iteration(record)",
+        "stage(record) in words",
     )
     ax = axes_or_new(ax)
     nodes = np.cumsum(history["layer_steps"].transpose("record", "step").values, axis=1)

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from loadpath.checks import check_dataset, check_type
-from loadpath.plots.papers.figure_1 import dimensions
+from loadpath.checks import check_dataset, check_levels, check_text, check_type
+from loadpath.plots.papers.figure_1 import check_dimensions, dimensions
 from loadpath.plots.style import (
     BLACK,
     BLUE,
@@ -66,14 +66,15 @@ def figure_1a_certified(of_kind: Mapping[str, xr.Dataset]) -> Figure:
     check_type("of_kind", of_kind, Mapping, "a mapping of kinds to Datasets")
     if not of_kind:
         raise ValueError("of_kind must hold at least one Dataset, got none.")
-    for ds in of_kind.values():
-        check_type("of_kind", ds, xr.Dataset, "a mapping of kinds to Datasets")
+    for kind, ds in of_kind.items():
+        check_text("of_kind's kind", kind)
+        check_dimensions(f"of_kind[{kind!r}]", ds)
+        check_dataset(f"of_kind[{kind!r}]", ds, "stationarity(effective_depth, seed, step)")
     figure = Figure(figsize=(4.6 * len(of_kind) + 0.4, 5.8))
     grid = figure.subplots(
         2, len(of_kind), squeeze=False, sharex=True, sharey="row", height_ratios=(3, 1)
     )
     for (upper, lower), (kind, ds) in zip(grid.T, of_kind.items(), strict=True):
-        check_dataset("of_kind", ds, "stationarity(effective_depth, seed, step)")
         dimensions(ds, upper)
         upper.set(title=kind, xlabel="")
         worst = ds["stationarity"].max("step").transpose("effective_depth", "seed")
@@ -125,6 +126,7 @@ def figure_audit(ds: xr.Dataset) -> Figure:
     for name in AUDITED:
         least = "effective_depth, seed" if name == "largest_momentum" else every
         check_dataset("ds", ds, f"{name}({least})")
+    check_levels("ds", ds, "effective_depth", "gamma0")
     gamma0s = ds["gamma0"].values
     figure = Figure(figsize=(3.4 * max(len(gamma0s), 3) + 0.6, 8.6))
     grid = figure.subplots(3, max(len(gamma0s), 3), squeeze=False, sharex=True)

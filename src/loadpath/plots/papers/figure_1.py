@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from loadpath.checks import check_dataset
+from loadpath.checks import check_dataset, check_levels
 from loadpath.plots.leaky_resnet import energies, representation_spectrum, weight_spectrum
 from loadpath.plots.papers.bars import draw_with_bars
 from loadpath.plots.style import (
@@ -50,6 +50,7 @@ def figure_1a(ds: xr.Dataset) -> Figure:
     ValueError
         If `ds` lacks a variable that the figure shows, or that attr.
     """
+    check_dimensions("ds", ds)
     figure = Figure(figsize=(6.4, 4.4))
     ax = figure.subplots()
     dimensions(ds, ax)
@@ -58,15 +59,21 @@ def figure_1a(ds: xr.Dataset) -> Figure:
     return figure
 
 
-def dimensions(ds: xr.Dataset, ax: Axes) -> None:
-    """Draw what `figure_1a` shows on axes that are not scaled yet."""
+def check_dimensions(name: str, ds: xr.Dataset) -> None:
+    """Refuse what lacks a variable that `dimensions` shows, or an axis of numbers."""
     check_dataset(
-        "ds",
+        name,
         ds,
         "dimension(effective_depth, seed, step)",
         "symmetric_dimension(effective_depth, seed, step)",
         "min_cost_of_identity(effective_depth, seed, gamma0)",
     )
+    check_levels(name, ds, "effective_depth", "gamma0")
+    attribute(ds, "bottleneck_rank", name)
+
+
+def dimensions(ds: xr.Dataset, ax: Axes) -> None:
+    """Draw what `figure_1a` shows on axes that are not scaled yet."""
     x = ds["effective_depth"].values
     dimension = ds["dimension"].transpose("effective_depth", "seed", "step").values
     symmetric = ds["symmetric_dimension"].transpose("effective_depth", "seed", "step").values

@@ -6,8 +6,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from loadpath.checks import check_dataset, check_type
-from loadpath.plots.leaky_resnet import sample_paths, weight_spectrum
+from loadpath.checks import check_dataset, check_text, check_type
+from loadpath.plots.leaky_resnet import check_paths, sample_paths, weight_spectrum
 from loadpath.plots.papers.bars import draw_with_bars
 from loadpath.plots.style import (
     BLACK,
@@ -136,8 +136,9 @@ def figure_2c(profiles: Mapping[str, xr.Dataset]) -> Figure:
     check_type("profiles", profiles, Mapping, "a mapping of rules to Datasets")
     if not profiles:
         raise ValueError("profiles must hold at least one Dataset, got none.")
-    for profile in profiles.values():
-        check_type("profiles", profile, xr.Dataset, "a mapping of rules to Datasets")
+    for rule, profile in profiles.items():
+        check_text("profiles' rule", rule)
+        check_paths(f"profiles[{rule!r}]", profile)
     figure = Figure(figsize=(3.2 * len(profiles) + 0.8, 3.8))
     grid = figure.subplots(1, len(profiles), squeeze=False)[0]
     for ax, (rule, profile) in zip(grid, profiles.items(), strict=True):

@@ -4,7 +4,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from loadpath.checks import check_dataset
+from loadpath.checks import check_choice, check_dataset, check_levels
 from loadpath.plots.papers.bars import draw_with_bars
 from loadpath.plots.style import (
     BLUE,
@@ -19,6 +19,9 @@ from loadpath.plots.style import (
     size_scale,
     styled,
 )
+
+TARGETS = {"labels": ("cross-entropy", "-"), "onehot": ("one-hot regression", "--")}
+"""What nets on digits are trained on: its name, and how its lines are drawn."""
 
 
 @styled
@@ -49,6 +52,7 @@ def figure_3(ds: xr.Dataset) -> Figure:
         "momentum_activation_norm": r"largest $\|B^\top S\|$ along the path",
     }
     check_dataset("ds", ds, *(f"{name}(effective_depth, seed)" for name in panels))
+    check_levels("ds", ds, "effective_depth")
     figure = Figure(figsize=(9.6, 3.3))
     for ax, (name, ylabel) in zip(figure.subplots(1, 3), panels.items(), strict=True):
         values = ds[name].transpose("effective_depth", "seed").values
@@ -88,6 +92,7 @@ def figure_scale(ds: xr.Dataset) -> Figure:
     check_dataset("ds", ds, "cost_of_identity_by_gamma0(scale, seed, layer, gamma0)")
     if ds.sizes["mode"] < 4:
         raise ValueError(f"ds must hold at least 4 modes of a spectrum, got {ds.sizes['mode']}.")
+    check_levels("ds", ds, "scale", "gamma0")
     figure = Figure(figsize=(9, 3.8))
     left, right = figure.subplots(1, 2)
     x, n = ds["scale"].values, ds.sizes["layer"]
@@ -145,6 +150,9 @@ def figure_digits(ds: xr.Dataset) -> Figure:
         f"representation_norm({nets}, layer)",
         f"misclassified({nets})",
     )
+    check_levels("ds", ds, "effective_depth", "weight_decay")
+    for each in ds["targets"].values:
+        check_choice("ds.targets", str(each), TARGETS)
     norm = ds["representation_norm"]
     growth = xr.ufuncs.log(norm.isel(layer=-1) / norm.isel(layer=0))
     panels: dict[str, xr.DataArray] = {
@@ -152,13 +160,12 @@ def figure_digits(ds: xr.Dataset) -> Figure:
         r"growth, $\log(\|A_1\| / \|A_0\|)$": growth,
         "test error, fraction misclassified": ds["misclassified"],
     }
-    names = {"labels": ("cross-entropy", "-"), "onehot": ("one-hot regression", "--")}
     colours = dict(zip(ds["effective_depth"].values, (BLUE, ORANGE, GREEN, RED), strict=False))
     figure = Figure(figsize=(10.4, 3.8))
     for ax, (ylabel, values) in zip(figure.subplots(1, 3), panels.items(), strict=True):
         for depth, colour in colours.items():
             for targets in ds["targets"].values:
-                name, ls = names[str(targets)]
+                name, ls = TARGETS[str(targets)]
                 chosen = values.sel(effective_depth=depth, targets=targets)
                 rows = chosen.transpose("weight_decay", "seed").values
                 label = rf"{name}, $\tilde{{L}}$ = {depth:g}"

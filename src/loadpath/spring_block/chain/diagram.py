@@ -31,6 +31,10 @@ RATIO = 4 / 3
 CLEAR = 3
 """Standard errors beyond which a cell is bent; of hundreds, some exceed two by chance alone."""
 
+LOUDEST = 1e10
+"""The largest noise, over the chain's target: loads, whose sum the target is, grow with the noise,
+and of that sum float64 keeps 16 digits of the largest load."""
+
 
 def chain_phase_diagram(
     chain: Chain | None = None,
@@ -138,6 +142,11 @@ def chain_phase_diagram(
     if threads is not None:
         check_count("threads", threads, 1)
     frictions, noises = _ascending("friction", friction), _ascending("noise", noise)
+    if noises[-1] > LOUDEST * chain.target:
+        raise ValueError(
+            f"noise must be at most {LOUDEST:g} times the chain's target, above which rounding "
+            f"leaves nothing of it in the loads, got {noises[-1]:g}."
+        )
     check_number("ratio", ratio, least=0.0)
     for name, count in dict(n_steps=n_steps, n_replicas=n_replicas).items():
         check_count(name, count, 1)
