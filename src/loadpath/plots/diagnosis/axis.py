@@ -105,6 +105,7 @@ def draw_columns(
     One that `ds` lacks keeps its place in a row of marks `apart`, and is not drawn.
     """
     check_columns("ds", ds)
+    check_dataset("ds", ds, *(f"{name}(layer)" for name, *_ in shown if name in ds))
     middle = (len(shown) - 1) / 2
     for i, (name, colour, label, marker) in enumerate(shown):
         if name in ds:

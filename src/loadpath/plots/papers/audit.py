@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from loadpath.checks import check_dataset, check_levels, check_text, check_type
+from loadpath.checks import as_numbers, check_dataset, check_levels, check_text, check_type
 from loadpath.plots.papers.figure_1 import check_dimensions, dimensions
 from loadpath.plots.style import (
     BLACK,
@@ -127,6 +127,9 @@ def figure_audit(ds: xr.Dataset) -> Figure:
         least = "effective_depth, seed" if name == "largest_momentum" else every
         check_dataset("ds", ds, f"{name}({least})")
     check_levels("ds", ds, "effective_depth", "gamma0")
+    for name in ("lower", "upper"):  # the ends of the first row's axis
+        if not np.isfinite(as_numbers(f"ds.{name}", ds[name].values, missing=True)).any():
+            raise ValueError(f"ds must hold finite numbers of {name!r}, got none.")
     gamma0s = ds["gamma0"].values
     figure = Figure(figsize=(3.4 * max(len(gamma0s), 3) + 0.6, 8.6))
     grid = figure.subplots(3, max(len(gamma0s), 3), squeeze=False, sharex=True)
