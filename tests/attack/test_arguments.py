@@ -13,10 +13,12 @@ from pathlib import Path
 
 import argument_calls
 import argument_fuzz
+import numpy as np
 import pytest
 import torch
 
 import loadpath as lp
+from tests.plots import test_phase_diagram, test_plots
 from tests.test_docs import ENTRIES
 
 FUZZ = Path(argument_fuzz.__file__)
@@ -68,6 +70,8 @@ def test_the_fuzz_finds_what_it_looks_for():
 CHAIN = lp.spring_block.Chain(3, friction_right=0.1)
 STEPS = torch.tensor([0.5, 0.5])
 OUTPUTS = torch.ones(4, 2)
+PROFILE = test_plots.synthetic_profile()
+DIAGRAM = test_phase_diagram.diagram()
 
 
 @pytest.mark.parametrize(
@@ -100,6 +104,27 @@ OUTPUTS = torch.ones(4, 2)
         (
             lambda: lp.mechanics.spectrum(OUTPUTS, centred="no"),  # Python takes it for True
             "centred must be True or False, got 'no'.",
+        ),
+        (
+            lambda: lp.plots.mesh(PROFILE.assign_coords(p=np.nan * PROFILE.p)),
+            "profile.p must be finite, got nan at index 0.",
+        ),
+        (
+            lambda: lp.plots.figure_2c({"even": PROFILE.drop_vars("projection")}),
+            "profiles['even'] lacks the variables ['projection'].",
+        ),
+        (
+            lambda: lp.plots.figure_phase_diagrams([DIAGRAM, DIAGRAM.drop_vars("noise")]),
+            "panels[1] must have labels along 'noise', and has none.",
+        ),
+        (
+            lambda: lp.spring_block.chain_phase_diagram(friction=[0.1], noise=[1e50]),
+            "noise must be at most 1e+10 times the chain's target, above which rounding leaves "
+            "nothing of it in the loads, got 1e+50.",
+        ),
+        (
+            lambda: lp.diagnosis.Monitor(torch.nn.Linear(2, 2), 3.0),
+            "probe must yield batches, and it is of type float.",
         ),
     ],
 )
