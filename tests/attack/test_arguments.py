@@ -22,7 +22,7 @@ from tests.plots import test_phase_diagram, test_plots
 from tests.test_docs import ENTRIES
 
 FUZZ = Path(argument_fuzz.__file__)
-CALLS = 30
+CALLS = 24
 """Calls of a run of the tests, a few seconds of them; all are made by `make attack`."""
 SEED = 0
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from loadpath.checks import check_number, check_seed, check_text, check_type
+from loadpath.checks import as_numbers, check_number, check_seed, check_text, check_type
 from loadpath.diagnosis.skipping.verdict_sentences import listed, measure_words, verdict_sentences
 from loadpath.diagnosis.skipping.verdicts import Verdict
 from loadpath.statistics import FEWEST, Column, rank_agreement, spearman
@@ -157,6 +157,10 @@ def _column_of(name: str, ds: xr.Dataset, variable: str, level: float) -> Column
             raise ValueError(f"{name} must hold numbers of {each!r}, got {ds[each].dtype}.")
         ends.append(ds[each].values.astype(np.float64))
     value, low, high = ends
+    as_numbers(f"{name}.{variable}", value, missing=True)
+    for end, values, wrong in (("low", low, math.inf), ("high", high, -math.inf)):
+        if (values == wrong).any():
+            raise ValueError(f"{name} must have no {variable}_{end} of {wrong}, and has some.")
     return Column(value, low, high, level)
 
 
