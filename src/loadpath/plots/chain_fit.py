@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from loadpath.checks import check_dataset
+from loadpath.checks import as_numbers, check_dataset, check_levels
 
 from .style import BLUE, GREY, attribute, plain_numbers, styled
 
@@ -52,6 +52,10 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
         "rise(friction_right, friction_left)",
         "inside(friction_right, friction_left)",
     )
+    check_levels("region", region, "friction_right", "friction_left")
+    if "level" in ds.coords:
+        check_levels("ds", ds, "level")
+    as_numbers("ds.load_error", ds["load_error"].values, least=0.0, missing=True)
     sizes = [region.sizes[name] for name in ("friction_right", "friction_left")]
     if min(sizes) < 2:
         raise ValueError(f"region must have at least 2 frictions to each side, got {sizes}.")

@@ -94,7 +94,7 @@ def hamiltonians(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     line(ax, p, found, RED, "Hamiltonian", "s")
     path_axis(ax, label)
     low, high = ax.dataLim.intervaly
-    if low >= 0:
+    if 0 <= low <= high:  # without a number the ends are infinite, in the other order
         ax.set_ylim(0, 1.06 * high or 1)
     legend_above(ax)
     return ax
