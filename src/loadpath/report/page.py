@@ -141,6 +141,8 @@ def _content(section: Section) -> dict[str, Any]:
 def rows(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield the names of settings, dotted where nested, and their values as text."""
     for name, value in config.items():
+        check_text("the names of config", str(name))
+        check_text(f"config[{name!r}]", str(value))
         if isinstance(value, Mapping):
             yield from rows(value, f"{prefix}{name}.")
         else:
