@@ -317,7 +317,8 @@ def flat(result, depth=0, seen=()):
         array = np.asarray(result)
         return [array.astype(float)] if array.dtype.kind in "biuf" else []
     if isinstance(result, xr.Dataset):
-        return [a for v in result.variables for a in flat(result[v].values, depth + 1, seen)]
+        names = sorted(result.variables, key=str)  # their order says nothing
+        return [a for v in names for a in flat(result[v].values, depth + 1, seen)]
     if isinstance(result, torch.nn.Module):
         return [a for t in result.state_dict().values() for a in flat(t, depth + 1, seen)]
     if isinstance(result, dict):
