@@ -257,3 +257,11 @@ def test_a_folder_that_is_a_file_is_refused_before_solving(tmp_path, refusal):
     (tmp_path / "taken").write_text("mine")
     said = refusal("geodesic", *TINY, "--out", tmp_path / "taken" / "out")
     assert "out must be a folder, but" in said
+
+
+def test_a_collapsed_path_says_so_first_and_is_not_certified(tmp_path, capsys, no_page):
+    options = ["geodesic", *LINEAR, "--weight-decay", "1000", "--out", str(tmp_path / "out")]
+    assert cli.main(options) == 3
+    said = capsys.readouterr().out
+    assert said.startswith("This run must not be read: its weights have collapsed")
+    assert "status: trivial minimum\n" in said and "\n- " not in said and "rank" not in said
