@@ -20,7 +20,7 @@ from torch import Tensor
 
 import loadpath as lp
 
-LATE = {"Tensor": Tensor, "device": torch.device, "np": np, "NDArray": NDArray}
+LATE = {"Tensor": Tensor, "nn": torch.nn, "device": torch.device, "np": np, "NDArray": NDArray}
 """What modules name that do not import it, so that they load fast."""
 
 hooked = jaxtyped(typechecker=typechecking.checked)

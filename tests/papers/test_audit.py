@@ -231,7 +231,7 @@ def test_figure_1a_certified_keeps_trained_nets_and_geodesics_apart(drawn):
 def test_the_plots_name_what_they_lack():
     with pytest.raises(ValueError, match="ds lacks the variables .*'lower'"):
         plots.figure_audit(xr.Dataset())
-    with pytest.raises(ValueError, match="of_kind lacks the variables .*'stationarity'"):
+    with pytest.raises(ValueError, match=r"of_kind\['trained'\] lacks the variables .*'dimension'"):
         plots.figure_1a_certified({"trained": xr.Dataset()})
 
 

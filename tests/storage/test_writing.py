@@ -51,7 +51,7 @@ def test_a_folder_that_cannot_be_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match=r"x.nc' cannot be written \(Not a directory\)\.$"):
         write_atomic(tmp_path / "file" / "x.nc", b"")
-    with pytest.raises(OSError, match=r"cannot be written \(File name too long\)\.$"):
+    with pytest.raises(ValueError, match=r"path must be shorter, got '.*\.$"):
         write_atomic(tmp_path / ("x" * 300), b"")
     (tmp_path / "folder").mkdir()
     with pytest.raises(OSError, match=r"folder' cannot be written \(Is a directory\)\.$"):

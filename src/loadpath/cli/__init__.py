@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from loadpath.cli.start import Interrupts, be_quiet, forgiving_streams, lost
+from loadpath.cli.start import Interrupts, be_quiet, end_line, forgiving_streams, lost
 
 NOT_TO_BE_READ = 3
 """Exit code of a command that wrote everything, about a run that has collapsed or diverged."""
@@ -74,6 +74,7 @@ def _run(arguments: Sequence[str], interrupts: Interrupts) -> int:
         print(f"{interrupts.name}: {words}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        end_line()
         print(interrupts.sentence(), file=sys.stderr)
         return interrupts.exit_code()
     finally:

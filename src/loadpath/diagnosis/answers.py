@@ -10,7 +10,16 @@ from typing import Any
 from torch import Tensor
 
 from loadpath.diagnosis.labels import IGNORED, Labels
-from loadpath.record import FIRST_CHOICES, Output, Path, at, is_real, leaves, tensor_of, values_of
+from loadpath.record import (
+    FIRST_CHOICES,
+    Output,
+    OutputPath,
+    at,
+    is_real,
+    leaves,
+    tensor_of,
+    values_of,
+)
 
 LOGITS = FIRST_CHOICES[-1]
 
@@ -43,7 +52,7 @@ class AnswerRule:
 
     given: Output = None
     """What the user says: a key, an index, or a function of what the model returns."""
-    path: Path | None = None
+    path: OutputPath | None = None
     """The path to the answer, once there was a choice."""
     words: str = ""
     """Which of several tensors was taken, and why; empty where there was no choice."""
@@ -125,7 +134,7 @@ class AnswerRule:
             return False
         return True
 
-    def take_last(self, output: Any, last: Path | None) -> None:
+    def take_last(self, output: Any, last: OutputPath | None) -> None:
         """Choose what the last layer put out; the first tensor, if that is not known."""
         found = _candidates(output)
         if last is not None and any(path == last for path, _ in found):
@@ -133,7 +142,7 @@ class AnswerRule:
         else:
             self._take(found[0][0], found, "the first")
 
-    def _take(self, path: Path, found: list[tuple[Path, Tensor]], why: str) -> None:
+    def _take(self, path: OutputPath, found: list[tuple[OutputPath, Tensor]], why: str) -> None:
         self.path = path
         shape = next(_shape(tensor) for other, tensor in found if other == path)
         self.words = (
@@ -142,9 +151,9 @@ class AnswerRule:
         )
 
 
-def _candidates(output: Any) -> list[tuple[Path, Tensor]]:
+def _candidates(output: Any) -> list[tuple[OutputPath, Tensor]]:
     """Return the tensors of real numbers in what a model returned, each once, but for its loss."""
-    found: list[tuple[Path, Tensor]] = []
+    found: list[tuple[OutputPath, Tensor]] = []
     loss = own_loss(output)
     for path, leaf in leaves(output):
         tensor = values_of(leaf)
@@ -174,6 +183,6 @@ def _shape(tensor: Tensor) -> tuple[int, ...]:
     return () if tensor.is_nested else tuple(tensor.shape)
 
 
-def _words(path: Path) -> str:
+def _words(path: OutputPath) -> str:
     """Return a path as one would write it."""
     return "".join(f"[{step!r}]" for step in path)

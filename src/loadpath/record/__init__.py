@@ -35,7 +35,7 @@ from loadpath.record.selection import sites_of as sites_of
 from loadpath.record.selection import unwrapped as unwrapped
 from loadpath.record.streaming import second_moments, stream
 from loadpath.record.structures import FIRST_CHOICES as FIRST_CHOICES
-from loadpath.record.structures import Path as Path
+from loadpath.record.structures import OutputPath as OutputPath
 from loadpath.record.structures import at as at
 from loadpath.record.structures import is_real as is_real
 from loadpath.record.structures import leaves as leaves

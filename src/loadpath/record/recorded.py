@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from loadpath.record.structures import Path
+from loadpath.record.structures import OutputPath
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Recorded:
     """Number of samples in the batch."""
     description: Description
     """What the layers are."""
-    last: Path | None = None
+    last: OutputPath | None = None
     """On the first batch, where the model returns several tensors: the path in `output` to what
     its last layer put out; None if that is not known."""
 

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence
 FIRST_CHOICES = ("last_hidden_state", "hidden_states", "sentence_embedding", "logits")
 """The entries of an output that stand for all of it, best first."""
 
-Path = tuple[Any, ...]
+OutputPath = tuple[Any, ...]
 """The keys, indices and field names that lead from a structure to something in it."""
 
 
@@ -56,7 +56,9 @@ def values_of(leaf: Tensor | PackedSequence) -> Tensor:
     return leaf.data if isinstance(leaf, PackedSequence) else leaf
 
 
-def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Tensor | PackedSequence]]:
+def leaves(
+    value: Any, path: OutputPath = ()
+) -> Iterator[tuple[OutputPath, Tensor | PackedSequence]]:
     """Yield all tensors and packed sequences of a structure, each with the path that leads to it.
 
     Entries that stand for all of a dict or dataclass come first, as `tensor_of` has them.
@@ -66,7 +68,7 @@ def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Tensor | PackedS
     value : Any
         A tensor, or tensors in tuples, lists, dicts, Hugging Face ModelOutputs and dataclasses.
     path : tuple
-        Path of `value` itself, which begins all paths.
+        The path of `value` itself, which begins all paths.
 
     Yields
     ------
@@ -101,7 +103,7 @@ def _named_parts(value: Any) -> Mapping[Any, Any]:
     return {}
 
 
-def at(value: Any, path: Path) -> Any:
+def at(value: Any, path: OutputPath) -> Any:
     """Return what lies in a structure at the end of a path.
 
     Raises

@@ -75,3 +75,21 @@ def test_what_is_left_when_python_ends_is_not_flushed_into_a_broken_stream():
     finally:
         sys.stdout = before
     stream.close()  # would raise, if it still led to the pipe
+
+
+def test_an_interrupt_in_the_middle_of_a_line_ends_that_line_first(tmp_path, monkeypatch, capsys):
+    class CutOff(io.StringIO):
+        cut = False
+
+        def write(self, text):
+            if text == "\n" and not self.cut:  # what `print` writes last
+                self.cut = True
+                raise KeyboardInterrupt
+            return super().write(text)
+
+    stream = CutOff()
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert cli.main([*CHAIN, "--out", str(tmp_path)]) == 130
+    printed = stream.getvalue()
+    assert stream.cut and printed.endswith(".\n") and not printed.endswith("\n\n")
+    assert "interrupted by SIGINT" in capsys.readouterr().err

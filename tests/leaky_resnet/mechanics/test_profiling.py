@@ -98,7 +98,7 @@ def test_linear_commuting_geodesic_converges_to_the_continuous_one_at_first_orde
     end, middle, own = [], [], []
     depths = (32, 64, 128)
     for depth in depths:
-        ds = commuting_profile(depth, step=step)
+        ds = commuting_profile(depth, step=step, gamma0=1e-2)
         s1, half = S0 * LOG_RATIO.exp(), S0 * (LOG_RATIO / 2).exp()
         gamma = 1e-2 * half.max() ** 2
         found = torch.tensor(ds["representation_spectrum"][-1].values)

@@ -24,6 +24,8 @@ class Forgiving:
         """Why the first line was lost; None if none was."""
         self.muted = self.barless = False
         """Whether nothing is written, and whether no progress is shown."""
+        self._in_line = False
+        """Whether a line may have been begun and not ended."""
 
     def __getattr__(self, name: str) -> Any:
         """Return anything else as the stream has it."""
@@ -35,10 +37,18 @@ class Forgiving:
 
     def write(self, text: str) -> int:
         """Write text, or drop it once something could not be written."""
-        if self.muted:
+        if self.muted or not text:
             return len(text)
+        self._in_line = self._in_line or not text.endswith("\n")
         self._attempt(lambda: self._stream.write(text))
+        self._in_line = not text.endswith("\n")
         return len(text)
+
+    def end_line(self) -> None:
+        """End a line that was begun: `print` writes what ends it by itself, and may be cut off."""
+        if self._in_line:
+            self.write("\n")
+        self.flush()
 
     def writelines(self, lines: Any) -> None:
         """Write lines, as `write` does."""
@@ -71,6 +81,12 @@ def forgiving_streams() -> Iterator[Forgiving | None]:
             if stream.fault is not None:
                 _discard(stream)
         sys.stdout, sys.stderr = before
+
+
+def end_line() -> None:
+    """End the line on standard output that was being printed."""
+    if isinstance(sys.stdout, Forgiving):
+        sys.stdout.end_line()
 
 
 def be_quiet() -> None:

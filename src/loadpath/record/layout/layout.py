@@ -29,14 +29,14 @@ from loadpath.record.layout.sequences import (
 )
 from loadpath.record.layout.trial import Call, Seen
 from loadpath.record.selection import Site
-from loadpath.record.structures import Path, at, is_real, leaves, tensor_of, values_of
+from loadpath.record.structures import OutputPath, at, is_real, leaves, tensor_of, values_of
 
 
 @dataclass(frozen=True)
 class Place:
     """Where the samples of a layer are in what it puts out."""
 
-    path: Path
+    path: OutputPath
     """The path to the tensor that is its output."""
     axis: int
     """The axis of the samples, 0 or 1."""
@@ -58,7 +58,7 @@ class Layout:
     """What the user says of masks."""
     places: dict[CallKey, Place] = field(default_factory=dict)
     """Where samples are, by module and call."""
-    given: dict[CallKey, Path] = field(default_factory=dict)
+    given: dict[CallKey, OutputPath] = field(default_factory=dict)
     """Where the input is that goes on in a layer's place, by module and call of a trial pass."""
     masking: Masking = field(init=False)
     """Which mask each layer has."""
@@ -84,7 +84,7 @@ class Layout:
             self._trial = Trial(self.model, self.device, batch, self.tokens_first)
         return self._trial
 
-    def last_path(self, batch: Batch) -> Path | None:
+    def last_path(self, batch: Batch) -> OutputPath | None:
         """Return the path to what the last layer put out, in what the model returns (see `Trial`).
 
         Where there was no trial, one is made for this alone.
@@ -158,7 +158,7 @@ class Layout:
                 return None
         return Place(self._prefix(taken) + path, 0)
 
-    def _prefix(self, taken: bool) -> Path:
+    def _prefix(self, taken: bool) -> OutputPath:
         return (self.output,) if taken and not callable(self.output) else ()
 
     def learn(self, sites: list[Site], *, rows: bool = True) -> None:
@@ -203,7 +203,7 @@ class Layout:
                 self.given[call.site.name, call.times] = given
             earlier.append(seen)
 
-    def _path(self, call: Call, modules: set[nn.Module], trial: Trial) -> Path | None:
+    def _path(self, call: Call, modules: set[nn.Module], trial: Trial) -> OutputPath | None:
         """Return the path to the output of a call of the trial; None if a function gives it."""
         real = [seen for seen in call.out if seen.real]
         if callable(self.output) and not (len(call.out) == 1 and call.out[0].path == ()):

@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from loadpath.record.layout.trial import Call, Seen
 from loadpath.record.selection import kind_of
-from loadpath.record.structures import FIRST_CHOICES, Path, at, is_real, leaves, values_of
+from loadpath.record.structures import FIRST_CHOICES, OutputPath, at, is_real, leaves, values_of
 
 Output = str | int | Callable[[Any], Any] | None
 """A key or an index of what a layer puts out, or a function of that."""
@@ -45,7 +45,7 @@ def put_out(output: Any, rule: Output) -> tuple[Any, bool]:
         return output, False
 
 
-def only_path(module: nn.Module, output: Any) -> Path | None:
+def only_path(module: nn.Module, output: Any) -> OutputPath | None:
     """Return the path to the output where no other call need be looked at; None if there are more.
 
     That is where there is one tensor of real numbers, in the order of `tensor_of` for entries whose
@@ -58,14 +58,14 @@ def only_path(module: nn.Module, output: Any) -> Path | None:
     return real[0][0] if real and _is_named(real[0][0]) else None
 
 
-def _is_named(path: Path) -> bool:
+def _is_named(path: OutputPath) -> bool:
     """Return whether a path has a name that stands for all but logits, which attention has too."""
     return any(step in FIRST_CHOICES[:-1] for step in path)
 
 
 def choose_output(
     call: Call, calls: list[Call], chosen: set[nn.Module], usable: Callable[[Seen], bool]
-) -> Path:
+) -> OutputPath:
     """Return the path to a block's output, by what the rest of the model does with it.
 
     Parameters
@@ -108,7 +108,7 @@ def choose_output(
     return path
 
 
-def choose_given(call: Call, shape: tuple[int, ...], earlier: list[Seen]) -> Path | None:
+def choose_given(call: Call, shape: tuple[int, ...], earlier: list[Seen]) -> OutputPath | None:
     """Return the path to the tensor that goes on in a block's place where the block is left out.
 
     That is the first tensor of real numbers that the block was given; but one of its output's
@@ -150,7 +150,7 @@ def _candidates(call: Call, usable: Callable[[Seen], bool]) -> list[Seen]:
 
 def _decided(
     call: Call, calls: list[Call], chosen: set[nn.Module], usable: Callable[[Seen], bool]
-) -> Path | None:
+) -> OutputPath | None:
     """Return the path if there is but one candidate, or one is named or given to the next block."""
     found = _candidates(call, usable)
     if len(found) == 1 or (found and isinstance(call.site.module, _FIRST_COUNTS)):
@@ -161,7 +161,7 @@ def _decided(
 
 def _by_next(
     call: Call, calls: list[Call], chosen: set[nn.Module], usable: Callable[[Seen], bool]
-) -> Path | None:
+) -> OutputPath | None:
     """Return the path of what the next of the chosen modules, or of the same class, is given."""
     following = [
         other
@@ -172,7 +172,7 @@ def _by_next(
     return _handed_on(call, following, usable)
 
 
-def _by_any(call: Call, calls: list[Call], usable: Callable[[Seen], bool]) -> Path | None:
+def _by_any(call: Call, calls: list[Call], usable: Callable[[Seen], bool]) -> OutputPath | None:
     """Return the path of what stands for scores by its name, or of what any module is given."""
     for seen in _candidates(call, usable):
         if FIRST_CHOICES[-1] in seen.path:
@@ -180,7 +180,9 @@ def _by_any(call: Call, calls: list[Call], usable: Callable[[Seen], bool]) -> Pa
     return _handed_on(call, [other for other in calls if other.started > call.ended], usable)
 
 
-def _handed_on(call: Call, following: list[Call], usable: Callable[[Seen], bool]) -> Path | None:
+def _handed_on(
+    call: Call, following: list[Call], usable: Callable[[Seen], bool]
+) -> OutputPath | None:
     """Return the path of the one candidate that the first call with any of them is given."""
     candidates = _candidates(call, usable)
     for other in sorted(following, key=lambda other: other.started):
@@ -193,12 +195,12 @@ def _handed_on(call: Call, following: list[Call], usable: Callable[[Seen], bool]
     return None
 
 
-def _by_shape(call: Call, usable: Callable[[Seen], bool]) -> Path | None:
+def _by_shape(call: Call, usable: Callable[[Seen], bool]) -> OutputPath | None:
     """Return the path of the one candidate that has the shape of the block's input."""
     return _of_shape(call, _candidates(call, usable))
 
 
-def _of_shape(call: Call, candidates: list[Seen]) -> Path | None:
+def _of_shape(call: Call, candidates: list[Seen]) -> OutputPath | None:
     main = call.main
     fitting = [seen for seen in candidates if main is not None and seen.shape == main.shape]
     return fitting[0].path if len(fitting) == 1 else None
@@ -210,10 +212,10 @@ def _alike(call: Call, other: Call) -> bool:
     return same and _kinds(call) == _kinds(other)
 
 
-def _kinds(call: Call) -> list[tuple[Path, bool, int]]:
+def _kinds(call: Call) -> list[tuple[OutputPath, bool, int]]:
     return [(seen.path, seen.real, len(seen.shape)) for seen in call.out]
 
 
-def _words(path: Path) -> str:
+def _words(path: OutputPath) -> str:
     """Return a path as one would write it."""
     return "".join(f"[{step!r}]" for step in path) or "the tensor"

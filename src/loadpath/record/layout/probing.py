@@ -20,7 +20,7 @@ from loadpath.record.layout.axes import (
 )
 from loadpath.record.layout.sequences import CallKey, Stem, changed, stems_in
 from loadpath.record.layout.trial import Call, Seen, watch_calls
-from loadpath.record.structures import Path, mapped
+from loadpath.record.structures import OutputPath, mapped
 
 _MOVES = 1e-6
 # A layer depends on what is turned around if its sketch moves by more than that share: repeated
@@ -102,7 +102,7 @@ class Trial:
             )
         return axis
 
-    def last_path(self) -> Path | None:
+    def last_path(self) -> OutputPath | None:
         """Return the path to what the last layer put out, among what the model returned.
 
         That is the one tensor that no module was given; of several, the one whose module ended

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from loadpath.record.selection import Site, inside_scripted, sites_of
-from loadpath.record.structures import Path, is_real, leaves, values_of
+from loadpath.record.structures import OutputPath, is_real, leaves, values_of
 
 
 class Seen:
@@ -22,7 +22,7 @@ class Seen:
 
     def __init__(
         self,
-        path: Path,
+        path: OutputPath,
         leaf: Tensor | PackedSequence,
         identities: Identities,
         *,

@@ -232,7 +232,10 @@ def test_the_slopes_reproduce_the_momenta(monkeypatch):
     "change, message",
     [
         ({"weight_decay": 0.0}, "weight_decay must be finite and above 0, got 0.0"),
-        ({"kink_width": -1.0}, "kink_width must be finite and above 0, got -1.0"),
+        (
+            {"kink_width": -1.0},
+            "kink_width, or one of widths, must be finite and above 0, got -1.0",
+        ),
         ({"iterations": 1.5}, "iterations must be a whole number of at least 0, not 1.5"),
         ({"loss": "huber"}, "loss must be one of mse, cross-entropy, got 'huber'"),
     ],
