@@ -6,16 +6,14 @@ import importlib
 import inspect
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import xarray as xr
 from torch import nn
-from tqdm import tqdm
 
 from loadpath import diagnosis, results
 from loadpath import report as pages
@@ -27,7 +25,6 @@ from loadpath.cli.folders import (
     save_config,
 )
 from loadpath.cli.options import DiagnoseOptions
-from loadpath.data import Data
 from loadpath.diagnosis.profile import check_options
 from loadpath.record import Loader, Reduction
 
@@ -37,9 +34,6 @@ ATTRS = ("model", "n_samples")
 """What it needs of its attributes."""
 SKIPPED = {"layer": ("layer",)}
 """What it needs of the record of skipped layers."""
-
-_NO_LOADERS = (torch.Tensor, np.ndarray, Mapping, str, torch.utils.data.Dataset, Data)
-"""What is read in another way, or refused with its own name."""
 
 
 def run(options: DiagnoseOptions) -> None:
@@ -76,7 +70,7 @@ def diagnose(options: DiagnoseOptions) -> None:
     )
     ds = diagnosis.diagnose(
         model,
-        _with_progress(loader, "looking", options.max_batches),
+        loader,
         measures=options.measures,
         reduction=reduction,
         activation=options.activation,
@@ -85,7 +79,6 @@ def diagnose(options: DiagnoseOptions) -> None:
         level=options.level,
         seed=options.seed,
         max_batches=options.max_batches,
-        progress=True,
         **common,
     )
     with place_for(out, present) as place:
@@ -135,7 +128,7 @@ def skip_layers(
     try:
         skipped = diagnosis.skip_layers(
             model,
-            _with_progress(loader, "skipping", batches),
+            loader,
             max_batches=batches,
             level=options.level,
             tokens_first=options.tokens_first,
@@ -260,28 +253,3 @@ def _function(entry: str) -> Any:
     except ValueError:  # written in C without a signature
         pass
     return function
-
-
-def _with_progress(loader: Any, what: str, batches: int | None) -> Any:
-    """Return the loader with a progress bar on a terminal; what is no loader is refused later.
-
-    Where nobody knows how many batches come, the bar has no total.
-    """
-    if isinstance(loader, _NO_LOADERS) or not isinstance(loader, Iterable):
-        return loader
-    total = _length(loader)
-    if batches is not None:
-        total = batches if total is None else min(total, batches)
-
-    def begun() -> Iterator[Any]:  # tqdm would ask a loader for its length
-        yield from loader
-
-    return tqdm(begun(), desc=what, unit="batch", total=total, disable=None)
-
-
-def _length(loader: Iterable[Any]) -> int | None:
-    """Return how many batches a loader has, None where it does not know."""
-    try:
-        return len(loader)  # type: ignore[arg-type]
-    except (TypeError, NotImplementedError, AttributeError):  # of it, its data set or its sampler
-        return None

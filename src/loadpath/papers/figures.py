@@ -66,7 +66,7 @@ def draw(
     scheduler : str, optional
         Address of a Dask scheduler whose workers are to train.
     progress : bool, optional
-        Whether to show a bar; by default on a terminal only.
+        Whether a bar shows; if left out it does on a terminal and in a notebook.
 
     Returns
     -------

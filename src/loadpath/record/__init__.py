@@ -11,6 +11,7 @@ from loadpath.record.activations import features as features
 from loadpath.record.batches import Loader, Split
 from loadpath.record.batches import batches_of as batches_of
 from loadpath.record.batches import prepare as prepare
+from loadpath.record.batches import with_bar as with_bar
 from loadpath.record.blocks import find_blocks
 from loadpath.record.calls import Batch as Batch
 from loadpath.record.hooks import OwnRandomness as OwnRandomness

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from torch.utils.data import Dataset
 from loadpath.data import Data
 from loadpath.record.calls import SPLIT, Batch, arguments, masks_in, named_arguments
 from loadpath.record.structures import leaves
+from loadpath.results import bar_shows, progress_bar
+
+T = TypeVar("T")
 
 LABELS = ("labels", "label")
 """Names under which a dict batch has its labels."""
@@ -62,6 +65,54 @@ def batches_of(loader: Any, model: nn.Module, name: str = "loader") -> Iterable[
     if not isinstance(loader, Iterable) and not hasattr(loader, "__getitem__"):
         raise ValueError(f"{name} must yield batches, and it is of type {type(loader).__name__}.")
     return loader
+
+
+def with_bar(
+    passes: Iterable[T],
+    loader: Any,
+    *,
+    desc: str,
+    progress: bool | None,
+    max_batches: int | None = None,
+) -> Iterator[T]:
+    """Yield what a pass makes of each batch, under a bar that counts batches.
+
+    Parameters
+    ----------
+    passes : iterable
+        What the pass makes, batch by batch.
+    loader : iterable or Data
+        What the user passed, whose length is asked for if the bar shows.
+    desc : str
+        What is done, in a word.
+    progress : bool or None
+        Whether the bar shows; None shows it on a terminal and in a notebook.
+    max_batches : int, optional
+        The most batches that are used.
+
+    Yields
+    ------
+    T
+        What `passes` yields.
+    """
+    total = _number_of_batches(loader, max_batches) if bar_shows(progress) else None
+    with progress_bar(progress, total=total, desc=desc, unit="batch") as bar:
+        for made in passes:
+            yield made
+            bar.update()
+
+
+def _number_of_batches(loader: Any, most: int | None) -> int | None:
+    """Return how many batches a pass has, None where that is not known."""
+    if isinstance(loader, Data):
+        total: int | None = -(-len(loader.x_train) // _BATCH_OF_DATA)
+    else:
+        try:
+            total = len(loader)
+        except (TypeError, NotImplementedError, AttributeError):  # of its data set or sampler
+            total = None
+    known = [count for count in (total, most) if count is not None]
+    return min(known, default=None)
 
 
 def _batches_of_data(data: Data, model: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:

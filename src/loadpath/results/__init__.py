@@ -2,9 +2,12 @@
 
 A result is an xarray Dataset with units and provenance in its attrs, kept as netCDF. States to go
 on from, of training or of streamed sums, are tensors in safetensors files. Nothing loaded from a
-file is executed. Torch is imported where tensors are read or written, and nowhere else.
+file is executed. Torch is imported where tensors are read or written, and nowhere else. What shows
+in a terminal or a notebook is made here too: bars while work is done, and facts about its result.
 """
 
+from loadpath.results.bars import bar_shows as bar_shows
+from loadpath.results.bars import progress_bar as progress_bar
 from loadpath.results.datasets import SCHEMA_VERSION as SCHEMA_VERSION
 from loadpath.results.datasets import encoded as encoded
 from loadpath.results.datasets import load, save, stamp, with_parameters

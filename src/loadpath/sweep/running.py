@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
-from tqdm import tqdm
 
 from loadpath.checks import as_list, as_path, check_callable, check_count, check_flag, check_type
+from loadpath.results import progress_bar
 from loadpath.storage import clear_leftovers
 from loadpath.sweep import cluster
 from loadpath.sweep import folder as folders
@@ -88,7 +88,7 @@ def run(
     scheduler : str, optional
         Address of a Dask scheduler, whose workers then measure.
     progress : bool, optional
-        Whether a progress bar is shown; by default on a terminal.
+        Whether a bar shows; if left out it does on a terminal and in a notebook.
 
     Returns
     -------
@@ -166,8 +166,7 @@ def run(
             if its_key not in there or folders.set_aside_if_damaged(there[its_key], reader)
         }
         failed: dict[Key, Failure] = {}
-        hidden = None if progress is None else not progress
-        bar = tqdm(total=len(todo), desc=folder.name, unit="cell", disable=hidden)
+        bar = progress_bar(progress, total=len(todo), desc=folder.name, unit="cell")
         with (
             bar,
             ThreadPoolExecutor(SAVERS) as savers,

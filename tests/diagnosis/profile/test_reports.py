@@ -1,6 +1,7 @@
 """What public bug reports found in `diagnose`: types, labels, outputs and odd samples."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -431,20 +432,17 @@ def test_tokens_in_half_precision_are_averaged_without_overflow():
     np.testing.assert_allclose(reduced.rows.double(), exact, atol=0.07)
 
 
-def test_a_bar_shows_the_measures_after_the_pass(monkeypatch):
-    """tqdm as in the pass: 60 layers were 3.5 s of pass, and then a silent minute."""
-    from loadpath.diagnosis.profile import profile
-
-    bars = []
-
-    class Bar(profile.tqdm):
-        def __init__(self, *arguments, **options):
-            super().__init__(*arguments, **{**options, "disable": options["disable"] is True})
-            bars.append(self)
-
-    monkeypatch.setattr(profile, "tqdm", Bar)
-    for shown in (True, False):
+def test_bars_show_the_pass_and_then_the_measures(capsys):
+    """60 layers were 3.5 s of pass, and then a silent minute."""
+    x, y = drawn(60)
+    for shown in (True, False, None):  # of whether it may: what is captured is no terminal
         measures = ["steps", "ranks", "alignment"]
-        lp.diagnose(net(), batches(*drawn(60)), measures=measures, progress=shown)
-    # Four layers; each is compared to the next and to the first.
-    assert bars[0].n == bars[0].total == 4 * (1 + 1 + 2) and bars[1].disable
+        lp.diagnose(net(), batches(x, y), measures=measures, progress=shown)
+        said = capsys.readouterr().err
+        if not shown:
+            assert said == ""
+            continue
+        passed = len(list(batches(x, y)))
+        assert re.search(rf"looking: 100%.* {passed}/{passed} ", said)
+        # Four layers; each is compared to the next and to the first.
+        assert re.search(rf"measuring: 100%.* {4 * (1 + 1 + 2)}/16 ", said)

@@ -90,3 +90,10 @@ def test_boolean_tokens_are_classes():
     ds = skip_layers(model, [(x, y)], layers="?")
     exact = functional.cross_entropy(model(x).flatten(0, 1), y.long().flatten())
     assert float(ds["loss"]) == pytest.approx(float(exact), rel=1e-12)
+
+
+def test_a_bar_shows_the_pass_that_skips(capsys):
+    x, y = drawn(40, 3)[0], torch.arange(40) % 2
+    for shown in (True, False, None):  # what is captured is no terminal
+        skip_layers(net(2), [(x, y), (x, y)], layers="?", max_batches=1, progress=shown)
+        assert ("skipping: 100%" in capsys.readouterr().err) == bool(shown)

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from loadpath import results
 from loadpath.checks import check_flag
@@ -38,6 +37,7 @@ from loadpath.record import (
     TokenMask,
     stream,
     unwrapped,
+    with_bar,
 )
 
 
@@ -62,7 +62,7 @@ def diagnose(
     class_scores: bool | None = None,
     token_mask: TokenMask | None = None,
     grad: bool = False,
-    progress: bool = False,
+    progress: bool | None = None,
 ) -> xr.Dataset:
     r"""Measure mechanics, separation and geometry of every layer in one pass over a loader.
 
@@ -110,9 +110,9 @@ def diagnose(
     class_scores : bool, optional
         Whether the answer is scores of the classes, as the labels number them. If left out, that
         is decided by how many numbers it has, and by which are the largest.
-    progress : bool, default False
-        Whether a bar on the terminal shows how far the measures are, which take their time after
-        the pass. For a bar of the pass, wrap the loader in tqdm.
+    progress : bool, optional
+        Whether bars show how far the pass is, and then the measures, which take their time after
+        it; if left out they do on a terminal and in a notebook.
 
     Returns
     -------
@@ -162,7 +162,8 @@ def diagnose(
     >>> bool((ds["relative_step_low"] < ds["relative_step"]).sel(layer="1"))
     True
     """
-    check_flag("progress", progress)
+    if progress is not None:
+        check_flag("progress", progress)
     if class_scores is not None:
         check_flag("class_scores", class_scores)
     answers = AnswerRule(answer)
@@ -173,7 +174,7 @@ def diagnose(
     recorded: Recorded | None = None
     reader = LabelReader()
     waiting = Waiting()
-    for recorded in stream(
+    passes = stream(
         model,
         loader,
         layers=layers,
@@ -185,6 +186,9 @@ def diagnose(
         output=output,
         token_mask=token_mask,
         grad=grad,
+    )
+    for recorded in with_bar(
+        passes, loader, desc="looking", progress=progress, max_batches=max_batches
     ):
         if sums is None:
             if answers.needs_last(recorded.output, read_labels(recorded.labels)):
@@ -216,8 +220,7 @@ def diagnose(
         sums.mesh = mesh_of(inner, list(recorded.features), activation=activation)
     passed = time.monotonic() - began
     runs = len(sums.layers) * sum(RUNS[name] for name in chosen)
-    hidden = None if progress else True  # None shows it on a terminal alone
-    with tqdm(total=runs, desc="measuring", unit="layer", disable=hidden) as bar:
+    with results.progress_bar(progress, total=runs, desc="measuring", unit="layer") as bar:
         options = Options(gamma0, level, seed, bar.update)
         ds = dataset_of_columns(_columns(sums, options, inner, chosen), list(sums.layers))
     ds = ds.assign(_layer_facts(sums, recorded))

@@ -22,6 +22,7 @@ from loadpath.record import (
     select,
     unwrapped,
     visit,
+    with_bar,
 )
 
 
@@ -42,6 +43,7 @@ def skip_layers(
     token_mask: TokenMask | None = None,
     grad: bool = False,
     level: float = 0.95,
+    progress: bool | None = None,
 ) -> xr.Dataset:
     r"""Skip every layer, one at a time, and measure what that does to loss and output.
 
@@ -76,6 +78,9 @@ def skip_layers(
         whether that is scores of the classes.
     level : float, default 0.95
         Confidence level of the intervals, each for itself.
+    progress : bool, optional
+        Whether a bar shows how far the pass is; if left out it does on a terminal and in a
+        notebook.
 
     Returns
     -------
@@ -135,6 +140,8 @@ def skip_layers(
     check_flag("tokens_first", tokens_first)
     check_flag("pass_labels", pass_labels)
     check_flag("grad", grad)
+    if progress is not None:
+        check_flag("progress", progress)
     if class_scores is not None:
         check_flag("class_scores", class_scores)
     reading = Reading(AnswerRule(answer), class_scores)
@@ -145,7 +152,7 @@ def skip_layers(
     where = device_of(inner) if device is None else torch.device(device)
     layout = Layout(inner, where, output, tokens_first, token_mask)
     skipping = SkippingPass(inner, where, loss, tokens_first, chosen, layout, reading)
-    for _ in visit(
+    passes = visit(
         inner,
         loader,
         skipping.measure_batch,
@@ -155,6 +162,7 @@ def skip_layers(
         pass_labels=pass_labels,
         grad=bool(grad),
         tokens_first=tokens_first,
-    ):
+    )
+    for _ in with_bar(passes, loader, desc="skipping", progress=progress, max_batches=max_batches):
         pass
     return skipping.dataset(level)

@@ -8,7 +8,6 @@ from typing import Literal
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from tqdm import tqdm
 
 from loadpath.checks import as_small_rows
 from loadpath.leaky_resnet.geodesic.architecture import Activation, Architecture, StepKind
@@ -20,7 +19,7 @@ from loadpath.leaky_resnet.geodesic.solution import Endpoint, Geodesic
 from loadpath.leaky_resnet.geodesic.start import first_net
 from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.leaky_resnet.objective import Loss, data_term_of_tensors
-from loadpath.results import Status
+from loadpath.results import Status, progress_bar
 from loadpath.threads import torch_threads
 
 
@@ -107,7 +106,7 @@ def solve(
     threads : int, optional
         CPU threads, on which the last bits depend; None is torch's own number.
     progress : bool, optional
-        Whether a bar shows on stderr; None shows it on a terminal only.
+        Whether a bar shows; if left out it does on a terminal and in a notebook.
 
     Returns
     -------
@@ -213,7 +212,7 @@ def _watch(descent: Descent, iterations: Iterator[int], progress: bool | None) -
     """Run a descent under a bar, with torch's own threads kept out of the adjoint's way."""
     with (
         torch_threads(1),
-        tqdm(unit="it", disable=None if progress is None else not progress) as bar,
+        progress_bar(progress, unit="it") as bar,
     ):
         for done in iterations:
             bar.update(done)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import xarray as xr
-from tqdm import tqdm
 
 from loadpath.checks import (
     as_list,
@@ -28,7 +27,7 @@ from loadpath.leaky_resnet.objective import Loss, check_loss
 from loadpath.leaky_resnet.training import checkpoint as checkpoints
 from loadpath.leaky_resnet.training.stages import Stage, default_stages
 from loadpath.leaky_resnet.training.trainer import Trainer
-from loadpath.results import Status
+from loadpath.results import Status, progress_bar
 from loadpath.storage import check_ending
 from loadpath.threads import torch_threads
 
@@ -143,7 +142,7 @@ def fit(
     threads : int, optional
         CPU threads; torch's own number if left out. The last bits of a run depend on it.
     progress : bool, optional
-        Whether to show a bar on stderr; only on a terminal if left out.
+        Whether a bar shows; if left out it does on a terminal and in a notebook.
 
     Returns
     -------
@@ -225,11 +224,11 @@ def fit(
     last_saved = time.monotonic()
     with (
         torch_threads(1),  # `Adjoint` has its own threads, which torch's would disturb
-        tqdm(
+        progress_bar(
+            progress,
             total=sum(stage.steps for stage in stages),
             initial=trainer.iteration,
             unit="it",
-            disable=None if progress is None else not progress,
         ) as bar,
     ):
         for done in trainer.run(record_every, tolerance):

@@ -10,7 +10,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 from scipy.special import erfcinv
-from tqdm import tqdm
 
 from loadpath import results
 from loadpath.checks import (
@@ -94,7 +93,7 @@ def chain_phase_diagram(
     threads : int, optional
         CPU threads; as many as there are cores if left out. The numbers do not depend on it.
     progress : bool, optional
-        Whether to show a bar on stderr; if left out it is shown on a terminal only.
+        Whether a bar shows; if left out it does on a terminal and in a notebook.
 
     Returns
     -------
@@ -184,7 +183,7 @@ def chain_phase_diagram(
         noise=eps,
         seeds=stream_seeds(seed, len(mu)),
     )
-    with tqdm(total=cells, unit="cell", disable=None if progress is None else not progress) as bar:
+    with results.progress_bar(progress, total=cells, unit="cell") as bar:
         x = run(
             scheme, groups, threads=cores(threads), done=lambda count: bar.update(count / each)
         )[-1]
