@@ -10,12 +10,13 @@ from jaxtyping import Float, Int, Real
 from torch import Tensor
 
 from loadpath.checks import check_finite
+from loadpath.results import Overview, Shown
 
 Provenance = dict[str, str | int | float]
 
 
-@dataclass(frozen=True, eq=False)
-class Data:
+@dataclass(frozen=True, eq=False, repr=False)
+class Data(Shown):
     """Training and test samples of one task.
 
     Samples are rows. For `task="regression"` the targets are (sample, output) floating point, for
@@ -66,6 +67,20 @@ class Data:
             _check_labels(f"{prefix}_train", self.labels_train, len(self.x_train))
             _check_labels(f"{prefix}_test", self.labels_test, len(self.x_test))
             _check_classes(prefix, self.labels_train, self.labels_test)
+
+    def _overview(self) -> Overview:
+        """Return the sizes, and what the samples are made from."""
+        what = "outputs" if self.task == "regression" else "classes"
+        return Overview(
+            {
+                "task": self.task,
+                "training samples": f"{len(self.x_train):,}",
+                "test samples": f"{len(self.x_test):,}",
+                "features": f"{self.in_features:,}",
+                what: f"{self.out_features:,}",
+                **{name.replace("_", " "): str(value) for name, value in self.provenance.items()},
+            }
+        )
 
     @property
     def in_features(self) -> int:

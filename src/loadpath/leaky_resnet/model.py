@@ -208,6 +208,20 @@ class LeakyResNet(nn.Module):
         """The activation, as a function of a tensor that works elementwise."""
         return ACTIVATIONS[self.activation].forward
 
+    def extra_repr(self) -> str:
+        """Return what stands between the brackets where the net is printed.
+
+        Returns
+        -------
+        str
+            The settings that tell nets apart.
+        """
+        return (
+            f"{self.in_features}, {self.out_features}, width={self.width}, depth={self.depth}, "
+            f"effective_depth={self.effective_depth:g}, step={self.step!r}, "
+            f"activation={self.activation!r}, bias={self.bias}"
+        )
+
     def settings(self) -> dict[str, int | float | str | bool]:
         """Return what results about this net say of it.
 

@@ -26,6 +26,7 @@ from loadpath.measures.separation import (
     check_labels,
     noise_floor,
 )
+from loadpath.results import Shown
 from loadpath.statistics import Estimate, unknown, wilson
 from loadpath.threads import torch_threads
 
@@ -42,8 +43,8 @@ GRADIENT = 1e-6
 """Largest entry of the gradient of a logistic fit that has converged."""
 
 
-@dataclass(frozen=True, eq=False)
-class Probe:
+@dataclass(frozen=True, eq=False, repr=False)
+class Probe(Shown):
     """What a linear classifier reads off one layer."""
 
     accuracy: Estimate

@@ -22,6 +22,7 @@ import xarray as xr
 from matplotlib.colors import to_hex
 
 from loadpath.checks import as_numbers, check_dataset, check_text
+from loadpath.results import Shown
 
 from .spring_block import block_colours
 
@@ -35,8 +36,8 @@ COILS = 6
 """Number of turns of a drawn spring."""
 
 
-@dataclass(frozen=True, eq=False)
-class Film:
+@dataclass(frozen=True, eq=False, repr=False)
+class Film(Shown):
     """One chain in motion: its first replica, and the mean over replicas at the end.
 
     Lengths are in units of how far the end is pulled.

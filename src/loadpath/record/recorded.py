@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from loadpath.record.structures import OutputPath
+from loadpath.results import Shown
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Description:
         }
 
 
-@dataclass(frozen=True)
-class Recorded:
+@dataclass(frozen=True, repr=False)
+class Recorded(Shown):
     """What every layer put out on one batch."""
 
     number: int

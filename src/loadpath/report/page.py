@@ -15,11 +15,12 @@ from loadpath.report import certificate
 from loadpath.report.facts import path_facts, training_facts, verdict_facts
 from loadpath.report.figures import draw_figures
 from loadpath.report.verdict import judge
+from loadpath.results import Shown
 from loadpath.storage import check_ending, write_page
 
 
-@dataclass(frozen=True)
-class Section:
+@dataclass(frozen=True, repr=False)
+class Section(Shown):
     """One net on the page; at least one of `profile` and `history` is given."""
 
     title: str

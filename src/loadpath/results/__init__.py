@@ -15,6 +15,9 @@ from loadpath.results.datasets import understood as understood
 from loadpath.results.netcdf import checked_bytes as checked_bytes
 from loadpath.results.netcdf import has_digest as has_digest
 from loadpath.results.netcdf import opened as opened
+from loadpath.results.overview import Overview as Overview
+from loadpath.results.overview import Shown as Shown
+from loadpath.results.overview import Table as Table
 from loadpath.results.status import Status
 from loadpath.results.tensors import load_tensors, save_tensors
 

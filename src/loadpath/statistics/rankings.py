@@ -18,6 +18,7 @@ from loadpath.checks import (
     check_seed,
     check_type,
 )
+from loadpath.results import Shown
 
 Array = NDArray[np.float64]
 Trust = Literal["agrees", "the other way round", "not shown", "too few layers"]
@@ -32,8 +33,8 @@ N_REDRAWN = 2_000
 """How many times both columns are drawn anew within their intervals."""
 
 
-@dataclass(frozen=True)
-class Column:
+@dataclass(frozen=True, repr=False)
+class Column(Shown):
     """One number for each layer, with an interval."""
 
     value: Array

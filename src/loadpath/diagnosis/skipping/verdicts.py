@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loadpath.results import Overview, Shown
 from loadpath.statistics import Agreement, Column
 
 
-@dataclass(frozen=True, eq=False)
-class Verdict:
+@dataclass(frozen=True, eq=False, repr=False)
+class Verdict(Shown):
     """Layers ranked by how little they move the representation, and what skipping each one does.
 
     Each layer was skipped by itself: nothing is said of several together.
@@ -43,3 +44,17 @@ class Verdict:
     NaN with fewer than 4 layers, or where all harm alike."""
     sentences: tuple[str, ...]
     """All of this in plain words, which say no more than the intervals allow."""
+
+    def _overview(self) -> Overview:
+        """Return the ranking, and what the verdict says."""
+        ranked, trust = len(self.ranking), self.agreement and self.agreement.trust
+        return Overview(
+            {
+                "layers ranked": f"{ranked} of {ranked + len(self.left_out)}",
+                "by": self.measure.replace("_", " "),
+                "harm": self.truth.replace("_", " "),
+                "agreement with harm": trust or "not compared",
+                "least moving first": ", ".join(self.ranking),
+            },
+            sentences=self.sentences,
+        )

@@ -20,11 +20,11 @@ from loadpath.leaky_resnet import layer_steps as meshes
 from loadpath.leaky_resnet.geodesic.integrators import METHODS, Method, VectorField, integrate
 from loadpath.leaky_resnet.mechanics import coupling
 from loadpath.record import ACTIVATIONS
-from loadpath.results import Status
+from loadpath.results import Shown, Status
 
 
-@dataclass(frozen=True, eq=False)
-class Flow:
+@dataclass(frozen=True, eq=False, repr=False)
+class Flow(Shown):
     """Representations and momenta at the nodes that a `flow` reached, float64."""
 
     A: Float[Tensor, "node sample width"]

@@ -15,13 +15,13 @@ from loadpath.leaky_resnet import mechanics
 from loadpath.leaky_resnet.geodesic.certificate import Certificate
 from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.leaky_resnet.objective import Loss
-from loadpath.results import Status
+from loadpath.results import Overview, Shown, Status
 
 Endpoint = Literal["fit", "fixed"]
 
 
-@dataclass(frozen=True, eq=False)
-class Geodesic:
+@dataclass(frozen=True, eq=False, repr=False)
+class Geodesic(Shown):
     """A path of representations of least cost, as near as `certificate` says; float64."""
 
     model: LeakyResNet
@@ -60,6 +60,24 @@ class Geodesic:
     """Objective and residuals over `look`, the moments at which the descent was recorded."""
     seconds: float
     """Time spent solving, in seconds, without the certificate."""
+
+    def _overview(self) -> Overview:
+        """Return how the solution ended, its objective, and the sentences of the certificate."""
+        fixed = self.endpoint == "fixed"
+        return Overview(
+            {
+                "status": self.status,
+                "worst residual": f"{float(self.stationarity.max()):.3g}",
+                "action" if fixed else "objective": f"{self.objective:.6g}",
+                "end": f"fixed, {self.end_error:.2g} away" if fixed else "free",
+                "samples": f"{len(self.x):,}",
+                "weight decay": f"{self.weight_decay:g}",
+                "net": repr(self.model),
+                "solved in": f"{self.seconds:.3g} s",
+            },
+            warning=self.status.why_not_read,
+            sentences=[] if self.status.why_not_read else self.words(),
+        )
 
     @property
     def W(self) -> Float[Tensor, "layer width feature"]:  # noqa: N802

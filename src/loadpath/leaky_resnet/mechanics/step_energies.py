@@ -16,10 +16,11 @@ from loadpath.leaky_resnet.mechanics.metric import (
     with_features,
 )
 from loadpath.record import Moments
+from loadpath.results import Shown
 
 
-@dataclass(frozen=True)
-class Energies:
+@dataclass(frozen=True, repr=False)
+class Energies(Shown):
     """Energies of one step of the path, 0-d float64 tensors; dimensionless but for `gamma`."""
 
     cost_of_identity: Tensor

@@ -13,6 +13,7 @@ from torch import Tensor
 from loadpath.checks import as_layer_steps, as_list, as_path_of_rows, check_number
 from loadpath.leaky_resnet.mechanics.hamiltonians import hamiltonian_of_products
 from loadpath.leaky_resnet.mechanics.metric import Scalar, inner_product, with_features
+from loadpath.results import Shown
 
 
 def on_shell_identity(
@@ -72,8 +73,8 @@ def on_shell_identity(
     return -2 / effective_depth * H, right + gamma * B.square().sum()
 
 
-@dataclass(frozen=True)
-class TheoremBounds:
+@dataclass(frozen=True, repr=False)
+class TheoremBounds(Shown):
     r"""Both sides of Theorem 4, which hold for any path with dA = L~ (K B - A); all float64.
 
     Here $\gamma c$ is the largest $\gamma_l \|B_l\|_F^2$.

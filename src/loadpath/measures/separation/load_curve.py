@@ -28,12 +28,13 @@ from loadpath.measures.separation.curve_scores import (
 )
 from loadpath.measures.separation.inputs import as_curve, as_replicates
 from loadpath.measures.separation.scatter import SeparationKind, check_kind
+from loadpath.results import Overview, Shown, Table
 
 Score = Literal["total", "concavity", "imbalance", "first_minus_last"]
 
 
-@dataclass(frozen=True, eq=False)
-class LoadCurve:
+@dataclass(frozen=True, eq=False, repr=False)
+class LoadCurve(Shown):
     r"""Log separation of the layers of one net, with the loads and scores that it gives.
 
     Parameters
@@ -235,6 +236,22 @@ class LoadCurve:
                 raise ValueError(f"load must not sum to 0 to be scaled to total, got {d.tolist()}.")
             d = d * (total / d.sum())
         return cls(np.append(np.cumsum(d[::-1])[::-1], 0.0))
+
+    def _overview(self) -> Overview:
+        """Return the scores, and a table of layers."""
+        D, load = self.log_separation, ["", *(f"{each:.4g}" for each in self.load)]
+        rows = [(f"{l}", f"{D[l]:.4g}", load[l]) for l in range(len(D))]
+        return Overview(
+            {
+                "layers": f"{len(D)}",
+                "kind": self.kind or "none",
+                "sum of the loads": f"{self.total:.4g}",
+                "concavity": f"{self.concavity:.4g}",
+                "imbalance": f"{self.imbalance:.4g}",
+                "replicates": f"{0 if self.replicates is None else len(self.replicates)}",
+            },
+            tables={"Layers": Table(("layer", "log separation", "load"), rows)},
+        )
 
     @property
     def falling(self) -> Array:

@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from loadpath.checks import check_choice
+from loadpath.results import Shown
 from loadpath.threads import torch_threads
 
 SeparationKind = Literal["fuzziness", "trace_ratio", "inverse"]
@@ -115,8 +116,8 @@ class _Modes(NamedTuple):
     """How many others there are that rounding can make."""
 
 
-@dataclass(frozen=True, eq=False)
-class Scatter:
+@dataclass(frozen=True, eq=False, repr=False)
+class Scatter(Shown):
     r"""Scatter of features between and within classes, or explained by targets and left over.
 
     Notes

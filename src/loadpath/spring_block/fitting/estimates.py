@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from loadpath.results import Status
+from loadpath.results import Shown, Status
 from loadpath.spring_block.chain import Array, Chain
 from loadpath.spring_block.fitting.curves import Observed
 from loadpath.spring_block.fitting.least_squares import Problem
@@ -14,8 +14,8 @@ OPEN = 4.0
 """Standard deviation of the logarithm of a parameter that may be anywhere in the range searched."""
 
 
-@dataclass(frozen=True, eq=False)
-class Estimates:
+@dataclass(frozen=True, eq=False, repr=False)
+class Estimates(Shown):
     """The parameters of a chain fitted to load curves, and how far the curves tell them.
 
     The parameters are called "stiffness", "friction_right", "friction_left", "noise 0", "noise 1",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,7 @@ from loadpath.spring_block.fitting.profiles import region
 from loadpath.spring_block.fitting.wording import describe
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Fit(Estimates):
     """The chain fitted to load curves, with what it predicts and what the curves leave open.
 
@@ -49,6 +50,25 @@ class Fit(Estimates):
     status : Status
         How the fit ended: "converged", "poor fit" or "not converged".
     """
+
+    def _overview(self) -> results.Overview:
+        """Return how the fit ended, its sentences, and a table of parameters."""
+        rows = [
+            (name, f"{value:.4g}", *(f"{end:.4g}" for end in self.interval[name]))
+            for name, value in self.value.items()
+        ]
+        header = ("parameter", "best value", f"from ({100 * self.level:g} %)", "to")
+        return results.Overview(
+            {
+                "status": self.status,
+                "springs": f"{self.loads.shape[1]}",
+                "levels of noise": f"{len(self.noise)}",
+                "chi-square": f"{self.chi_square:.3g} for {self.dof} degrees of freedom",
+                "p-value": "not known" if math.isnan(self.p_value) else f"{self.p_value:.2g}",
+            },
+            sentences=self.words().splitlines(),
+            tables={"Parameters": results.Table(header, rows)},
+        )
 
     def words(self) -> str:
         """Say the estimates, and what cannot be known from these curves.

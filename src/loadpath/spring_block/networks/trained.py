@@ -13,14 +13,14 @@ from torch import Tensor
 
 from loadpath.measures.separation import KINDS, ClassMoments, SeparationKind
 from loadpath.record import evaluation_mode
-from loadpath.results import Status, stamp
+from loadpath.results import Shown, Status, stamp
 from loadpath.spring_block.networks.classifiers import Classifier
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Trained:
+@dataclass(frozen=True, eq=False, repr=False)
+class Trained(Shown):
     """A trained classifier, and what is measured of it in evaluation mode, without noise."""
 
     network: Classifier

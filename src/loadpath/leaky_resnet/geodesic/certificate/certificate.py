@@ -23,6 +23,7 @@ from loadpath.leaky_resnet.geodesic.certificate.survey import survey
 from loadpath.leaky_resnet.mechanics import HOMOGENEOUS, balancedness, hamiltonian_spread
 from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.leaky_resnet.training import is_trivial
+from loadpath.results import Overview
 
 TOLERANCE = 0.01
 """Residual of the worst layer that counts as stationary."""
@@ -30,9 +31,22 @@ STABLE = 0.01
 """Share of a bottleneck's norm that may be negative in a path that counts as stable."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Certificate(Measured):
     """What is known of a net on its samples, in numbers and in words; made by `certify`."""
+
+    def _overview(self) -> Overview:
+        """Return the residual and the Hamiltonian, and the sentences."""
+        return Overview(
+            {
+                "worst residual": f"{float(self.residual.max()):.3g}",
+                "tolerance": f"{self.tolerance:g}",
+                "spread of the Hamiltonian": f"{self.hamiltonian_spread:.3g}",
+                "not explained by the mesh": f"{self.unexplained:.3g}",
+                "objective": f"{self.objective:.6g}",
+            },
+            sentences=self.words(),
+        )
 
     def words(self, tolerance: float | None = None, *, free_end: bool = True) -> list[str]:
         """Return what is known of the net, in sentences for someone new to it.

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from loadpath.leaky_resnet.geodesic.certificate.slopes import LeastNorm
+from loadpath.results import Shown
 
 STATIONARY = "stationary"
 ON_KINKS = "stationary up to relu kinks"
 NOT_CONVERGED = "not converged"
 
 
-@dataclass(frozen=True)
-class Measured:
+@dataclass(frozen=True, repr=False)
+class Measured(Shown):
     r"""The numbers of a certificate: what is known of a net on its samples.
 
     A residual is $\|W_l - c\,(g_l/\rho_l)\,B_l^\top S_{l-1}\| / \|W_l\|$, which is 0 in every layer

@@ -10,13 +10,14 @@ from scipy.optimize import minimize
 from torch import Tensor
 
 from loadpath.leaky_resnet.geodesic.certificate.kinks import Array, KinkField
+from loadpath.results import Shown
 
 MEMORY = 20
 """Pairs of vectors that L-BFGS-B keeps; more win little."""
 
 
-@dataclass(frozen=True)
-class LeastNorm:
+@dataclass(frozen=True, repr=False)
+class LeastNorm(Shown):
     r"""The smallest subgradient that was found, and the plain gradient beside it.
 
     B_l(s) are the momenta that belong to it. Where `residual` is 0 they, and not those of

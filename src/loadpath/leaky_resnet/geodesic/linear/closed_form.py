@@ -10,10 +10,11 @@ from torch import Tensor
 
 from loadpath.checks import as_small_rows, check_number
 from loadpath.leaky_resnet.mechanics import coupling
+from loadpath.results import Shown
 
 
-@dataclass(frozen=True, eq=False)
-class LinearGeodesic:
+@dataclass(frozen=True, eq=False, repr=False)
+class LinearGeodesic(Shown):
     r"""A geodesic of the linear theory; every quantity at any position p, float64.
 
     The methods take one position or a tensor of them, and put its shape before that of the
