@@ -1008,7 +1008,8 @@ def picture():
     return plots.mesh(test_plots.synthetic_profile())
 
 
-call("plots.png", "plots.svg")(lambda: dict(drawing=picture()))
+call("plots.pdf", "plots.png", "plots.svg")(lambda: dict(drawing=picture()))
+call("plots.save")(lambda: dict(drawing=picture(), path=folder() / "mesh.svg", overwrite=False))
 
 # Recording, results, sweeps, pages.
 call("record.Moments")(

@@ -20,7 +20,7 @@ DRAWN = Figure.savefig
 
 
 def write_blank(figure, buffer, *, format, **_):
-    buffer.write(SVG if format == "svg" else PNG)
+    buffer.write(SVG.encode() if format == "svg" else PNG)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from matplotlib.figure import Figure
 
 import loadpath as lp
 from loadpath import results, sweep
@@ -164,6 +165,7 @@ X, Y = np.eye(4), np.arange(4) % 2
 SPLIT = {"x_train": X, "y_train": Y, "x_test": X, "y_test": Y}
 SUMS = {"a": lp.record.Moments(2)}
 WRITERS = {
+    "loadpath.plots.save": lambda p: lp.plots.save(Figure(), f"{p}/a.svg"),
     "loadpath.results.save": lambda p: results.save(xr.Dataset({"y": 1}), f"{p}/a.nc"),
     "loadpath.results.save_tensors": lambda p: results.save_tensors(
         {"t": torch.ones(2)}, f"{p}/a.safetensors", metadata={"format": "f"}

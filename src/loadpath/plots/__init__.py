@@ -3,7 +3,7 @@
 Functions named after what they show take `ax` and return it, or a new one of their own if it is
 None; `figure_*` redraw the figures of [LR] (Jacot and Kaiser, arXiv:2405.17573) and return a
 Figure. Nothing here touches pyplot's global state: figures need no display and are freed like any
-other object. `style.svg` turns either into text.
+other object. `save` writes either as PDF, SVG or PNG.
 """
 
 from .along_training import curves_along_training, figure_along_training
@@ -66,8 +66,9 @@ from .phase_diagram import (
     figure_phase_diagrams,
     network_phase_diagram,
 )
+from .saving import pdf, png, save, svg
 from .spring_block import chain_load_curves, chain_trajectories
-from .style import STYLE, png, svg
+from .style import STYLE
 
 __all__ = [
     "STYLE",
@@ -117,10 +118,12 @@ __all__ = [
     "network_phase_diagram",
     "noise_of_levels",
     "path_2d",
+    "pdf",
     "png",
     "ranks",
     "representation_spectrum",
     "residuals",
+    "save",
     "speed",
     "stationarity",
     "svg",

@@ -11,7 +11,14 @@ from loadpath.checks import check_dataset, check_levels
 from loadpath.measures.separation import SeparationKind, check_kind
 
 from .phase_diagram import LEVEL_NAMES
-from .style import BLACK, axes_or_new, styled
+from .style import (
+    axes_or_new,
+    figure_size,
+    ink,
+    literal,
+    styled,
+    text_size,
+)
 
 EPOCHS = mpl.colormaps["viridis_r"]
 SHOWN = 4
@@ -60,8 +67,8 @@ def curves_along_training(
             ax.plot(ds["layer"].values, mean, "-", color=colour, lw=1.0)
     last = _mean(ds["log_separation"].sel(kind=kind).transpose("seed", "layer").to_numpy())
     if last is not None:
-        ax.plot(ds["layer"].values, last, "-", color=BLACK, lw=1.6)
-    ax.set(xlabel="layer", ylabel=f"log separation ({kind}), nats")
+        ax.plot(ds["layer"].values, last, "-", color=ink(), lw=1.6)
+    ax.set(xlabel="layer", ylabel=f"log separation ({literal(kind)}), nats")
     return ax
 
 
@@ -92,7 +99,7 @@ def figure_along_training(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness")
     check_dataset("ds", ds, "log_separation", "log_separation_recorded")
     check_levels("ds", ds, "slope", "noise")
     slopes, levels = (_some(ds[name].values) for name in ("slope", "noise"))
-    figure = Figure(figsize=(2.5 * len(levels) + 1.6, 2.0 * len(slopes) + 1.4))
+    figure = Figure(figsize=figure_size(2.5 * len(levels) + 1.6, 2.0 * len(slopes) + 1.4))
     places = figure.subplots(len(slopes), len(levels), squeeze=False, sharex=True, sharey="row")
     name = LEVEL_NAMES.get(str(ds.attrs.get("panel", "")), "noise")
     for i, slope in enumerate(slopes):
@@ -103,10 +110,10 @@ def figure_along_training(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness")
             if i < len(slopes) - 1:
                 ax.set_xlabel("")
             ax.set_ylabel(f"slope {slope:g}" if j == 0 else "")
-    figure.supylabel(f"log separation ({kind}), nats", fontsize=10)
+    figure.supylabel(f"log separation ({literal(kind)}), nats", fontsize=text_size(1))
     scalar = mpl.cm.ScalarMappable(_norm(ds), EPOCHS)
     bar = figure.colorbar(scalar, ax=list(places.ravel()), aspect=30)
-    bar.set_label("epoch (lightest: 0; black: end)")
+    bar.set_label("epoch (lightest: 0; thick line: end)")
     return figure
 
 

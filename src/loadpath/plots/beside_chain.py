@@ -11,7 +11,17 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from loadpath.checks import as_numbers, check_dataset, check_levels
 
 from .phase_diagram import HEIGHT, WIDTH, level_name
-from .style import BLACK, BLUE, GREY, RED, axes_or_new, legend_above, styled
+from .style import (
+    BLUE,
+    GREY,
+    RED,
+    axes_or_new,
+    figure_size,
+    ink,
+    legend_above,
+    paper,
+    styled,
+)
 
 BAND = 0.13
 """How far apart the marks of one slope stand, in slopes."""
@@ -72,7 +82,7 @@ def curves_beside_chain(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
         ax.plot(j + across[[0, -1]], up[0][[0, -1]], color=GREY, lw=0.5)
         ax.plot(j + across, up[1], color=RED, lw=1.3, label="chain")
         bars = HEIGHT * error[i, j]
-        style: dict[str, Any] = dict(color=BLACK, ms=2, elinewidth=0.8)
+        style: dict[str, Any] = dict(color=ink(), ms=2, elinewidth=0.8)
         ax.errorbar(j + across, up[0], yerr=bars, fmt="o", label="networks", **style)
     ax.set_xticks(range(columns), [f"{level:g}" for level in ds["noise"].values])
     ax.set_yticks(range(rows), [f"{slope:g}" for slope in ds["slope"].values])
@@ -172,7 +182,7 @@ def noise_of_levels(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     )
     for row in np.where((low > 0) & np.isfinite(high), own, np.nan):
         ax.plot(at + BAND, row, "o", color=GREY, ms=3, mew=0, label="each slope alone")
-    _estimates(ax, at, ds, "chain_noise", BLACK, label="all slopes")
+    _estimates(ax, at, ds, "chain_noise", ink(), label="all slopes")
     ax.set_xticks(at, [f"{level:g}" for level in ds["noise"].values], rotation=60)
     ax.set(xlabel=level_name(ds), ylabel=r"noise, $\epsilon / kT$", xlim=(-0.5, len(at) - 0.5))
     _logarithmic(ax)
@@ -201,7 +211,7 @@ def figure_beside_chain(ds: xr.Dataset) -> Figure:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    figure = Figure(figsize=(11.4, 5.6))
+    figure = Figure(figsize=figure_size(11.4, 5.6))
     places = figure.subplot_mosaic([["curves", "friction"], ["curves", "noise"]],
                                    width_ratios=(2.1, 1))  # fmt: skip
     curves_beside_chain(ds, places["curves"])
@@ -224,7 +234,7 @@ def _estimates(
     for end in ("", "_low", "_high"):
         check_dataset("ds", ds, f"{name}{end}({', '.join(map(str, ds[name].dims))})")
     value, low, high = (ds[name + end].values for end in ("", "_low", "_high"))
-    style: dict[str, Any] = dict(color=colour, mfc="white" if hollow else colour, ms=4)
+    style: dict[str, Any] = dict(color=colour, mfc=paper() if hollow else colour, ms=4)
     both = (low > 0) & np.isfinite(high)
     bars = np.clip([value - low, high - value], 0, None)[:, both]
     ax.errorbar(at[both], value[both], yerr=bars, fmt="o", elinewidth=0.9, label=label, **style)

@@ -13,7 +13,16 @@ from loadpath.checks import check_dataset, check_levels
 from loadpath.spring_block.chain import CLEAR, turning_noise
 
 from .spring_block import curve_of
-from .style import BLACK, RED, attribute, figure_of, legend_above, plain_numbers, styled
+from .style import (
+    BLACK,
+    RED,
+    attribute,
+    figure_of,
+    figure_size,
+    legend_above,
+    plain_numbers,
+    styled,
+)
 
 DIVERGING = "PuOr"
 """Colours of concavity: orange where shallow layers do the work, purple where deep ones do."""
@@ -53,7 +62,7 @@ def chain_phase_diagram(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     check_dataset("ds", ds, "moves_all", "moves_none", "friction", "noise")
     check_levels("ds", ds, "friction", "noise")
     if ax is None:
-        ax = Figure(figsize=(6.4, 5.2)).subplots()
+        ax = Figure(figsize=figure_size(6.4, 5.2)).subplots()
     noise, friction = ds["noise"].values, ds["friction"].values
     x, y = (_edges(values) for values in (noise, friction))
     C, error = ds["concavity"].values, ds["concavity_error"].values

@@ -11,7 +11,16 @@ from matplotlib.ticker import MaxNLocator
 
 from loadpath.checks import as_numbers, check_dataset, check_levels
 
-from .style import BLUE, GREY, attribute, plain_numbers, styled
+from .style import (
+    BLUE,
+    GREY,
+    attribute,
+    figure_size,
+    literal,
+    plain_numbers,
+    styled,
+    text_size,
+)
 
 
 @styled
@@ -63,7 +72,7 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
         raise ValueError(
             f"ds must have 3 parameters and one for each level, got {ds.sizes['parameter']}."
         )
-    figure = Figure(figsize=(9.2, 3.9))
+    figure = Figure(figsize=figure_size(9.2, 3.9))
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     springs = ds["spring"].values
     level_colours = colormaps["viridis"](np.linspace(0, 0.85, ds.sizes["level"]))
@@ -86,7 +95,9 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
         attribute(region, "limit", "region"),
     )
     inside = [0, limit, np.inf]
-    right.contourf(x, y, np.maximum(rise.values, 1e-12), levels=inside, colors=["#CFE3F1", "white"])
+    right.contourf(
+        x, y, np.maximum(rise.values, 1e-12), levels=inside, colors=[(BLUE, 0.2), "none"]
+    )
     right.contour(x, y, rise.values, levels=[limit], colors=BLUE, linewidths=1.4)
     best = [float(ds["value"][1]), float(ds["value"][2])]
     right.plot(*best, "o", color=BLUE, ms=5)
@@ -94,7 +105,7 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
     if ends[0] < ends[1]:
         right.plot(ends, ends, color=GREY, lw=0.9, ls="--")
         right.annotate("equal", (ends[1], ends[1]), (-6, 0), textcoords="offset points",
-                       ha="right", va="bottom", color=GREY, fontsize=9)  # fmt: skip
+                       ha="right", va="bottom", color=GREY, fontsize=text_size(0.9))  # fmt: skip
     per = " / k" if "/" in str(ds["parameter"].values[1]) else ""
     right.set(
         xlabel=rf"friction to the right, $\mu_\rightarrow{per}$",
@@ -110,7 +121,7 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
     level = 100 * attribute(
         region, "confidence" if "confidence" in region.attrs else "level", "region"
     )
-    right.set_title(f"best, and region of {level:g} % confidence", loc="left")
+    right.set_title(f"best, and region of {level:g} {literal('%')} confidence", loc="left")
     return figure
 
 

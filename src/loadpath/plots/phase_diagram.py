@@ -15,7 +15,16 @@ from loadpath.checks import as_list, check_choice, check_dataset, check_levels, 
 from loadpath.measures.separation import SeparationKind, check_kind
 from loadpath.spring_block.phase_diagram import correlation
 
-from .style import BLACK, GREY, axes_or_new, figure_of, styled
+from .style import (
+    BLACK,
+    GREY,
+    axes_or_new,
+    figure_of,
+    figure_size,
+    ink,
+    literal,
+    styled,
+)
 
 ACCURACY = ListedColormap(mpl.colormaps["YlGnBu"](np.linspace(0, 0.62, 256)))
 """Colours of accuracy: light enough for a black curve on all of them."""
@@ -149,7 +158,7 @@ def accuracy_against_concavity(
     if outside:
         nets = "net" if outside == 1 else "nets"
         ax.annotate(f"{outside} {nets} outside", (0.02, 0.02), xycoords="axes fraction", color=GREY)
-    ax.set(xlabel=f"concavity of the load curve ({kind})", ylabel="test accuracy")
+    ax.set(xlabel=f"concavity of the load curve ({literal(kind)})", ylabel="test accuracy")
     ticks = np.unique(np.linspace(0, len(levels) - 1, min(len(levels), 6)).round()).astype(int)
     scalar = mpl.cm.ScalarMappable(Normalize(-0.5, len(levels) - 0.5), ListedColormap(colours))
     bar = figure_of(ax).colorbar(scalar, ax=ax)
@@ -253,7 +262,7 @@ def _page(
     """Draw several panels of the same `size`, in inches, in two columns."""
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(columns * size[0], rows * size[1]))
+    figure = Figure(figsize=figure_size(columns * size[0], rows * size[1]))
     places = figure.subplots(rows, columns, squeeze=False).ravel()
     for ds, ax in zip(panels, places, strict=False):
         draw(ds, ax)
@@ -275,7 +284,7 @@ def _mean_curves(ds: xr.Dataset, kind: SeparationKind) -> np.ndarray:
 def _cell(ax: Axes, x: float, y: float, D: np.ndarray) -> None:
     """Draw one load curve, chord first, around the middle of its cell."""
     if not np.isfinite(D).all():
-        ax.plot(x, y, "x", color=BLACK, ms=6)
+        ax.plot(x, y, "x", color=ink(), ms=6)
         return
     at = x + WIDTH * np.linspace(-0.5, 0.5, len(D))
     extent = np.ptp(D)

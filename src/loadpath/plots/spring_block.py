@@ -12,15 +12,17 @@ from matplotlib.ticker import MaxNLocator
 from loadpath.checks import as_list, check_dataset, check_levels, check_type
 
 from .style import (
-    BLACK,
     BLUE,
     GREEN,
     GREY,
     ORANGE,
     RED,
     axes_or_new,
+    ink,
     legend_above,
+    literal,
     styled,
+    text_size,
 )
 
 COLOURS = (BLUE, RED, GREEN, ORANGE)
@@ -64,7 +66,7 @@ def chain_load_curves(chains: xr.Dataset | Sequence[xr.Dataset], ax: Axes | None
         mean, layer = curve_of(load.mean(0)), np.arange(curves.shape[1])
         spread = curves.std(0)
         own = f"mean of {len(load)} chains" if len(load) > 1 else "one chain"
-        label = ds.attrs.get("label", own) if len(several) > 1 else own
+        label = literal(str(ds.attrs.get("label", own))) if len(several) > 1 else own
         ax.plot(layer, mean, "o-", color=colour, label=label, zorder=3)
         if spread.max() > SEEN:
             band = "one standard deviation" if len(several) == 1 else "_band"
@@ -77,7 +79,7 @@ def chain_load_curves(chains: xr.Dataset | Sequence[xr.Dataset], ax: Axes | None
         ):
             if name in several[0]:
                 exact = curve_of(several[0][name].values)
-                ax.plot(layer, exact, marker, mfc="none", mec=BLACK, ms=7, label=label, zorder=4)
+                ax.plot(layer, exact, marker, mfc="none", mec=ink(), ms=7, label=label, zorder=4)
     last = max(ds.sizes["spring"] for ds in several)
     ax.plot([0, last], [1, 0], color=GREY, lw=0.9, ls="--", label="equal loads")
     ax.set(xlabel=r"layer, $\ell$", ylabel=r"load curve, $1 - x_\ell \,/\, x_{n+1}$")
@@ -125,14 +127,24 @@ def chain_trajectories(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
             sides = (mean[:, block] + sign * spread[:, block] for sign in (-1, 1))
             ax.fill_between(time, *sides, color=colour, alpha=0.2, lw=0)
     pulled = mean[:, -1] + ds["load"].isel(spring=-1).mean("replica").values
-    ax.plot(time, pulled, color=BLACK, lw=1.4, ls="--")
+    ax.plot(time, pulled, color=ink(), lw=1.4, ls="--")
     names = [f"{block + 1}" for block in range(mean.shape[1])]
     names = names if len(names) <= LABELLED else [names[0], *[""] * (len(names) - 2), names[-1]]
     ends = [*mean[-1], pulled[-1]]
     at = _apart(np.array(ends), 0.045 * (max(ends) - min(0, min(ends))))
-    for y, name, colour in zip(at, [*names, "pulled end"], [*shades, BLACK], strict=True):
-        ax.annotate(name, (1, y), xycoords=("axes fraction", "data"), xytext=(4, 0),
-                    textcoords="offset points", va="center", color=colour, fontsize=9)  # fmt: skip
+    for y, name, colour in zip(at, [*names, "pulled end"], [*shades, ink()], strict=True):
+        beside: dict[str, Any] = dict(
+            xycoords=("axes fraction", "data"), textcoords="offset points"
+        )
+        ax.annotate(
+            name,
+            (1, y),
+            xytext=(4, 0),
+            va="center",
+            color=colour,
+            fontsize=text_size(0.9),
+            **beside,
+        )
     ax.set(xlabel="time", ylabel=r"position of blocks, $x_\ell$", xlim=(time[0], time[-1]))
     if len(position) > 1:
         band = ", band of one standard deviation" if banded else ""

@@ -1,12 +1,14 @@
 """One look for every figure: sizes, colour-blind-safe colours, scales, legends above the data."""
 
-import io
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, SymmetricalLogLocator
 
@@ -17,12 +19,6 @@ BLACK, GREY = "#000000", "#8C8C8C"
 BLUE, ORANGE, GREEN, RED, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9"
 
 STYLE: dict[Any, Any] = {
-    "font.size": 10,
-    "axes.titlesize": 10,
-    "axes.labelsize": 10,
-    "xtick.labelsize": 9.5,
-    "ytick.labelsize": 9.5,
-    "legend.fontsize": 9.5,
     "legend.frameon": False,
     "legend.handlelength": 1.6,
     "legend.columnspacing": 1.4,
@@ -34,55 +30,106 @@ STYLE: dict[Any, Any] = {
     "figure.figsize": (5.6, 3.8),
     "figure.constrained_layout.use": True,
     "savefig.dpi": 200,
+    "svg.fonttype": "none",  # text stays text: it can be searched, edited and read aloud
     "svg.hashsalt": "loadpath",  # the same figure gives the same file
+    "pdf.fonttype": 42,  # TrueType, which journals ask for; matplotlib's own 3 is outlines
+    "ps.fonttype": 42,
 }
-"""rc parameters of every figure, set only while one is drawn."""
+"""rc parameters of every figure, set only while one is drawn or saved.
 
-styled = mpl.rc_context(STYLE)
-"""Decorator: draw in `STYLE`, then put the caller's rc parameters back."""
+Those that the caller has set, by `matplotlib.rcParams`, a style or a matplotlibrc, are kept: what
+differs from matplotlib's own default stays. Sizes of text, and with them those of figures, follow
+the caller's `font.size`: as given they are for 10 points."""
+
+SIZES = {
+    "axes.titlesize": 1.0,
+    "xtick.labelsize": 0.95,
+    "ytick.labelsize": 0.95,
+    "legend.fontsize": 0.95,
+}
+"""Sizes of text, as shares of `font.size`."""
+
+FONT_SIZE = 10.0
+"""The size of text that sizes of figures are for, in points; matplotlib's default too."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def parameters() -> dict[Any, Any]:
+    """Return what of the house's style applies: all that the caller has not set."""
+    size = mpl.rcParams["font.size"]
+    wanted = STYLE | {name: share * size for name, share in SIZES.items()}
+    wanted["figure.figsize"] = figure_size(*STYLE["figure.figsize"])
+    ours: dict[Any, Any] = {
+        name: value
+        for name, value in wanted.items()
+        if mpl.rcParams[name] == mpl.rcParamsDefault[name]
+    }
+    if ours.get("figure.constrained_layout.use") and mpl.rcParams["figure.autolayout"]:
+        del ours["figure.constrained_layout.use"]  # the caller chose the other layout
+    return ours
+
+
+def styled(draw: Callable[P, T]) -> Callable[P, T]:
+    """Make a function draw in the house's style, and put the caller's rc parameters back."""
+
+    @functools.wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> T:
+        with mpl.rc_context(parameters()):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def ink() -> str:
+    """Return the colour of text, for lines that are to stand out from the ground like it."""
+    return to_hex(mpl.rcParams["text.color"])
+
+
+def paper() -> str:
+    """Return the colour of the ground, for marks that are to look hollow."""
+    return to_hex(mpl.rcParams["axes.facecolor"])
+
+
+def text_size(share: float) -> float:
+    """Return a size of text, in points, as a share of the caller's `font.size`."""
+    return share * float(mpl.rcParams["font.size"])
+
+
+def figure_size(width: float, height: float) -> tuple[float, float]:
+    """Return a size, in inches, at which text of the caller's `font.size` has the same room.
+
+    The width and height are those for text of 10 points.
+    """
+    return text_size(width / FONT_SIZE), text_size(height / FONT_SIZE)
+
+
+def literal(text: str) -> str:
+    r"""Return a text, such as the name of a layer, so that it is drawn as it is.
+
+    A dollar would begin a formula, and with `text.usetex` an underscore or a per cent sign would be
+    a command of TeX.
+    """
+    if not mpl.rcParams["text.usetex"]:
+        return text.replace("$", r"\$")
+    for sign, written in _IN_TEX:
+        text = text.replace(sign, written)
+    return text
+
+
+# The backslash comes first: the others bring new ones.
+_IN_TEX = (
+    ("\\", "\N{REVERSE SOLIDUS OPERATOR}"),
+    *((sign, "\\" + sign) for sign in "{}$&#%_"),
+    ("~", r"\textasciitilde{}"),
+    ("^", r"\textasciicircum{}"),
+    ("\N{REVERSE SOLIDUS OPERATOR}", r"\textbackslash{}"),
+)
+
 
 PATH_LABEL = "position along the path, $p$"
 EFFECTIVE_DEPTH_LABEL = r"effective depth $\tilde{L}$"
-
-
-def svg(drawing: Axes | Figure) -> str:
-    """Return the figure of `drawing` as SVG text, the same for the same data.
-
-    Text in the figure becomes outlines.
-
-    Parameters
-    ----------
-    drawing : Axes or Figure
-        What to draw, or some axes of it.
-
-    Returns
-    -------
-    str
-        The SVG document.
-    """
-    buffer, nothing = io.StringIO(), dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    with mpl.rc_context(STYLE):
-        figure_of(drawing).savefig(buffer, format="svg", metadata=nothing)
-    return buffer.getvalue()
-
-
-def png(drawing: Axes | Figure) -> bytes:
-    """Return the figure of `drawing` as a PNG file, 200 dots an inch.
-
-    Parameters
-    ----------
-    drawing : Axes or Figure
-        What to draw, or some axes of it.
-
-    Returns
-    -------
-    bytes
-        The contents of the file.
-    """
-    buffer = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        figure_of(drawing).savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def figure_of(drawing: Axes | Figure) -> Figure:
@@ -139,13 +186,13 @@ def nodes_rug(ax: Axes, profile: xr.Dataset) -> None:
     """Mark the nodes of the mesh by ticks that stand on the p axis."""
     p = profile["p"].values
     on_axis = ax.get_xaxis_transform()
-    ax.plot(p, np.full(len(p), 0.015), "|", color=BLACK, ms=5, transform=on_axis, label="_nodes")
+    ax.plot(p, np.full(len(p), 0.015), "|", color=ink(), ms=5, transform=on_axis, label="_nodes")
 
 
 def rank_line(ax: Axes, rank: float, label: str) -> None:
     """Mark a bottleneck rank by a thin dashed line, if there is one."""
     if rank > 0:
-        ax.axhline(rank, color=BLACK, lw=0.9, ls="--", label=f"{label}, {rank:g}")
+        ax.axhline(rank, color=ink(), lw=0.9, ls="--", label=f"{label}, {rank:g}")
 
 
 def dimension_scale(ax: Axes) -> None:

@@ -5,8 +5,24 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, Formatter
 
 from loadpath.checks import check_columns, check_dataset
+from loadpath.plots.style import literal
+
+
+class Names(Formatter):
+    """Writes at every whole number the name of what stands there."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = list(names)
+        self._written = [literal(name) for name in names]
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """Return the name at a place, or nothing where nothing stands."""
+        at = round(x)
+        return self._written[at] if 0 <= at < len(self.names) else ""
+
 
 MANY = 16
 """Layers up to which each has its name on the axis."""
@@ -18,14 +34,15 @@ def layer_axis(ax: Axes, ds: xr.Dataset, ylabel: str) -> None:
     short, pattern = short_names(names)
     every = 1 + (len(names) - 1) // MANY
     ticks = np.arange(0, len(names), every)
-    ax.set_xticks(ticks, [short[i] for i in ticks])
+    ax.xaxis.set_major_locator(FixedLocator(ticks.tolist()))
+    ax.xaxis.set_major_formatter(Names(short))
     if max(len(short[i]) for i in ticks) * len(ticks) > 60:
         ax.tick_params(axis="x", labelrotation=40)
         for label in ax.get_xticklabels():
             label.set_horizontalalignment("right")
             label.set_rotation_mode("anchor")
     ax.set_xlim(-0.6, len(names) - 0.4)
-    ax.set(xlabel=f"layer{f' ({pattern})' if pattern else ''}", ylabel=ylabel)
+    ax.set(xlabel=f"layer{f' ({literal(pattern)})' if pattern else ''}", ylabel=ylabel)
 
 
 def short_names(names: list[str]) -> tuple[list[str], str]:

@@ -12,7 +12,6 @@ from loadpath.checks import check_dataset
 from loadpath.measures.separation import SeparationKind, check_kind
 from loadpath.plots.diagnosis.axis import draw_columns, draw_marks, layer_axis
 from loadpath.plots.style import (
-    BLACK,
     BLUE,
     GREEN,
     GREY,
@@ -21,7 +20,9 @@ from loadpath.plots.style import (
     SKY,
     axes_or_new,
     dimension_scale,
+    ink,
     legend_above,
+    literal,
     styled,
 )
 
@@ -65,13 +66,20 @@ def layer_load_curve(
         part = part.where(_comparable(ds["between_rank"].values))
     D = sign * part["log_separation"].values
     draw_marks(
-        ax, part, "log_separation", BLUE, f"log separation ({kind})", "o", sign=sign, joined=True
+        ax,
+        part,
+        "log_separation",
+        BLUE,
+        f"log separation ({literal(kind)})",
+        "o",
+        sign=sign,
+        joined=True,
     )
     known = np.flatnonzero(np.isfinite(D))
     if len(known) > 1:
         ends = known[[0, -1]]
-        ax.plot(ends, D[ends], "--", color=BLACK, lw=0.9, label="equal loads")
-    layer_axis(ax, ds, f"{'minus ' if sign < 0 else ''}log separation ({kind}), nats")
+        ax.plot(ends, D[ends], "--", color=ink(), lw=0.9, label="equal loads")
+    layer_axis(ax, ds, f"{'minus ' if sign < 0 else ''}log separation ({literal(kind)}), nats")
     legend_above(ax)
     return ax
 
@@ -234,7 +242,7 @@ def layer_probes(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ]
     draw_columns(ax, ds, shown, "accuracy on held-out samples", apart=0.12)
     if "accuracy" in ds:
-        ax.axhline(float(ds["accuracy"]), color=BLACK, lw=0.9, ls="--", label="the model itself")
+        ax.axhline(float(ds["accuracy"]), color=ink(), lw=0.9, ls="--", label="the model itself")
     legend_above(ax, 3)
     return ax
 

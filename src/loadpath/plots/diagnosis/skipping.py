@@ -7,13 +7,15 @@ from matplotlib.axes import Axes
 from loadpath.checks import check_columns, check_dataset, check_text
 from loadpath.plots.diagnosis.axis import bar_lengths, draw_marks, layer_axis, short_names
 from loadpath.plots.style import (
-    BLACK,
     BLUE,
     GREY,
     RED,
     axes_or_new,
+    ink,
     legend_above,
+    literal,
     styled,
+    text_size,
 )
 
 
@@ -46,10 +48,10 @@ def layers_skipped(skipped: xr.Dataset, ax: Axes | None = None) -> Axes:
     if known.any():  # the others were left in
         skipped = skipped.isel(layer=known)
     draw_marks(ax, skipped, name, RED, "one layer skipped", "o")
-    ax.axhline(0, color=BLACK, lw=0.9, ls="--", label="all layers in place")
+    ax.axhline(0, color=ink(), lw=0.9, ls="--", label="all layers in place")
     units = skipped[name].attrs.get("units", "1")
     label = "change in loss" if name == "loss_change" else "change of the output"
-    layer_axis(ax, skipped, label if units == "1" else f"{label}, {units}")
+    layer_axis(ax, skipped, label if units == "1" else f"{label}, {literal(units)}")
     legend_above(ax)
     return ax
 
@@ -101,10 +103,12 @@ def movement_and_harm(
     short, _ = short_names(both)
     # Above and below in turn along x, so that labels of neighbours do not cover each other.
     below = np.argsort(np.argsort(x)) % 2
-    for at, up, text, low in zip(x, y, short, below, strict=True):
+    for at, up, text, low in zip(x, y, map(literal, short), below, strict=True):
         offset = (5, -11 if low else 4)
-        ax.annotate(text, (at, up), xytext=offset, textcoords="offset points", fontsize=9)
-    ax.axhline(0, color=BLACK, lw=0.9, ls="--")
+        ax.annotate(
+            text, (at, up), xytext=offset, textcoords="offset points", fontsize=text_size(0.9)
+        )
+    ax.axhline(0, color=ink(), lw=0.9, ls="--")
     change = "change in loss when skipped" if name == "loss_change" else "change of the output"
-    ax.set(xlabel=by.replace("_", " "), ylabel=change)
+    ax.set(xlabel=literal(by.replace("_", " ")), ylabel=change)
     return ax

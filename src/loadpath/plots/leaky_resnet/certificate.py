@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from loadpath.checks import check_dataset
 from loadpath.plots.leaky_resnet.training import iteration_axis
 from loadpath.plots.style import (
-    BLACK,
     BLUE,
     GREY,
     ORANGE,
@@ -15,6 +14,7 @@ from loadpath.plots.style import (
     SKY,
     attribute,
     axes_or_new,
+    ink,
     legend_above,
     line,
     path_axis,
@@ -50,7 +50,7 @@ def residuals(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     line(ax, p, ds["gradient_residual"].values, ORANGE, "plain gradient", "^")
     line(ax, p, least.values, BLUE, "smallest subgradient", "o")
     tolerance = attribute(least, "tolerance", "ds.least_norm_residual")
-    ax.axhline(tolerance, color=BLACK, lw=0.9, ls="--", label=f"tolerance, {tolerance:g}")
+    ax.axhline(tolerance, color=ink(), lw=0.9, ls="--", label=f"tolerance, {tolerance:g}")
     path_axis(ax, r"residual, $\|W - c\,B^\top S\| \,/\, \|W\|$")
     size_scale(ax, floor=1e-9)
     legend_above(ax)

@@ -7,15 +7,16 @@ from matplotlib.collections import LineCollection
 
 from loadpath.checks import check_count, check_dataset, check_flag
 from loadpath.plots.style import (
-    BLACK,
     BLUE,
     GREY,
     PATH_LABEL,
     RED,
     axes_or_new,
     figure_of,
+    ink,
     legend_above,
     nodes_rug,
+    paper,
     path_axis,
     size_scale,
     styled,
@@ -160,7 +161,7 @@ def sample_paths(ax: Axes, profile: xr.Dataset) -> LineCollection:
         rasterized=True,  # a thousand short segments would be most of a page's size
     )
     ax.add_collection(lines)
-    for at, face, edge, label in ((0, "white", BLACK, "start"), (-1, RED, "white", "end")):
+    for at, face, edge, label in ((0, paper(), ink(), "start"), (-1, RED, paper(), "end")):
         label = f"{label}, $p = {p[at]:g}$"
         x, y = points[:, at].T
         ax.scatter(x, y, fc=face, ec=edge, s=16, linewidths=0.8, zorder=3, label=label)

@@ -6,15 +6,16 @@ from matplotlib.axes import Axes
 
 from loadpath.checks import check_dataset
 from loadpath.plots.style import (
-    BLACK,
     BLUE,
     GREY,
     ORANGE,
     RED,
     SKY,
     axes_or_new,
+    ink,
     legend_above,
     line,
+    literal,
     size_scale,
     styled,
 )
@@ -53,7 +54,7 @@ def learning_curves(history: xr.Dataset, ax: Axes | None = None) -> Axes:
     )
     ax, x = axes_or_new(ax), history["iteration"].values
     weighted = (history["weight_decay"] * history["regularizer"]).values
-    line(ax, x, history["objective"].values, BLACK, "objective")
+    line(ax, x, history["objective"].values, ink(), "objective")
     line(ax, x, history["data_term"].values, BLUE, "data term")
     line(ax, x, weighted, ORANGE, r"$\lambda\,\times$ regularizer")
     for name, colour in (("train_error", SKY), ("test_error", RED)):
@@ -152,5 +153,5 @@ def iteration_axis(ax: Axes, history: xr.Dataset, ylabel: str) -> None:
     starts = [0, *(np.flatnonzero(stages[1:] != stages[:-1]) + 1)]
     for start in starts[1:]:
         ax.axvline(iterations[start], color=GREY, lw=0.9, ls=":", label="_stage")
-    names = ", then ".join(str(stages[start]) for start in starts)
+    names = ", then ".join(literal(str(stages[start])) for start in starts)
     ax.set(xlabel=f"iteration ({names})", ylabel=ylabel)

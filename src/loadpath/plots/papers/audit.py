@@ -11,7 +11,6 @@ from matplotlib.ticker import NullLocator
 from loadpath.checks import as_numbers, check_dataset, check_levels, check_text, check_type
 from loadpath.plots.papers.figure_1 import check_dimensions, dimensions
 from loadpath.plots.style import (
-    BLACK,
     BLUE,
     EFFECTIVE_DEPTH_LABEL,
     GREEN,
@@ -20,6 +19,9 @@ from loadpath.plots.style import (
     RED,
     SKY,
     dimension_scale,
+    figure_size,
+    ink,
+    literal,
     size_scale,
     styled,
 )
@@ -70,15 +72,15 @@ def figure_1a_certified(of_kind: Mapping[str, xr.Dataset]) -> Figure:
         check_text("of_kind's kind", kind)
         check_dimensions(f"of_kind[{kind!r}]", ds)
         check_dataset(f"of_kind[{kind!r}]", ds, "stationarity(effective_depth, seed, step)")
-    figure = Figure(figsize=(4.6 * len(of_kind) + 0.4, 5.8))
+    figure = Figure(figsize=figure_size(4.6 * len(of_kind) + 0.4, 5.8))
     grid = figure.subplots(
         2, len(of_kind), squeeze=False, sharex=True, sharey="row", height_ratios=(3, 1)
     )
     for (upper, lower), (kind, ds) in zip(grid.T, of_kind.items(), strict=True):
         dimensions(ds, upper)
-        upper.set(title=kind, xlabel="")
+        upper.set(title=literal(kind), xlabel="")
         worst = ds["stationarity"].max("step").transpose("effective_depth", "seed")
-        lower.plot(ds["effective_depth"], worst, "o", color=BLACK)
+        lower.plot(ds["effective_depth"], worst, "o", color=ink())
         lower.axhline(0.01, color=GREY, lw=0.9, ls="--")
         lower.set_xlabel(EFFECTIVE_DEPTH_LABEL)
     first = grid[0, 0]
@@ -131,7 +133,7 @@ def figure_audit(ds: xr.Dataset) -> Figure:
         if not np.isfinite(as_numbers(f"ds.{name}", ds[name].values, missing=True)).any():
             raise ValueError(f"ds must hold finite numbers of {name!r}, got none.")
     gamma0s = ds["gamma0"].values
-    figure = Figure(figsize=(3.4 * max(len(gamma0s), 3) + 0.6, 8.6))
+    figure = Figure(figsize=figure_size(3.4 * max(len(gamma0s), 3) + 0.6, 8.6))
     grid = figure.subplots(3, max(len(gamma0s), 3), squeeze=False, sharex=True)
     for (upper, lower, _), gamma0 in zip(grid.T, gamma0s, strict=False):
         one = ds.sel(gamma0=gamma0)
@@ -179,7 +181,7 @@ def _dimension(ax: Axes, ds: xr.Dataset) -> None:
         of_seed = one.sel(seed=seed)
         ax.vlines(x, of_seed["middle_low"], of_seed["middle_high"], color=GREY, lw=0.8)
     labels = ["geodesics"] + ["_again"] * (one.sizes["seed"] - 1)
-    ax.plot(x, _by_seed(one["middle"]), "o", color=BLACK, label=labels)
+    ax.plot(x, _by_seed(one["middle"]), "o", color=ink(), label=labels)
     ax.axhline(0, color=GREY, lw=0.6)
 
 
@@ -190,7 +192,7 @@ def _speed(ax: Axes, ds: xr.Dataset) -> None:
     _bands(ax, ds, expected - slack, expected + 2 * slack)
     label = r"$\sqrt{\mathrm{COI}_\gamma + (2/\tilde{L})H}$"
     ax.plot(x, _mean(one["expected_speed_waist"]), color=RED, label=label)
-    ax.plot(x, _by_seed(one["speed_waist"]), "o", color=BLACK)
+    ax.plot(x, _by_seed(one["speed_waist"]), "o", color=ink())
     ax.axhline(0, color=ORANGE, lw=1.2, ls="--")
 
 
@@ -209,8 +211,8 @@ def _sizes(row: np.ndarray, ds: xr.Dataset) -> None:
     """Draw the momenta, the path length and the cross term, an axes each."""
     x = ds["effective_depth"].values
     momentum, length, cross = row[:3]
-    momentum.plot(x, _by_seed(ds["largest_momentum"]), "o", color=BLACK)
-    momentum.plot(x, _mean(ds["largest_momentum"]), color=BLACK)
+    momentum.plot(x, _by_seed(ds["largest_momentum"]), "o", color=ink())
+    momentum.plot(x, _mean(ds["largest_momentum"]), color=ink())
     momentum.set_ylabel(r"$\max_p \Vert B_p \Vert$")
     for ax, name, said in (
         (length, "relative_length", r"path length $/\tilde{L}$"),

@@ -20,6 +20,7 @@ from loadpath.plots.style import (
     SKY,
     attribute,
     dimension_scale,
+    figure_size,
     legend_above,
     rank_line,
     styled,
@@ -51,7 +52,7 @@ def figure_1a(ds: xr.Dataset) -> Figure:
         If `ds` lacks a variable that the figure shows, or that attr.
     """
     check_dimensions("ds", ds)
-    figure = Figure(figsize=(6.4, 4.4))
+    figure = Figure(figsize=figure_size(6.4, 4.4))
     ax = figure.subplots()
     dimensions(ds, ax)
     dimension_scale(ax)
@@ -114,7 +115,7 @@ def figure_1b(profile: xr.Dataset) -> Figure:
     ValueError
         If `profile` lacks a variable that the figure shows.
     """
-    figure = Figure(figsize=(9, 3.8))
+    figure = Figure(figsize=figure_size(9, 3.8))
     left, right = figure.subplots(1, 2)
     representation_spectrum(profile, left)
     weight_spectrum(profile, right)
@@ -140,7 +141,7 @@ def figure_1c(profile: xr.Dataset) -> Figure:
     ValueError
         If `profile` lacks a variable that the figure shows, or the attr `effective_depth`.
     """
-    figure = Figure(figsize=(5.6, 4))
+    figure = Figure(figsize=figure_size(5.6, 4))
     energies(profile, figure.subplots())
     return figure
 

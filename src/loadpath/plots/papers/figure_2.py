@@ -10,13 +10,15 @@ from loadpath.checks import check_dataset, check_text, check_type
 from loadpath.plots.leaky_resnet import check_paths, sample_paths, weight_spectrum
 from loadpath.plots.papers.bars import draw_with_bars
 from loadpath.plots.style import (
-    BLACK,
     BLUE,
     GREEN,
     GREY,
     ORANGE,
     PATH_LABEL,
+    figure_size,
+    ink,
     legend_above,
+    literal,
     size_scale,
     styled,
 )
@@ -57,19 +59,21 @@ def figure_2a(ds: xr.Dataset) -> Figure:
         check_dataset("ds", ds, "width(depth)", "n_parameters(depth)")
         millions = ds["n_parameters"].values.mean() / 1e6
         columns["test_error_equal"] = f"depth $L$ and width, at {millions:.2g} million parameters"
-    figure = Figure(figsize=(4.5 * len(columns) + 0.6, 6.4))
+    figure = Figure(figsize=figure_size(4.5 * len(columns) + 0.6, 6.4))
     grid = figure.subplots(2, len(columns), squeeze=False, sharey="row")
     for (upper, lower), (name, xlabel) in zip(grid.T, columns.items(), strict=True):
         errors = ds[name].transpose("rule", "depth", "seed")
         for i, rule in enumerate(ds["rule"].values):
             # Some per cent aside, so that the bars at one depth do not hide each other.
             aside = depths * 1.03 ** (i - (ds.sizes["rule"] - 1) / 2)
-            colour, marker = RULES.get(str(rule), (BLACK, "^"))
+            colour, marker = RULES.get(str(rule), (ink(), "^"))
             values = errors.values[i]
-            draw_with_bars(upper, aside, values, str(rule), colour, marker, interval=True)
+            draw_with_bars(upper, aside, values, literal(str(rule)), colour, marker, interval=True)
             if str(rule) != "equidistant" and "equidistant" in ds["rule"]:
                 difference = values - errors.sel(rule="equidistant").values
-                draw_with_bars(lower, aside, difference, str(rule), colour, marker, interval=True)
+                draw_with_bars(
+                    lower, aside, difference, literal(str(rule)), colour, marker, interval=True
+                )
         labels = [f"{depth}" for depth in depths]
         if name == "test_error_equal":
             labels = [f"{depth}\n{w}" for depth, w in zip(depths, ds["width"].values, strict=True)]
@@ -106,7 +110,7 @@ def figure_2b(profile: xr.Dataset) -> Figure:
         If `profile` lacks a variable that the figure shows.
     """
     check_dataset("profile", profile, "p(layer)")
-    figure = Figure(figsize=(5.6, 4))
+    figure = Figure(figsize=figure_size(5.6, 4))
     ax = figure.subplots()
     for p in profile["p"].values:
         ax.axvline(p, color=GREY, alpha=0.5, lw=0.6, label="_nodes")
@@ -139,12 +143,12 @@ def figure_2c(profiles: Mapping[str, xr.Dataset]) -> Figure:
     for rule, profile in profiles.items():
         check_text("profiles' rule", rule)
         check_paths(f"profiles[{rule!r}]", profile)
-    figure = Figure(figsize=(3.2 * len(profiles) + 0.8, 3.8))
+    figure = Figure(figsize=figure_size(3.2 * len(profiles) + 0.8, 3.8))
     grid = figure.subplots(1, len(profiles), squeeze=False)[0]
     for ax, (rule, profile) in zip(grid, profiles.items(), strict=True):
         lines = sample_paths(ax, profile)
         # Every net has principal components of its own, hence no shared axes.
-        ax.set(title=rule, ylabel=ax.get_ylabel() if ax is grid[0] else "")
+        ax.set(title=literal(rule), ylabel=ax.get_ylabel() if ax is grid[0] else "")
     figure.colorbar(lines, ax=grid, label=PATH_LABEL)
     figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
     return figure

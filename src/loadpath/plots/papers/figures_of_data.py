@@ -14,6 +14,7 @@ from loadpath.plots.style import (
     RED,
     SKY,
     dimension_scale,
+    figure_size,
     legend_above,
     rank_line,
     size_scale,
@@ -53,7 +54,7 @@ def figure_3(ds: xr.Dataset) -> Figure:
     }
     check_dataset("ds", ds, *(f"{name}(effective_depth, seed)" for name in panels))
     check_levels("ds", ds, "effective_depth")
-    figure = Figure(figsize=(9.6, 3.3))
+    figure = Figure(figsize=figure_size(9.6, 3.3))
     for ax, (name, ylabel) in zip(figure.subplots(1, 3), panels.items(), strict=True):
         values = ds[name].transpose("effective_depth", "seed").values
         draw_with_bars(ax, ds["effective_depth"].values, values, ylabel, BLUE, "o")
@@ -93,7 +94,7 @@ def figure_scale(ds: xr.Dataset) -> Figure:
     if ds.sizes["mode"] < 4:
         raise ValueError(f"ds must hold at least 4 modes of a spectrum, got {ds.sizes['mode']}.")
     check_levels("ds", ds, "scale", "gamma0")
-    figure = Figure(figsize=(9, 3.8))
+    figure = Figure(figsize=figure_size(9, 3.8))
     left, right = figure.subplots(1, 2)
     x, n = ds["scale"].values, ds.sizes["layer"]
     spectrum = ds["centred_spectrum"].isel(layer=slice(n // 3, n - n // 3))
@@ -161,7 +162,7 @@ def figure_digits(ds: xr.Dataset) -> Figure:
         "test error, fraction misclassified": ds["misclassified"],
     }
     colours = dict(zip(ds["effective_depth"].values, (BLUE, ORANGE, GREEN, RED), strict=False))
-    figure = Figure(figsize=(10.4, 3.8))
+    figure = Figure(figsize=figure_size(10.4, 3.8))
     for ax, (ylabel, values) in zip(figure.subplots(1, 3), panels.items(), strict=True):
         for depth, colour in colours.items():
             for targets in ds["targets"].values:

@@ -1,5 +1,7 @@
 """Figures of mesh surgery: nets compared by ratios to a reference of the same data and seed."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -8,10 +10,19 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 from loadpath.checks import check_dataset
-from loadpath.plots.style import BLACK, BLUE, GREEN, GREY, ORANGE, RED, styled
+from loadpath.plots.style import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    figure_size,
+    ink,
+    literal,
+    styled,
+)
 
 COLOURS = {
-    "full": BLACK,
     "inserted where fast": GREEN,
     "inserted evenly": BLUE,
     "full, adaptive": ORANGE,
@@ -49,7 +60,7 @@ def figure_surgery(ds: xr.Dataset) -> Figure:
     for stage in ("before", "after"):
         check_dataset("ds", ds, stage=stage)
     check_bounds(ds)
-    figure = Figure(figsize=(2.9 * ds.sizes["task"] + 1.2, 3.4))
+    figure = Figure(figsize=figure_size(2.9 * ds.sizes["task"] + 1.2, 3.4))
     row = figure.subplots(1, ds.sizes["task"], sharey=True, squeeze=False)[0]
     for ax, task in zip(row, ds["task"].values, strict=True):
         ratios = ds["test_loss"].sel(task=task)
@@ -57,7 +68,7 @@ def figure_surgery(ds: xr.Dataset) -> Figure:
             label = f"{stage} retraining"
             _intervals(ax, ratios.sel(stage=stage), np.full(ds.sizes["net"], colour), aside, label)
         _name_nets(ax, ds["net"].values)
-        _ratio_axis(ax, TASKS.get(str(task), str(task)), "test loss / from scratch")
+        _ratio_axis(ax, TASKS.get(str(task), literal(str(task))), "test loss / from scratch")
     figure.legend(*row[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     return figure
 
@@ -89,23 +100,23 @@ def figure_growth(ds: xr.Dataset) -> Figure:
     check_bounds(ds)
     if not np.isfinite(ds["objective"]).any():
         raise ValueError("ds must hold finite numbers of 'objective', got none.")
-    figure = Figure(figsize=(3.1 * ds.sizes["task"] + 1.4, 6.2))
+    figure = Figure(figsize=figure_size(3.1 * ds.sizes["task"] + 1.4, 6.2))
     grid = figure.subplots(2, ds.sizes["task"], squeeze=False, sharey="row", height_ratios=(3, 2))
     for (upper, lower), task in zip(grid.T, ds["task"].values, strict=True):
         of_task = ds.sel(task=task)
         for net in ds["net"].values:
             one = of_task.sel(net=net)
             work, objective = one["layer_iterations"].values, one["objective"].values
-            colour = COLOURS.get(str(net), RED)
+            colour = _colour(net)
             # Points: between two records a line says nothing.
             upper.plot(work / 1000, objective, ".-", color=colour, label=str(net))
         upper.set(
             yscale="log",
-            title=TASKS.get(str(task), str(task)),
+            title=TASKS.get(str(task), literal(str(task))),
             xlabel="layers × iterations, thousands",
         )
         others = of_task.sel(net=[net for net in ds["net"].values if net != "full"])
-        colours = np.array([COLOURS.get(str(net), RED) for net in others["net"].values])
+        colours = np.array([_colour(net) for net in others["net"].values])
         for name, aside, marker in (("final_objective", -0.14, "s"), ("test_loss", 0.14, "o")):
             _intervals(lower, others[name], colours, aside, "", marker)
         _name_nets(lower, others["net"].values)
@@ -159,13 +170,18 @@ def _intervals(
 
 def _name_nets(ax: Axes, nets: np.ndarray) -> None:
     """Write the names of the nets along the y axis, the first at the top."""
-    ax.set_yticks(range(len(nets)), [str(net) for net in nets])
+    ax.set_yticks(range(len(nets)), [literal(str(net)) for net in nets])
     ax.set_ylim(len(nets) - 0.5, -0.5)
+
+
+def _colour(net: object) -> Any:
+    """Return the colour of a kind of net."""
+    return ink() if str(net) == "full" else COLOURS.get(str(net), RED)
 
 
 def _ratio_axis(ax: Axes, title: str, xlabel: str) -> None:
     """Scale a logarithmic axis of ratios, with plain numbers that do not touch."""
-    ax.axvline(1, color=BLACK, lw=0.9, ls="--")
+    ax.axvline(1, color=ink(), lw=0.9, ls="--")
     ax.set(xscale="log", title=title, xlabel=xlabel)
     low, high = np.log(ax.get_xlim())
     # In the order in which they are wanted; 1 first.
