@@ -124,6 +124,32 @@ def test_a_cell_that_fails_is_said_and_the_rest_is_drawn(finished, tmp_path, mon
     assert "dropout: 2 cells run, 10 kept" in run(*arguments[1:])
 
 
+def test_a_diagram_of_0_1_0_goes_on_with_the_noise_that_it_had(tmp_path, refusal):
+    out = tmp_path / "old"
+    noisy = (*TINY, "--panel", "data-noise", "--noise", "[0.5]", "--out", out)
+    run(*noisy, "--noise-scale", "demeaned")
+    config = yaml.safe_load((out / "config.yaml").read_text())
+    sweep = yaml.safe_load((out / "cells" / "data-noise" / "sweep.yaml").read_text())
+    for name in ("noise_scale", "resize"):  # which that version did not name
+        del config[name], sweep["common"][name]
+    for path, held in (
+        (out / "config.yaml", config),
+        (out / "cells" / "data-noise" / "sweep.yaml", sweep),
+    ):
+        path.write_text(yaml.safe_dump(held))
+    said = refusal("phase-diagram", *noisy, "--resume")
+    assert "noise_scale is 'raw', but the diagram in" in said and "has 'demeaned'" in said
+    said = run("--config", out / "config.yaml", "--seeds", 3, "--resume")
+    assert "data noise: 2 cells run, 4 kept" in said
+    assert results.load(out / "data-noise.nc").attrs["noise_scale"] == "demeaned"
+    assert yaml.safe_load((out / "config.yaml").read_text())["noise_scale"] == "demeaned"
+    # A file that is written by hand means today's default.
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("n_train: 200\nepochs: 1\nslopes: [0.0]\nseeds: 1\npanel: data-noise\n")
+    run("--config", mine, "--noise", "[0.5]", "--out", tmp_path / "new")
+    assert results.load(tmp_path / "new" / "data-noise.nc").attrs["noise_scale"] == "raw"
+
+
 def test_records_along_training_are_kept_and_drawn(tmp_path):
     out = tmp_path / "along"
     said = run(*TINY, "--panel", "dropout", "--noise", "[0]", "--record-every", 1, "--out", out)

@@ -147,3 +147,15 @@ def test_a_file_that_cannot_be_read_is_not_set_aside(tmp_path):
 def test_lines_go_to_the_error_stream(capsys):
     print_line("a line")
     assert capsys.readouterr() == ("", "a line\n")
+
+
+def test_settings_that_a_measure_gained_are_taken_for_what_they_were(tmp_path):
+    old = describe_sweep(sweep_cells.curve, ["seed"], {"n": 3})
+    open_folder(tmp_path / "old", old)
+    new = describe_sweep(sweep_cells.curve, ["seed"], {"n": 3, "kind": "plain"})
+    assert open_folder(tmp_path / "old", new, {"kind": "plain"}).common == new.common
+    with pytest.raises(ValueError, match="its kind is 'rough', not 'plain'"):
+        open_folder(tmp_path / "old", new, {"kind": "rough"})
+    # What a folder does name is not overruled.
+    open_folder(tmp_path / "new", new)
+    assert open_folder(tmp_path / "new", new, {"kind": "rough"}).common["kind"] == "plain"

@@ -14,7 +14,7 @@ from loadpath import plots, results
 from loadpath.checks import check_count
 from loadpath.cli import beside_chain
 from loadpath.cli.folders import earlier_results, read_config, save_config, save_picture
-from loadpath.cli.options import FLAGS, NetworkOptions, PhaseDiagramOptions
+from loadpath.cli.options import FLAGS, FORMERLY, NetworkOptions, PhaseDiagramOptions
 from loadpath.measures.separation import KINDS, SeparationKind
 from loadpath.spring_block import phase_diagram
 from loadpath.spring_block.phase_diagram import NOISES, Panel, Setting
@@ -145,7 +145,7 @@ def _check_folder(out: Path, resume: bool, settings: dict[str, Any]) -> None:
         return
     if "config.yaml" not in present:
         return
-    earlier = read_config(out)
+    earlier = {**FORMERLY, **read_config(out)}
     for name, value in settings.items():
         if name not in GROWS | FLAGS.keys() and earlier.get(name, value) != value:
             raise ValueError(

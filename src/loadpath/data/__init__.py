@@ -6,6 +6,7 @@ regression targets or class labels. Nothing is downloaded, and nothing read from
 
 from loadpath.data.arrays import from_archive, from_arrays, from_npz
 from loadpath.data.files import read_archive as read_archive
+from loadpath.data.image_samples import Resize as Resize
 from loadpath.data.images import cifar10, digits, fashion_mnist, mnist
 from loadpath.data.samples import Data
 from loadpath.data.sources import READERS as READERS

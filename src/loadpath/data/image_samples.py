@@ -1,20 +1,26 @@
-"""How images and labels from files become a `Data`: drawn, averaged down, normalized."""
+"""How images and labels from files become a `Data`: drawn, made smaller, normalized."""
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, get_args
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from loadpath.checks import check_choice, check_count, check_seed
+from loadpath.checks import check_choice, check_count, check_flag, check_seed
 from loadpath.data.files import Pair
 from loadpath.data.normalization import normalized
 from loadpath.data.samples import Data
 
 Targets = Literal["labels", "onehot"]
 """What a net learns of images: class labels, or one-hot vectors as outputs."""
+Resize = Literal["area", "bilinear", "bilinear-antialiased"]
+"""How images are made smaller: means over areas, or bilinear interpolation with or without
+antialiasing."""
 
 _TEST_SHARE = 5  # of a set that comes without a split, one in five is for testing
 
@@ -28,9 +34,11 @@ def image_data(
     n_train: int | None,
     n_test: int | None,
     image_size: int | None,
+    resize: Resize = "area",
+    balanced: bool = False,
     seed: int,
 ) -> Data:
-    """Draw samples from image sets, average them down, and normalize them.
+    """Draw samples from image sets, make them smaller, and normalize them.
 
     Parameters
     ----------
@@ -45,7 +53,11 @@ def image_data(
     n_train, n_test : int or None
         Numbers of samples; None keeps all.
     image_size : int or None
-        The side, in pixels, that images are averaged down to; None leaves them.
+        The side, in pixels, that images are made smaller to; None leaves them.
+    resize : {"area", "bilinear", "bilinear-antialiased"}
+        How they are made smaller, as `smaller` does.
+    balanced : bool
+        Whether as many training samples are drawn of each class.
     seed : int
         The seed of what is drawn.
 
@@ -60,16 +72,28 @@ def image_data(
         If an argument is out of its range, or for what `Data` refuses.
     """
     check_choice("targets", targets, ("labels", "onehot"))
+    check_choice("resize", resize, get_args(Resize))
+    check_flag("balanced", balanced)
     check_seed("seed", seed)
+    if image_size is None and resize != "area":
+        raise ValueError(f"resize must not be set without image_size, got {resize!r}.")
     for name, count, fewest in (("n_train", n_train, 2), ("n_test", n_test, 1)):
         if count is not None:
             check_count(name, count, fewest)
     generator = torch.Generator().manual_seed(int(seed))
     classes = np.unique(train[1]).tolist()
+    if balanced and (n_train is None or n_train % len(classes)):
+        raise ValueError(
+            f"n_train must be a multiple of the {len(classes)} classes where balanced is set, got "
+            f"{n_train}."
+        )
     if test is None:
-        train, test = _split(train, n_train, n_test, generator)
-    x_train, labels_train = _samples("n_train", train, n_train, image_size, generator)
-    x_test, labels_test = _samples("n_test", test, n_test, image_size, generator)
+        train, test = _split(train, n_train, n_test, balanced, generator)
+    x_train, labels_train = _samples("n_train", train, n_train, image_size, balanced, generator)
+    x_test, labels_test = _samples("n_test", test, n_test, image_size, False, generator)
+    if image_size is not None:
+        x_train, x_test = (smaller(x, image_size, resize) for x in (x_train, x_test))
+    x_train, x_test = x_train.flatten(1), x_test.flatten(1)
     few = [c for c in classes if int((labels_train == c).sum()) < 2]
     if few and n_train is not None:
         raise ValueError(
@@ -89,11 +113,48 @@ def image_data(
             "n_test": len(x_test),
             "size": train[0].shape[-1] if image_size is None else image_size,
             "seed": seed,
+            # What is as it always was is not said, so that provenance of earlier runs is the same.
+            **({} if resize == "area" else {"resize": resize}),
+            **({"balanced": "true"} if balanced else {}),
         },
     )
     if targets == "onehot":
         raw = _one_hot(raw)
     return normalized(raw, common_scale=True)
+
+
+def smaller(
+    images: Float[Tensor, "sample channel height width"], size: int, resize: Resize
+) -> Float[Tensor, "sample channel size size"]:
+    r"""Make images smaller by one of three ways.
+
+    Parameters
+    ----------
+    images : Tensor
+        (sample, channel, height, width) pixels.
+    size : int
+        Pixels a side of the result.
+    resize : {"area", "bilinear", "bilinear-antialiased"}
+        - "area": the mean over the pixels that a new one covers, those in part included;
+        - "bilinear": each new pixel from the two nearest along each axis, so that between them
+          pixels are left out;
+        - "bilinear-antialiased": weights that fall linearly to 0 over `height / size` pixels.
+
+    Returns
+    -------
+    Tensor
+        (sample, channel, size, size) pixels.
+
+    Notes
+    -----
+    The code of [SB] resizes by torchvision's bilinear interpolation, whose antialiasing depended on
+    its version: off for tensors by default up to 0.16, on since 0.17.
+    """
+    if resize == "area":
+        return torch.nn.functional.interpolate(images, size=(size, size), mode="area")
+    return torch.nn.functional.interpolate(
+        images, size=(size, size), mode="bilinear", antialias=resize == "bilinear-antialiased"
+    )
 
 
 def _one_hot(data: Data) -> Data:
@@ -102,20 +163,18 @@ def _one_hot(data: Data) -> Data:
     def vectors(labels: Tensor) -> Tensor:
         return torch.nn.functional.one_hot(labels, data.out_features).double()
 
-    return Data(
-        x_train=data.x_train,
+    return replace(
+        data,
         y_train=vectors(data.y_train),
-        x_test=data.x_test,
         y_test=vectors(data.y_test),
         task="regression",
-        provenance=data.provenance,
         labels_train=data.y_train,
         labels_test=data.y_test,
     )
 
 
 def _split(
-    whole: Pair, n_train: int | None, n_test: int | None, generator: Generator
+    whole: Pair, n_train: int | None, n_test: int | None, balanced: bool, generator: Generator
 ) -> tuple[Pair, Pair]:
     """Split one set by `generator` into training and test pairs."""
     images, labels = whole
@@ -129,13 +188,21 @@ def _split(
         )
     order = torch.randperm(n, generator=generator).numpy()
     test, train = order[:n_test], order[n_test:]
+    if balanced and n_train is not None:  # those that are drawn for training are no longer there
+        drawn = _of_each_class(labels[order], n_train)
+        test, train = np.delete(order, drawn)[:n_test], order[drawn]
     return (images[train], labels[train]), (images[test], labels[test])
 
 
 def _samples(
-    name: str, pair: Pair, count: int | None, image_size: int | None, generator: Generator
+    name: str,
+    pair: Pair,
+    count: int | None,
+    image_size: int | None,
+    balanced: bool,
+    generator: Generator,
 ) -> tuple[Tensor, Tensor]:
-    """Return `count` samples in random order as (sample, feature) float64, and their labels."""
+    """Return `count` images in random order, (sample, channel, height, width) float64, labelled."""
     images, labels = pair
     if count is not None and count > len(labels):
         raise ValueError(
@@ -148,8 +215,24 @@ def _samples(
             raise ValueError(
                 f"image_size must be at most the images' own, {side}, not {image_size}."
             )
-    chosen = torch.randperm(len(labels), generator=generator)[:count].numpy()
+    order = torch.randperm(len(labels), generator=generator).numpy()
+    if balanced and count is not None:
+        chosen = order[_of_each_class(labels[order], count)]
+    else:
+        chosen = order[:count]
     x = torch.from_numpy(images[chosen].astype(np.float64))
-    if image_size is not None:
-        x = torch.nn.functional.interpolate(x, size=(image_size, image_size), mode="area")
-    return x.flatten(1), torch.from_numpy(labels[chosen].astype(np.int64))
+    return x, torch.from_numpy(labels[chosen].astype(np.int64))
+
+
+def _of_each_class(labels: NDArray[np.generic], count: int) -> NDArray[np.int64]:
+    """Return where the first samples of each class stand, `count` in all, as many of each."""
+    classes = np.unique(labels)
+    each = count // len(classes)
+    places = [np.flatnonzero(labels == k)[:each] for k in classes]
+    for k, place in zip(classes, places, strict=True):
+        if len(place) < each:
+            raise ValueError(
+                f"n_train must leave {each} samples for each class where balanced is set, and of "
+                f"class {k} there are {len(place)}."
+            )
+    return np.sort(np.concatenate(places))

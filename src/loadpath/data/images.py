@@ -6,7 +6,7 @@ from pathlib import Path
 
 from loadpath.checks import check_count
 from loadpath.data.files import read_cifar10, read_idx_or_npz, read_npz
-from loadpath.data.image_samples import Targets, image_data
+from loadpath.data.image_samples import Resize, Targets, image_data
 from loadpath.data.samples import Data
 
 _IDX_FILES = (
@@ -24,7 +24,13 @@ _CIFAR10 = (
 )
 
 
-def digits(*, targets: Targets = "labels", n_train: int = 1437, seed: int = 0) -> Data:
+def digits(
+    *,
+    targets: Targets = "labels",
+    n_train: int = 1437,
+    balanced: bool = False,
+    seed: int = 0,
+) -> Data:
     """Read the 1,797 handwritten digits of 8x8 pixels that Loadpath ships.
 
     Those that are not trained on are for testing. Pixels are demeaned one by one but share one
@@ -38,6 +44,8 @@ def digits(*, targets: Targets = "labels", n_train: int = 1437, seed: int = 0) -
         like any output, with the classes kept in `labels_train` and `labels_test`.
     n_train : int, optional
         Number of training samples.
+    balanced : bool, optional
+        Whether as many training samples are drawn of each class.
     seed : int, optional
         The seed of the shuffle.
 
@@ -76,6 +84,7 @@ def digits(*, targets: Targets = "labels", n_train: int = 1437, seed: int = 0) -
         n_train=n_train,
         n_test=n - n_train,
         image_size=None,
+        balanced=balanced,
         seed=seed,
     )
 
@@ -87,6 +96,8 @@ def mnist(
     n_train: int | None = None,
     n_test: int | None = None,
     image_size: int | None = None,
+    resize: Resize = "area",
+    balanced: bool = False,
     seed: int = 0,
 ) -> Data:
     """Read MNIST from a local folder: its four IDX files, gzip or not, or one .npz archive.
@@ -103,7 +114,12 @@ def mnist(
     n_train, n_test : int, optional
         Numbers of samples that are drawn by `seed`; all if left out.
     image_size : int, optional
-        The side, in pixels, that images are averaged down to.
+        The side, in pixels, that images are made smaller to.
+    resize : {"area", "bilinear", "bilinear-antialiased"}, optional
+        How they are made smaller: means over areas; or bilinear interpolation, without or with
+        antialiasing.
+    balanced : bool, optional
+        Whether as many training samples are drawn of each class; `n_train` is all of them together.
     seed : int, optional
         The seed of what is drawn.
 
@@ -128,6 +144,8 @@ def mnist(
         n_train=n_train,
         n_test=n_test,
         image_size=image_size,
+        resize=resize,
+        balanced=balanced,
         seed=seed,
     )
 
@@ -139,6 +157,8 @@ def fashion_mnist(
     n_train: int | None = None,
     n_test: int | None = None,
     image_size: int | None = None,
+    resize: Resize = "area",
+    balanced: bool = False,
     seed: int = 0,
 ) -> Data:
     """Read Fashion-MNIST from a local folder, in files like those of `mnist`.
@@ -152,7 +172,12 @@ def fashion_mnist(
     n_train, n_test : int, optional
         Numbers of samples that are drawn by `seed`; all if left out.
     image_size : int, optional
-        The side, in pixels, that images are averaged down to.
+        The side, in pixels, that images are made smaller to.
+    resize : {"area", "bilinear", "bilinear-antialiased"}, optional
+        How they are made smaller: means over areas; or bilinear interpolation, without or with
+        antialiasing.
+    balanced : bool, optional
+        Whether as many training samples are drawn of each class; `n_train` is all of them together.
     seed : int, optional
         The seed of what is drawn.
 
@@ -177,6 +202,8 @@ def fashion_mnist(
         n_train=n_train,
         n_test=n_test,
         image_size=image_size,
+        resize=resize,
+        balanced=balanced,
         seed=seed,
     )
 
@@ -188,6 +215,8 @@ def cifar10(
     n_train: int | None = None,
     n_test: int | None = None,
     image_size: int | None = None,
+    resize: Resize = "area",
+    balanced: bool = False,
     seed: int = 0,
 ) -> Data:
     """Read CIFAR-10 from a local folder with its binary version (.bin).
@@ -203,7 +232,12 @@ def cifar10(
     n_train, n_test : int, optional
         Numbers of samples that are drawn by `seed`; all if left out.
     image_size : int, optional
-        The side, in pixels, that images are averaged down to.
+        The side, in pixels, that images are made smaller to.
+    resize : {"area", "bilinear", "bilinear-antialiased"}, optional
+        How they are made smaller: means over areas; or bilinear interpolation, without or with
+        antialiasing.
+    balanced : bool, optional
+        Whether as many training samples are drawn of each class; `n_train` is all of them together.
     seed : int, optional
         The seed of what is drawn.
 
@@ -233,5 +267,7 @@ def cifar10(
         n_train=n_train,
         n_test=n_test,
         image_size=image_size,
+        resize=resize,
+        balanced=balanced,
         seed=seed,
     )

@@ -26,7 +26,7 @@ def normalized(data: Data, *, common_scale: bool = False) -> Data:
     Returns
     -------
     Data
-        A copy.
+        A copy. Where inputs share one scale it has their `raw_deviation`.
 
     Raises
     ------
@@ -34,7 +34,13 @@ def normalized(data: Data, *, common_scale: bool = False) -> Data:
         If the variance overflows.
     """
     mean, scale = mean_and_scale(data.x_train, common=common_scale)
-    data = replace(data, x_train=(data.x_train - mean) / scale, x_test=(data.x_test - mean) / scale)
+    raw = float(data.x_train.std() / scale) if common_scale else None
+    data = replace(
+        data,
+        x_train=(data.x_train - mean) / scale,
+        x_test=(data.x_test - mean) / scale,
+        raw_deviation=raw,
+    )
     if data.task == "classification":
         return data
     mean, scale = mean_and_scale(data.y_train)

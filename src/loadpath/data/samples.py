@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int, Real
 from torch import Tensor
 
-from loadpath.checks import check_finite
+from loadpath.checks import check_finite, check_number
 from loadpath.results import Overview, Shown
 
 Provenance = dict[str, str | int | float]
@@ -48,6 +48,10 @@ class Data(Shown):
     one-hot regression keeps them, so that its classification error can be told."""
     labels_test: Int[Tensor, " test"] | None = None
     """Test classes, or None where there are none."""
+    raw_deviation: float | None = None
+    """Standard deviation of all entries of the training inputs together before they were demeaned,
+    in the units of `x_train`; None where the inputs were not demeaned, or have no scale in common.
+    """
 
     def __post_init__(self) -> None:
         if self.task not in ("regression", "classification"):
@@ -60,6 +64,8 @@ class Data(Shown):
         _check_inputs(self)
         if self.task == "regression":
             _check_outputs(self)
+        if self.raw_deviation is not None:
+            check_number("raw_deviation", self.raw_deviation, least=0)
         if (self.labels_train is None) != (self.labels_test is None):
             raise ValueError("labels_train and labels_test must be given together, or neither.")
         if self.labels_train is not None and self.labels_test is not None:

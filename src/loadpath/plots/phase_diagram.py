@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from loadpath.checks import as_list, check_choice, check_dataset, check_levels, check_type
 from loadpath.measures.separation import SeparationKind, check_kind
-from loadpath.spring_block.phase_diagram import correlation
+from loadpath.spring_block.phase_diagram import FORMERLY, correlation
 
 from .style import (
     BLACK,
@@ -317,4 +317,9 @@ def _far(values: np.ndarray) -> float:
 
 def level_name(ds: xr.Dataset) -> str:
     """Return what the levels of a diagram's noise are, as an axis says it."""
-    return LEVEL_NAMES.get(str(ds.attrs.get("panel", "")), "noise")
+    panel = str(ds.attrs.get("panel", ""))
+    name = LEVEL_NAMES.get(panel, "noise")
+    if panel == "data noise":
+        scale = ds.attrs.get("noise_scale", FORMERLY["noise_scale"])
+        name += f" (in deviations of {scale} pixels)" if ds.attrs.get("data") != "npz" else ""
+    return name

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +126,7 @@ def check_folder(folder: Path) -> None:
         raise NotADirectoryError(f"folder must be a folder, but {str(folder)!r} is a file.")
 
 
-def open_folder(folder: Path, wanted: Sweep) -> Sweep:
+def open_folder(folder: Path, wanted: Sweep, assumed: Mapping[str, Any] | None = None) -> Sweep:
     """Make the folder of a sweep, or see that a folder is that of this sweep.
 
     Parameters
@@ -135,6 +135,8 @@ def open_folder(folder: Path, wanted: Sweep) -> Sweep:
         The folder.
     wanted : Sweep
         The sweep that is about to run.
+    assumed : mapping, optional
+        Settings that a folder of earlier cells need not name, and what they were there.
 
     Returns
     -------
@@ -163,6 +165,7 @@ def open_folder(folder: Path, wanted: Sweep) -> Sweep:
         write_settings_file(folder / SETTINGS, content, overwrite=True)
         return wanted
     held = read_settings(folder)
+    held = replace(held, common={**(assumed or {}), **held.common})
     for name, mine, theirs in (
         ("measure", wanted.measure, held.measure),
         ("axes", sorted(wanted.axes), sorted(held.axes)),

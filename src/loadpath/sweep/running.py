@@ -62,6 +62,7 @@ def run(
     folder: str | Path,
     *,
     common: Mapping[str, Any] | None = None,
+    assumed: Mapping[str, Any] | None = None,
     workers: int = 1,
     scheduler: str | None = None,
     progress: bool | None = None,
@@ -83,6 +84,9 @@ def run(
         Where the files of the cells are; it is made if it is not there.
     common : mapping, optional
         Settings of all cells.
+    assumed : mapping, optional
+        Settings that `measure` has gained since, and what they were before: a folder that does not
+        name them is taken to have had these.
     workers : int, optional
         Number of processes on this machine; 1 measures in this process.
     scheduler : str, optional
@@ -140,6 +144,9 @@ def run(
     if common is not None:
         check_type("common", common, Mapping, "a mapping of settings to values")
         check_names("common", common)
+    if assumed is not None:
+        check_type("assumed", assumed, Mapping, "a mapping of settings to values")
+        check_names("assumed", assumed)
     if progress is not None:
         check_flag("progress", progress)
     if scheduler is not None and workers != 1:
@@ -156,7 +163,7 @@ def run(
         _engine(Job(measure, common), workers, scheduler) as engine,
         held(folder) as still_there,
     ):
-        axes = folders.open_folder(folder, wanted).axes
+        axes = folders.open_folder(folder, wanted, assumed).axes
         clear_leftovers(folder)
         asked = {key_of_cell(cell, axes): {name: cell[name] for name in axes} for cell in cells}
         there, reader = folders.finished_cells(folder, axes), Reader()

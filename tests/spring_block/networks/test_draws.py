@@ -5,7 +5,9 @@ import math
 import pytest
 import torch
 from scipy import stats
+from sklearn.datasets import load_digits
 
+from loadpath.data import digits
 from loadpath.spring_block.networks import Recipe
 from loadpath.spring_block.networks.draws import Draws
 
@@ -85,6 +87,55 @@ def test_inputs_are_shaken_by_q_times_their_deviation():
     for other in (second, x - x.mean()):
         pair = torch.stack([first.flatten(), other.flatten()])
         assert abs(float(torch.corrcoef(pair)[0, 1])) < 4 / math.sqrt(4000)
+
+
+def test_the_unit_of_the_noise_is_that_of_raw_inputs_unless_told_otherwise():
+    x, labels = samples()
+    q, raw = 0.4, 5.0
+    shaken = {
+        scale: Draws(
+            x,
+            labels,
+            n_classes=5,
+            recipe=Recipe(data_noise=q, noise_scale=scale),
+            seed=0,
+            raw_deviation=raw,
+        )
+        .epoch()
+        .x
+        - x
+        for scale in ("raw", "demeaned")
+    }
+    # The same draws, and only their size differs: rounding of float32 inputs of size 10.
+    ratio = raw / float(x.double().std())
+    torch.testing.assert_close(shaken["raw"], ratio * shaken["demeaned"], rtol=0, atol=3e-6)
+    assert stats.kstest(shaken["raw"].flatten().numpy() / (q * raw), "norm").pvalue > 1e-4
+    # Inputs that share no scale have no raw deviation, and both words mean the same.
+    alone = drawn(Recipe(data_noise=q, noise_scale="raw"), of=(x, labels))[0].epoch().x - x
+    assert torch.equal(alone, shaken["demeaned"])
+
+
+def test_the_noise_is_that_of_the_authors_code_on_pixels_as_they_were():
+    # Literally: X + randn_like(X) * std(X) * q on raw pixels, which are then demeaned and scaled.
+    data = digits()
+    raw = torch.from_numpy(load_digits().data)
+    q = 0.3
+    recipe = Recipe(data_noise=q)
+    draws = Draws(
+        data.x_train.float(),
+        data.y_train,
+        n_classes=10,
+        recipe=recipe,
+        seed=0,
+        raw_deviation=data.raw_deviation,
+    )
+    made = float((draws.epoch().x - data.x_train.float()).std())
+    scale = float((raw.std(0, correction=0) ** 2).mean().sqrt())
+    theirs = float(raw.std()) * q / scale
+    # A standard deviation of 91,968 normal numbers is known to 0.25 %, and the raw pixels here are
+    # all 1,797 images where 1,437 are trained on: another 0.5 %.
+    assert made == pytest.approx(theirs, rel=0.015)
+    assert theirs > 1.2 * q * float(data.x_train.std())
 
 
 def test_the_seed_fixes_every_epoch_and_another_changes_it():

@@ -18,7 +18,7 @@ from loadpath.spring_block.networks import (
 def test_the_default_is_the_training_of_the_paper():
     recipe = Recipe()
     assert (recipe.epochs, recipe.rate, recipe.batch_size) == (100, 1e-3, None)
-    assert (recipe.dropout, recipe.data_noise) == (0, 0)
+    assert (recipe.dropout, recipe.data_noise, recipe.noise_scale) == (0, 0, "raw")
     assert (recipe.stop_below, recipe.stop_change) == (1e-4, 1e-10)
 
 
@@ -79,6 +79,7 @@ def test_panels_run_from_calm_to_noisy_as_in_the_paper(panel, count, first, last
         ({"dropout": 1.0}, r"dropout must lie in \[0, 1\), got 1.0"),
         ({"data_noise": 1.1}, r"data_noise must lie in \[0, 1\], got 1.1"),
         ({"data_noise": -0.1}, r"data_noise must lie in \[0, 1\], got -0.1"),
+        ({"noise_scale": "pixels"}, "noise_scale must be one of raw, demeaned, got 'pixels'"),
         ({"stop_below": -1.0}, "stop_below must be finite and at least 0, got -1.0"),
         ({"stop_change": math.inf}, "stop_change must be finite and at least 0, got inf"),
     ],

@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+import yaml
 
 from loadpath import data as sources
 from loadpath import results
@@ -112,6 +113,33 @@ def test_a_diagram_says_where_it_comes_from_and_names_no_folder(tmp_path):
     assert expected.items() <= ds.attrs.items()
     assert ds.attrs["data_source"] == "the user's arrays" and "loadpath_version" in ds.attrs
     assert not any(str(tmp_path) in str(value) for value in ds.attrs.values())
+
+
+def as_of_0_1_0(folder):
+    """Make a folder of cells one that version 0.1.0 wrote, which named no scale of noise."""
+    path = folder / "sweep.yaml"
+    content = yaml.safe_load(path.read_text())
+    for name in ("noise_scale", "resize"):
+        del content["common"][name]
+    path.write_text(yaml.safe_dump(content))
+
+
+def test_cells_of_0_1_0_are_read_with_the_scale_that_they_had(tmp_path):
+    old, grid = setting(noise_scale="demeaned"), dict(slopes=[0.0], noises=[0.5], seeds=[0, 1])
+    phase_diagram.run(old, tmp_path, progress=False, **grid)
+    as_of_0_1_0(tmp_path)
+    outcome = phase_diagram.run(old, tmp_path, progress=False, **grid)
+    assert (outcome.ran, outcome.kept) == (0, 2)
+    ds = phase_diagram.collect(old, tmp_path, **grid)
+    assert ds.attrs["noise_scale"] == "demeaned" and "demeaned" in ds.attrs["noise_scale_meaning"]
+    assert ds.attrs["raw_deviation"] == pytest.approx(setting().samples().raw_deviation)
+    with pytest.raises(ValueError, match="its noise_scale is 'demeaned', not 'raw'"):
+        phase_diagram.run(setting(), tmp_path, progress=False, **grid)
+    with pytest.raises(ValueError, match="setting must have noise_scale 'demeaned', with which"):
+        phase_diagram.collect(setting(), tmp_path, **grid)
+    # And the scale matters: the same seed, other noise.
+    other = phase_diagram.measure(slope=0.0, noise=0.5, seed=0, **asdict(setting()))
+    assert other.loss.item() > ds.loss.sel(seed=0).item() + 0.01
 
 
 @pytest.mark.parametrize(

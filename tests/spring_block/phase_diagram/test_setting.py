@@ -5,10 +5,11 @@ from dataclasses import asdict, astuple, replace
 import numpy as np
 import pytest
 
+from loadpath.data import mnist
 from loadpath.spring_block import phase_diagram
 from loadpath.spring_block.networks import CNN, MLP, PANELS, BatchSize, Recipe
 from loadpath.spring_block.phase_diagram import Setting
-from loadpath.spring_block.phase_diagram.setting import make_noise
+from loadpath.spring_block.phase_diagram.levels import make_noise
 
 SMALL = dict(n_train=200, epochs=3)
 
@@ -73,6 +74,20 @@ def test_images_of_a_folder_are_ten_by_ten_and_as_many_as_in_the_paper(tmp_path)
     assert chosen.samples().x_train.shape == (40, 36) and len(chosen.samples().x_test) == 20
 
 
+def test_images_are_resized_and_noise_is_scaled_as_the_setting_says(tmp_path):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (400, 12, 12), dtype=np.uint8)
+    np.savez(tmp_path / "images.npz", images=images, labels=np.arange(400) % 4)
+    options = dict(data="mnist", folder=str(tmp_path), n_train=200, n_test=20)
+    for resize in ("bilinear", "bilinear-antialiased"):
+        chosen = Setting("data noise", resize=resize, **options)
+        mine = mnist(tmp_path, n_train=200, n_test=20, image_size=10, resize=resize)
+        assert np.array_equal(chosen.samples().x_train, mine.x_train)
+    assert Setting("data noise").recipe(0.3).noise_scale == "raw"
+    old = Setting("data noise", noise_scale="demeaned")
+    assert old.recipe(0.3) == Recipe(data_noise=0.3, noise_scale="demeaned")
+
+
 @pytest.mark.parametrize(
     "options, said",
     [
@@ -82,6 +97,9 @@ def test_images_of_a_folder_are_ten_by_ten_and_as_many_as_in_the_paper(tmp_path)
         (dict(data="mnist"), "folder must name where the files of mnist are, got nothing"),
         (dict(folder="here"), "folder must not be set for digits, got 'here'"),
         (dict(data="npz", folder="x", image_size=4), "image_size must not be set for npz, got 4"),
+        (dict(noise_scale="pixels"), "noise_scale must be one of raw, demeaned, got 'pixels'"),
+        (dict(resize="cubic"), "resize must be one of area, bilinear, bilinear-antialiased, got"),
+        (dict(resize="bilinear"), "resize must not be set for digits, got 'bilinear'"),
         (dict(epochs=0), "epochs must be a whole number of at least 1, not 0"),
         (dict(record_every=0), "record_every must be a whole number of at least 1, not 0"),
     ],

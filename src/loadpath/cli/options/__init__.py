@@ -11,7 +11,7 @@ from loadpath.cli.options.net import NetOptions
 from loadpath.cli.options.networks import NetworkOptions
 from loadpath.cli.options.pages import FIGURES, DemoOptions, FiguresOptions, ReportOptions
 from loadpath.cli.options.parsing import COMMANDS, parse, parser
-from loadpath.cli.options.phase_diagram import PhaseDiagramOptions
+from loadpath.cli.options.phase_diagram import FORMERLY, PhaseDiagramOptions
 from loadpath.cli.options.shared import FLAGS, PATHS, SWITCHES, with_homes
 from loadpath.cli.options.train import TrainOptions
 
@@ -19,6 +19,7 @@ __all__ = [
     "COMMANDS",
     "FIGURES",
     "FLAGS",
+    "FORMERLY",
     "PATHS",
     "SWITCHES",
     "ChainOptions",

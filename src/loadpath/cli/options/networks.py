@@ -22,13 +22,19 @@ class NetworkOptions:
     seeds: int = 10
     """how many nets in every cell, the first one's seed being that of --seed"""
     image_size: int | None = None
-    """average images down to this many pixels a side; 10 if not given, digits have 8"""
+    """make images smaller, to this many pixels a side; 10 if not given, digits have 8"""
+    resize: Literal["area", "bilinear", "bilinear-antialiased"] = "area"
+    """how images are made smaller: means over areas, or bilinear interpolation, which the paper's
+    code has; not for digits and npz"""
     n_train: int | None = None
     """training samples; 2560 if not given, 1437 of digits"""
     n_test: int | None = None
     """test samples; 5000 if not given, what is left of digits"""
     data_seed: int = 0
     """seed of the choice of samples, the same for all nets"""
+    noise_scale: Literal["raw", "demeaned"] = "raw"
+    """unit of the noise on inputs in data-noise: the standard deviation of the pixels as they were,
+    as in the paper, or of the demeaned inputs, as up to version 0.1.0"""
     network: Literal["MLP", "CNN"] = "MLP"
     """fully-connected or convolutional"""
     width: int | None = None

@@ -24,7 +24,7 @@ from loadpath.cli.options.complaints import in_users_terms
 from loadpath.cli.options.diagnose import DiagnoseOptions
 from loadpath.cli.options.geodesic import GeodesicOptions
 from loadpath.cli.options.pages import DemoOptions, FiguresOptions, ReportOptions
-from loadpath.cli.options.phase_diagram import PhaseDiagramOptions
+from loadpath.cli.options.phase_diagram import FORMERLY, PhaseDiagramOptions
 from loadpath.cli.options.shared import FLAGS, LOUDNESS, SWITCHES
 from loadpath.cli.options.spelling import check_spelling
 from loadpath.cli.options.train import TrainOptions
@@ -166,7 +166,30 @@ def normal_form(arguments: Sequence[str]) -> list[str]:
         [_OPTION.sub(lambda m: "--" + m[0][2:].replace("-", "_"), word) for word in arguments]
     )
     check_configs(known.config)
+    former = former_defaults(rest, known.config)
     # How loud a command is may be said before its name too.
     loud = [*itertools.takewhile(lambda word: word in _LOUD, rest)]
     rest = [*rest[len(loud) : len(loud) + 1], *loud, *rest[len(loud) + 1 :]]
-    return [*rest[:1], *(f"--config={file}" for file in known.config), *rest[1:]]
+    return [*rest[:1], *(f"--config={file}" for file in known.config), *former, *rest[1:]]
+
+
+def former_defaults(words: Sequence[str], files: Sequence[str]) -> list[str]:
+    """Return options that config files of earlier versions mean, where the default is another now.
+
+    Those are files that a run of networks wrote, which has a version, without naming the option. A
+    file that is written by hand means the defaults of today.
+    """
+    command = next((word for word in words if not word.startswith("-")), "")
+    if not files or command != "phase-diagram":
+        return []
+    import yaml
+
+    held: dict[str, Any] = {}
+    for file in map(os.path.expanduser, files):
+        if os.path.isfile(file):
+            with open(file, encoding="utf-8") as text:  # `check_configs` has checked what it holds
+                content = yaml.safe_load(text)
+            held |= content if isinstance(content, dict) else {}
+    if "config_version" not in held or held.get("chain", False) is not False:
+        return []
+    return [f"--{name}={value}" for name, value in FORMERLY.items() if name not in held]

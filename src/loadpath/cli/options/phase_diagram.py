@@ -50,6 +50,9 @@ class PhaseDiagramOptions(NetworkOptions, MotionOptions):
         return {name: value for name, value in super().settings().items() if name not in other}
 
 
+FORMERLY = {"noise_scale": "demeaned"}
+"""Options that config files of version 0.1.0 do not name, with what they were there, where their
+default is another now."""
 NETWORKS_ONLY = {*NetworkOptions.__dataclass_fields__} - {"resume"}
 CHAIN_ONLY = {
     *MotionOptions.__dataclass_fields__,

@@ -12,6 +12,7 @@ from loadpath.spring_block.networks.recipe import (
     Dropout,
     LearningRate,
     Noise,
+    NoiseScale,
     Recipe,
 )
 from loadpath.spring_block.networks.shapes import CNNShape, MLPShape, Shape
@@ -32,6 +33,7 @@ __all__ = [
     "MLP",
     "MLPShape",
     "Noise",
+    "NoiseScale",
     "PANELS",
     "Recipe",
     "SLOPES",

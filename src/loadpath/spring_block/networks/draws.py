@@ -39,6 +39,9 @@ class Draws:
         Batch size and data noise.
     seed : int
         Seed of all that is drawn; it may be that of the weights, which no stream repeats.
+    raw_deviation : float, optional
+        Standard deviation of the inputs before they were demeaned, in their units, which is what
+        `noise_scale` "raw" asks for; that of `x` if left out.
     """
 
     dropout_seed: int
@@ -47,7 +50,14 @@ class Draws:
     """Number of samples of a batch."""
 
     def __init__(
-        self, x: Tensor, labels: Tensor, *, n_classes: int, recipe: Recipe, seed: int
+        self,
+        x: Tensor,
+        labels: Tensor,
+        *,
+        n_classes: int,
+        recipe: Recipe,
+        seed: int,
+        raw_deviation: float | None = None,
     ) -> None:
         """Set up the streams."""
         order, noise, dropout = np.random.SeedSequence(seed).generate_state(3, np.uint64)
@@ -56,7 +66,10 @@ class Draws:
         self._noise = torch.Generator().manual_seed(int(noise >> np.uint64(32)))
         self.dropout_seed = int(dropout)
         self._x, self._labels, self._n_classes = x, labels, n_classes
-        self._q, self._deviation = recipe.data_noise, recipe.data_noise * float(x.double().std())
+        unit = raw_deviation if recipe.noise_scale == "raw" else None
+        if unit is None:
+            unit = float(x.double().std())
+        self._q, self._deviation = recipe.data_noise, recipe.data_noise * unit
         self.batch_size = recipe.batch_size or len(x)
 
     @property

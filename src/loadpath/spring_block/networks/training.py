@@ -105,7 +105,14 @@ def train(
     check_job(shape, data, recipe, seed=seed, record_every=record_every, kinds=kinds)
     engine = choose_engine(shape, engine)
     x, labels = data.x_train.float(), data.y_train
-    draws = Draws(x, labels, n_classes=shape.classes, recipe=recipe, seed=seed)
+    draws = Draws(
+        x,
+        labels,
+        n_classes=shape.classes,
+        recipe=recipe,
+        seed=seed,
+        raw_deviation=data.raw_deviation,
+    )
     with one_thread():
         stepper = make_stepper(network, draws, recipe, engine)
         losses: list[float] = []

@@ -2,7 +2,9 @@
 
 from loadpath.spring_block.phase_diagram.cells import axes, collect, measure, run
 from loadpath.spring_block.phase_diagram.chain_comparison import beside_chain, draw_from_chain
-from loadpath.spring_block.phase_diagram.setting import NOISES, Panel, Setting
+from loadpath.spring_block.phase_diagram.levels import NOISES, Panel
+from loadpath.spring_block.phase_diagram.setting import FORMERLY as FORMERLY
+from loadpath.spring_block.phase_diagram.setting import Setting
 from loadpath.spring_block.phase_diagram.straightness import Correlation, correlation
 
 __all__ = [

@@ -16,7 +16,8 @@ from loadpath.measures.separation import KINDS
 from loadpath.results import Status
 from loadpath.spring_block.networks import SLOPES, Trained, build_classifier, train
 from loadpath.spring_block.phase_diagram.curves import falling_curves, finite_concavity
-from loadpath.spring_block.phase_diagram.setting import Setting, axis_value
+from loadpath.spring_block.phase_diagram.levels import axis_value
+from loadpath.spring_block.phase_diagram.setting import FORMERLY, SCALE_MEANINGS, Setting
 
 
 def measure(*, slope: float, noise: float, seed: int, **setting: Any) -> xr.Dataset:
@@ -164,6 +165,7 @@ def run(
         sweep.product(grid),
         folder,
         common=common,
+        assumed=FORMERLY,
         workers=workers,
         scheduler=scheduler,
         progress=progress,
@@ -200,12 +202,21 @@ def collect(
     ------
     ValueError
         If a cell could not be run, as `run`, its file cannot be read, as
-        `loadpath.sweep.collect`, or no cell of the grid is there.
+        `loadpath.sweep.collect`, no cell of the grid is there, or the cells were run with another
+        scale of data noise or another way to resize images. Cells of version 0.1.0, which do not
+        name them, have "demeaned" and "area".
     """
     folder = as_path("folder", folder)
     grid = axes(setting, slopes=slopes, noises=noises, seeds=seeds)
     data = setting.samples()
     ds = sweep.collect(folder, grid).transpose("slope", "noise", "seed", ...)
+    for name, former in FORMERLY.items():
+        its, mine = ds.attrs.get(name, former), getattr(setting, name)
+        if its != mine:
+            raise ValueError(
+                f"setting must have {name} {its!r}, with which the cells in {str(folder)!r} were "
+                f"run, got {mine!r}."
+            )
     if "log_separation" not in ds:
         raise ValueError(
             f"slopes, noises and seeds must name some cell that is in {str(folder)!r}, and none is."
@@ -218,6 +229,10 @@ def collect(
     ds.attrs = {k: v for k, v in ds.attrs.items() if k.startswith("cells_")}
     shared = {k: v for k, v in asdict(setting.checked(grid)).items() if k != "folder"}
     about = {f"data_{k}": v for k, v in data.provenance.items()}
+    if setting.panel == "data noise":
+        about["noise_scale_meaning"] = SCALE_MEANINGS[setting.noise_scale]
+        if data.raw_deviation is not None:
+            about["raw_deviation"] = data.raw_deviation
     return results.stamp(ds.assign_attrs(title=setting.panel), **{**shared, **about})
 
 

@@ -175,7 +175,8 @@ def beside_chain(
             "model": list(MODELS),
         },
     )
-    about = {name: ds.attrs[name] for name in ("panel", "data", "network") if name in ds.attrs}
+    named = ("panel", "data", "network", "noise_scale")
+    about = {name: ds.attrs[name] for name in named if name in ds.attrs}
     return results.stamp(out, **about, kind=kind, seeds=D.shape[2], backward=backward, **options)
 
 

@@ -5,36 +5,30 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from loadpath.checks import (
     as_path,
     check_choice,
     check_count,
     check_flag,
-    check_number,
     check_seed,
 )
-from loadpath.data import Data, check_options, load
+from loadpath.data import Data, Resize, check_options, load
 from loadpath.measures.separation import KINDS
 from loadpath.spring_block.networks import (
     PANELS,
-    BatchSize,
     CNNShape,
-    DataNoise,
-    Dropout,
     Engine,
-    LearningRate,
     MLPShape,
-    Noise,
+    NoiseScale,
     Recipe,
     Shape,
     check_job,
     choose_engine,
 )
+from loadpath.spring_block.phase_diagram.levels import NOISES, Panel, make_noise
 
-Panel = Literal["data noise", "learning rate", "dropout", "batch size"]
-"""The panels of [SB], one for each kind of noise."""
 Network = Literal["MLP", "CNN"]
 Source = Literal["digits", "mnist", "fashion-mnist", "cifar10", "npz"]
 
@@ -48,13 +42,13 @@ CNN_RECIPE = Recipe(epochs=2000, rate=1e-4)
 """How [SB] trains the CNN."""
 CNN_DROPOUTS = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 """Rates of dropout at which [SB] trains the CNN."""
-NOISES: dict[Panel, type[DataNoise | LearningRate | Dropout | BatchSize]] = {
-    "data noise": DataNoise,
-    "learning rate": LearningRate,
-    "dropout": Dropout,
-    "batch size": BatchSize,
+FORMERLY: dict[str, str] = {"noise_scale": "demeaned", "resize": "area"}
+"""Fields that results of 0.1.0 do not name, and what they were there."""
+SCALE_MEANINGS = {
+    "raw": "noise on inputs is in units of the standard deviation of all pixels as they were",
+    "demeaned": "noise on inputs is in units of the standard deviation of the demeaned inputs",
 }
-"""The kind of noise of each panel."""
+"""What attrs of results say of the scale of data noise."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +75,19 @@ class Setting:
     folder: str | None = None
     """Where the files are, or the archive itself; digits need none."""
     image_size: int | None = None
-    """Pixels a side that images are averaged down to; None is [SB]'s 10, and 8 for digits."""
+    """Pixels a side that images are made smaller to; None is [SB]'s 10, and 8 for digits."""
+    resize: Resize = "area"
+    """How they are made smaller, as of `loadpath.data.mnist`: means over areas, or [SB]'s bilinear
+    interpolation, whose antialiasing hung on the version of torchvision."""
     n_train: int | None = None
     """Number of training samples; None is [SB]'s 2560, 1437 for digits and all for npz."""
     n_test: int | None = None
     """Number of test samples; None is 5000, what is left of digits and all for npz."""
     data_seed: int = 0
     """Seed by which samples are drawn, the same for all seeds of the nets."""
+    noise_scale: NoiseScale = "raw"
+    """Unit of the noise on inputs of the panel "data noise": the standard deviation of the pixels
+    as they were, as in [SB], or of the demeaned inputs, as up to version 0.1.0."""
     network: Network = "MLP"
     """Which net of [SB] is trained."""
     width: int | None = None
@@ -111,6 +111,8 @@ class Setting:
             ("panel", self.panel, tuple(NOISES)),
             ("data", self.data, SOURCES),
             ("network", self.network, tuple(WIDTHS)),
+            ("noise_scale", self.noise_scale, tuple(SCALE_MEANINGS)),
+            ("resize", self.resize, get_args(Resize)),
         ):
             check_choice(name, value, known)
         check_flag("batch_norm", self.batch_norm)
@@ -125,13 +127,7 @@ class Setting:
                 check_count(name, count, 1)
         if self.folder is not None:  # cells may be run where `~` is another home
             object.__setattr__(self, "folder", str(as_path("folder", self.folder)))
-        check_options(
-            self.data,
-            self.folder,
-            image_size=self.image_size,
-            n_train=self.n_train,
-            n_test=self.n_test,
-        )
+        check_options(self.data, self.folder, **self._sampling())
         for name in ("epochs", "record_every"):
             if getattr(self, name) is not None:
                 check_count(name, getattr(self, name), 1)
@@ -151,19 +147,23 @@ class Setting:
         ValueError
             If the files cannot be read, or do not hold the data of the fingerprint.
         """
-        # A source of images without an option gets the paper's; others have their own.
-        images = self.data not in ("digits", "npz")
-        options = {
-            name: paper if images and getattr(self, name) is None else getattr(self, name)
-            for name, paper in PAPER_SAMPLES.items()
-        }
-        data = _read(self.data, self.folder, self.data_seed, **options)
+        data = _read(self.data, self.folder, self.data_seed, **self._sampling())
         if self.fingerprint is not None and self.fingerprint != fingerprint(data):
             raise ValueError(
                 f"folder must hold the data that the diagram was begun with, but the labels of "
                 f"{self.data} in {self.folder!r} are others."
             )
         return data
+
+    def _sampling(self) -> dict[str, Any]:
+        """Return the options of the source's reader; None for what it shall choose itself."""
+        # A source of images without an option gets the paper's; others have their own.
+        images = self.data not in ("digits", "npz")
+        options: dict[str, Any] = {
+            name: paper if images and getattr(self, name) is None else getattr(self, name)
+            for name, paper in PAPER_SAMPLES.items()
+        }
+        return {**options, "resize": None if self.resize == "area" else self.resize}
 
     def shape(self, data: Data, recipe: Recipe, *, slope: float) -> Shape:
         """Return the shape of a cell's net.
@@ -222,6 +222,7 @@ class Setting:
         base = CNN_RECIPE if self.network == "CNN" else PANELS[self.panel].recipe
         if self.epochs is not None:
             base = replace(base, epochs=self.epochs)
+        base = replace(base, noise_scale=self.noise_scale)
         return base.under(make_noise(self.panel, noise))
 
     def paper_noises(self) -> list[float]:
@@ -284,23 +285,6 @@ class Setting:
         return whole
 
 
-def make_noise(panel: Panel, value: float) -> Noise:
-    """Return the noise at a place of the panel's axis: a share, a rate or a size."""
-    check_number("noise", value, least=0)
-    make: Any = NOISES[panel]
-    if make is BatchSize:
-        if value != int(value):
-            raise ValueError(f"noise must be a whole number for batch size, got {value}.")
-        return BatchSize(int(value))
-    noise: Noise = make(float(value))
-    return noise
-
-
-def axis_value(panel: Panel, value: float) -> float:
-    """Return a place of the panel's axis as files name it: sizes of batches are whole."""
-    return int(value) if panel == "batch size" and value == int(value) else value
-
-
 def fingerprint(data: Data) -> str:
     """Return what tells data apart: a hash of the labels in their order.
 
@@ -319,6 +303,6 @@ def fingerprint(data: Data) -> str:
 
 
 @cache
-def _read(name: Source, folder: str | None, seed: int, **options: int | None) -> Data:
+def _read(name: Source, folder: str | None, seed: int, **options: Any) -> Data:
     """Read the samples of a source; a worker trains many cells on what it has read once."""
     return load(name, folder, seed=seed, **options)
