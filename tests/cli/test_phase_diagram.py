@@ -65,7 +65,7 @@ def test_it_writes_the_diagram_that_the_library_computes(finished):
     assert "- concave: the deep layers do the work (lazy): 1\n" in said
     assert "- convex: the shallow layers do (active): 2\n" in said
     assert "- straight, within three standard errors: 3\n" in said
-    assert "below 0.0357, none above 1." in said
+    assert "below 0.0357, and no block moves at frictions above 1." in said
     assert said.endswith(f"picture: {out / 'phase_diagram.png'}\n")
 
 

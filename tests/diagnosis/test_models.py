@@ -221,7 +221,7 @@ def by_hand(A, before, n_steps):
     if before is not None and before.shape == A.shape:
         found["relative_step"] = (A - before).norm() / A.norm()
         found["turn"] = ((A * before).sum() / (A.norm() * before.norm())).acos()
-        found["effective_depth"] = (A.norm(dim=1) / before.norm(dim=1)).log().mean()
+        found["log_growth"] = (A.norm(dim=1) / before.norm(dim=1)).log().mean()
         S = torch.cat([before.relu(), torch.ones(N, 1, dtype=A.dtype)], dim=1)
         K = S @ S.T
         gamma = 1e-2 * float(torch.linalg.matrix_norm(K, 2))

@@ -15,9 +15,9 @@ from loadpath.measures import (
     alignment,
     class_probe,
     debiased_cka,
-    effective_depth,
     effective_rank,
     effective_rank_of_spectrum,
+    log_growth,
     participation_ratio,
     participation_ratio_of_spectrum,
     relative_step,
@@ -132,7 +132,7 @@ def test_steps(n, size):
         groups = Grouped(StepSums)
         groups.update(groups_of(torch.arange(n)), A, A + size * random(n, 10, seed=seed + 10_000))
         steps.append(relative_step(groups.parts))
-        depths.append(effective_depth(groups.parts, kind="rms"))
+        depths.append(log_growth(groups.parts, kind="rms"))
     shares = (
         covered(steps, size / math.sqrt(1 + size**2)),
         covered(depths, math.log(1 + size**2) / 2),

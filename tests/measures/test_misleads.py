@@ -12,10 +12,10 @@ from exact_paths import random
 from loadpath.measures import (
     StepSums,
     class_probe,
-    effective_depth,
     effective_rank,
     effective_rank_of_spectrum,
     linear_cka,
+    log_growth,
     relative_step,
     self_sums,
     turn,
@@ -84,19 +84,19 @@ def test_growth_without_a_turn_and_steps_that_cancel():
     doubled = one_group(A, 2 * A)
     away, back, whole = one_group(A, A + step), one_group(A + step, A), one_group(A, A)
     print(
-        f"\ndoubling: depth {effective_depth(doubled).value:.3f}, step "
+        f"\ndoubling: depth {log_growth(doubled).value:.3f}, step "
         f"{relative_step(doubled).value:.3f}, turn {turn(doubled).value:.3f}; there and back: "
         f"steps {relative_step(away).value:.3f}, {relative_step(back).value:.3f}, "
-        f"depths {effective_depth(away).value:.3f}, {effective_depth(back).value:.3f}, "
+        f"depths {log_growth(away).value:.3f}, {log_growth(back).value:.3f}, "
         f"from first to last {relative_step(whole).value:.3f}"
     )
-    assert effective_depth(doubled).value == pytest.approx(math.log(2))
+    assert log_growth(doubled).value == pytest.approx(math.log(2))
     assert turn(doubled).value == pytest.approx(0, abs=1e-7)
     assert relative_step(whole).value == 0 < 0.5 < relative_step(away).value
     normalized = A / A.norm(dim=1, keepdim=True)
     after = A + step
     after = after / after.norm(dim=1, keepdim=True)
-    assert effective_depth(one_group(normalized, after)).value == pytest.approx(0, abs=1e-12)
+    assert log_growth(one_group(normalized, after)).value == pytest.approx(0, abs=1e-12)
 
 
 def test_a_probe_at_chance_does_not_mean_that_the_classes_are_not_there():

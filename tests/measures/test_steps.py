@@ -9,7 +9,7 @@ from exact_paths import random, square_net
 from torch import nn
 
 from loadpath.leaky_resnet import mechanics
-from loadpath.measures import StepSums, effective_depth, relative_step, turn
+from loadpath.measures import StepSums, log_growth, relative_step, turn
 from loadpath.measures.step_sums import check_kind
 from loadpath.statistics import Grouped, groups_of
 
@@ -75,7 +75,7 @@ def test_a_stream_of_steady_size_has_the_effective_depth_of_its_leaky_net(step, 
     for l, D in enumerate([1.0, *decays.cumprod(0).tolist()]):
         torch.testing.assert_close(stream[l] * D, leaky[l], rtol=1e-11, atol=1e-12)
     found = [
-        effective_depth(step_sums(a, b), kind="rms").value
+        log_growth(step_sums(a, b), kind="rms").value
         for a, b in zip(stream, stream[1:], strict=False)
     ]
     np.testing.assert_allclose(found, -decays.log(), rtol=1e-11)
@@ -84,7 +84,7 @@ def test_a_stream_of_steady_size_has_the_effective_depth_of_its_leaky_net(step, 
         assert sum(found) == pytest.approx(depth_of_net, rel=1e-12)
     else:  # an Euler step of decay 1 - rho L~ is one of exponential leakage -log(1 - rho L~)
         assert sum(found) > depth_of_net
-    whole = effective_depth(step_sums(stream[0], stream[-1]), kind="rms")
+    whole = log_growth(step_sums(stream[0], stream[-1]), kind="rms")
     assert whole.value == pytest.approx(sum(found), rel=1e-12)
 
 
@@ -96,10 +96,8 @@ def test_of_any_leaky_net_it_is_the_leakage_and_the_growth_of_the_path(kind, dep
     x = random(60, WIDTH, seed=5)
     with torch.no_grad():
         stream, leaky = undamped(net, x), net.path(x)
-    plain = effective_depth(step_sums(stream[0], stream[-1]), kind=kind)
-    damped = effective_depth(
-        step_sums(leaky[0], leaky[-1]), kind=kind, decay=math.exp(-depth_of_net)
-    )
+    plain = log_growth(step_sums(stream[0], stream[-1]), kind=kind)
+    damped = log_growth(step_sums(leaky[0], leaky[-1]), kind=kind, decay=math.exp(-depth_of_net))
     assert plain.value == pytest.approx(damped.value, rel=1e-11, abs=1e-12)
     assert plain.low == pytest.approx(damped.low, rel=1e-9)
     a, b = leaky[0], leaky[-1]
@@ -122,7 +120,7 @@ def test_a_pre_norm_net_follows_the_leaky_flow_of_its_directions_sample_by_sampl
     g = (after.norm(dim=1) / A.norm(dim=1)).log()[:, None]
     follows = (-g).exp() * (u + block(u).detach() / A.norm(dim=1, keepdim=True))
     torch.testing.assert_close(follows, after / after.norm(dim=1, keepdim=True))
-    assert effective_depth(step_sums(A, after)).value == pytest.approx(float(g.mean()), rel=1e-12)
+    assert log_growth(step_sums(A, after)).value == pytest.approx(float(g.mean()), rel=1e-12)
 
 
 def test_steps_are_those_of_mechanics():
@@ -161,7 +159,7 @@ def test_intervals_cover_the_population():
         A = random(150, 4, seed=seed)
         parts = step_sums(A, A + s * random(150, 4, seed=seed + 1000), 10)
         for measure, truth in expected.items():
-            found = effective_depth(parts, kind="rms") if measure == "rms" else measure(parts)
+            found = log_growth(parts, kind="rms") if measure == "rms" else measure(parts)
             covered[measure] += found.low <= truth <= found.high
     for count in covered.values():
         assert count / 200 == pytest.approx(0.95, abs=4 * 0.0154)
@@ -169,14 +167,14 @@ def test_intervals_cover_the_population():
 
 def test_a_shrinking_stream_has_negative_depth_and_a_dead_one_a_word():
     A = random(20, 3, seed=10)
-    assert effective_depth(step_sums(A, A / 2)).value == pytest.approx(-math.log(2))
+    assert log_growth(step_sums(A, A / 2)).value == pytest.approx(-math.log(2))
     dead = step_sums(A, 0 * A)
-    for measure in (relative_step, turn, effective_depth):
+    for measure in (relative_step, turn, log_growth):
         assert measure(dead).status == "constant features"
         assert measure([StepSums()]).status == "not enough samples"
     half = torch.cat([A[:10], 0 * A[10:]])
     # Samples that died are left out of the mean over samples.
-    assert effective_depth(step_sums(A, half)).value == pytest.approx(0, abs=1e-12)
+    assert log_growth(step_sums(A, half)).value == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -188,10 +186,10 @@ def test_a_shrinking_stream_has_negative_depth_and_a_dead_one_a_word():
             "before must be finite",
         ),
         (
-            lambda: effective_depth([StepSums()], decay=0.0),
+            lambda: log_growth([StepSums()], decay=0.0),
             "decay must be finite and above 0, got 0.0",
         ),
-        (lambda: effective_depth([StepSums()], kind="mean"), "kind must be .* got 'mean'"),
+        (lambda: log_growth([StepSums()], kind="mean"), "kind must be .* got 'mean'"),
         (lambda: check_kind("max"), "kind must be one of sample, rms, got 'max'"),
     ],
 )

@@ -20,7 +20,7 @@ def test_a_geodesic_gives_all_its_numbers():
     verdict = judge(profile(), synthetic_history())
     assert verdict.headline == (
         "a geodesic, nearly: every layer is within 0.5 % of balance; the Hamiltonian, one number "
-        "on a geodesic, varies by 0 %."
+        "on a geodesic, varies by 0 % of its largest size."
     )
     assert verdict.readable and verdict.cannot == []
     assert [each.split(":")[0] for each in verdict.can] == [
@@ -33,7 +33,7 @@ def test_a_geodesic_gives_all_its_numbers():
 def test_a_hamiltonian_that_changes_sign_gives_no_dimension():
     verdict = judge(profile(residual=0.06, drift=1.3), None)
     assert verdict.headline.startswith("no geodesic: layer 1 is 6 % out of balance")
-    assert "varies by 130 %" in verdict.headline
+    assert "varies by 1.3 times its largest size" in verdict.headline
     (cannot,) = verdict.cannot
     assert cannot.startswith("dimension by the Hamiltonian: ")
     assert "it goes from -0.6 to 2 over the layers" in cannot
@@ -63,7 +63,7 @@ def test_a_certificate_judges_by_its_subgradient_and_its_mesh():
     verdict = judge(ds, None)
     worst = 100 * float(ds["least_norm_residual"].max())
     assert f"every layer is within {worst:.2g} % of balance" in verdict.headline
-    assert "of which the mesh explains" in verdict.headline and verdict.cannot == []
+    assert "; the mesh explains a range of" in verdict.headline and verdict.cannot == []
     ds["predicted_hamiltonian"] = 0 * ds["predicted_hamiltonian"]
     assert "dimension by the Hamiltonian" in judge(ds, None).cannot[0]
 

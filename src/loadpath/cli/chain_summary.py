@@ -100,8 +100,8 @@ def diagram_summary(ds: xr.Dataset) -> str:
     lines = [f"{C.size} cells, {ds.attrs['n_replicas']} chains in each; how many load curves are"]
     lines += [f"- {what}: {int(cells.sum())}" for what, cells in kinds]
     lines.append(
-        f"Pulled without noise, the first block moves at frictions below "
-        f"{float(ds['moves_all']):.3g}, none above {float(ds['moves_none']):.3g}."
+        f"Pulled without noise, all blocks move at frictions below {float(ds['moves_all']):.3g}, "
+        f"and no block moves at frictions above {float(ds['moves_none']):.3g}."
     )
     overdamped = ds.attrs["dynamics"] == "overdamped"
     unit, name = ("unpinning_noise", "unpinning noise") if overdamped else ("friction", "friction")

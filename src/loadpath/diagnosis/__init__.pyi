@@ -1,3 +1,5 @@
+from .judging import Verdict as Verdict
+from .judging import verdict as verdict
 from .lightning import MonitorCallback as MonitorCallback
 from .monitor import Alarm as Alarm
 from .monitor import Collapse as Collapse
@@ -7,6 +9,4 @@ from .profile import MEASURES as MEASURES
 from .profile import Measure as Measure
 from .profile import diagnose as diagnose
 from .profile import summary as summary
-from .skipping import Verdict as Verdict
 from .skipping import skip_layers as skip_layers
-from .skipping import verdict as verdict

@@ -6,7 +6,7 @@ nor the number of processes change the result:
 
 - **Sums** (`PairSums`, `StepSums`), one for each group of samples in a `Grouped`, and merged:
   `debiased_cka`, `participation_ratio`, `effective_rank`, `relative_step`, `turn`,
-  `effective_depth`. The intervals come from leaving out one group at a time.
+  `log_growth`. The intervals come from leaving out one group at a time.
 - **Samples** kept in a `Reservoir`, the same ones in every layer: `two_nn` and `class_probe`. For
   features too wide for sums of width x width, `linear_cka` of the samples kept.
 

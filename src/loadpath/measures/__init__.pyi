@@ -21,6 +21,6 @@ from .spectra import spectrum as spectrum
 from .spectra import stable_rank as stable_rank
 from .spectra import stable_rank_of_spectrum as stable_rank_of_spectrum
 from .step_sums import StepSums as StepSums
-from .steps import effective_depth as effective_depth
+from .steps import log_growth as log_growth
 from .steps import relative_step as relative_step
 from .steps import turn as turn

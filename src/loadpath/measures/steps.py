@@ -16,8 +16,9 @@ same holds sample by sample and exactly: the direction $u = A / |A|$ obeys
 $\partial u = -(\partial \log |A|)\, u + f / |A|$, a leaky flow whose leakage is the growth rate.
 What an early layer wrote is diluted by the factor $e^{-\text{depth}}$ at the end.
 
-So the effective depth of layer l is $\log(|A_l| / |A_{l-1}|)$, and that of several layers is the
-sum. It is neither the number of layers nor how much is computed: see `effective_depth`.
+So the log growth $\log(|A_l| / |A_{l-1}|)$ of layers, which adds up, stands for the leakage
+$\tilde L$ of the same path as a leaky net. It is neither the number of layers nor how much is
+computed: see `log_growth`.
 """
 
 from __future__ import annotations
@@ -87,10 +88,10 @@ def turn(parts: Sequence[StepSums], *, level: float = 0.95) -> Estimate:
     return _estimated(parts, StepSums.turn, level)
 
 
-def effective_depth(
+def log_growth(
     parts: Sequence[StepSums], *, decay: float = 1.0, kind: StepKind = "sample", level: float = 0.95
 ) -> Estimate:
-    r"""Return the effective depth of a step, read off its growth, with an interval.
+    r"""Return the log growth of a step, with an interval.
 
     Parameters
     ----------
@@ -108,9 +109,10 @@ def effective_depth(
     Returns
     -------
     Estimate
-        $\log(|A_l| / |A_{l-1}|) - \log d$, dimensionless, the units of $\tilde L$; it adds up over
-        layers. Negative where the layer shrinks the stream, erasing more than it adds. The status
-        is "constant features" where the stream is 0.
+        $\log(|A_l| / |A_{l-1}|) - \log d$, dimensionless. It adds up over layers, and the sum
+        compares to $\tilde L$, the effective depth of a Leaky ResNet. Negative where the layer
+        shrinks the stream, erasing more than it adds. The status is "constant features" where the
+        stream is 0.
 
     Raises
     ------
@@ -140,14 +142,14 @@ def effective_depth(
 
     Examples
     --------
-    A layer that doubles every sample has a depth of log 2:
+    A layer that doubles every sample has a log growth of log 2:
 
     >>> import torch
     >>> A = torch.randn(100, 5, generator=torch.Generator().manual_seed(0))
     >>> parts = [StepSums() for _ in range(5)]
     >>> for part, rows in zip(parts, A.split(20)):
     ...     part.update(rows, 2 * rows)
-    >>> round(effective_depth(parts).value, 6)
+    >>> round(log_growth(parts).value, 6)
     0.693147
     """
     check_kind(kind)

@@ -11,8 +11,8 @@ import xarray as xr
 
 from loadpath import plots
 from loadpath.checks import as_path, check_columns, check_flag, check_text, check_type
+from loadpath.diagnosis.judging import Verdict
 from loadpath.diagnosis.profile import summary
-from loadpath.diagnosis.skipping import Verdict
 from loadpath.report.figures import Figure, draw_figure
 from loadpath.report.page import environment, rows
 from loadpath.storage import write_page
@@ -34,7 +34,7 @@ _CURVES = (
             "Steps",
             plots.layer_steps_taken,
             "How far each layer moves its input. The turn leaves out what only scales it; the "
-            "effective depth is how much the stream grows, on a logarithmic scale. Layers whose "
+            "log growth is how much the stream grows, as a natural logarithm. Layers whose "
             "shape differs from the one before have no step.",
         ),
     ),
@@ -96,7 +96,7 @@ _COLUMNS = (
     ("load", "load"),
     ("relative_step", "relative step"),
     ("turn", "turn"),
-    ("effective_depth", "effective depth"),
+    ("log_growth", "log growth"),
     ("participation_ratio", "particip. ratio"),
     ("effective_rank", "effective rank"),
     ("intrinsic_dimension", "intrinsic dim."),

@@ -138,9 +138,9 @@ def _headline(
             balance += f" ({_percent(float(np.median(middle)))} in the middle of the path)"
     if H is None:
         return f"{name}: {balance}."
-    varies = f"the Hamiltonian, one number on a geodesic, varies by {_percent(spread)}"
+    varies = f"the Hamiltonian, one number on a geodesic, varies by {_range(spread)}"
     if predicted is not None:
-        varies += f", of which the mesh explains {_percent(_spread(predicted))}"
+        varies += f"; the mesh explains a range of {_range(_spread(predicted))}"
     return f"{name}: {balance}; {varies}."
 
 
@@ -194,6 +194,13 @@ def _spread(values: _Numbers) -> float:
     """Return the range of values as a share of the largest size."""
     largest = float(np.abs(values).max())
     return float(values.max() - values.min()) / largest if largest else 0.0
+
+
+def _range(spread: float) -> str:
+    """Return a range as a share of the largest size, or as a multiple where it is larger."""
+    if spread < 0.995:
+        return f"{_percent(spread)} of its largest size"
+    return f"{spread:.2g} times its largest size"
 
 
 def _percent(value: float) -> str:

@@ -18,6 +18,7 @@ from loadpath.results.netcdf import opened as opened
 from loadpath.results.overview import Overview as Overview
 from loadpath.results.overview import Shown as Shown
 from loadpath.results.overview import Table as Table
+from loadpath.results.renamed import with_present_names as with_present_names
 from loadpath.results.status import Status
 from loadpath.results.tensors import load_tensors, save_tensors
 

@@ -16,6 +16,7 @@ import xarray as xr
 from loadpath.checks import as_path, check_flag, check_text, check_type
 from loadpath.results.attributes import plain, restored, storable
 from loadpath.results.netcdf import checked_bytes, decoded, with_digest
+from loadpath.results.renamed import with_present_names
 from loadpath.storage import DamagedError, check_ending, write_atomic
 
 SCHEMA_VERSION = 1
@@ -205,7 +206,8 @@ def load(
     Returns
     -------
     Dataset
-        The result, as it was saved.
+        The result, as it was saved; variables that an older version wrote under another name have
+        the name of today.
 
     Raises
     ------
@@ -274,7 +276,7 @@ def understood(content: bytes, path: Path) -> xr.Dataset:
             f"{str(path)!r} has schema version {found}, but this loadpath reads {SCHEMA_VERSION}."
         )
     try:
-        ds = restored(ds)
+        ds = with_present_names(restored(ds))
     except (ValueError, TypeError, RecursionError) as error:
         raise DamagedError(path) from error
     for attrs in (ds.attrs, *(variable.attrs for variable in ds.variables.values())):

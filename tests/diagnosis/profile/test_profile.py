@@ -97,7 +97,7 @@ def test_sums_over_all_samples_give_the_functions_of_the_samples(usual):
             )
             exact["relative_step"] = float((A - before).norm() / A.norm())
             ratio = torch.linalg.vector_norm(A, dim=1) / torch.linalg.vector_norm(before, dim=1)
-            exact["effective_depth"] = float(ratio.log().mean())
+            exact["log_growth"] = float(ratio.log().mean())
         collapse = separation.neural_collapse(
             A, y, weight=model[-1].weight.detach(), bias=model[-1].bias.detach()
         )
@@ -152,7 +152,7 @@ def test_measures_of_the_kept_samples_are_those_of_geometry(usual):
 
 def test_what_a_step_is_needed_for_has_none_at_the_input(usual):
     ds = usual[-1]
-    for name in ("kinetic_energy", "relative_step", "turn", "effective_depth"):
+    for name in ("kinetic_energy", "relative_step", "turn", "log_growth"):
         assert math.isnan(ds[name].values[0])
         assert ds[f"{name}_status"].values[0] == "no step of one shape leads here"
     assert ds["cka_next_status"].values[-1] == "no layer follows"
@@ -209,7 +209,7 @@ def test_layers_left_out_of_a_leaky_resnet_make_longer_steps():
         A = model.path(x)
     growth = (A[3].norm(dim=1) / A[0].norm(dim=1)).log().mean()
     undamped = 3 * math.log(1 - 2.0 / 4)
-    depth = float(ds["effective_depth"].sel(layer="path.3"))
+    depth = float(ds["log_growth"].sel(layer="path.3"))
     assert depth == pytest.approx(float(growth) - undamped, rel=1e-9)
     kinetic = mechanics.kinetic_energy(
         A[0], (A[3] - A[0]) / 0.75, effective_depth=2.0, gamma=mechanics.kernel_gamma(A[0], 1e-2)

@@ -346,12 +346,14 @@ def test_dead_layers_are_named():
     ds = lp.diagnose(model, batches(x, y), measures=["steps"])
     assert ds["dead"].values.tolist() == [0, 0, 1, 1]
     said = " ".join(lp.diagnosis.summary(ds))
-    assert "1 and 2 put out the same for every sample" in said
+    assert "Layers 1 and 2 put out the same for every sample" in said
     with torch.no_grad():
         model[0].bias[:2] = 0.0
     some = lp.diagnose(model, batches(x, y), measures=["steps"])
     assert some["dead"].values.tolist() == [0, 0, 0.75, 0]
-    assert "the same for every sample in 1 (75%)" in " ".join(lp.diagnosis.summary(some))
+    assert "the same for every sample in layer 1 (75% of its features)" in " ".join(
+        lp.diagnosis.summary(some)
+    )
 
 
 @pytest.mark.parametrize("size", [1, 7, 100])

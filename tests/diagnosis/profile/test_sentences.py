@@ -51,22 +51,24 @@ def sentences(ds):
 def test_a_layer_is_first_only_where_its_interval_lies_apart():
     said = sentences(with_loads([(2.0, 0.1), (0.5, 0.1), (0.4, 0.1)], STRAIGHT))
     assert (
-        "The step to block.0 does the most to separate the classes: load 2 (1.9 to 2.1), where "
-        "all layers together take 2.9 off the log separation (fuzziness)." in said
+        "The step to layer 0 does the most to separate the classes: it takes 2 (1.9 to 2.1) off "
+        "the log separation (fuzziness), and all layers together 2.9." in said
     )
     assert "cannot be told apart" not in said
     said = sentences(with_loads([(0.6, 0.1), (0.5, 0.1), (0.1, 0.05)], STRAIGHT))
-    assert "from which block.1 cannot be told apart." in said and "block.2 cannot" not in said
+    assert "together 1.2. Layer 1 cannot be told apart from it." in said
+    assert "Layer 2 cannot" not in said and "Layer N stands for block.N." in said
 
 
 def test_layers_that_mix_the_classes_and_those_that_may_do_either_are_named():
     said = sentences(with_loads([(2.0, 0.1), (-0.5, 0.1), (0.05, 0.1)], STRAIGHT))
-    assert "The step to block.1 mixes the classes again" in said
-    assert "It cannot be told whether the step to block.2 separates or mixes them." in said
+    assert "The step to layer 1 mixes the classes again" in said
+    assert "It cannot be told whether the step to layer 2 separates or mixes them." in said
     said = sentences(with_loads([(-0.2, 0.1), (-0.5, 0.1), (2.0, 0.1)], STRAIGHT))
-    assert "The steps to block.0 and block.1 mix the classes again: their loads are" in said
+    assert "The steps to layers 0 and 1 mix the classes again: their loads are" in said
+    assert "and all layers together 1.3, less than that one, because others mix the" in said
     said = sentences(with_loads([(0.05, 0.1), (-0.05, 0.1), (2.0, 0.1)], STRAIGHT))
-    assert "whether the steps to block.0 and block.1 separate or mix them." in said
+    assert "whether the steps to layers 0 and 1 separate or mix them." in said
     said = sentences(with_loads([(-2.0, 0.1), (0.5, 0.1), (0.4, 0.1)], STRAIGHT))
     assert "From first to last the classes do not come apart" in said
 
@@ -91,29 +93,38 @@ def test_the_shape_of_the_curve_is_said_with_what_other_conventions_say(value, w
 def test_steps_and_dimensions_name_all_that_may_be_least():
     ds = profile(
         relative_step=[None, (0.5, 0.01), (0.2, 0.05), (0.22, 0.05)],
-        effective_depth=[None, (0.1, None), (0.2, None), (0.3, None)],
+        log_growth=[None, (0.1, None), (0.2, None), (0.3, None)],
         participation_ratio=[(1.0, 0.1), (5.0, 0.1), (3.0, 0.3), (3.5, 0.1)],
     )
     said = sentences(ds)
-    assert "moved most by the step to block.0 (relative step 0.5 (0.49 to 0.51))." in said
+    assert "moved most by the step to layer 0 (relative step 0.5 (0.49 to 0.51))." in said
     assert (
-        "moved least by the step to block.1 (relative step 0.2 (0.15 to 0.25)), and block.2 as "
-        "far as can be told." in said
+        "moved least by the step to layer 1 (relative step 0.2 (0.15 to 0.25)); the step to layer "
+        "2 may move it least as well." in said
     )
-    assert "grows by a factor of 1.82: effective depth 0.6 in all" in said
+    assert "grows by a factor of 1.82 in all, which is a log growth of 0.6." in said
     # The input is no representation of the model's making.
     assert (
-        "The narrowest representation is that of block.1 with a participation ratio of 3 (2.7 to "
+        "The narrowest representation is that of layer 1, with a participation ratio of 3 (2.7 to "
         "3.3) in 16 dimensions." in said
     )
 
 
 def test_what_is_not_known_is_said():
-    ds = profile(
-        relative_step=[None] * 4, effective_depth=[None] * 4, participation_ratio=[None] * 4
-    )
+    ds = profile(relative_step=[None] * 4, log_growth=[None] * 4, participation_ratio=[None] * 4)
     ds["effective_rank_status"] = ("layer", np.array(["constant features"] * 4, dtype=object))
     said = sentences(ds)
     assert "No two neighbouring layers have one shape" in said
-    assert "There are not enough samples for relative step (4 of 4), effective depth" in said
+    assert "There are not enough samples for relative step (4 of 4), log growth" in said
     assert "Features are constant, so there is no effective rank (4 of 4)." in said
+
+
+def test_a_result_of_0_1_0_is_read_by_its_old_names():
+    """Until 0.1.0 the log growth was called effective_depth, which is the leakage of a net."""
+    ds = profile(
+        relative_step=[None, (0.5, 0.01), (0.2, 0.05), (0.4, 0.05)],
+        effective_depth=[None, (0.1, 0.01), (0.2, 0.01), (0.3, 0.01)],
+    )
+    said = sentences(ds)
+    assert "grows by a factor of 1.82 in all, which is a log growth of 0.6." in said
+    assert "effective" not in said

@@ -142,7 +142,7 @@ def _energy_entries(
 
 
 def steps(sums: PassSums, options: Options) -> Columns:
-    """Measure relative step, turn and effective depth."""
+    """Measure relative step, turn and log growth."""
     before = dict(zip(list(sums.layers)[1:], sums.layers, strict=False))
 
     def measure(layer: LayerSums) -> Sequence[ColumnEntry]:
@@ -155,7 +155,7 @@ def steps(sums: PassSums, options: Options) -> Columns:
         entries = [
             entry_of_estimate(geometry.relative_step(parts, level=level)),
             entry_of_estimate(geometry.turn(parts, level=level)),
-            entry_of_estimate(geometry.effective_depth(parts, decay=decay, level=level))
+            entry_of_estimate(geometry.log_growth(parts, decay=decay, level=level))
             if decay > 0
             else missing_entry("the step turns the stream over"),
         ]
@@ -166,7 +166,7 @@ def steps(sums: PassSums, options: Options) -> Columns:
         return entries
 
     found = every_layer(measure, 3, sums.layers.values(), options)
-    names = ("relative_step", "turn", "effective_depth")
+    names = ("relative_step", "turn", "log_growth")
     return dict(zip(names, map(list, zip(*found, strict=True)), strict=True))
 
 

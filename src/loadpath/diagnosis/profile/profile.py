@@ -27,7 +27,9 @@ from loadpath.diagnosis.profile.options import (
 )
 from loadpath.diagnosis.profile.samples import Waiting, copies_among, dead_shares
 from loadpath.diagnosis.profile.schema import dataset_of_columns
+from loadpath.diagnosis.skipping import module_kind
 from loadpath.record import (
+    INPUT,
     Layers,
     Loader,
     Output,
@@ -82,7 +84,7 @@ def diagnose(
     measures : sequence of str, optional
         Which measures: "separation" (log separation and load curve, for real targets too),
         "collapse" (neural collapse 1 to 4), "energies" (cost of identity, stable ranks, kinetic
-        energy), "steps" (relative step, turn, effective depth), "ranks" (participation ratio,
+        energy), "steps" (relative step, turn, log growth), "ranks" (participation ratio,
         effective rank), "alignment" (CKA with the next layer and with the first), "dimension"
         (TwoNN) and "probes" (ridge and logistic). None takes all that the labels allow.
     reduction : Reduction, optional
@@ -123,10 +125,10 @@ def diagnose(
         number is then NaN. Notes on a number follow its status after a comma: "rounding left out",
         where directions are left out that rounding can make, "near rounding", where rounding of the
         layer's type may make more than 1 % of it. A measure that fails has its status "failed: ..."
-        and does not lose the others. `width`, `rows`, `kept`, `dead` and `meaning` say what each
-        layer is, and `accuracy` how often the model is right, where its outputs are taken for class
-        scores. What belongs to a step (load, kinetic energy,
-        relative step, turn, effective depth) stands at the layer that the step leads to.
+        and does not lose the others. `width`, `rows`, `kept`, `dead`, `layer_kind` and
+        `meaning` say what each layer is, and `accuracy` how often the model is right, where its
+        outputs are taken for class scores. What belongs to a step (load, kinetic energy, relative
+        step, turn, log growth) stands at the layer that the step leads to.
 
     Raises
     ------
@@ -223,7 +225,7 @@ def diagnose(
     with results.progress_bar(progress, total=runs, desc="measuring", unit="layer") as bar:
         options = Options(gamma0, level, seed, bar.update)
         ds = dataset_of_columns(_columns(sums, options, inner, chosen), list(sums.layers))
-    ds = ds.assign(_layer_facts(sums, recorded))
+    ds = ds.assign(_layer_facts(sums, recorded, inner))
     ds.attrs |= {
         **recorded.description.attrs(),
         "labels": reader.words if reader.words != NO_LABELS else first.words,
@@ -287,7 +289,7 @@ def _columns(
     return found
 
 
-def _layer_facts(sums: PassSums, recorded: Recorded) -> dict[str, xr.DataArray]:
+def _layer_facts(sums: PassSums, recorded: Recorded, model: nn.Module) -> dict[str, xr.DataArray]:
     """Return what the layers are, and how often the model is right."""
     layers = sums.layers
     about = {
@@ -320,6 +322,12 @@ def _layer_facts(sums: PassSums, recorded: Recorded) -> dict[str, xr.DataArray]:
             attrs={"long_name": "what the rows of the layer are"},
         ),
     }
+    kinds = [_kind(model, name) for name in layers]
+    about["layer_kind"] = xr.DataArray(
+        np.array(kinds, dtype=object),
+        dims="layer",
+        attrs={"long_name": "what the layer is, as far as can be told", "units": "words"},
+    )
     if sums.scores is not None and not sums.scores.doubt:
         about["accuracy"] = xr.DataArray(
             sums.scores.right / sums.scores.count,
@@ -329,3 +337,13 @@ def _layer_facts(sums: PassSums, recorded: Recorded) -> dict[str, xr.DataArray]:
             },
         )
     return about
+
+
+def _kind(model: nn.Module, name: str) -> str:
+    """Return what a layer is in words, as far as can be told from outside."""
+    if name == INPUT:
+        return "input of the model"
+    try:
+        return module_kind(model.get_submodule(name.partition("#")[0]))
+    except AttributeError:  # layers of a path are no modules
+        return "representation on a path"

@@ -27,7 +27,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "stable_rank_operator": ("operator stable rank of A", "1"),
     "relative_step": ("relative step ||A_l - A_{l-1}|| / ||A_l|| to this layer", "1"),
     "turn": ("angle between A_{l-1} and A_l", "radian"),
-    "effective_depth": ("effective depth of the step, growth of the stream", "1"),
+    "log_growth": ("log growth log(|A_l| / |A_{l-1}|) of the stream over the step", "1"),
     "participation_ratio": ("participation ratio of the covariance", "1"),
     "effective_rank": ("effective rank of the covariance", "1"),
     "cka_next": ("debiased linear CKA with the next layer", "1"),

@@ -10,10 +10,16 @@ import numpy as np
 import xarray as xr
 
 from loadpath.checks import as_numbers, check_choice, check_columns, check_dataset
+from loadpath.diagnosis.naming import (
+    LayerNames,
+    left_out_sentences,
+    listed,
+    names_in_sentences,
+)
 from loadpath.diagnosis.profile.entries import FAILED, TOO_LARGE
 from loadpath.diagnosis.profile.schema import BY_KIND, LABELS
-from loadpath.diagnosis.skipping import left_out_sentences, listed
 from loadpath.measures.separation import KINDS, SeparationKind
+from loadpath.results import with_present_names
 
 ROUNDS = re.compile("near rounding|rounding left out")
 """What a status says of a number that rounding matters to."""
@@ -21,7 +27,7 @@ ABSENT_BY_NATURE = ("no layer before", "no layer follows", "no step of one shape
 """Statuses that more samples would not change: of layers at an end, or between shapes."""
 
 LARGEST_GROWTH = 700.0
-"""Effective depth, a logarithm, from which the growth of a stream is no number in float64."""
+"""Log growth from which the growth of a stream is no number in float64."""
 MANY_DEAD = 0.5
 """Share of dead features from which a layer is named."""
 
@@ -57,10 +63,12 @@ def summary(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness") -> tuple[str,
     >>> ds = lp.diagnose(model, [x], layers="?", measures=["steps"])
     >>> print(*lp.diagnosis.summary(ds)[:3], sep="\n")
     3 layers (?) were seen on 60 samples.
-    The representation is moved most by the step to 0 (relative step 0.5 (0.5 to 0.5)).
-    The representation is moved least by the step to 1 (relative step 0.2 (0.2 to 0.2)).
+    The representation is moved most by the step to layer 0 (relative step 0.5 (0.5 to 0.5)).
+    The representation is moved least by the step to layer 1 (relative step 0.2 (0.2 to 0.2)).
     """
     check_choice("kind", kind, KINDS)
+    check_columns("ds", ds)
+    ds = with_present_names(ds)
     _check_diagnosis(ds, kind)
     if "n_samples" not in ds.attrs:
         raise ValueError("ds must be what diagnose returns, and lacks the attr 'n_samples'.")
@@ -69,7 +77,6 @@ def summary(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness") -> tuple[str,
 
 def _check_diagnosis(ds: xr.Dataset, kind: SeparationKind) -> None:
     """Refuse columns over other axes than `diagnose` gives them, or of huge numbers."""
-    check_columns("ds", ds)
     for name in set(LABELS) & set(map(str, ds.data_vars)):
         dims = "kind" if name == "concavity" else "kind, layer" if name in BY_KIND else "layer"
         known = dict(kind=kind) if name in BY_KIND else {}
@@ -79,29 +86,32 @@ def _check_diagnosis(ds: xr.Dataset, kind: SeparationKind) -> None:
             as_numbers(f"ds.{each}", np.where(np.isfinite(values), values, np.nan), missing=True)
     for name in {"width", "rows", "kept", "dead"} & set(map(str, ds.data_vars)):
         check_dataset("ds", ds, f"{name}(layer)")
-    if "effective_depth" in ds and not abs(np.nansum(ds["effective_depth"])) < LARGEST_GROWTH:
+    if "log_growth" in ds and not abs(np.nansum(ds["log_growth"])) < LARGEST_GROWTH:
         raise ValueError(
-            f"ds must have an effective_depth of less than {LARGEST_GROWTH:g} in all, got "
-            f"{np.nansum(ds['effective_depth']):g}."
+            f"ds must have a log_growth of less than {LARGEST_GROWTH:g} in all, got "
+            f"{np.nansum(ds['log_growth']):g}."
         )
 
 
 def _sentences(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
     n, layers = int(ds.attrs["n_samples"]), ds.sizes["layer"]
     how = f" ({ds.attrs['layers_selection']})" if "layers_selection" in ds.attrs else ""
-    accuracy = f" The model is right on {float(ds['accuracy']):.1%}." if "accuracy" in ds else ""
-    yield f"{layers} layers{how} were seen on {n:,} samples.{accuracy}"
+    names = names_in_sentences(ds)
+    key = f" {_capital(names.key)}." if names.key else ""
+    yield f"{layers} layers{how} were seen on {n:,} samples.{key}"
+    if "accuracy" in ds:
+        yield f"The model names the right class of {float(ds['accuracy']):.1%} of the samples."
     yield from left_out_sentences(ds)
     yield from _sample_sentences(ds)
-    yield from _dead_sentences(ds)
+    yield from _dead_sentences(ds, names)
     if "load" in ds:
-        yield from _load_sentences(ds, kind)
+        yield from _load_sentences(ds, names, kind)
     if "relative_step" in ds:
-        yield from _step_sentences(ds)
+        yield from _step_sentences(ds, names)
     if "participation_ratio" in ds:
-        yield from _dimension_sentences(ds)
+        yield from _dimension_sentences(ds, names)
     if "probe_logistic" in ds:
-        yield from _probe_sentences(ds)
+        yield from _probe_sentences(ds, names)
     yield from _gap_sentences(ds)
 
 
@@ -137,7 +147,7 @@ def _sample_sentences(ds: xr.Dataset) -> Iterator[str]:
         yield f"Of the {kept:,} samples that were kept {copies:,} {copy} of {others}{rest}{leak}."
 
 
-def _dead_sentences(ds: xr.Dataset) -> Iterator[str]:
+def _dead_sentences(ds: xr.Dataset, called: LayerNames) -> Iterator[str]:
     """Say which layers put out the same for every sample, and which have many such features."""
     if "dead" not in ds:
         return
@@ -146,11 +156,11 @@ def _dead_sentences(ds: xr.Dataset) -> Iterator[str]:
     if whole:
         put, them = ("puts", "it") if len(whole) == 1 else ("put", "them")
         yield (
-            f"{listed(whole)} {put} out the same for every sample: nothing of the input gets "
-            f"through {them}."
+            f"{_capital(called.several(whole))} {put} out the same for every sample: nothing of "
+            f"the input gets through {them}."
         )
     many = [
-        f"{name} ({share:.0%})"
+        f"{called.one(str(name))} ({share:.0%} of its features)"
         for name, share in zip(names, dead, strict=True)
         if MANY_DEAD <= share < 1
     ]
@@ -162,7 +172,7 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _load_sentences(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
+def _load_sentences(ds: xr.Dataset, called: LayerNames, kind: SeparationKind) -> Iterator[str]:
     """Say which steps separate the classes."""
     part = ds.sel(kind=kind)
     load = part["load"].values
@@ -177,14 +187,16 @@ def _load_sentences(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
         value = _value(part, "load", most[0])
         if len(most) == 1:
             yield (
-                f"The step to {most[0]} does the most to separate the classes: load {value}, where "
-                f"all layers together take {total:.3g} off the log separation ({kind})."
+                f"The step to {called.one(most[0])} does the most to separate the classes: it "
+                f"takes {value} off the log separation ({kind}), and all layers together "
+                f"{total:.3g}{_undone(float(np.nanmax(load)), total)}."
             )
         else:
             yield (
-                f"The most is done to separate the classes by the step to {most[0]} (load {value} "
-                f"of {total:.3g} in all, {kind}), from which {listed(most[1:])} cannot be told "
-                "apart."
+                f"The most is done to separate the classes by the step to {called.one(most[0])}: "
+                f"it takes {value} off the log separation ({kind}), and all layers together "
+                f"{total:.3g}{_undone(float(np.nanmax(load)), total)}. "
+                f"{_capital(called.several(most[1:]))} cannot be told apart from it."
             )
     else:
         yield (
@@ -199,14 +211,23 @@ def _load_sentences(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
             if len(undone) == 1
             else ("steps", "mix", "their loads are")
         )
-        yield f"The {steps} to {listed(undone)} {mix} the classes again: {are} below 0."
+        where = called.several(undone)
+        yield f"The {steps} to {where} {mix} the classes again: {are} below 0."
     idle = [str(name) for name in names[(low <= 0) & (high >= 0)]]
     if idle:
         steps, separate, mix = (
             ("step", "separates", "mixes") if len(idle) == 1 else ("steps", "separate", "mix")
         )
-        yield f"It cannot be told whether the {steps} to {listed(idle)} {separate} or {mix} them."
+        yield (
+            f"It cannot be told whether the {steps} to {called.several(idle)} {separate} or {mix} "
+            "them."
+        )
     yield from _shape_sentences(ds, kind)
+
+
+def _undone(largest: float, total: float) -> str:
+    """Say why one load is more than all together."""
+    return ", less than that one, because others mix the classes again" if largest > total else ""
 
 
 def _shape_sentences(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
@@ -234,49 +255,57 @@ def _shape(part: xr.Dataset) -> str | None:
     return "lazy" if low > 0 else "active" if high < 0 else "straight"
 
 
-def _step_sentences(ds: xr.Dataset) -> Iterator[str]:
+def _step_sentences(ds: xr.Dataset, called: LayerNames) -> Iterator[str]:
     """Say which steps move the representation most and least, and how much the stream grows."""
     if not np.isfinite(ds["relative_step"]).any():
         yield "No two neighbouring layers have one shape, so that no step has a size."
         return
     least, most = (_extreme(ds, "relative_step", largest=largest) for largest in (False, True))
     for layers, words in ((most, "most"), (least, "least")):
-        beside = f", and {listed(layers[1:])} as far as can be told" if len(layers) > 1 else ""
+        beside = ""
+        if len(layers) > 1:
+            beside = f"; the step to {called.several(layers[1:], 'or')} may move it {words} as well"
         yield (
-            f"The representation is moved {words} by the step to {layers[0]} (relative step "
-            f"{_value(ds, 'relative_step', layers[0])}){beside}."
+            f"The representation is moved {words} by the step to {called.one(layers[0])} (relative "
+            f"step {_value(ds, 'relative_step', layers[0])}){beside}."
         )
-    depth = ds["effective_depth"].values
-    if np.isfinite(depth).sum() > 1:
+    growth = ds["log_growth"].values
+    if np.isfinite(growth).sum() > 1:
         yield (
-            f"Over the steps that have a size the stream grows by a factor of "
-            f"{math.exp(np.nansum(depth)):.3g}: effective depth {np.nansum(depth):.3g} in all."
+            f"Over the steps that have a size the representation grows by a factor of "
+            f"{math.exp(np.nansum(growth)):.3g} in all, which is a log growth of "
+            f"{np.nansum(growth):.3g}."
         )
 
 
-def _dimension_sentences(ds: xr.Dataset) -> Iterator[str]:
+def _dimension_sentences(ds: xr.Dataset, called: LayerNames) -> Iterator[str]:
     """Say where the representation is narrowest."""
     inner = ds.sel(layer=[name for name in ds["layer"].values if name != "input"])
     if not np.isfinite(inner["participation_ratio"]).any():
         return
     least = _extreme(inner, "participation_ratio", largest=False)
-    beside = f", {listed(least[1:])} as far as can be told," if len(least) > 1 else ""
+    beside = ""
+    if len(least) > 1:
+        beside = f"; {called.several(least[1:])} may be as narrow"
     yield (
-        f"The narrowest representation is that of {least[0]}{beside} with a participation ratio of "
-        f"{_value(inner, 'participation_ratio', least[0])} in {_width(inner, least[0])} dimensions."
+        f"The narrowest representation is that of {called.one(least[0])}, with a participation "
+        f"ratio of {_value(inner, 'participation_ratio', least[0])} in "
+        f"{_width(inner, least[0])} dimensions{beside}."
     )
 
 
-def _probe_sentences(ds: xr.Dataset) -> Iterator[str]:
+def _probe_sentences(ds: xr.Dataset, called: LayerNames) -> Iterator[str]:
     """Say which layer a probe reads the classes best off."""
     if not np.isfinite(ds["probe_logistic"]).any():
         return
     best = _extreme(ds, "probe_logistic", largest=True)
     early = next(str(name) for name in ds["layer"].values if name in best)
-    beside = "" if early == best[0] else f"; it does as well off {early}, as far as can be told"
+    beside = ""
+    if early != best[0]:
+        beside = f"; it cannot be told that it reads them worse off {called.one(early)}"
     yield (
-        f"A logistic probe reads the classes best off {best[0]} "
-        f"({_value(ds, 'probe_logistic', best[0])}){beside}."
+        f"A logistic probe reads the classes best off {called.one(best[0])} (accuracy "
+        f"{_value(ds, 'probe_logistic', best[0])}){beside}."
     )
 
 

@@ -23,6 +23,12 @@ from loadpath.record import (
 )
 
 
+def module_kind(module: nn.Module) -> str:
+    """Return what a module is in words: a block, which has modules inside, or a single one."""
+    kind = kind_of(module)
+    return f"block ({kind})" if len(module._modules) else f"single module ({kind})"
+
+
 @dataclass(frozen=True)
 class Call:
     """One of the calls of a site in a pass."""
@@ -40,10 +46,9 @@ class Call:
     @property
     def kind(self) -> str:
         """What is skipped, in words that say no more than can be told from outside."""
-        kind = kind_of(self.site.module)
         if self.site.node is not None:
-            return f"step of the path of a {kind}"
-        return f"block ({kind})" if len(self.site.module._modules) else f"single module ({kind})"
+            return f"step of the path of a {kind_of(self.site.module)}"
+        return module_kind(self.site.module)
 
 
 CallWatcher = Callable[[Call, Tensor | None, Tensor | None], None]

@@ -105,12 +105,12 @@ def layer_steps_taken(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
-    check_dataset("ds", ds, "relative_step(layer)", "turn(layer)", "effective_depth(layer)")
+    check_dataset("ds", ds, "relative_step(layer)", "turn(layer)", "log_growth(layer)")
     ax = axes_or_new(ax)
     shown = [
         ("relative_step", BLUE, "relative step", "o"),
         ("turn", ORANGE, "turn, radians", "^"),
-        ("effective_depth", GREEN, "effective depth", "s"),
+        ("log_growth", GREEN, "log growth", "s"),
     ]
     draw_columns(ax, ds, shown, "size of the step to the layer", joined=False, apart=0.16)
     ax.axhline(0, color=GREY, lw=0.8)

@@ -77,6 +77,13 @@ def _percent(value: float) -> str:
     return f"{100 * value:.2g} %" if abs(value) < 0.995 else f"{100 * value:.0f} %"
 
 
+def _range(spread: float) -> str:
+    """Return a range as a share of the largest size, or as a multiple where it is larger."""
+    if spread < 0.995:
+        return f"{_percent(spread)} of its largest size"
+    return f"{spread:.2g} times its largest size"
+
+
 def _worst(values: Tensor) -> str:
     return f"worst: layer {int(values.argmax()) + 1}"
 
@@ -118,9 +125,9 @@ def _kinks(certificate: Measured, tolerance: float) -> str:
 def _energy(certificate: Measured) -> str:
     return (
         f"The Hamiltonian, constant along an exact path, varies by "
-        f"{_percent(certificate.hamiltonian_spread)} over the layers; layers this coarse explain "
-        f"{_percent(certificate.predicted_spread)}, and {_percent(certificate.unexplained)} is "
-        f"left unexplained."
+        f"{_range(certificate.hamiltonian_spread)} over the layers; layers this coarse explain a "
+        f"range of {_range(certificate.predicted_spread)}, and {_range(certificate.unexplained)} "
+        f"is left unexplained."
     )
 
 

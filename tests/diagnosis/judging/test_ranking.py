@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from loadpath.diagnosis.skipping.ranking import verdict
-from loadpath.diagnosis.skipping.verdict_sentences import from_both_ends, listed
+from loadpath.diagnosis.judging.ranking import verdict
+from loadpath.diagnosis.naming import from_both_ends, listed
 
 
 def dataset(layers, level=0.95, **columns):
@@ -47,21 +47,25 @@ def test_a_verdict_ranks_and_sorts_by_what_the_intervals_hold():
     assert found.agreement.rank_of_least_moving == 2
     text = found.sentences
     assert text[0] == (
+        "Try without layers c and b: each alone costs at most 0.06 of loss (by the ends of 95% "
+        "intervals); what they cost together is not measured here."
+    )
+    assert text[1] == (
         "5 of 5 layers were skipped, one at a time, on 100 samples; with all in place the loss is "
         "0.5 (mean squared error)."
     )
-    assert text[1] == (
-        "Skipping b changes the loss by less than can be told from 0 on these samples "
-        "(95% intervals: b -0.04 to 0.06)."
-    )
     assert text[2] == (
-        "Skipping raises the loss: d by 0.2 (0.15 to 0.25), e by 0.5 (0.45 to 0.55) and a by 0.9 "
-        "(0.85 to 0.95)."
+        "Skipping layer b changes the loss by less than can be told from 0 on these samples: the "
+        "95% intervals are -0.04 to 0.06 without layer b."
     )
-    assert text[3] == "Skipping lowers the loss: c by 0.3 (0.25 to 0.35)."
-    assert text[4] == (
-        "b moves the representation least (relative step 0.1, 0.09 to 0.11), and of the 5 layers "
-        "ranked its change is the 2nd smallest as measured."
+    assert text[3] == (
+        "Skipping raises the loss: by 0.2 (0.15 to 0.25) without layer d, by 0.5 (0.45 to 0.55) "
+        "without layer e and by 0.9 (0.85 to 0.95) without layer a."
+    )
+    assert text[4] == "Skipping lowers the loss: by 0.3 (0.25 to 0.35) without layer c."
+    assert text[5] == (
+        "Layer b moves the representation least (relative step 0.1, 0.09 to 0.11), and of the 5 "
+        "layers ranked its change is the 2nd smallest as measured."
     )
     assert any("It is not shown on this model" in sentence for sentence in text)
     assert text[-1] == (
@@ -80,7 +84,10 @@ def test_agreement_is_claimed_only_where_it_is_shown():
     assert "agrees with what skipping does. That holds for the order as a whole" in alike
     assert "correlate by 1.00 (1.00 to 1.00" in alike and "p = 0.017 among all 120 orders" in alike
     unsure = words_of(STEPS, 1.0)  # the same order, of which nothing is known
-    assert "It is not shown on this model" in unsure and "overlaps that of d, c, e and a" in unsure
+    assert (
+        "It is not shown on this model" in unsure
+        and "overlaps that of layers d, c, e and a" in unsure
+    )
     assert "raises" not in unsure and "changes the loss by less than can be told from 0" in unsure
     assert "the other way round" in words_of([-s for s in STEPS], 0.01)
 
@@ -120,7 +127,7 @@ def test_layers_without_a_step_or_that_stay_in_are_not_ranked():
     assert found.left_out == {"a": "no relative step", "e": status[4]}
     assert found.harmful == ("b", "c", "d", "a")  # what skipping does is told of all the same
     assert "3 ranked layers are too few to say" in " ".join(found.sentences)
-    assert "4 of 5 layers were skipped" in found.sentences[0]
+    assert "4 of 5 layers were skipped" in found.sentences[1]
     none = verdict(dataset(LAYERS, relative_step=([np.nan] * 5, 0)), skipped)
     assert none.agreement is None and none.ranking == ()
     assert "No layer has both a relative step and a change" in " ".join(none.sentences)
@@ -141,12 +148,79 @@ def test_without_a_loss_the_output_is_the_truth_and_other_measures_can_rank():
     profile = dataset(LAYERS, relative_step=(STEPS, 0.01), turn=(STEPS, 0.01))
     found = verdict(profile, skipped, by="turn")
     assert (found.truth, found.measure, found.agreement.spearman) == ("output_change", "turn", 1)
-    assert found.sentences[0].endswith(
-        "there is no loss (the loader has no labels), so that changes are those of the output."
+    assert found.candidates == ()
+    assert found.sentences[0] == (
+        "Which layers can go is not told, because there is no loss (the loader has no labels): the "
+        "output moves least without layer b, by 0.1 (0.09 to 0.11) times as much as outputs differ "
+        "from one another."
     )
-    assert "Skipping moves the output" in found.sentences[1] and "loss" not in found.sentences[1]
+    assert found.sentences[1].endswith("on 100 samples; changes are those of the output.")
+    assert "Skipping moves the output" in found.sentences[2] and "loss" not in found.sentences[2]
     own = verdict(profile, skipped, by="own_step")
     assert own.agreement.spearman == pytest.approx(stats.spearmanr(STEPS, STEPS[::-1]).statistic)
+
+
+def with_accuracy(skipped, change, reach):
+    ds = dataset([str(n) for n in skipped["layer"].values], accuracy_change=(change, reach))
+    ds["accuracy"] = 0.9
+    return skipped.merge(ds, combine_attrs="override")
+
+
+def numbered(change, reach, falls, fall_reach, **attrs):
+    """Blocks of one chain, their changes of loss, and by how much accuracy falls."""
+    names = [f"encoder.{l}" for l in range(len(change))]
+    ds = with_accuracy(skipped_of(names, change, reach, **attrs), -np.array(falls), fall_reach)
+    ds["layer_kind"] = ("layer", np.array(["block (Block)"] * len(names), dtype=object))
+    ds["loss_change"].attrs["units"] = "nats"
+    return ds
+
+
+def test_the_first_sentence_says_what_to_try_without_and_what_it_costs_at_most():
+    skipped = numbered([0.5, 0.01, 0.0, 0.2], 0.015, [0.1, 0.004, 0.001, 0.03], 0.01)
+    profile = dataset(["input", *skipped["layer"].values], own=([0] * 5, 0))
+    profile["parameters"] = ("layer", [np.nan, 40.0, 20.0, 10.0, 20.0])
+    profile["model_parameters"] = 100.0
+    found = verdict(profile.assign(relative_step=profile["own"]), skipped, by="loss_change")
+    assert found.candidates == ("encoder.2", "encoder.1")
+    assert found.sentences[:2] == (
+        "Try without blocks 2 and 1: each alone costs at most 0.025 nats and 1.4 points of "
+        "accuracy (by the ends of 95% intervals); what they cost together is not measured here.",
+        "In all they have, of the whole model, 30% of its parameters.",
+    )
+    assert found.sentences[3] == "Block N stands for encoder.N."
+    assert (
+        "The accuracy changes, in points of 100, by -0.1 (-1.1 to 0.9) without block 2, -0.4 (-1.4 "
+        "to 0.6) without block 1, -3 (-4 to -2) without block 3 and -10 (-11 to -9) without block "
+        "0." in found.sentences
+    )
+
+
+def test_a_layer_whose_accuracy_falls_is_none_to_try_without():
+    skipped = numbered([0.5, 0.01, 0.0], 0.015, [0.1, 0.02, 0.0], 0.01)
+    found = verdict(dataset(skipped["layer"].values), skipped, by="loss_change")
+    assert found.candidates == ("encoder.2",)
+    assert found.sentences[0] == (
+        "Try without block 2: that costs at most 0.015 nats and 1 point of accuracy (by the ends "
+        "of 95% intervals)."
+    )
+    none = numbered([0.5, 0.1, 0.2], 0.015, [0.1, 0.02, 0.0], 0.01)
+    found = verdict(dataset(none["layer"].values), none, by="loss_change")
+    assert found.candidates == ()
+    assert found.sentences[0] == (
+        "No layer is seen to be free to go: block 1, the least harmful, costs 0.1 nats (0.085 to "
+        "0.115) and 2 points of accuracy (1 to 3)."
+    )
+    # With a budget, layers whose harm is known to be within it are named.
+    found = verdict(dataset(none["layer"].values), none, by="loss_change", tolerated=0.12)
+    assert found.candidates == ("encoder.1",)
+
+
+def test_layers_are_ranked_by_the_step_from_their_own_input_where_it_is_known():
+    profile = dataset(LAYERS, relative_step=([np.nan, *STEPS[1:]], 0.01))
+    skipped = skipped_of(LAYERS, STEPS, 0.01).merge(dataset(LAYERS, own_step=(STEPS, 0.01)))
+    found = verdict(profile, skipped)
+    assert found.measure == "own_step" and "a" in found.ranking and found.left_out == {}
+    assert verdict(profile, skipped, by="relative_step").left_out == {"a": "no relative step"}
 
 
 def test_numbers_without_intervals_are_kept_apart():
@@ -154,7 +228,10 @@ def test_numbers_without_intervals_are_kept_apart():
     found = verdict(dataset(LAYERS, relative_step=(STEPS, np.nan)), skipped)
     assert found.unsure == ("b", "d", "c", "e", "a") and found.harmful == found.indistinct == ()
     said = " ".join(found.sentences)
-    assert "Nothing is said of these changes of the loss, which have no interval: b 0.1" in said
+    assert (
+        "Nothing is said of these changes of the loss, which have no interval: 0.1 without layer b"
+        in said
+    )
 
 
 def test_long_lists_are_cut():
@@ -195,6 +272,10 @@ TRUTH = skipped_of(LAYERS, STEPS, 0.01)
             "skipped must have a layer with a loss_change, and has none",
         ),
         (lambda: verdict(GOOD, TRUTH, least=6), "least must be between 1 and the 5 layers, got 6"),
+        (
+            lambda: verdict(GOOD, TRUTH, tolerated=-0.1),
+            "tolerated must be finite and at least 0, got -0.1",
+        ),
         (lambda: verdict(GOOD, TRUTH, seed=-1), "seed must be a whole number of at least 0"),
     ],
 )

@@ -25,6 +25,10 @@ class Verdict(Shown):
     """The measure of the ranked layers, in the order of the ranking."""
     harm: Column
     """What skipping each ranked layer changed, in the order of the ranking."""
+    candidates: tuple[str, ...]
+    """Layers to try without, those with the smallest bound on their harm first: no harm to loss or
+    accuracy is shown of them, or their harm is within what is tolerated. What they cost together is
+    not measured. None where there is no loss."""
     indistinct: tuple[str, ...]
     """Skipped layers whose change has an interval with 0 in it. Here and in the next three fields
     layers stand in order of change, whether they are ranked or not."""

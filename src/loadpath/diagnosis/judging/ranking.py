@@ -10,8 +10,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from loadpath.checks import as_numbers, check_number, check_seed, check_text, check_type
-from loadpath.diagnosis.skipping.verdict_sentences import listed, measure_words, verdict_sentences
-from loadpath.diagnosis.skipping.verdicts import Verdict
+from loadpath.diagnosis.judging.candidates import candidates_of
+from loadpath.diagnosis.judging.ranking_sentences import measure_words
+from loadpath.diagnosis.judging.verdict_sentences import verdict_sentences
+from loadpath.diagnosis.judging.verdicts import Verdict
+from loadpath.diagnosis.naming import listed
+from loadpath.results import with_present_names
 from loadpath.statistics import FEWEST, Column, rank_agreement, spearman
 
 
@@ -19,8 +23,9 @@ def verdict(
     profile: xr.Dataset,
     skipped: xr.Dataset,
     *,
-    by: str = "relative_step",
+    by: str | None = None,
     least: int | None = None,
+    tolerated: float | None = None,
     seed: int = 0,
 ) -> Verdict:
     """Rank layers by how little they move the representation, and hold that against the truth.
@@ -32,13 +37,18 @@ def verdict(
         `_high`. `loadpath.diagnose` makes one.
     skipped : xarray.Dataset
         What skipping the same layers did, as `skip_layers` returns it.
-    by : str, default "relative_step"
-        The measure to rank by, a variable of `profile` or else of `skipped`. "relative_step" and
-        "turn" take the step from the layer that was recorded before, so the first of all layers has
-        none; "own_step" takes the step from the layer's own input.
+    by : str, optional
+        The measure to rank by, a variable of `profile` or else of `skipped`. "own_step" takes the
+        step from the layer's own input, so that the first layer has one too. "relative_step" and
+        "turn" take the step from the layer that was recorded before. If left out, "own_step" where
+        `skipped` has it, and else "relative_step".
     least : int, optional
         How many of the least moving layers are looked up among as many least harmful ones; a
         quarter of the layers if it is left out.
+    tolerated : float, optional
+        The most that a layer to try without may add to the loss, in the units of the loss, at the
+        upper end of its interval. If left out, layers to try without are those of which no harm to
+        loss or accuracy is shown.
     seed : int, default 0
         Seed of the draws behind interval and p-value of the correlation.
 
@@ -71,18 +81,26 @@ def verdict(
     'agrees'
     """
     check_seed("seed", seed)
-    check_text("by", by)
+    if tolerated is not None:
+        check_number("tolerated", tolerated, least=0)
+    if by is not None:
+        check_text("by", by)
     layers, measured = _layer_names("skipped", skipped), _layer_names("profile", profile)
     if not set(layers) & set(measured):
         raise ValueError(
             "profile and skipped must have layers in common, and they have "
             f"{listed(measured)} and {listed(layers)}."
         )
+    profile = with_present_names(profile)
+    if by is None:
+        by = "own_step" if "own_step" in skipped else "relative_step"
     if by not in profile and by not in skipped:
         raise ValueError(f"by must be a variable of profile or skipped, got {by!r}.")
     level = _level_of("skipped", skipped, 0.95)
     truth = "loss_change" if "loss_change" in skipped else "output_change"
     harm = _column_of("skipped", skipped, truth, level)
+    if "accuracy_change" in skipped:
+        _column_of("skipped", skipped, "accuracy_change", level)
     source, name = (profile, "profile") if by in profile else (skipped, "skipped")
     movement = _column_of(name, source, by, _level_of(name, source, level))
     was_skipped = np.isfinite(harm.value)
@@ -120,6 +138,7 @@ def verdict(
         ranking=tuple(layers[l] for l in order),
         movement=movement[order],
         harm=harm[order],
+        candidates=candidates_of(skipped, tolerated),
         indistinct=layers_where((harm.low <= 0) & (harm.high >= 0)),
         harmful=layers_where(harm.low > 0),
         helpful=layers_where(harm.high < 0),
@@ -129,7 +148,7 @@ def verdict(
         by_place=by_place,
         sentences=(),
     )
-    return replace(found, sentences=verdict_sentences(found, skipped))
+    return replace(found, sentences=verdict_sentences(found, profile, skipped))
 
 
 def _layer_names(name: str, ds: xr.Dataset) -> list[str]:
