@@ -152,3 +152,37 @@ def test_names_of_layers_are_drawn_as_they_are():
             r"a\_1 \{50 \%\} \textasciitilde{}\textasciicircum{}\#\&\$"
         )
         assert literal(r"a\b") == r"a\textbackslash{}b"
+
+
+def test_a_notebook_shows_what_draws_by_a_picture_of_its_size():
+    for drawing in (plots.energies(synthetic_profile()), plots.figure_1b(synthetic_profile())):
+        picture, size = drawing._repr_png_()
+        figure = plots.style.figure_of(drawing)
+        inches = figure.get_size_inches()
+        assert [size["width"], size["height"]] == [round(96 * each) for each in inches]
+        # Of a PNG, width and height stand in its header; 200 dots an inch are finer than the page.
+        assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+        dots = [int.from_bytes(picture[at : at + 4], "big") for at in (16, 20)]
+        assert dots == [int(200 * each) for each in inches]
+        assert figure._repr_png_()[1] == size  # laid out anew, so not to the last dot
+
+
+def test_figures_of_pyplot_are_shown_by_pyplot_alone():
+    from matplotlib import pyplot
+
+    figure, ax = pyplot.subplots()
+    try:
+        assert plots.energies(synthetic_profile(), ax) is ax
+        assert not hasattr(ax, "_repr_png_") and not hasattr(figure, "_repr_png_")
+    finally:
+        pyplot.close(figure)
+    own = Figure().subplots()
+    assert plots.energies(synthetic_profile(), own)._repr_png_()[0]
+
+
+def test_a_figure_that_a_notebook_shows_can_be_pickled():
+    import pickle
+
+    figure = plots.figure_1b(synthetic_profile())
+    again = pickle.loads(pickle.dumps(figure))
+    assert again._repr_png_() == figure._repr_png_()

@@ -69,6 +69,7 @@ from .phase_diagram import (
 from .saving import pdf, png, save, svg
 from .spring_block import chain_load_curves, chain_trajectories
 from .style import STYLE
+from .style import finished as finished
 
 __all__ = [
     "STYLE",

@@ -1,6 +1,7 @@
 """One look for every figure: sizes, colour-blind-safe colours, scales, legends above the data."""
 
 import functools
+import io
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -52,6 +53,9 @@ SIZES = {
 FONT_SIZE = 10.0
 """The size of text that sizes of figures are for, in points; matplotlib's default too."""
 
+PIXELS_PER_INCH = 96
+"""Of pages, by CSS: the picture has more, for screens that are finer."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -77,9 +81,34 @@ def styled(draw: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> T:
         with mpl.rc_context(parameters()):
-            return draw(*args, **kwargs)
+            drawing = draw(*args, **kwargs)
+        if isinstance(drawing, Axes | Figure):
+            _show_in_notebooks(drawing)
+        return drawing
 
     return drawn
+
+
+def _show_in_notebooks(drawing: Axes | Figure) -> None:
+    """Let a notebook show a drawing where a cell ends with it, once.
+
+    Figures of pyplot are left as they are: its inline backend shows them by itself. Others would
+    show as their names, as nothing registers them.
+    """
+    figure = figure_of(drawing)
+    if figure.canvas.manager is None:
+        for each in (drawing, figure):
+            # IPython asks the object, and Axes and Figures are matplotlib's own classes.
+            vars(each)["_repr_png_"] = functools.partial(_notebook_png, figure)
+
+
+def _notebook_png(figure: Figure) -> tuple[bytes, dict[str, int]]:
+    """Return a figure as IPython takes pictures: a PNG, and its size on the page in pixels."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(parameters()):
+        figure.savefig(buffer, format="png")
+    width, height = (round(PIXELS_PER_INCH * inches) for inches in figure.get_size_inches())
+    return buffer.getvalue(), {"width": width, "height": height}
 
 
 def ink() -> str:
@@ -137,6 +166,14 @@ def figure_of(drawing: Axes | Figure) -> Figure:
     check_type("drawing", drawing, Axes | Figure, "Axes or a Figure of matplotlib")
     figure = drawing if isinstance(drawing, Figure) else drawing.get_figure(root=True)
     assert figure is not None  # only Axes removed from their figure have none
+    return figure
+
+
+def finished(drawing: Axes | Figure, warning: str = "") -> Figure:
+    """Return the figure of a drawing, with a warning over it if there is one."""
+    figure = figure_of(drawing)
+    if warning:
+        figure.suptitle(warning, color=RED, fontsize=text_size(1.0))
     return figure
 
 

@@ -6,8 +6,11 @@ import math
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 
+from loadpath import plots, results
 from loadpath.leaky_resnet import geodesic, mechanics
+from loadpath.leaky_resnet.keeping import OF_PATH
 
 LEAK = 3.0
 RATIO = torch.tensor([2.0, 0.8], dtype=torch.float64)
@@ -53,3 +56,28 @@ def test_variables_of_momenta_are_those_of_the_path_for_exponential_steps():
         assert float(ds["hamiltonian"][l]) == pytest.approx(float(H), rel=1e-12)
         # As stationary as it was solved, of weights of about 4.
         torch.testing.assert_close(found.W[l], LEAK * B.T @ A, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", (*OF_PATH, "residuals", "hamiltonians", "descent"))
+def test_a_figure_is_that_of_the_function_of_its_name(name):
+    found = solved(8, "exponential")
+    figure = found.plot(name)
+    ds = found.history if name == "descent" else found.dataset()
+    exact = getattr(plots, name)(ds).get_figure()
+    pairs = [[line.get_xydata() for ax in f.axes for line in ax.lines] for f in (figure, exact)]
+    for one, other in zip(*pairs, strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+    with pytest.raises(ValueError, match=f"name must be one of .*{name}.*, got '{name}s'"):
+        found.plot(f"{name}s")
+
+
+def test_what_is_kept_is_read_back(tmp_path):
+    found = solved(8, "exponential")
+    found.save(tmp_path)
+    xr.testing.assert_equal(results.load(tmp_path / "geodesic.nc"), found.dataset())
+    xr.testing.assert_equal(results.load(tmp_path / "history.nc"), found.history)
+    path = tmp_path / "model.safetensors"
+    weights, _ = results.load_tensors(path, format="pt", what="net")
+    assert torch.equal(weights["weights"], found.W)
+    with pytest.raises(FileExistsError, match="holds model.safetensors, history.nc, geodesic.nc"):
+        found.save(tmp_path)

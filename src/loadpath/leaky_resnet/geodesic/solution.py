@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -11,13 +12,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from loadpath import results
+from loadpath.checks import check_choice
 from loadpath.leaky_resnet import mechanics
 from loadpath.leaky_resnet.geodesic.certificate import Certificate
+from loadpath.leaky_resnet.keeping import OF_PATH, drawn, save_net
 from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.leaky_resnet.objective import Loss
 from loadpath.results import Overview, Shown, Status
 
 Endpoint = Literal["fit", "fixed"]
+
+OF_CERTIFICATE, DESCENT = ("residuals", "hamiltonians"), "descent"
+"""Figures of a certified path, and of the history of the descent to it."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -161,6 +167,59 @@ class Geodesic(Shown):
             end_error=self.end_error,
             seconds=self.seconds,
         )
+
+    def plot(self, name: str = "energies", *, gamma0: float = 1e-3) -> Any:
+        """Draw a figure of the path, of its certificate, or of the descent that found it.
+
+        Parameters
+        ----------
+        name : str
+            Of the path: "energies", "ranks", "momenta", "stationarity", "speed", "mesh", "path_2d",
+            "representation_spectrum" or "weight_spectrum"; of the certificate: "residuals" or
+            "hamiltonians"; and "descent". Each is the function of `loadpath.plots` that has this
+            name.
+        gamma0 : float
+            Regularization of the cost of identity, as for `dataset`.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure. A notebook shows it where a cell ends with it.
+
+        Raises
+        ------
+        ValueError
+            For another name, or if `gamma0` is not positive.
+        """
+        check_choice("name", name, (*OF_PATH, *OF_CERTIFICATE, DESCENT))
+        ds = self.history if name == DESCENT else self.dataset(gamma0=gamma0)
+        return drawn(name, ds, self.status)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the path to a folder, as `loadpath geodesic` does.
+
+        Parameters
+        ----------
+        folder : str or Path
+            The folder, which is made if it is not there. It gets geodesic.nc, what `dataset`
+            returns, and history.nc, which `loadpath.load` reads, and model.safetensors.
+        overwrite : bool
+            Whether files of these names are replaced.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        FileExistsError
+            If a file is there already and `overwrite` is False; nothing is written then.
+        OSError
+            If a file cannot be written; one sentence says why.
+        """
+        datasets = {"history": self.history, "geodesic": self.dataset()}
+        return save_net(folder, self.model, datasets, overwrite=overwrite)
 
     def _momentum_variables(self) -> dict[str, Tensor]:
         """Return the variables of `mechanics.profile` that follow from the momenta `B`."""

@@ -2,11 +2,12 @@
 
 from loadpath.leaky_resnet.training.baseline import errors_in_words as errors_in_words
 from loadpath.leaky_resnet.training.curvature import Coordinates as Coordinates
-from loadpath.leaky_resnet.training.fitting import Run, default_weight_decay, fit
+from loadpath.leaky_resnet.training.fitting import default_weight_decay, fit
 from loadpath.leaky_resnet.training.history import error as error
 from loadpath.leaky_resnet.training.history import is_trivial as is_trivial
 from loadpath.leaky_resnet.training.history import layer_residuals as layer_residuals
 from loadpath.leaky_resnet.training.history import trivial_loss as trivial_loss
+from loadpath.leaky_resnet.training.run import Run
 from loadpath.leaky_resnet.training.stages import (
     LBFGS,
     SGD,

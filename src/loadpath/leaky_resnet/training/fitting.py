@@ -5,11 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-import xarray as xr
 
 from loadpath.checks import (
     as_list,
@@ -26,53 +22,12 @@ from loadpath.leaky_resnet.layer_steps import Adaptive
 from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.leaky_resnet.objective import Loss, check_loss
 from loadpath.leaky_resnet.training import checkpoint as checkpoints
-from loadpath.leaky_resnet.training.baseline import errors_in_words
+from loadpath.leaky_resnet.training.run import Run
 from loadpath.leaky_resnet.training.stages import Stage, default_stages
 from loadpath.leaky_resnet.training.trainer import Trainer
-from loadpath.results import Overview, Shown, Status, progress_bar
+from loadpath.results import Status, progress_bar
 from loadpath.storage import check_ending
 from loadpath.threads import torch_threads
-
-
-@dataclass(frozen=True, repr=False)
-class Run(Shown):
-    """A trained net, and how its training went."""
-
-    model: LeakyResNet
-    """The net that was passed in, trained in place."""
-    history: xr.Dataset
-    """Objective, data term, regularizer, errors, stationarity, Hamiltonian spread, weight decay,
-    learning rate, seconds and layer steps, over `record` with coordinates `iteration` and
-    `stage`."""
-    status: Status
-    """How it ended: "converged", "finished all steps", "stalled" (the line search finds nothing
-    lower at this precision), "trivial minimum", "out of time" or "diverged"."""
-    weight_decay: float
-    """The weight decay, lambda, of the objective."""
-    loss: Loss
-    """The data term."""
-    seconds: float
-    """Time spent training, in all sittings of a resumed run together."""
-
-    def _overview(self) -> Overview:
-        """Return how training ended, and the last numbers of the history."""
-        last = {
-            name: float(values[-1])
-            for name in ("objective", "stationarity", "stationarity_worst", "hamiltonian_spread")
-            if name in self.history
-            and len(values := self.history[name].values[np.isfinite(self.history[name].values)])
-        }
-        return Overview(
-            {
-                "status": self.status,
-                "iterations": f"{int(self.history['iteration'][-1]):,} in {self.seconds:.3g} s",
-                **{name.replace("_", " "): f"{value:.4g}" for name, value in last.items()},
-                **errors_in_words(self.history),
-                "weight decay": f"{self.weight_decay:g}",
-                "net": repr(self.model),
-            },
-            warning=self.status.why_not_read,
-        )
 
 
 def default_weight_decay(model: LeakyResNet, loss: Loss) -> float:
@@ -274,7 +229,7 @@ def fit(
         threads=trainer.full.threads,
         data=data.provenance,
     )
-    return Run(model, history, trainer.status, weight_decay, loss, trainer.seconds)
+    return Run(model, history, trainer.status, weight_decay, loss, trainer.seconds, data)
 
 
 def _check(
