@@ -130,7 +130,7 @@ def test_a_diagram_of_0_1_0_goes_on_with_the_noise_that_it_had(tmp_path, refusal
     run(*noisy, "--noise-scale", "demeaned")
     config = yaml.safe_load((out / "config.yaml").read_text())
     sweep = yaml.safe_load((out / "cells" / "data-noise" / "sweep.yaml").read_text())
-    for name in ("noise_scale", "resize"):  # which that version did not name
+    for name in ("noise_scale", "resize", "pseudo_inverse"):  # which that version did not name
         del config[name], sweep["common"][name]
     for path, held in (
         (out / "config.yaml", config),

@@ -361,3 +361,111 @@ def test_a_scatter_of_full_rank_is_inverted_as_its_modes_are():
         # is rounding, there are the modes alone.
         tolerance = max(1e-12, 1e-14 / smallest) if full else 1e-12
         assert scatter.log_separation("inverse") == pytest.approx(by_modes, abs=tolerance)
+
+
+# --- pseudo-inverses that cut off in float32, and classes that count alike ---
+
+
+def authors_separation(h, labels):
+    """What the code of [SB] computes: sums over classes and pseudo-inverses, all in float32."""
+    h, n = h.float(), len(h)
+    mean, width = h.mean(0), h.shape[1]
+    between, within = torch.zeros(width, width), torch.zeros(width, width)
+    for k in range(int(labels.max()) + 1):
+        rows = h[labels == k]
+        gap = (rows.mean(0) - mean)[:, None]
+        between += len(rows) * gap @ gap.T / n
+        about = rows - rows.mean(0)
+        within += about.T @ about / n
+    return {
+        "fuzziness": float(torch.trace(within @ torch.linalg.pinv(between)).log()),
+        "inverse": float(torch.trace(between @ torch.linalg.pinv(within)).log()),
+    }
+
+
+def squeezed(smallest, *, seed=0, width=20, classes=5, n=400):
+    """Features one of whose directions, between means and within, is squeezed."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % classes
+    means = np.zeros((classes, width))
+    means[:, : classes - 1] = 2 * rng.normal(size=(classes, classes - 1))
+    about = rng.normal(size=(n, width))
+    for k in range(classes):  # no chance difference of means in the other directions
+        about[labels == k] -= about[labels == k].mean(0)
+    scale = np.ones(width)
+    scale[0] = smallest
+    H = (means[labels] + about) * scale
+    return torch.from_numpy(H), torch.from_numpy(labels)
+
+
+def test_float32_leaves_out_what_it_does_not_tell_from_zero():
+    # The cut-off is 20 * 1.19e-7 = 2.4e-6 of the largest eigenvalue: 1.5e-3 of the largest size.
+    for smallest, same in ((0.1, True), (1e-4, False)):
+        H, labels = squeezed(smallest)
+        theirs = authors_separation(H, labels)
+        for kind in ("fuzziness", "inverse"):
+            mine = log_separation(H, labels, kind, pseudo_inverse="float32")
+            # Their sums and ours round in float32, 1.2e-7, times the condition of what is kept.
+            assert mine == pytest.approx(theirs[kind], abs=2e-3)
+            exact = log_separation(H, labels, kind)
+            if same:
+                assert mine == pytest.approx(exact, abs=2e-3)
+            else:  # the squeezed direction is as well separated as before, and float32 misses it
+                assert mine < exact - 0.05
+            # No invertible map of the features changes what is exact: 1e-16 over 1e-4, squared.
+            assert exact == pytest.approx(log_separation(squeezed(1)[0], labels, kind), abs=1e-6)
+        pair = [
+            log_separation(H, labels, "trace_ratio", pseudo_inverse=p) for p in ("exact", "float32")
+        ]
+        assert pair[0] == pair[1]  # no pseudo-inverse stands in it
+
+
+def test_float32_keeps_the_words_for_extremes():
+    labels = torch.arange(60) % 3
+    means = torch.randn(3, 5, generator=torch.Generator().manual_seed(2))
+    for kind, expected in (("fuzziness", -math.inf), ("inverse", math.inf)):
+        assert log_separation(means[labels], labels, kind, pseudo_inverse="float32") == expected
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_equal_classes_count_alike_however_many_samples_they_have(seed):
+    H, labels = gaussian(seed)
+    means = np.stack([H[labels == k].mean(0) for k in range(4)])
+    apart = means - means.mean(0)
+    Sigma_b = apart.T @ apart / 4
+    Sigma_w = np.mean([np.cov(H[labels == k], rowvar=False, bias=True) for k in range(4)], axis=0)
+    scatter = lp.separation.equal_class_scatter(H, labels)
+    np.testing.assert_allclose(scatter.sigma_b.numpy(), Sigma_b, atol=1e-12)
+    np.testing.assert_allclose(scatter.sigma_w.numpy(), Sigma_w, atol=1e-12)
+    assert (scatter.between_rank, scatter.within_rank) == (3, 8)
+    values, vectors = np.linalg.eigh(Sigma_b)
+    top = vectors[:, -3:]
+    expected = math.log(np.trace(Sigma_w @ (top / values[-3:]) @ top.T))
+    mine = log_separation(H, labels, class_weights="equal")
+    assert mine == pytest.approx(expected, rel=1e-9)
+    assert abs(mine - log_separation(H, labels)) > 1e-3
+    # Twice the samples of one class change nothing where classes count alike.
+    again = np.concatenate([np.arange(len(H)), np.flatnonzero(labels == 2)])
+    assert log_separation(H[again], labels[again], class_weights="equal") == pytest.approx(
+        mine, rel=1e-11
+    )
+
+
+def test_classes_of_one_size_count_alike_anyway():
+    means, about, labels = exact_classes()
+    for kind, expected in zip(KINDS, [math.log(3), math.log(2), math.log(3)], strict=True):
+        mine = log_separation(means + about, labels, kind, class_weights="equal")
+        assert mine == pytest.approx(expected, **EXACT)
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        (dict(class_weights="all"), "class_weights must be one of samples, equal, got 'all'"),
+        (dict(pseudo_inverse="half"), "pseudo_inverse must be one of exact, float32, got 'half'"),
+        (dict(class_weights=None), "class_weights must be one of samples, equal, got None"),
+    ],
+)
+def test_other_words_for_weights_and_inverses_are_refused(options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        log_separation(GOOD, LABELS, **options)

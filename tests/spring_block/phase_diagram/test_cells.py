@@ -9,9 +9,11 @@ import yaml
 from loadpath import data as sources
 from loadpath import results
 from loadpath.measures.separation import LoadCurve
+from loadpath.record import evaluation_mode
 from loadpath.spring_block import phase_diagram
 from loadpath.spring_block.networks import CNN, MLP, Recipe, train
 from loadpath.spring_block.phase_diagram import Setting
+from tests.measures.separation.test_log_separations import authors_separation
 from tests.spring_block.phase_diagram.test_setting import setting, write_npz
 
 
@@ -115,11 +117,27 @@ def test_a_diagram_says_where_it_comes_from_and_names_no_folder(tmp_path):
     assert not any(str(tmp_path) in str(value) for value in ds.attrs.values())
 
 
+def test_a_cell_can_be_measured_as_the_authors_code_measures():
+    options = asdict(setting(pseudo_inverse="float32"))
+    ds = phase_diagram.measure(slope=1.0, noise=0.0, seed=4, **options)
+    net = MLP(64, 10, slope=1.0, seed=4)
+    data = sources.digits(n_train=200)
+    train(net, data, Recipe(epochs=3), seed=4)
+    with evaluation_mode(net):
+        path = net.path(data.x_train.float())
+    for layer in (3, 7):
+        for kind in ("fuzziness", "inverse"):
+            # Sums in float32, as the authors' code has them, differ in their last digits.
+            assert ds.log_separation.sel(kind=kind, layer=layer).item() == pytest.approx(
+                authors_separation(path[layer], data.y_train)[kind], abs=0.02
+            )
+
+
 def as_of_0_1_0(folder):
     """Make a folder of cells one that version 0.1.0 wrote, which named no scale of noise."""
     path = folder / "sweep.yaml"
     content = yaml.safe_load(path.read_text())
-    for name in ("noise_scale", "resize"):
+    for name in ("noise_scale", "resize", "pseudo_inverse"):
         del content["common"][name]
     path.write_text(yaml.safe_dump(content))
 

@@ -45,6 +45,9 @@ class NetworkOptions:
     """whether networks have BatchNorm"""
     epochs: int | None = None
     """the most there are; 100 if not given, 200 for learning-rate, 2000 for a CNN"""
+    pseudo_inverse: Literal["exact", "float32"] = "exact"
+    """what pseudo-inverses leave out in the separation: rounding alone, or what float32 does not
+    tell from 0, as in the paper's code, to compare numbers with it"""
     record_every: int | None = None
     """epochs between records of the load curve along training, which add <panel>-training.png;
     none if not given"""

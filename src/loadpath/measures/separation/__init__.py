@@ -17,6 +17,9 @@ from loadpath.measures.separation.collapse import (
     neural_collapse,
 )
 from loadpath.measures.separation.curve_scores import concavity, loads
+from loadpath.measures.separation.equal_classes import CLASS_WEIGHTS as CLASS_WEIGHTS
+from loadpath.measures.separation.equal_classes import ClassWeights as ClassWeights
+from loadpath.measures.separation.equal_classes import equal_class_scatter
 from loadpath.measures.separation.inputs import as_features as as_features
 from loadpath.measures.separation.inputs import as_labels as as_labels
 from loadpath.measures.separation.inputs import as_small_features as as_small_features
@@ -28,6 +31,8 @@ from loadpath.measures.separation.scatter import KINDS, Scatter, SeparationKind
 from loadpath.measures.separation.scatter import SEEN as SEEN
 from loadpath.measures.separation.scatter import check_kind as check_kind
 from loadpath.measures.separation.scatter import noise_floor as noise_floor
+from loadpath.measures.separation.single_precision import PSEUDO_INVERSES as PSEUDO_INVERSES
+from loadpath.measures.separation.single_precision import PseudoInverse as PseudoInverse
 from loadpath.measures.separation.target_moments import TargetMoments
 
 __all__ = [
@@ -40,6 +45,7 @@ __all__ = [
     "Simplex",
     "TargetMoments",
     "concavity",
+    "equal_class_scatter",
     "loads",
     "log_separation",
     "nc1",

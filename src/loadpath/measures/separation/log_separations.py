@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from loadpath.checks import check_choice
 from loadpath.measures.separation.class_moments import ClassMoments
+from loadpath.measures.separation.equal_classes import (
+    CLASS_WEIGHTS,
+    ClassWeights,
+    equal_class_scatter,
+)
 from loadpath.measures.separation.inputs import Features, Labels, Targets
 from loadpath.measures.separation.scatter import SeparationKind, check_kind
+from loadpath.measures.separation.single_precision import PseudoInverse
 from loadpath.measures.separation.target_moments import TargetMoments
 
 
@@ -12,6 +19,9 @@ def log_separation(
     H: Features,
     labels: Labels,
     kind: SeparationKind = "fuzziness",
+    *,
+    class_weights: ClassWeights = "samples",
+    pseudo_inverse: PseudoInverse = "exact",
 ) -> float:
     r"""Return the log separation of classes in one layer's features.
 
@@ -25,6 +35,11 @@ def log_separation(
         (sample,) class numbers: whole numbers from 0 to K - 1, and all of these.
     kind : {"fuzziness", "trace_ratio", "inverse"}
         The convention; see the notes.
+    class_weights : {"samples", "equal"}
+        What a class counts: as many times as it has samples, as in [2]_, or once, as in [1]_.
+    pseudo_inverse : {"exact", "float32"}
+        Which directions a pseudo-inverse takes: all that there are, or those that float32 tells
+        from 0, as in the code of [2]_. The second is there to compare numbers with published ones.
 
     Returns
     -------
@@ -38,7 +53,7 @@ def log_separation(
     ------
     ValueError
         If `H` is not finite and (sample, width), `labels` are not whole numbers from 0, a class has
-        fewer than 2 samples, or for another `kind`.
+        fewer than 2 samples, or for another `kind`, `class_weights` or `pseudo_inverse`.
 
     Notes
     -----
@@ -51,6 +66,10 @@ def log_separation(
 
     The pseudo-inverse of $\Sigma_b$ takes exactly its leading K - 1 directions for K classes (fewer
     only if the class means span fewer), and that of $\Sigma_w$ at most N - K; see `Scatter`.
+    With `pseudo_inverse` "float32" both are `torch.linalg.pinv` of the covariances in float32: it
+    leaves out what lies below w times 1.19e-7 of the largest eigenvalue. Where a layer has
+    directions as small as that, as linear nets and nets at large learning rates do, it misses
+    them. With `class_weights` "equal", $\Sigma_b$ and $\Sigma_w$ are means over classes.
     Computed in float64 at a cost of O(N (w + K)^2) for N samples of width w.
 
     References
@@ -71,7 +90,12 @@ def log_separation(
     1.386294
     """
     check_kind(kind)
-    return ClassMoments.from_features(H, labels).log_separation(kind)
+    check_choice("class_weights", class_weights, CLASS_WEIGHTS)
+    if class_weights == "equal":
+        scatter = equal_class_scatter(H, labels)
+    else:
+        scatter = ClassMoments.from_features(H, labels).scatter()
+    return scatter.log_separation(kind, pseudo_inverse=pseudo_inverse)
 
 
 def target_separation(

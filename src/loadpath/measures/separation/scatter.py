@@ -18,6 +18,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from loadpath.checks import check_choice
+from loadpath.measures.separation.single_precision import (
+    PSEUDO_INVERSES,
+    PseudoInverse,
+    log_trace_in_float32,
+)
 from loadpath.results import Shown
 from loadpath.threads import torch_threads
 
@@ -271,7 +276,9 @@ class Scatter(Shown):
         rest = torch.linalg.vector_norm(outside, dim=0)[None]
         return "partly collapsed" if bool(self.rounding.apart(rest).any()) else "separated"
 
-    def log_separation(self, kind: SeparationKind = "fuzziness") -> float:
+    def log_separation(
+        self, kind: SeparationKind = "fuzziness", *, pseudo_inverse: PseudoInverse = "exact"
+    ) -> float:
         r"""Return the log separation by one of three conventions.
 
         Parameters
@@ -280,6 +287,9 @@ class Scatter(Shown):
             The convention: $\log \mathrm{Tr}(\Sigma_w \Sigma_b^+)$,
             $\log (\mathrm{Tr} \Sigma_w / \mathrm{Tr} \Sigma_b)$, or
             $\log \mathrm{Tr}(\Sigma_b \Sigma_w^+)$; see `loadpath.separation.log_separation`.
+        pseudo_inverse : {"exact", "float32"}
+            Which directions it takes: all that there are, or those that float32 tells from 0, as in
+            the code of [SB]. The second is for comparisons only.
 
         Returns
         -------
@@ -290,9 +300,10 @@ class Scatter(Shown):
         Raises
         ------
         ValueError
-            For another `kind`.
+            For another `kind` or `pseudo_inverse`.
         """
         check_kind(kind)
+        check_choice("pseudo_inverse", pseudo_inverse, PSEUDO_INVERSES)
         worst = -math.inf if kind == "inverse" else math.inf
         if self.between_rank == 0:
             return worst
@@ -300,6 +311,9 @@ class Scatter(Shown):
             return -worst
         if kind == "trace_ratio":
             return 2 * math.log(float(self.within.norm()) / float(self.between.norm()))
+        if pseudo_inverse == "float32":
+            pair = (self.sigma_w, self.sigma_b)
+            return log_trace_in_float32(*(pair if kind == "fuzziness" else pair[::-1]))
         # Tr(F^T F G^+) is the squared norm of F V / s, with V and s the modes of a factor of G.
         if kind == "inverse" and self._within_inverse is not None:
             root = float((self.between @ self._within_inverse).norm())

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from loadpath.checks import as_list, check_count, check_flag, check_number, check_seed, check_type
 from loadpath.data import Data
-from loadpath.measures.separation import KINDS, SeparationKind
+from loadpath.measures.separation import KINDS, ClassWeights, PseudoInverse, SeparationKind
 from loadpath.spring_block.networks.classifiers import MLP
 from loadpath.spring_block.networks.engines import Engine, choose_engine, one_thread
 from loadpath.spring_block.networks.recipe import Recipe
@@ -115,6 +115,8 @@ def train_all(
     *,
     threads: int | None = None,
     kinds: Sequence[SeparationKind] = KINDS,
+    class_weights: ClassWeights = "samples",
+    pseudo_inverse: PseudoInverse = "exact",
     record_every: int | None = None,
     engine: Engine | None = None,
     done: Callable[[Trained], object] = lambda run: None,
@@ -134,6 +136,8 @@ def train_all(
         which autograd and Python hold up, runs on one.
     kinds : sequence of str
         Conventions of the log separation to measure.
+    class_weights, pseudo_inverse
+        What a class counts there, and what pseudo-inverses leave out, as of `train`.
     record_every : int, optional
         Epochs from one record of the log separation to the next; no records if left out.
     engine : {"compiled", "plain"}, optional
@@ -168,6 +172,8 @@ def train_all(
             jobs[i].recipe,
             seed=jobs[i].seed,
             kinds=kinds,
+            class_weights=class_weights,
+            pseudo_inverse=pseudo_inverse,
             record_every=record_every,
             engine=engine,
         )

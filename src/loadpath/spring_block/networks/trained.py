@@ -11,7 +11,14 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
-from loadpath.measures.separation import KINDS, ClassMoments, SeparationKind
+from loadpath.measures.separation import (
+    KINDS,
+    ClassMoments,
+    ClassWeights,
+    PseudoInverse,
+    SeparationKind,
+    equal_class_scatter,
+)
 from loadpath.record import evaluation_mode
 from loadpath.results import Shown, Status, stamp
 from loadpath.spring_block.networks.classifiers import Classifier
@@ -88,6 +95,9 @@ def separation(
     x: Float[Tensor, "sample inputs"],
     labels: Int[Tensor, " sample"],
     kinds: Sequence[SeparationKind] = KINDS,
+    *,
+    class_weights: ClassWeights = "samples",
+    pseudo_inverse: PseudoInverse = "exact",
 ) -> dict[SeparationKind, Array]:
     """Return the log separation of every layer in evaluation mode.
 
@@ -101,6 +111,9 @@ def separation(
         Class of every sample, (sample,), from 0.
     kinds : sequence of str
         Conventions of the log separation.
+    class_weights, pseudo_inverse
+        What a class counts, and what pseudo-inverses leave out, as of
+        `loadpath.separation.log_separation`.
 
     Returns
     -------
@@ -115,21 +128,25 @@ def separation(
     """
     with evaluation_mode(network):
         path = network.path(x)
-    n_classes = int(labels.max()) + 1
-    columns = [_layer_separation(h, labels, n_classes, kinds) for h in path]
+    columns = [_layer_separation(h, labels, kinds, class_weights, pseudo_inverse) for h in path]
     return {kind: np.array([column[k] for column in columns]) for k, kind in enumerate(kinds)}
 
 
 def _layer_separation(
-    h: Tensor, labels: Tensor, n_classes: int, kinds: Sequence[SeparationKind]
+    h: Tensor,
+    labels: Tensor,
+    kinds: Sequence[SeparationKind],
+    class_weights: ClassWeights,
+    pseudo_inverse: PseudoInverse,
 ) -> list[float]:
     """Log separation of one layer by each convention."""
     if not bool(h.isfinite().all()):
         return [np.nan] * len(kinds)
-    moments = ClassMoments(h.shape[1], n_classes)
-    moments.update(h, labels)
-    scatter = moments.scatter()
-    return [scatter.log_separation(kind) for kind in kinds]
+    if class_weights == "equal":
+        scatter = equal_class_scatter(h, labels)
+    else:
+        scatter = ClassMoments.from_features(h, labels).scatter()
+    return [scatter.log_separation(kind, pseudo_inverse=pseudo_inverse) for kind in kinds]
 
 
 def accuracy(network: Classifier, x: Tensor, labels: Tensor) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,7 +19,14 @@ from loadpath.checks import (
     check_weights,
 )
 from loadpath.data import Data
-from loadpath.measures.separation import KINDS, SeparationKind
+from loadpath.measures.separation import (
+    CLASS_WEIGHTS,
+    KINDS,
+    PSEUDO_INVERSES,
+    ClassWeights,
+    PseudoInverse,
+    SeparationKind,
+)
 from loadpath.results import Status
 from loadpath.spring_block.networks.classifiers import CNN, MLP, Classifier
 from loadpath.spring_block.networks.draws import Draws
@@ -39,6 +47,8 @@ def train(
     *,
     seed: int = 0,
     kinds: Sequence[SeparationKind] = KINDS,
+    class_weights: ClassWeights = "samples",
+    pseudo_inverse: PseudoInverse = "exact",
     record_every: int | None = None,
     engine: Engine | None = None,
     progress: Callable[[int, float], object] = lambda epoch, loss: None,
@@ -58,6 +68,9 @@ def train(
         weights.
     kinds : sequence of str
         Conventions of the log separation to measure.
+    class_weights, pseudo_inverse
+        What a class counts there, and what pseudo-inverses leave out, as of
+        `loadpath.separation.log_separation`.
     record_every : int, optional
         Epochs from one record of the log separation to the next, the initial weights first; no
         records if left out. A record costs about as much as six epochs on the full batch.
@@ -103,6 +116,8 @@ def train(
         raise ValueError("network must have weights in float32 that can be trained, got others.")
     shape = network.shape
     check_job(shape, data, recipe, seed=seed, record_every=record_every, kinds=kinds)
+    check_choice("class_weights", class_weights, CLASS_WEIGHTS)
+    check_choice("pseudo_inverse", pseudo_inverse, PSEUDO_INVERSES)
     engine = choose_engine(shape, engine)
     x, labels = data.x_train.float(), data.y_train
     draws = Draws(
@@ -113,6 +128,15 @@ def train(
         seed=seed,
         raw_deviation=data.raw_deviation,
     )
+    measured = partial(
+        separation,
+        network,
+        x,
+        labels,
+        kinds,
+        class_weights=class_weights,
+        pseudo_inverse=pseudo_inverse,
+    )
     with one_thread():
         stepper = make_stepper(network, draws, recipe, engine)
         losses: list[float] = []
@@ -121,7 +145,7 @@ def train(
         while status is None:
             if record_every is not None and len(losses) % record_every == 0:
                 stepper.finish()
-                records.append((len(losses), separation(network, x, labels, kinds)))
+                records.append((len(losses), measured()))
             losses.append(stepper.epoch())
             progress(len(losses), losses[-1])
             status = reason_to_stop(losses, recipe)
@@ -132,13 +156,19 @@ def train(
             losses=np.array(losses),
             train_accuracy=accuracy(network, x, labels),
             test_accuracy=accuracy(network, data.x_test.float(), data.y_test),
-            log_separation=separation(network, x, labels, kinds),
+            log_separation=measured(),
             recorded={
                 kind: np.array([curves[kind] for _, curves in records]).reshape(-1, shape.depth)
                 for kind in kinds
             },
             recorded_epochs=np.array([epoch for epoch, _ in records], dtype=np.float64),
-            settings={**shape.settings(), **asdict(recipe), "seed": seed},
+            settings={
+                **shape.settings(),
+                **asdict(recipe),
+                "seed": seed,
+                "class_weights": class_weights,
+                "pseudo_inverse": pseudo_inverse,
+            },
         )
 
 

@@ -56,6 +56,7 @@ def measure(*, slope: float, noise: float, seed: int, **setting: Any) -> xr.Data
         recipe,
         seed=seed,
         kinds=KINDS,
+        pseudo_inverse=chosen.pseudo_inverse,
         record_every=chosen.record_every,
         engine=chosen.engine,
     )
@@ -203,8 +204,8 @@ def collect(
     ValueError
         If a cell could not be run, as `run`, its file cannot be read, as
         `loadpath.sweep.collect`, no cell of the grid is there, or the cells were run with another
-        scale of data noise or another way to resize images. Cells of version 0.1.0, which do not
-        name them, have "demeaned" and "area".
+        scale of data noise, way to resize images or pseudo-inverse. Cells of version 0.1.0, which
+        do not name them, have "demeaned", "area" and "exact".
     """
     folder = as_path("folder", folder)
     grid = axes(setting, slopes=slopes, noises=noises, seeds=seeds)

@@ -15,7 +15,7 @@ from loadpath.checks import (
     check_seed,
 )
 from loadpath.data import Data, Resize, check_options, load
-from loadpath.measures.separation import KINDS
+from loadpath.measures.separation import KINDS, PSEUDO_INVERSES, PseudoInverse
 from loadpath.spring_block.networks import (
     PANELS,
     CNNShape,
@@ -42,7 +42,11 @@ CNN_RECIPE = Recipe(epochs=2000, rate=1e-4)
 """How [SB] trains the CNN."""
 CNN_DROPOUTS = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 """Rates of dropout at which [SB] trains the CNN."""
-FORMERLY: dict[str, str] = {"noise_scale": "demeaned", "resize": "area"}
+FORMERLY: dict[str, str] = {
+    "noise_scale": "demeaned",
+    "resize": "area",
+    "pseudo_inverse": "exact",
+}
 """Fields that results of 0.1.0 do not name, and what they were there."""
 SCALE_MEANINGS = {
     "raw": "noise on inputs is in units of the standard deviation of all pixels as they were",
@@ -98,6 +102,9 @@ class Setting:
     """Whether the nets have BatchNorm."""
     epochs: int | None = None
     """Largest number of epochs; None is [SB]'s."""
+    pseudo_inverse: PseudoInverse = "exact"
+    """What pseudo-inverses leave out in the separation, as of `loadpath.separation.log_separation`:
+    "float32" is for comparing numbers with published ones."""
     record_every: int | None = None
     """Epochs between records of the log separation along training; None for no records."""
     engine: Engine | None = None
@@ -113,6 +120,7 @@ class Setting:
             ("network", self.network, tuple(WIDTHS)),
             ("noise_scale", self.noise_scale, tuple(SCALE_MEANINGS)),
             ("resize", self.resize, get_args(Resize)),
+            ("pseudo_inverse", self.pseudo_inverse, PSEUDO_INVERSES),
         ):
             check_choice(name, value, known)
         check_flag("batch_norm", self.batch_norm)
