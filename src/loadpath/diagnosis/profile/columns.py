@@ -22,9 +22,9 @@ from loadpath.diagnosis.profile.entries import (
     noted_entry,
 )
 from loadpath.diagnosis.profile.intervals import GroupedNumbers, leave_one_sum_out, narrowed_entry
-from loadpath.diagnosis.profile.layer_sums import LayerSums, PassSums, common_rows
 from loadpath.diagnosis.profile.numbers import ENERGIES
 from loadpath.diagnosis.profile.options import Measure, Options
+from loadpath.diagnosis.profile.sums import LayerSums, PassSums, common_rows
 from loadpath.measures import LEAST, SAMPLES_PER_RANK
 from loadpath.measures.separation import SEEN, noise_floor
 from loadpath.statistics import groups_of

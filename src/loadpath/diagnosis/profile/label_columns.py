@@ -32,9 +32,9 @@ from loadpath.diagnosis.profile.entries import (
     noted_entry,
 )
 from loadpath.diagnosis.profile.intervals import GroupedNumbers, leave_one_out, narrowed_entry
-from loadpath.diagnosis.profile.layer_sums import LayerSums, PassSums
 from loadpath.diagnosis.profile.numbers import COLLAPSE, log_separation_name
 from loadpath.diagnosis.profile.options import Options
+from loadpath.diagnosis.profile.sums import LayerSums, PassSums
 from loadpath.measures import SAMPLES_PER_RANK
 from loadpath.measures.separation import (
     KINDS,

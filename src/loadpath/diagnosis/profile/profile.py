@@ -16,7 +16,6 @@ from loadpath.diagnosis.answers import AnswerRule
 from loadpath.diagnosis.labels import NO_LABELS, LabelReader, read_labels
 from loadpath.diagnosis.profile import columns, label_columns
 from loadpath.diagnosis.profile.columns import RUNS, Columns
-from loadpath.diagnosis.profile.layer_sums import PassSums, Plan
 from loadpath.diagnosis.profile.mesh import mesh_of
 from loadpath.diagnosis.profile.options import (
     MEASURES,
@@ -25,8 +24,14 @@ from loadpath.diagnosis.profile.options import (
     allowed_measures,
     check_options,
 )
-from loadpath.diagnosis.profile.samples import Waiting, copies_among, dead_shares
 from loadpath.diagnosis.profile.schema import dataset_of_columns
+from loadpath.diagnosis.profile.sums import (
+    PassSums,
+    Plan,
+    Waiting,
+    copies_among,
+    dead_shares,
+)
 from loadpath.diagnosis.skipping import module_kind
 from loadpath.record import (
     INPUT,

@@ -11,8 +11,8 @@ from torch import Tensor
 from loadpath.diagnosis.class_scores import ClassScores
 from loadpath.diagnosis.labels import IGNORED, LabelKind
 from loadpath.diagnosis.profile.entries import BEYOND
-from loadpath.diagnosis.profile.label_moments import LabelMoments
 from loadpath.diagnosis.profile.mesh import Mesh
+from loadpath.diagnosis.profile.sums.label_moments import LabelMoments
 from loadpath.measures import StepSums
 from loadpath.record import WIDE, Moments, Recorded, Sketch
 from loadpath.statistics import Grouped, Reservoir, groups_of, hashes

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from loadpath.diagnosis.profile.layer_sums import LayerSums, PassSums
+from loadpath.diagnosis.profile.sums.layer_sums import LayerSums, PassSums
 from loadpath.measures.separation import noise_floor
 from loadpath.record import Recorded
 
