@@ -22,7 +22,7 @@ CALLS = {}
 POSITIONAL = "*"
 """The key of arguments that can only be given by their place; they are left as they are."""
 MADE_BY_FUNCTIONS = {
-    "loadpath.diagnosis": "Alarm CollapseWarning Verdict",
+    "loadpath.diagnosis": "Alarm BudgetWarning CollapseWarning Verdict",
     "loadpath.geodesic": "Certificate Flow Geodesic LeastNorm",
     "loadpath.layer_steps": "Layered Meshed Steps",
     "loadpath.measures": "Alignment Neighbours Probe StepSums",
@@ -840,7 +840,9 @@ call("diagnosis.Monitor")(
         samples=20,
         pass_labels=False,
         grad=False,
+        guaranteed=10,
         first_step=0,
+        last_step=100,
     )
 )
 

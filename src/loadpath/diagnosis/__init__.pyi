@@ -2,6 +2,7 @@ from .judging import Verdict as Verdict
 from .judging import verdict as verdict
 from .lightning import MonitorCallback as MonitorCallback
 from .monitor import Alarm as Alarm
+from .monitor import BudgetWarning as BudgetWarning
 from .monitor import Collapse as Collapse
 from .monitor import CollapseWarning as CollapseWarning
 from .monitor import Monitor as Monitor

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
+from loadpath.checks import check_flag
 from loadpath.diagnosis.monitor import Monitor, batches_in
 
 try:
@@ -26,11 +28,15 @@ class MonitorCallback(Callback):
     """Watch the module that a Lightning trainer trains, or a part of it, with a `Monitor`.
 
     The monitor is made when training starts, after weights are restored and put on their device.
-    It counts and logs by optimizer steps, `trainer.global_step`. Numbers go to all loggers of the
-    trainer, and into `trainer.callback_metrics`, where EarlyStopping and ModelCheckpoint see them:
-    "loadpath/alarms" is the number of alarms so far. Inputs are cast as those of the trainer are,
-    and the net runs without autocast. Of several processes only the first measures, so parameters
-    must not be sharded over them.
+    It counts and logs by optimizer steps, `trainer.global_step`, and takes its last look when
+    training ends. Numbers go to all loggers of the trainer, and into `trainer.callback_metrics`,
+    where other callbacks see them: "loadpath/alarms" is the number of alarms so far. Inputs are
+    cast as those of the trainer are, and the net runs without autocast. Of several processes only
+    the first measures, so parameters must not be sharded over them.
+
+    Guaranteed looks are spread over the steps that the trainer says it will take. Where it does not
+    know, or has an EarlyStopping or a Timer that may end training sooner, they come as `Monitor`
+    takes them without `last_step`.
 
     What the monitor has seen is part of the trainer's checkpoints: a fit that is resumed from one
     goes on with it. A second fit adds to what the first one saw, its steps after those; so does one
@@ -42,33 +48,44 @@ class MonitorCallback(Callback):
         Held-out samples, as in `Monitor`.
     module : str, default ""
         Name of the part of the module to measure, whose `forward` is then called; "" for all of it.
+    stop_on_alarm : bool, default False
+        Whether a collapse ends the training, as `trainer.should_stop` does: after the step at which
+        it was seen, but not before the trainer's `min_epochs` and `min_steps`. Do not use
+        EarlyStopping for that: its `patience` counts epochs without a change, and training that is
+        well has none.
     **options
-        Further options of `Monitor`, except `log`, `first_step` and `state`, which are the
-        trainer's.
+        Further options of `Monitor`, except `log`, `first_step`, `last_step` and `state`, which are
+        the trainer's.
 
     Raises
     ------
     ValueError
-        For `log`, `first_step` or `state`. When training starts: if there is no such part, and as
-        `Monitor`.
+        If `stop_on_alarm` is no flag; for `log`, `first_step`, `last_step` or `state`. When
+        training starts: if there is no such part, and as `Monitor`.
     TypeError
         For an option that `Monitor` does not have.
 
     Examples
     --------
-    >>> callback = MonitorCallback((x_held_out, labels))  # doctest: +SKIP
+    >>> probe = x_held_out, labels  # doctest: +SKIP
+    >>> callback = MonitorCallback(probe, stop_on_alarm=True)  # doctest: +SKIP
     >>> Trainer(callbacks=[callback], logger=logger).fit(module, loader)  # doctest: +SKIP
     >>> callback.monitor.history()  # doctest: +SKIP
     """
 
-    def __init__(self, probe: Any, *, module: str = "", **options: Any) -> None:
+    def __init__(
+        self, probe: Any, *, module: str = "", stop_on_alarm: bool = False, **options: Any
+    ) -> None:
         super().__init__()
-        for name in ("log", "first_step", "state"):
+        check_flag("stop_on_alarm", stop_on_alarm)
+        for name in ("log", "first_step", "last_step", "state"):
             if name in options:
                 raise ValueError(f"{name} must not be passed: it is the trainer's.")
         inspect.signature(Monitor).bind(None, probe, **options)
         self.monitor: Monitor | None = None
         """The monitor, from the start of training on; None in all processes but the first."""
+        self.stop_on_alarm = stop_on_alarm
+        """Whether a collapse ends the training."""
         self._probe, self._module, self._options = probe, module, options
         self._state: dict[str, Any] | None = None
         self._before = 0
@@ -105,6 +122,7 @@ class MonitorCallback(Callback):
             (convert(raw) for raw in batches_in(self._probe, part)),
             log=log,
             first_step=trainer.global_step,
+            last_step=_last_step(trainer, self._before),
             state=state,
             **self._options,
         )
@@ -137,6 +155,24 @@ class MonitorCallback(Callback):
         if self.monitor is not None:
             loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
             self.monitor.step(loss, number=trainer.global_step + self._before)
+        if self.stop_on_alarm:
+            stop = self.monitor is not None and self.monitor.should_stop
+            if trainer.world_size > 1:  # all processes must stop at the same step
+                stop = trainer.strategy.broadcast(stop)
+            trainer.should_stop = trainer.should_stop or stop
+
+    def on_train_end(self, trainer: Any, pl_module: nn.Module) -> None:
+        """Take the look at the end of training.
+
+        Parameters
+        ----------
+        trainer : Trainer
+            The trainer.
+        pl_module : LightningModule
+            The module that it has trained.
+        """
+        if self.monitor is not None:
+            self.monitor.close()
 
     @property
     def state_key(self) -> str:
@@ -194,6 +230,21 @@ class _Silent:
 
     def __call__(self, numbers: dict[str, float], step: int) -> None:
         """Do nothing."""
+
+
+MAY_END_SOONER = ("EarlyStopping", "Timer")
+"""Callbacks of Lightning after which a training may be much shorter than the trainer says."""
+
+
+def _last_step(trainer: Any, before: int) -> int | None:
+    """Return the number of the last step, as the monitor counts; None if it is not known."""
+    kinds = {kind.__name__ for each in trainer.callbacks for kind in type(each).__mro__}
+    if not kinds.isdisjoint(MAY_END_SOONER):
+        return None
+    steps = trainer.estimated_stepping_batches
+    if not math.isfinite(steps) or steps <= trainer.global_step:  # -1 stands for no end
+        return None
+    return int(steps) + before
 
 
 def _part(module: nn.Module, name: str) -> nn.Module:

@@ -5,7 +5,9 @@ healthy ones and ones that collapse, and prints what the monitor said of each.
 """
 
 import contextlib
+import json
 import math
+import pickle
 import random as python_random
 import re
 import subprocess
@@ -24,7 +26,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from loadpath import LeakyResNet, measures
 from loadpath import load as load_result
-from loadpath.diagnosis.monitor import monitor as monitor_module
+from loadpath.diagnosis.monitor import account as account_module
+from loadpath.diagnosis.monitor.account import BudgetWarning
 from loadpath.diagnosis.monitor.alarms import Collapse, CollapseWarning, CollapseWatch
 from loadpath.diagnosis.monitor.monitor import Monitor
 from loadpath.diagnosis.monitor.snapshot import LayerSnapshot, Snapshot, spread_of
@@ -85,11 +88,15 @@ def test_every_number_is_that_of_the_measure_itself(kind):
             growth = (H.norm(dim=1) / before.norm(dim=1)).log().mean()
             expected[f"growth/{l}"] = float(growth)
         before = H
-    assert logged[0].keys() == {f"loadpath/{name}" for name in expected}
+    expected = {
+        f"loadpath_{name}" if "/" in name else f"loadpath/{name}": value
+        for name, value in expected.items()
+    }
+    assert logged[0].keys() == expected.keys()
     for name, value in expected.items():
         # Some loads are 0 but for the rounding of log separations that are of order 1.
-        assert logged[0][f"loadpath/{name}"] == pytest.approx(value, rel=1e-9, abs=1e-10)
-        assert type(logged[0][f"loadpath/{name}"]) is float
+        assert logged[0][name] == pytest.approx(value, rel=1e-9, abs=1e-10)
+        assert type(logged[0][name]) is float
 
 
 def test_spread_is_the_variation_of_a_typical_feature():
@@ -149,10 +156,10 @@ def test_what_cannot_be_measured_is_left_out_of_the_log():
     model, logged = net(6, 8, 8, 4), []
     nn.init.zeros_(model[4].weight)
     Monitor(model, (random(40, 6, seed=1), labels(40)), log=logged.append)
-    names = {name.removeprefix("loadpath/") for name in logged[0]}
+    names = {name.removeprefix("loadpath").removeprefix("_").strip("/") for name in logged[0]}
     assert {"spread/4", "dead/4", "load/3", "stable_rank/3"} <= names
     assert not {"stable_rank/4", "load/4", "log_separation/4", "concavity"} & names
-    assert logged[0]["loadpath/spread/4"] == 0 and logged[0]["loadpath/dead/4"] == 1
+    assert logged[0]["loadpath_spread/4"] == 0 and logged[0]["loadpath_dead/4"] == 1
     assert all(math.isfinite(value) for value in logged[0].values())
 
 
@@ -168,7 +175,7 @@ def test_layers_are_found_once_and_looked_at_by_name_ever_after(monkeypatch):
     assert logged[0] == logged[1] | {"loadpath/step": 0.0}
     history = monitor.history()
     assert list(history["layer"]) == ["input", "group.0", "group.0#2", "group.0#3"]
-    assert "loadpath/load/group.0-3" in logged[0]  # a name that MLflow takes
+    assert "loadpath_load/group.0-3" in logged[0]  # a name that MLflow takes
     assert not history["relative_step"].isel(layer=slice(1, None)).isnull().any()
 
 
@@ -300,7 +307,8 @@ def test_the_probe_stays_whatever_happens_to_what_was_passed():
 
 def test_looks_come_at_the_start_and_every_so_many_steps_from_the_last():
     logged = []
-    monitor = Monitor(net(6, 8, 4), random(40, 6, seed=0), log=logged.append, every=3, budget=None)
+    options = {"every": 3, "budget": None, "guaranteed": 0}
+    monitor = Monitor(net(6, 8, 4), random(40, 6, seed=0), log=logged.append, **options)
     for _ in range(7):
         monitor.step()
     monitor.measure()
@@ -314,7 +322,7 @@ def test_looks_come_at_the_start_and_every_so_many_steps_from_the_last():
     assert list(monitor.history()["step"]) == [0, 3, 6, 7, 10, 20, 23]
     with pytest.raises(ValueError, match="number must be at least 23, the last, got 22"):
         monitor.step(number=22)
-    later = Monitor(net(6, 8, 4), random(40, 6, seed=0), every=3, budget=None, first_step=100)
+    later = Monitor(net(6, 8, 4), random(40, 6, seed=0), first_step=100, **options)
     for _ in range(3):
         later.step()
     assert list(later.history()["step"]) == [100, 103]
@@ -330,54 +338,197 @@ class Clock:
         return self.now
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock in place of the one that a monitor keeps account by."""
+    clock = Clock()
+    monkeypatch.setattr(account_module, "perf_counter", clock)
+    return clock
+
+
+class SlowLog:
+    """A log that takes its time, and can be pickled."""
+
+    def __init__(self, clock, seconds):
+        self.clock, self.seconds = clock, seconds
+
+    def __call__(self, numbers):
+        self.clock.now += self.seconds
+
+
+def timed(clock, look_seconds, **options):
+    """Return a monitor whose looks take so long, by a slow log, which counts as well."""
+
+    return Monitor(net(6, 8, 4), random(40, 6, seed=0), log=SlowLog(clock, look_seconds), **options)
+
+
+def pickled(monitor, *_):
+    """Go on with a copy by way of pickle, which hangs on the same clock."""
+    clock = monitor._log.log.clock
+    kept = pickle.dumps(monitor)
+    clock.now += 1e6  # the time between two runs is nobody's
+    again = pickle.loads(kept)
+    again._log.log.clock = clock
+    return again
+
+
+def from_state(monitor, clock, look_seconds, options):
+    """Go on with a new monitor that has the state of this one."""
+    state = json.loads(json.dumps(monitor.state_dict()))
+    clock.now += 1e6
+    return timed(clock, look_seconds, state=state, **options)
+
+
+def steps_made(clock, monitor, steps, step_seconds):
+    """Make steps that take so long, and return what the monitor has looked at."""
+    for _ in range(steps):
+        monitor.step()
+        clock.now += step_seconds
+    return monitor.history()["step"].values.tolist()
+
+
+@contextlib.contextmanager
+def late_looks_told_once():
+    """Look out for one warning that looks are put off, or for none."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        told = []
+        yield told
+    assert all(each.category is BudgetWarning for each in caught) and len(caught) <= 1
+    told += [str(each.message) for each in caught]
+
+
 @pytest.mark.parametrize(
     "look_seconds, step_seconds, steps", [(1.0, 0.01, 20_000), (0.2, 0.1, 1000), (0.4, 0.1, 1000)]
 )
-def test_the_share_of_the_time_stays_within_the_budget(
-    monkeypatch, look_seconds, step_seconds, steps
+def test_looks_beyond_the_guaranteed_ones_stay_within_the_budget(
+    clock, look_seconds, step_seconds, steps
 ):
-    clock = Clock()
-    monkeypatch.setattr(monitor_module, "perf_counter", clock)
-
-    def log(numbers):
-        clock.now += look_seconds  # a slow log counts as well
-
-    monitor = Monitor(net(6, 8, 4), random(40, 6, seed=0), log=log, every=50, budget=0.05)
-    assert monitor.share == 1 and monitor.seconds == look_seconds
+    monitor = timed(clock, look_seconds, every=50, budget=0.05, guaranteed=0)
+    assert monitor.share == 1 and monitor.seconds == monitor.guaranteed_seconds == look_seconds
     clock.now += 1000  # waiting before training starts earns nothing
     shares, looked_at = [], []
-    for number in range(1, steps + 1):
-        clock.now += step_seconds
-        before = monitor.seconds
-        monitor.step()
-        if monitor.seconds > before:
-            looked_at.append(number)
-            shares.append(monitor.share)
+    with late_looks_told_once() as told:
+        for number in range(1, steps + 1):
+            clock.now += step_seconds
+            before = monitor.seconds
+            monitor.step()
+            if monitor.seconds > before:
+                looked_at.append(number)
+                aside = monitor.guaranteed_seconds
+                elapsed = monitor.seconds / monitor.share
+                shares.append((monitor.seconds - aside) / (elapsed - aside))
     assert max(shares) <= 0.05
+    assert monitor.guaranteed_seconds == look_seconds
     assert monitor.seconds == pytest.approx(look_seconds * (len(shares) + 1))
     # At the cadence if the budget has it, or else when 20 looks' time has gone by since the last
     # one began, one of which is the look itself.
     wait = math.ceil(19 * look_seconds / step_seconds)
     gaps = np.diff(looked_at)
     assert len(gaps) > 5 and abs(gaps - max(50, wait)).max() <= 1
+    assert len(told) == (wait > 50)
     if wait > 50:
-        assert monitor.put_off >= len(looked_at)
+        assert monitor.put_off >= len(looked_at) - 1
         assert monitor.history().attrs["put_off"] == monitor.put_off
     else:
-        assert monitor.put_off <= 1  # the second one, while the first has to be earned
+        assert monitor.put_off == 0
+
+
+@pytest.mark.parametrize("last_step", [None, 138])
+@pytest.mark.parametrize("look_seconds", [0.1, 2.0])
+def test_a_short_run_is_looked_at_whatever_looks_cost(clock, look_seconds, last_step):
+    """A run of 138 steps of 0.2 s had one look, at its start, and no word."""
+    with late_looks_told_once() as told:
+        with timed(clock, look_seconds, every=70, last_step=last_step) as monitor:
+            looks = steps_made(clock, monitor, 138, 0.2)
+    all_looks = monitor.history()["step"].values.tolist()
+    assert all_looks[0] == 0 and all_looks[-1] == 138
+    assert all_looks[: len(looks)] == looks and len(set(all_looks)) == len(all_looks)
+    assert len(all_looks[1:-1]) >= 10
+    guaranteed = {*range(11), 20, 40, 80, 138}
+    if last_step == 138:
+        guaranteed = {i * 138 // 11 for i in range(12)}
+    at_cadence = look_seconds == 0.1
+    if at_cadence:  # a look of 0.1 s is in the budget after 14 s, and does for a guaranteed one
+        guaranteed -= {75, 80}
+    assert set(all_looks) == guaranteed | ({70} if at_cadence else set())
+    attrs = monitor.history().attrs
+    assert attrs["guaranteed_seconds"] == pytest.approx(look_seconds * len(guaranteed))
+    assert attrs["guaranteed"] == 10 and attrs["first_step"] == 0
+    assert attrs.get("last_step") == last_step
+    assert len(told) == (not at_cadence) == monitor.put_off
+
+
+def test_the_word_about_late_looks_says_why_and_what_can_be_done(clock):
+    with pytest.warns(BudgetWarning) as caught:
+        steps_made(clock, timed(clock, 1.0, every=20, last_step=440), 50, 0.1)
+    assert [str(each.message) for each in caught] == [
+        "step 20: a look is due and is put off. One takes about 1 s, and with it looks beyond the "
+        "guaranteed ones would have taken 34 % of the time, where budget=0.05. From now on the "
+        "monitor looks when the budget has it, and counts in put_off how often it was late. "
+        "Whatever the budget, it takes looks at the start, at the end and 10 between. For a look "
+        "every 20 steps, pass budget=None; fewer samples= or layers= make looks shorter."
+    ]
+
+
+@pytest.mark.parametrize("kept", [pickled, from_state])
+@pytest.mark.parametrize("last_step", [None, 60])
+@pytest.mark.parametrize("at", [0, 7, 33, 59])
+def test_a_run_that_is_resumed_looks_when_the_whole_one_does(clock, kept, last_step, at):
+    options = {"every": 15, "last_step": last_step}
+    with late_looks_told_once() as told:
+        whole = timed(clock, 0.5, **options)
+        looks = steps_made(clock, whole, 60, 0.2)
+    # There are looks of all kinds in it: guaranteed, within the budget and late.
+    assert whole.put_off > 0 and len(told) == 1 and len(looks) > 11
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BudgetWarning)
+        first = timed(clock, 0.5, **options)
+        steps_made(clock, first, at, 0.2)
+        resumed = kept(first, clock, 0.5, options)
+        assert steps_made(clock, resumed, 60 - at, 0.2) == looks
+    assert resumed.put_off == whole.put_off
+    assert resumed.seconds == pytest.approx(whole.seconds)
+    assert resumed.guaranteed_seconds == pytest.approx(whole.guaranteed_seconds)
+
+
+def test_the_end_is_looked_at_once_and_training_may_go_on_after_it(clock):
+    monitor = timed(clock, 0.1, guaranteed=0)
+    monitor.close()  # nothing has happened since the look at the start
+    for loss in (torch.tensor(3.0), torch.tensor(2.0)):
+        monitor.step(loss)
+    monitor.close()
+    monitor.close()
+    assert monitor.history()["step"].values.tolist() == [0, 2]
+    assert float(monitor.history()["loss"][-1]) == 2  # that of the last step
+    monitor.step()
+    monitor.close(1.5)
+    assert monitor.history()["step"].values.tolist() == [0, 2, 3]
+    assert float(monitor.history()["loss"][-1]) == 1.5
+
+
+def test_a_block_that_ends_in_an_exception_has_no_look_at_its_end(clock):
+    monitor = timed(clock, 0.1, guaranteed=0)
+    with pytest.raises(KeyboardInterrupt):
+        with monitor as same:
+            assert same is monitor
+            monitor.step()
+            raise KeyboardInterrupt
+    assert monitor.history()["step"].values.tolist() == [0]
 
 
 def test_a_budget_of_a_real_training_holds():
     # A net so small that a look takes as long as hundreds of steps: it has to wait.
     model = mlp(2, 16)
     optimizer = torch.optim.SGD(model.parameters(), 0.01)
-    monitor = Monitor(model, PROBE, every=1, budget=0.5)
-    for _ in range(200):
-        nn.functional.cross_entropy(model(X[:16]), Y[:16]).backward()
-        optimizer.step()
-        monitor.step()
+    monitor = Monitor(model, PROBE, every=1, budget=0.3, guaranteed=0)
+    with late_looks_told_once() as told:
+        for _ in range(200):
+            nn.functional.cross_entropy(model(X[:16]), Y[:16]).backward()
+            optimizer.step()
+            monitor.step()
     history = monitor.history()
-    assert monitor.put_off > 0 and 0 < history.attrs["own_seconds"]
+    assert monitor.put_off > 0 and len(told) == 1 and 0 < history.attrs["own_seconds"]
     assert float(history["seconds"].sum()) <= history.attrs["own_seconds"]
     assert len(history["look"]) < 200
 
@@ -394,7 +545,7 @@ def test_a_function_of_a_dict_and_a_step_gets_both():
     monitor = Monitor(net(6, 8, 4), random(40, 6, seed=0), log=log, every=2)
     monitor.measure()
     assert [step for step, _ in calls] == [0, 0]
-    assert "loadpath/step" not in calls[0][1] and "loadpath/spread/0" in calls[0][1]
+    assert "loadpath/step" not in calls[0][1] and "loadpath_spread/0" in calls[0][1]
 
 
 def test_a_tensorboard_writer_gets_every_number(tmp_path):
@@ -404,7 +555,7 @@ def test_a_tensorboard_writer_gets_every_number(tmp_path):
     logged = []
     model, x = net(6, 8, 4), (random(40, 6, seed=0), labels(40))
     with SummaryWriter(tmp_path) as writer:
-        monitor = Monitor(model, x, log=writer, every=5, budget=None)
+        monitor = Monitor(model, x, log=writer, every=5, budget=None, guaranteed=0)
         for _ in range(5):
             monitor.step()
     Monitor(model, x, log=logged.append)
@@ -435,6 +586,8 @@ def test_history_is_labelled_and_comes_back_from_disk(tmp_path):
     assert history.attrs["every"] == 2 and history.attrs["budget"] == 0.3
     assert history.attrs["n_samples"] == 40 and history.attrs["kind"] == "trace_ratio"
     assert "'2' puts out NaN" in history.attrs["alarms"]
+    assert history["collapse"].values.tolist() == [[""] * 6] * 2 + [[""] * 3 + ["not finite"] * 3]
+    assert history["alarm"].values.tolist() == ["", "", history.attrs["alarms"]]
     assert "output of 2 (Linear)" in history.attrs["layers"]
     save(history, tmp_path / "history.nc")
     back = load_result(tmp_path / "history.nc")
@@ -475,9 +628,9 @@ def test_activations_that_are_not_finite_are_an_alarm_and_no_crash():
     assert (alarm.kind, alarm.layer, alarm.step) == ("not finite", "2", 1)
     assert alarm.others == ("3", "4", "5", "6")
     assert [log["loadpath/alarms"] for log in logged] == [0, 1, 1]
-    assert logged[1]["loadpath/alarm/2"] == logged[1]["loadpath/alarm/6"] == 1
-    assert "loadpath/alarm/2" not in logged[2]
-    assert "loadpath/stable_rank/1" in logged[1] and "loadpath/spread/2" not in logged[1]
+    assert logged[1]["loadpath_alarm/2"] == logged[1]["loadpath_alarm/6"] == 1
+    assert "loadpath_alarm/2" not in logged[2]
+    assert "loadpath_stable_rank/1" in logged[1] and "loadpath_spread/2" not in logged[1]
 
 
 def test_on_collapse_may_end_the_training_after_all_is_logged():
@@ -586,9 +739,9 @@ def looks(**numbers):
         yield Snapshot({"a": layer}, math.nan, {}, None)
 
 
-def kinds(rule, **numbers):
+def kinds(rule, apart=1, **numbers):
     """Kinds of the alarms that come at each look."""
-    watch = CollapseWatch(rule)
+    watch = CollapseWatch(rule, apart)
     return [[a.kind for a in watch.alarms(shot, n)] for n, shot in enumerate(looks(**numbers))]
 
 
@@ -609,6 +762,52 @@ def test_lost_dimensions_are_fewer_dimensions_and_worse_separation_twice_in_a_ro
     assert kinds(at_once, participation_ratio=few, trace_ratio=worse)[1] == ["lost dimensions"]
     off = Collapse(dimensions=0)
     assert kinds(off, participation_ratio=few, trace_ratio=worse) == silent
+
+
+def test_looks_that_are_close_to_each_other_count_as_one():
+    few, worse = [20.0] + [4.0] * 7, [1.0] + [1.8] * 7
+    told = kinds(Collapse(), 3, participation_ratio=few, trace_ratio=worse)
+    assert told == [[]] * 4 + [["lost dimensions"]] + [[]] * 3  # at steps 1 and 4
+    few[3] = 20.0  # and found again between the two
+    told = kinds(Collapse(), 3, participation_ratio=few, trace_ratio=worse)
+    assert told == [[]] * 7 + [["lost dimensions"]]  # at steps 4 and 7
+    # So it is with a layer that is constant from the start, which is never seen otherwise.
+    constant = {"spread": [0.0] * 5, "participation_ratio": [math.nan] * 5}
+    assert kinds(Collapse(), 3, **constant) == [[], [], [], ["constant"], []]
+
+
+@pytest.mark.parametrize("last_step, told_at", [(None, 100), (220, 20)])
+def test_a_head_that_starts_at_zero_is_given_time(clock, last_step, told_at):
+    model = net(6, 8, 4)
+    nn.init.zeros_(model[2].weight)
+    monitor = Monitor(model, random(40, 6, seed=0), last_step=last_step)
+    with unwarned():
+        steps_made(clock, monitor, 150, 1.0)
+    assert [alarm.step for alarm in monitor.alarms] == [told_at]
+    assert monitor.history()["look"].size > 3
+
+
+@pytest.mark.parametrize("name, steps", [("MLP, Adam", 120), ("residual, zero at first", 120)])
+def test_nothing_stops_a_training_that_is_well(name, steps):
+    assert not run(HEALTHY[name], seed=0, steps=steps, last_step=steps).should_stop
+
+
+def test_a_training_that_collapses_can_be_stopped_by_a_flag():
+    model = net(6, 8, 8, 4)
+    monitor = Monitor(model, random(40, 6, seed=0))
+    with unwarned():
+        for step in range(1, 100):
+            if step == 5:
+                nn.init.constant_(model[2].weight, math.nan)
+            monitor.step()
+            if monitor.should_stop:
+                break
+    assert step == 5 and monitor.alarms[0].step == 5
+    # Who goes on with it has been told, and stops for what comes after.
+    again = Monitor(model, random(40, 6, seed=0), state=monitor.state_dict())
+    again.step()
+    assert not again.should_stop and len(again.alarms) == 1
+    assert pickle.loads(pickle.dumps(monitor)).should_stop
 
 
 def test_an_alarm_of_a_layer_is_followed_only_by_worse_ones():
@@ -737,6 +936,8 @@ def nothing():
         ({"every": 0}, "every must be a whole number of at least 1, not 0."),
         ({"every": 2.5}, "every must be a whole number of at least 1, not 2.5."),
         ({"first_step": -1}, "first_step must be a whole number of at least 0, not -1."),
+        ({"guaranteed": -1}, "guaranteed must be a whole number of at least 0, not -1."),
+        ({"last_step": 0}, "last_step must be a whole number of at least 1, not 0."),
         ({"budget": 0}, "budget must lie in (0, 1), got 0."),
         ({"budget": 1.0}, "budget must lie in (0, 1), got 1.0."),
         ({"log": 7}, "log must be a function of a dict, .* got 7."),

@@ -50,13 +50,17 @@ class Collapse:
 
     - "not finite": the output of the layer has NaN or infinity.
     - "constant": its features are the same for every sample up to rounding, or their `spread` is
-      below the share `spread` of what it was. No layer is called constant at the first look of
-      all: a last layer that starts at zero is given until the second.
+      below the share `spread` of what it was. A layer that has been constant from the start, as a
+      last layer that starts at zero, is given until the next look that counts.
     - "dead features": a share of `dead` or more of its features is the same for every sample, and
       less than half of that was at first.
     - "lost dimensions": its participation ratio is below the share `dimensions` of what it was, and
       its classes are at least twice as wide for their distance (their log separation by
-      "trace_ratio" is up by log 2), at `looks` looks in a row.
+      "trace_ratio" is up by log 2), at `looks` looks in a row that count.
+
+    Looks that are closer to each other than `every` steps count as one, because much passes that
+    soon: in the first steps of a training, layers lose dimensions and find them again. In a run
+    that is known to be so short that guaranteed looks come sooner, each of those counts.
 
     A share of 0 turns its rule off, and so does 1 for `dead`.
 
@@ -94,12 +98,16 @@ class CollapseWatch:
 
     rule: Collapse
     """What counts as collapse."""
+    apart: int = 1
+    """How many steps lie between two looks that count as two."""
     first: dict[str, LayerSnapshot] = field(default_factory=dict)
     """Every layer when it first had a number and was not constant."""
-    looks: int = 0
-    """How many looks there were."""
+    first_step: int | None = None
+    """The step of the first look; None before it."""
     in_a_row: dict[str, int] = field(default_factory=dict)
     """For each layer, the looks in a row at which it had few dimensions and worse separation."""
+    counted: dict[str, int] = field(default_factory=dict)
+    """For each of these layers, the step of the last look that counts."""
     told: dict[str, int] = field(default_factory=dict)
     """For each layer, the place in `ALARM_KINDS` of the worst kind that was told."""
     told_of_loss: bool = False
@@ -128,9 +136,10 @@ class CollapseWatch:
                 words = f"puts out NaN or infinity ({snapshot.not_finite[layer]})"
                 found["not finite"][layer] = words
             elif layer != snapshot.given:
-                for kind, words in self._collapses(layer, numbers):
+                for kind, words in self._collapses(layer, numbers, step):
                     found[kind][layer] = words
-        self.looks += 1
+        if self.first_step is None:
+            self.first_step = step
         alarms: list[Alarm] = []
         if loss is not None and not math.isfinite(loss) and not self.told_of_loss:
             self.told_of_loss = True
@@ -139,12 +148,14 @@ class CollapseWatch:
             alarms += self._new_alarms(kind, words_by_layer, step)
         return alarms
 
-    def _collapses(self, layer: str, now: LayerSnapshot) -> Iterator[tuple[AlarmKind, str]]:
+    def _collapses(
+        self, layer: str, now: LayerSnapshot, step: int
+    ) -> Iterator[tuple[AlarmKind, str]]:
         """Yield what is the matter with a layer, by kind and in words."""
         if not now.constant:
             self.first.setdefault(layer, now)
         if layer not in self.first:
-            if self.looks > 0:
+            if self.first_step is not None and step >= self.first_step + self.apart:
                 yield "constant", "has put out the same for every sample since the first look"
             return
         then, rule = self.first[layer], self.rule
@@ -157,11 +168,20 @@ class CollapseWatch:
             yield "dead features", f"{words} {then.dead:.0%} at first"
         few = now.participation_ratio < rule.dimensions * then.participation_ratio
         lost = few and now.trace_ratio > then.trace_ratio + math.log(2)
-        self.in_a_row[layer] = self.in_a_row.get(layer, 0) + 1 if lost else 0
-        if self.in_a_row[layer] >= rule.looks:
+        if self._counted_in_a_row(layer, lost, step) >= rule.looks:
             words = f"has {now.participation_ratio:.3g} dimensions (participation ratio) left of"
             words += f" {then.participation_ratio:.3g}, and its log separation rose from"
             yield "lost dimensions", f"{words} {then.trace_ratio:.3g} to {now.trace_ratio:.3g}"
+
+    def _counted_in_a_row(self, layer: str, lost: bool, step: int) -> int:
+        """Count this look, if it counts, and return how many there are in a row."""
+        if not lost:
+            self.in_a_row.pop(layer, None)
+            self.counted.pop(layer, None)
+        elif layer not in self.counted or step >= self.counted[layer] + self.apart:
+            self.in_a_row[layer] = self.in_a_row.get(layer, 0) + 1
+            self.counted[layer] = step
+        return self.in_a_row.get(layer, 0)
 
     def _new_alarms(
         self, kind: AlarmKind, words_by_layer: dict[str, str], step: int

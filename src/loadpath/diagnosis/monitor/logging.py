@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +11,34 @@ from typing import Any
 Sink = Callable[[dict[str, float], int], None]
 """A function that is handed finite numbers by name, and the training step that they belong to."""
 
-PREFIX = "loadpath/"
+PREFIX = "loadpath"
 """What the names of all logged numbers begin with."""
-STEP = f"{PREFIX}step"
+STEP = f"{PREFIX}/step"
 """Name of the training step, where it stands among the numbers."""
+
+
+def logged_name(measure: str, layer: str | None = None) -> str:
+    """Return the name that a number is logged under.
+
+    wandb, TensorBoard and Lightning's loggers draw one chart for each name, and put those that
+    agree before the first slash into one section. So each measure has a section with one chart a
+    layer, and what is of the whole model has another.
+
+    Parameters
+    ----------
+    measure : str
+        What the number is.
+    layer : str, optional
+        The layer that it is of; the whole model if left out.
+
+    Returns
+    -------
+    str
+        Such as "loadpath_load/blocks.3", or "loadpath/alarms" for the whole model.
+    """
+    name = f"{PREFIX}/{measure}" if layer is None else f"{PREFIX}_{measure}/{layer}"
+    # MLflow takes no other characters in a name; "#2" of a module's second call has one.
+    return re.sub(r"[^\w./ -]", "-", name)
 
 
 def sink_for(log: Any) -> Sink:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from loadpath.diagnosis.monitor.alarms import Alarm, CollapseWatch
+from loadpath.diagnosis.monitor.alarms import Alarm, Collapse, CollapseWatch
 from loadpath.diagnosis.monitor.history import Look
 from loadpath.diagnosis.monitor.snapshot import LayerSnapshot, Snapshot
 
-FORMAT = 1
+FORMAT = 2
 """A number that is raised when names in the state change their meaning."""
 
 
@@ -51,20 +51,23 @@ def plain_watch(watch: CollapseWatch) -> dict[str, Any]:
     """Return what a watch has seen and told, without its rule, as dicts of numbers and text."""
     return {
         "first": {layer: asdict(numbers) for layer, numbers in watch.first.items()},
-        "looks": watch.looks,
+        "first_step": watch.first_step,
         "in_a_row": dict(watch.in_a_row),
+        "counted": dict(watch.counted),
         "told": dict(watch.told),
         "told_of_loss": watch.told_of_loss,
     }
 
 
-def watch_from(plain: Mapping[str, Any], watch: CollapseWatch) -> CollapseWatch:
-    """Return a watch by the same rule as `watch` that has seen what `plain_watch` was given."""
+def watch_from(plain: Mapping[str, Any], rule: Collapse, apart: int) -> CollapseWatch:
+    """Return a watch by this rule that has seen what `plain_watch` was given."""
     return CollapseWatch(
-        watch.rule,
+        rule,
+        apart,
         _layers_from(plain["first"]),
-        plain["looks"],
+        plain["first_step"],
         dict(plain["in_a_row"]),
+        dict(plain["counted"]),
         dict(plain["told"]),
         plain["told_of_loss"],
     )

@@ -82,13 +82,14 @@ class Snapshot:
     given: str | None
     """The layer that is the model's input, and nothing that the model made."""
 
-    def scalars(self) -> dict[str, float]:
-        """Return all finite numbers, by "measure/layer", and the concavity if it is finite."""
-        named = {
-            f"{measure}/{layer}": getattr(numbers, measure)
+    def scalars(self) -> dict[tuple[str, str | None], float]:
+        """Return all finite numbers, by measure and layer; None for the whole model."""
+        named: dict[tuple[str, str | None], float] = {
+            (measure, layer): getattr(numbers, measure)
             for measure in LOGGED
             for layer, numbers in self.layers.items()
-        } | {"concavity": self.concavity}
+        }
+        named["concavity", None] = self.concavity
         return {name: value for name, value in named.items() if math.isfinite(value)}
 
 
