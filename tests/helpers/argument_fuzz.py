@@ -63,8 +63,11 @@ DOCUMENTED = {
     ("loadpath.statistics.Column", "low"): BAD,  # an interval that is open
     ("loadpath.statistics.Column", "high"): BAD,
     ("loadpath.plots.Film", "mean"): ("",),  # places as a page has them, of any number
-    ("loadpath.diagnosis.Monitor", "probe"): ("inside",),  # batches are looked at one by one
-    ("loadpath.diagnosis.verdict", "skipped"): ("all nan", "all inf"),  # layers without intervals
+    ("loadpath.diagnosis.Monitor", "probe"): (
+        "inside",  # batches are looked at one by one
+        "other kind",  # a tuple is a batch, and a list holds batches
+    ),
+    ("loadpath.diagnosis.verdict", "skipped"): ("nan", "all inf"),  # layers without intervals
     ("loadpath.results.stamp", "ds"): (
         "nan",
         "inf",
@@ -74,7 +77,9 @@ DOCUMENTED = {
     ("loadpath.results.stamp", "width"): ("",),  # any plain value is a parameter
     ("loadpath.results.with_parameters", "ds"): ("nan", "inf", "one more variable", "huge"),
     ("loadpath.results.with_parameters", "width"): ("",),
-    ("loadpath.report.Section", "profile"): ("all nan", "all inf"),  # figures leave these out
+    # A section holds what it is given; the page leaves out of its figures what is no number.
+    ("loadpath.report.Section", "profile"): ("nan", "inf", "another order", "one more variable"),
+    ("loadpath.report.Section", "config"): ("view", "nan"),
     ("loadpath.record.second_moments", "recording"): ("empty list",),  # nothing was recorded
     ("loadpath.sweep.run", "measure"): ("class",),  # may be called; every cell says it failed
     ("loadpath.spring_block.unpinning_noise", "friction"): ("",),  # infinite where time is short

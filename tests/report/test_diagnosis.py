@@ -81,3 +81,10 @@ def test_a_page_of_few_measures_shows_what_there_is(tmp_path):
     assert "What could go" not in text_of(path)
     with pytest.raises(FileExistsError, match="exists already"):
         report.write_diagnosis(path, ds, title="Again")
+
+
+def test_meanings_that_are_no_words_are_refused(found, tmp_path):
+    ds = found[0]
+    ds = ds.assign(meaning=("layer", list(range(ds.sizes["layer"]))))
+    with pytest.raises(ValueError, match="^ds must hold words of 'meaning', got int64"):
+        report.write_diagnosis(tmp_path / "a.html", ds, title="a")

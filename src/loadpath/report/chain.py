@@ -8,7 +8,15 @@ from typing import Any
 import xarray as xr
 
 from loadpath import plots
-from loadpath.checks import as_list, as_path, check_flag, check_text, check_type
+from loadpath.checks import (
+    as_list,
+    as_path,
+    check_dataset,
+    check_flag,
+    check_levels,
+    check_text,
+    check_type,
+)
 from loadpath.report.figures import Figure, draw_figure
 from loadpath.report.page import environment, rows
 from loadpath.storage import write_page
@@ -82,12 +90,17 @@ def write_chain(
     check_text("title", title)
     check_flag("overwrite", overwrite)
     check_type("config", config, Mapping, "a mapping of names to values")
-    for word in as_list("words", words, "texts"):
+    words, films = as_list("words", words, "texts"), as_list("films", films, "films")
+    chains = as_list("chains", chains, "Datasets")
+    for word in words:
         check_text("words", word)
-    for film in as_list("films", films, "films"):
+    for film in films:
         check_type("films", film, plots.Film, "Films of loadpath.plots")
-    for chain in as_list("chains", chains, "Datasets"):
-        check_type("chains", chain, xr.Dataset, "Datasets of chains")
+    for chain in chains:
+        check_dataset(
+            "chains", chain, "load(replica, time, spring)", "position(replica, time, block)"
+        )
+        check_levels("chains", chain, "time")
     if not chains:
         raise ValueError("chains must hold at least one chain, got 0.")
     curves = (

@@ -152,12 +152,7 @@ def write_diagnosis(
     path = as_path("path", path)
     check_text("title", title)
     check_flag("overwrite", overwrite)
-    check_columns("ds", ds, "meaning")
-    if ds["meaning"].dims != ("layer",):
-        raise ValueError(
-            f"ds must have the variable 'meaning' over (layer), got it over "
-            f"({', '.join(map(str, ds['meaning'].dims))})."
-        )
+    check_columns("ds", ds, "meaning(layer) in words")
     if skipped is not None:
         check_type("skipped", skipped, xr.Dataset, "what loadpath.diagnosis.skip_layers returns")
     if config is not None:
