@@ -1,7 +1,7 @@
 """The page about spring-block chains: a film to play, their load curves, and what was run."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,11 @@ LOAD_CURVES = Figure(
 
 def write_chain(
     path: str | os.PathLike[str],
-    films: Sequence[plots.Film],
-    chains: Sequence[xr.Dataset],
+    films: Iterable[plots.Film],
+    chains: Iterable[xr.Dataset],
     *,
     title: str,
-    words: Sequence[str],
+    words: Iterable[str],
     config: Mapping[str, Any],
     overwrite: bool = False,
 ) -> Path:
@@ -60,14 +60,14 @@ def write_chain(
     ----------
     path : str or path
         Where to write it.
-    films : sequence of Film
+    films : iterable of Film
         What moves on the page, a film a chain.
-    chains : sequence of xr.Dataset
+    chains : iterable of xr.Dataset
         What `loadpath.spring_block.simulate` returned; the last chain is the one that the
         trajectories, `words` and `config` are about.
     title : str
         The heading of the page.
-    words : sequence of str
+    words : iterable of str
         What came out, a line each.
     config : mapping
         What was asked for; becomes a table.

@@ -18,9 +18,9 @@ class Names(Formatter):
         self.names = list(names)
         self._written = [literal(name) for name in names]
 
-    def __call__(self, x: float, pos: int | None = None) -> str:
+    def __call__(self, x: float | np.integer | np.floating, pos: int | None = None) -> str:
         """Return the name at a place, or nothing where nothing stands."""
-        at = round(x)
+        at = round(float(x))
         return self._written[at] if 0 <= at < len(self.names) else ""
 
 
