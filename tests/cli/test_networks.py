@@ -57,8 +57,17 @@ def test_it_writes_the_diagram_that_the_library_computes(finished, tmp_path):
     wide = phase_diagram.correlation(ds, kind="inverse", over="seeds and cells")
     assert f"[{wide.low:.3f}, {wide.high:.3f}] if cells are drawn too; Pearson" in said
     at = ds.test_accuracy.mean("seed").argmax(...)
-    bend = ds.concavity.sel(kind="fuzziness").mean("seed").isel(at).item()
-    assert f"with a concavity of {bend:.3f} (fuzziness), " in said
+    curves = phase_diagram.mean_curves(ds)
+    for name in curves.data_vars:
+        np.testing.assert_array_equal(ds[name], curves[name])
+    best = {name: ds.test_accuracy.isel(at)[name] for name in ("slope", "noise")}
+    bend, low, high = (
+        curves[f"mean_concavity{end}"].sel(kind="trace_ratio", **best).item()
+        for end in ("", "_low", "_high")
+    )
+    ends = f" [{low:.3f}, {high:.3f}]" if np.isfinite([low, high]).all() else ""
+    assert f", {bend:.3f}{ends} (trace_ratio), " in said
+    assert f"noise {best['noise'].item():g}, where the mean curve has a concavity of " in said
     for name in ("phase_diagram.png", "accuracy.png"):
         assert (out / name).read_bytes().startswith(b"\x89PNG")
 
@@ -158,6 +167,15 @@ def test_records_along_training_are_kept_and_drawn(tmp_path):
     ds = results.load(out / "dropout.nc")
     assert ds.log_separation_recorded.sizes["recorded_epoch"] == 2
     assert np.isfinite(ds.log_separation_recorded).all()
+
+
+def test_mean_curves_that_do_not_fall_are_counted(finished):
+    ds = results.load(finished[0] / "dropout.nc")
+    level = ds.assign(log_separation=ds["log_separation"] * 0 + ds["log_separation"].isel(layer=0))
+    words = "so many do not surely fall, and may bend in any way: 4 (fuzziness), 4 (trace_ratio), 4"
+    assert f"- of 4 mean curves {words} (inverse)" in summary(level)
+    steep = ds["log_separation"] - 5 * ds["layer"] * xr.where(ds["kind"] == "inverse", -1, 1)
+    assert "do not surely fall" not in summary(ds.assign(log_separation=steep))
 
 
 def test_nets_that_tell_nothing_apart_have_no_correlation(finished):

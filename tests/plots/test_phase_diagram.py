@@ -7,6 +7,7 @@ import xarray as xr
 from loadpath import plots
 from loadpath.spring_block import phase_diagram
 
+WORDS = "does not fall"
 SLOPES, NOISES = [0.0, 1.0], [0.0, 0.3, 0.8]
 
 
@@ -103,6 +104,25 @@ def test_accuracy_of_every_net_stands_over_its_concavity():
         np.testing.assert_array_equal(line.get_ydata()[order], accuracy[np.argsort(C)])
     by_slope = plots.accuracy_against_concavity(ds, by="slope")
     assert len([line for line in by_slope.lines if line.get_marker() == "o"]) == len(SLOPES)
+
+
+def test_cells_stand_over_the_concavity_of_their_mean_curve_with_its_interval():
+    ds = diagram(seeds=6)
+    # One cell's curves fall on no side: it may bend in any way, and has no square.
+    ds.log_separation[1, 2] = np.random.default_rng(3).normal(size=(6, 1, 4))
+    curves = phase_diagram.mean_curves(ds).sel(kind="fuzziness")
+    assert curves.mean_curve_status.values.tolist() == [["falls"] * 3, ["falls", "falls", WORDS]]
+    ax = plots.accuracy_against_concavity(ds)
+    squares = [line for line in ax.lines if line.get_marker() == "s"]
+    assert [len(line.get_xdata()) for line in squares] == [2, 2, 1]
+    bars = [c for c in ax.collections if len(c.get_segments())]
+    for j, (line, bar) in enumerate(zip(squares, bars, strict=True)):
+        rows = slice(0, 1 if j == 2 else 2)
+        np.testing.assert_allclose(line.get_xdata(), curves.mean_concavity[rows, j])
+        np.testing.assert_allclose(line.get_ydata(), ds.test_accuracy[rows, j].mean("seed"))
+        ends = np.array(bar.get_segments())[:, :, 0]
+        np.testing.assert_allclose(ends[:, 0], curves.mean_concavity_low[rows, j])
+        np.testing.assert_allclose(ends[:, 1], curves.mean_concavity_high[rows, j])
 
 
 def test_the_title_has_the_correlation_and_one_seed_has_none():

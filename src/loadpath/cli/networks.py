@@ -105,17 +105,40 @@ def summary(ds: xr.Dataset) -> str:
     mean = ds["test_accuracy"].mean("seed")
     if bool(mean.notnull().any()):
         at = mean.argmax(...)
-        best, bend = mean.isel(at), ds["concavity"].mean("seed").isel(at)
-        bends = ", ".join(f"{bend.sel(kind=kind).item():.3f} ({kind})" for kind in KINDS)
+        best, curves = mean.isel(at), phase_diagram.mean_curves(ds)
+        there = curves.sel(slope=best["slope"], noise=best["noise"])
+        bends = ", ".join(f"{_bend(there.sel(kind=kind))} ({kind})" for kind in KINDS)
         lines.append(
             f"- best test accuracy {best.item():.4f} at slope {best['slope'].item():g}, "
-            f"noise {best['noise'].item():g}, with a concavity of {bends}"
+            f"noise {best['noise'].item():g}, where the mean curve has a concavity of {bends}"
         )
+        lines += _flat_curves(curves)
     if ds.sizes["seed"] > 1:
         lines += [
             f"- accuracy with -|concavity|, {kind}: {_correlation(ds, kind)}" for kind in KINDS
         ]
     return "\n".join(lines)
+
+
+def _bend(curve: xr.Dataset) -> str:
+    """Say how a mean curve bends, with its interval if it has one."""
+    value = f"{curve['mean_concavity'].item():.3f}"
+    low, high = (curve[f"mean_concavity_{end}"].item() for end in ("low", "high"))
+    if not np.isfinite([low, high]).all():
+        return value
+    return f"{value} [{low:.3f}, {high:.3f}]"
+
+
+def _flat_curves(curves: xr.Dataset) -> list[str]:
+    """Say how many mean curves do not fall, so that their concavity may be anything."""
+    flat = (curves["mean_curve_status"] == "does not fall").sum(("slope", "noise"))
+    if not bool(flat.any()):
+        return []
+    counts = ", ".join(f"{flat.sel(kind=kind).item()} ({kind})" for kind in KINDS)
+    cells = curves.sizes["slope"] * curves.sizes["noise"]
+    return [
+        f"- of {cells} mean curves so many do not surely fall, and may bend in any way: {counts}"
+    ]
 
 
 def _correlation(ds: xr.Dataset, kind: SeparationKind) -> str:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from loadpath.checks import as_list, check_choice, check_dataset, check_levels, check_type
 from loadpath.measures.separation import SeparationKind, check_kind
-from loadpath.spring_block.phase_diagram import FORMERLY, correlation
+from loadpath.spring_block.phase_diagram import FORMERLY, correlation, mean_curves
 
 from .style import (
     BLACK,
@@ -102,9 +102,13 @@ def accuracy_against_concavity(
 ) -> Axes:
     """Draw the test accuracy of every net over the concavity of its load curve.
 
-    The title has Spearman's coefficient of accuracy with -|concavity| and its 95 % bootstrap
-    interval over seeds. There is no title where there is no coefficient, as without a second seed
-    or where all nets are equally good. Nets outside the axes are counted at the edge.
+    Dots are nets. Squares are cells: the mean accuracy over the concavity of the mean curve, with
+    its 95 % interval over seeds, where the Dataset has the log separation. Cells whose mean curve
+    does not surely fall have none, as it may bend in any way.
+
+    The title has Spearman's coefficient of accuracy with -|concavity| over nets, and its 95 %
+    bootstrap interval over seeds. There is no title where there is no coefficient, as without a
+    second seed or where all nets are equally good. Nets outside the axes are counted at the edge.
 
     Parameters
     ----------
@@ -150,6 +154,8 @@ def accuracy_against_concavity(
             rasterized=True,
         )
     ax.axvline(0, color=GREY, lw=0.9, ls="--", zorder=0)
+    if "log_separation" in ds:
+        _draw_cells(ax, ds, kind, by, colours)
     low, high = _scale(accuracy[known])
     pad = 0.04 * (high - low) or 0.01
     ax.set(ylim=(low - pad, high + pad), xlim=_concavity_limits(C[known]))
@@ -235,6 +241,34 @@ def figure_accuracy(
     return _page(
         panels, lambda ds, ax: accuracy_against_concavity(ds, ax, kind=kind, by=by), (5.6, 3.9)
     )
+
+
+def _draw_cells(
+    ax: Axes, ds: xr.Dataset, kind: SeparationKind, by: By, colours: np.ndarray
+) -> None:
+    """Draw a square for each cell whose mean curve falls, with the interval of its concavity."""
+    curves = mean_curves(ds.sel(kind=[kind])).sel(kind=kind)
+    mean = ds["test_accuracy"].mean("seed")
+    falls = curves["mean_curve_status"] == "falls"
+    for level, colour in zip(ds[by].values, colours, strict=True):
+        here = {by: level}
+        kept = falls.sel(here).values
+        bend, low, high = (
+            curves[f"mean_concavity{end}"].sel(here).values[kept] for end in ("", "_low", "_high")
+        )
+        ax.errorbar(
+            bend,
+            mean.sel(here).values[kept],
+            xerr=[bend - low, high - bend],
+            fmt="s",
+            color=colour,
+            ms=4.5,
+            mec=BLACK,
+            mew=0.6,
+            elinewidth=1.0,
+            ecolor=BLACK,
+            zorder=3,
+        )
 
 
 def _check_diagram(name: str, ds: xr.Dataset, kind: SeparationKind, measured: str) -> None:

@@ -15,6 +15,7 @@ from loadpath.checks import as_list, as_path, check_number, check_seed, check_ty
 from loadpath.measures.separation import KINDS
 from loadpath.results import Status
 from loadpath.spring_block.networks import SLOPES, Trained, build_classifier, train
+from loadpath.spring_block.phase_diagram.cell_curves import mean_curves
 from loadpath.spring_block.phase_diagram.curves import falling_curves, finite_concavity
 from loadpath.spring_block.phase_diagram.levels import axis_value
 from loadpath.spring_block.phase_diagram.setting import FORMERLY, SCALE_MEANINGS, Setting
@@ -197,7 +198,8 @@ def collect(
     xarray.Dataset
         Variables of `measure` over (slope, noise, seed), and the concavity (slope, noise, seed,
         kind) of every curve, dimensionless; NaN for a curve that is infinite somewhere. Cells that
-        are not there are NaN, and "" in the status.
+        are not there are NaN, and "" in the status. What `mean_curves` says of the mean curve of
+        every cell stands beside them.
 
     Raises
     ------
@@ -226,6 +228,7 @@ def collect(
     D = ds["log_separation"]
     bent = [finite_concavity(falling_curves(D.sel(kind=kind).to_numpy(), kind)) for kind in KINDS]
     ds["concavity"] = (D.dims[:-1], np.stack(bent, axis=-1), {"units": "1"})
+    ds = ds.merge(mean_curves(ds))
     # Where the files were read from means nothing elsewhere; what they hold does.
     ds.attrs = {k: v for k, v in ds.attrs.items() if k.startswith("cells_")}
     shared = {k: v for k, v in asdict(setting.checked(grid)).items() if k != "folder"}

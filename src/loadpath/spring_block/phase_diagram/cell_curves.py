@@ -1,0 +1,142 @@
+"""The mean load curve of every cell of a diagram: how it bends, and how surely."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, get_args
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from loadpath.checks import check_dataset, check_level, check_levels
+from loadpath.measures.separation import SeparationKind, check_kind
+from loadpath.spring_block.phase_diagram.curves import falling_curves, finite_concavity
+from loadpath.statistics import Estimate, alone, jackknife_from_values
+
+Array = NDArray[np.float64]
+CurveStatus = Literal["falls", "does not fall", "one seed", "no curve"]
+"""What the mean curve of a cell is, in words."""
+CURVE_STATUSES: tuple[CurveStatus, ...] = get_args(CurveStatus)
+"""The words as values."""
+CELL = ("slope", "noise", "kind")
+
+
+def mean_curves(ds: xr.Dataset, *, level: float = 0.95) -> xr.Dataset:
+    r"""Measure how the mean load curve of every cell bends, with an interval over seeds.
+
+    The concavity of one net is divided by the fall of its own curve. Where curves hardly fall that
+    is a division by next to nothing, and a mean over seeds of such ratios says nothing, however
+    many there are. The mean curve falls by the mean of all falls, and says how it bends on the
+    whole.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        log_separation (slope, noise, seed, kind, layer), as `collect` returns it.
+    level : float
+        Confidence level of the intervals, between 0 and 1.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over (slope, noise, kind), of the mean over the seeds whose curve is finite:
+        mean_concavity, dimensionless, and mean_total, its fall in nats, each with the ends of its
+        interval, ..._low and ..._high; mean_curve_status; and mean_curve_seeds, how many count.
+
+        - "falls": the interval of the fall lies above 0.
+        - "does not fall": it does not, so that the concavity may be anything: its interval is
+          unbounded.
+        - "one seed": there is no interval.
+        - "no curve": no seed has a finite curve, and there are no numbers.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks the separation, or `level` is not between 0 and 1.
+
+    Notes
+    -----
+    Intervals are those of the jackknife that leaves out one seed at a time,
+    `loadpath.statistics.jackknife_from_values`; of the fall, which is a mean, that is Student's.
+
+    Examples
+    --------
+    Two nets, of which one hardly falls: its own concavity would be 25.
+
+    >>> D = np.array([[4.0, 2.5, 0.0], [0.0, 0.5, -0.01]])
+    >>> dims = ("slope", "noise", "seed", "kind", "layer")
+    >>> ds = xr.Dataset(
+    ...     {"log_separation": (dims, D[None, None, :, None])},
+    ...     coords={"slope": [0.0], "noise": [0.1], "seed": [0, 1], "kind": ["fuzziness"]},
+    ... )
+    >>> found = mean_curves(ds).squeeze()
+    >>> round(found.mean_concavity.item(), 3), found.mean_curve_status.item()
+    (0.084, 'does not fall')
+    """
+    check_level(level)
+    check_dataset("ds", ds, "log_separation(slope, noise, seed, kind, layer)")
+    check_levels("ds", ds, "slope", "noise")
+    D = ds["log_separation"].transpose(*CELL, "seed", "layer").to_numpy()
+    kinds: list[SeparationKind] = ds["kind"].values.tolist()
+    for kind in kinds:
+        check_kind(kind)
+    shape = D.shape[:3]
+    numbers = {
+        f"mean_{name}{end}": np.full(shape, np.nan)
+        for name in ("concavity", "total")
+        for end in ("", "_low", "_high")
+    }
+    status = np.full(shape, "no curve", dtype=object)
+    seeds = np.zeros(shape, dtype=np.int64)
+    for cell in np.ndindex(*shape):
+        curves = falling_curves(D[cell], kinds[cell[2]])
+        curves = curves[np.isfinite(curves).all(-1)]
+        seeds[cell] = len(curves)
+        if not len(curves):
+            continue
+        bend, total = (_over_seeds(score, curves, level) for score in (finite_concavity, _fall))
+        status[cell] = _status(total, len(curves))
+        low, high = bend.low, bend.high
+        if status[cell] == "does not fall":
+            low, high = -np.inf, np.inf
+        for name, values in (
+            ("concavity", (bend.value, low, high)),
+            ("total", (total.value, total.low, total.high)),
+        ):
+            for end, value in zip(("", "_low", "_high"), values, strict=True):
+                numbers[f"mean_{name}{end}"][cell] = value
+    units = {"concavity": "1", "total": "nats"}
+    return xr.Dataset(
+        {
+            **{
+                name: (CELL, values, {"units": units[name.split("_")[1]], "level": level})
+                for name, values in numbers.items()
+            },
+            "mean_curve_status": (CELL, status),
+            "mean_curve_seeds": (CELL, seeds, {"units": "1"}),
+        },
+        coords={name: ds[name] for name in CELL},
+    )
+
+
+def _fall(curves: Array) -> Array:
+    """Return the fall (...) of falling curves (..., layer)."""
+    return np.asarray(curves[..., 0] - curves[..., -1])
+
+
+def _over_seeds(score: Callable[[Array], Array], curves: Array, level: float) -> Estimate:
+    """Return a score of the mean of curves (seed, layer), leaving out one at a time."""
+    n = len(curves)
+    value = float(score(curves.mean(0)))
+    if n < 2 or not np.isfinite(value):
+        return alone(value, n)
+    without = np.array([float(score(np.delete(curves, i, axis=0).mean(0))) for i in range(n)])
+    return jackknife_from_values(value, without, np.ones(n, dtype=np.int64), level=level)
+
+
+def _status(total: Estimate, seeds: int) -> CurveStatus:
+    """Return what a mean curve is, from its fall."""
+    if seeds == 1:
+        return "one seed"
+    return "falls" if total.low > 0 else "does not fall"
