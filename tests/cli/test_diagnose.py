@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from loadpath import cli, results
+from loadpath import cli, diagnosis, results
 from loadpath.cli.folders import DIAGNOSIS_FILES
 from tests.cli.test_cli import contents
 from tests.report.test_page import text_of
@@ -83,6 +83,13 @@ def test_it_writes_results_and_a_page_and_says_what_it_found(capsys):
     assert ds["layer"].values.tolist() == ["input", "0", "1", "2", "3"]
     assert skipped["layer"].values.tolist() == ["0", "1", "2", "3"]
     assert "5 layers" in said and "4 of 4 layers were skipped" in said
+    lines = said.splitlines()
+    assert lines[0] == diagnosis.verdict(ds, skipped).sentences[0]  # what to try without, first
+    (heading,) = [l for l, line in enumerate(lines) if line.startswith("layer ")]
+    assert "parameters  multiply-adds" in lines[heading] and heading < 4
+    assert "accuracy, points" in lines[heading]
+    (first,) = [line for line in lines if line.startswith(("0 ", "0 * ".strip()))][:1]
+    assert " 42 " in first and " 36 " in first  # a Linear of 6 x 6 with biases
     assert said.endswith("report: out/report.html\n")
     page = text_of(Path("out/report.html"))
     assert "Diagnosis of Sequential" in page and "What could go" in page
@@ -132,7 +139,7 @@ def test_answer_and_gradients_are_options_and_what_is_left_out_is_said(capsys):
     assert cli.main(["diagnose", "mine:pair", *options]) == 0
     said = capsys.readouterr().out
     assert "there are 6 outputs, labels are 0 to 2" in said and "is taken for its" not in said
-    assert "Left out: others.* (2 Sequential beside the Block that are taken" in said
+    assert "This is left out: others.* (2 Sequential beside the Block that are taken" in said
     assert cli.main(["diagnose", "mine:pair", "--out=none"]) == 2
     assert "pass grad=True" in capsys.readouterr().err
 

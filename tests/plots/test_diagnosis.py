@@ -73,6 +73,13 @@ def test_skipping_is_drawn_by_itself_and_against_movement(measured):
     assert [text.get_text() for text in ax.texts] == ["0", "1", "2"]
     only = skipped.drop_vars([name for name in skipped if name.startswith("loss")])
     assert plots.layers_skipped(only).get_ylabel() == "change of the output"
+    accuracy = plots.layers_skipped(skipped, change="accuracy_change")
+    np.testing.assert_allclose(
+        drawn(accuracy, "one layer skipped"), 100 * skipped["accuracy_change"].values
+    )
+    assert accuracy.get_ylabel() == "change in accuracy, points of 100"
+    with pytest.raises(ValueError, match="change must be"):
+        plots.layers_skipped(skipped, change="harm")
 
 
 def test_layers_that_were_left_in_take_no_place(measured):

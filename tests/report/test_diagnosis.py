@@ -42,6 +42,7 @@ def test_the_page_says_what_was_found(found):
 def test_the_table_has_every_layer_with_interval_and_reason(found):
     ds, skipped, _, path = found
     page = path.read_text(encoding="utf-8")
+    page = page[page.index("Layer by layer") :]
     table = page[page.index('<table class="layers">') : page.index("</table>")]
     rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', table, re.S)
     assert [name for name, _ in rows] == ds["layer"].values.tolist()
@@ -57,15 +58,42 @@ def test_the_table_has_every_layer_with_interval_and_reason(found):
         float(skipped["loss_change"][0]), rel=0.01
     )
     assert 'title="not skipped"' in cells[0][harm]
+    fall = headings.index("accuracy if skipped")
+    assert float(cells[1][fall].split("<")[0]) == pytest.approx(
+        float(skipped["accuracy_change"][0]), rel=0.01
+    )
     last = skipped["status"].sel(layer="4").item()
     assert "not skipped: its input" not in last or last in cells[-1][harm].replace("&#39;", "'")
+
+
+def test_what_to_try_without_comes_first_with_what_each_layer_takes(found):
+    ds, skipped, verdict, path = found
+    page = path.read_text(encoding="utf-8")
+    text = text_of(path)
+    assert text.index(verdict.sentences[0]) < text.index("What this rests on")
+    assert text.index("What this rests on") < text.index("In words")
+    table = page[page.index('<table class="layers">') : page.index("</table>")]
+    rows = re.findall(r'<tr(.*?)><th scope="row">(.*?)</th>(.*?)</tr>', table, re.S)
+    frame = lp.diagnosis.layer_table(ds, skipped)
+    assert [name.split("<")[0] for _, name, _ in rows] == frame.index.tolist()
+    assert ["candidate" in kind for kind, _, _ in rows] == frame["try_without"].tolist()
+    for (_, name, cells), parameters in zip(rows, frame["parameters"], strict=True):
+        assert f"<td>{parameters:,.0f}</td>" in cells, name
 
 
 def test_figures_are_in_the_page_and_nothing_is_fetched(found):
     page = found[3].read_text(encoding="utf-8")
     images = images_of(page)
     assert list(images) == [
-        *("Layers really skipped", "Load curve", "Steps", "Dimensions", "Likeness", "Probes"),
+        *(
+            "Layers really skipped",
+            "Accuracy without each layer",
+            "Load curve",
+            "Steps",
+            "Dimensions",
+            "Likeness",
+            "Probes",
+        ),
         *("Neural collapse", "Energies"),
     ]
     assert all("<svg" in image for image in images.values())

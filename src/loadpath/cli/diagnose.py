@@ -25,6 +25,7 @@ from loadpath.cli.folders import (
     save_config,
 )
 from loadpath.cli.options import DiagnoseOptions
+from loadpath.diagnosis.judging import table_lines
 from loadpath.diagnosis.profile import check_options
 from loadpath.record import Loader, Reduction
 
@@ -84,9 +85,10 @@ def diagnose(options: DiagnoseOptions) -> None:
     with place_for(out, present) as place:
         save_config(options.settings(), place)
         results.save(ds, place / "diagnosis.nc", overwrite=True)
-        print("\n".join(f"- {sentence}" for sentence in diagnosis.summary(ds)), flush=True)
+        skipped = None
         if options.skip_batches:
-            skip_layers(options, place, model, loader, ds, common)
+            skipped = skip_layers(options, place, model, loader, common)
+        say_what_was_found(ds, skipped, options.tolerated)
         write_page(place)
     print(f"report: {out / 'report.html'}")
 
@@ -115,10 +117,9 @@ def skip_layers(
     out: Path,
     model: nn.Module,
     loader: Loader,
-    ds: xr.Dataset,
     common: dict[str, Any],
-) -> None:
-    """Skip every layer in turn, and say what that does.
+) -> xr.Dataset | None:
+    """Skip every layer in turn, and keep what that does.
 
     A model that allows no skipping is no fault: that is said, and the diagnosis stands.
     """
@@ -136,11 +137,31 @@ def skip_layers(
         )
     except ValueError as error:
         print(f"no layer was skipped: {error}", file=sys.stderr)
-        return
+        return None
     results.save(skipped, out / "skipped.nc", overwrite=True)
-    if "relative_step" in ds:
-        for sentence in diagnosis.verdict(ds, skipped).sentences:
-            print(f"- {sentence}", flush=True)
+    return skipped
+
+
+def say_what_was_found(ds: xr.Dataset, skipped: xr.Dataset | None, tolerated: float | None) -> None:
+    """Print what to try without, the table of the layers, and then what was measured."""
+    verdict = None if skipped is None else judged(ds, skipped, tolerated)
+    table = table_lines(diagnosis.layer_table(ds, skipped, tolerated=tolerated))
+    answer, rest = ((), ()) if verdict is None else (verdict.answer, verdict.rest)
+    for sentence in answer:
+        print(sentence)
+    if len(table[0].split()) > 1:  # with nothing measured of costs or harm there is no table
+        print("\n".join(table))
+    for sentence in (*rest, *diagnosis.summary(ds)):
+        print(f"- {sentence}", flush=True)
+
+
+def judged(
+    ds: xr.Dataset, skipped: xr.Dataset, tolerated: float | None
+) -> diagnosis.Verdict | None:
+    """Return the verdict, None where nothing is known of how far layers move the representation."""
+    if "own_step" not in skipped and "relative_step" not in ds:
+        return None
+    return diagnosis.verdict(ds, skipped, tolerated=tolerated)
 
 
 def load_entry(options: DiagnoseOptions) -> tuple[nn.Module, Loader]:
@@ -184,10 +205,9 @@ def write_page(folder: Path, page: Path | None = None, *, overwrite: bool = True
     gone, skipped = folder / "skipped.nc", None
     if gone.is_file():
         skipped = results.load(gone, what="record of skipped layers", holding=SKIPPED)
-    verdict = None
-    if skipped is not None and "relative_step" in ds:
-        verdict = diagnosis.verdict(ds, skipped)
     config = read_config(folder)
+    tolerated = config.get("tolerated")
+    verdict = None if skipped is None else judged(ds, skipped, tolerated)
     return pages.write_diagnosis(
         page or folder / "report.html",
         ds,

@@ -1,4 +1,5 @@
 from .judging import Verdict as Verdict
+from .judging import layer_table as layer_table
 from .judging import verdict as verdict
 from .lightning import MonitorCallback as MonitorCallback
 from .monitor import Alarm as Alarm

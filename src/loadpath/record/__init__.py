@@ -26,6 +26,7 @@ from loadpath.record.paths import PathNet
 from loadpath.record.paths import is_path_net as is_path_net
 from loadpath.record.recorded import Description, Recorded
 from loadpath.record.recording import INPUT
+from loadpath.record.recording import Recording as Recording
 from loadpath.record.recording import blocks_of as blocks_of
 from loadpath.record.reduction import Maps, Reduced, Reduction, Tokens
 from loadpath.record.selection import Layers
@@ -35,6 +36,7 @@ from loadpath.record.selection import select as select
 from loadpath.record.selection import sites_of as sites_of
 from loadpath.record.selection import unwrapped as unwrapped
 from loadpath.record.streaming import second_moments, stream
+from loadpath.record.streaming import stream_beside as stream_beside
 from loadpath.record.structures import FIRST_CHOICES as FIRST_CHOICES
 from loadpath.record.structures import OutputPath as OutputPath
 from loadpath.record.structures import at as at

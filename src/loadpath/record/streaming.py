@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from loadpath.checks import as_device, check_choice, check_count, check_flag, check_type, shown
 from loadpath.record.activations import ACTIVATIONS
 from loadpath.record.batches import Loader, Split
+from loadpath.record.calls import Batch
+from loadpath.record.hooks import OwnRandomness
 from loadpath.record.layout import Layout, Output, TokenMask
 from loadpath.record.recorded import Recorded
 from loadpath.record.recording import Recording
 from loadpath.record.reduction import Reduction
 from loadpath.record.selection import Layers, select, unwrapped
+from loadpath.record.structures import mapped
 from loadpath.record.sums import WIDE, Moments
 from loadpath.record.visiting import device_of, visit
 
@@ -110,6 +114,71 @@ def stream(
     >>> recorded.sample["2"].tolist(), recorded.description.layers["0"]
     ([5, 6], 'output of 0 (Linear), (sample, 4): as it is')
     """
+    return stream_beside(
+        model,
+        loader,
+        None,
+        layers=layers,
+        reduction=reduction,
+        device=device,
+        max_batches=max_batches,
+        split=split,
+        pass_labels=pass_labels,
+        output=output,
+        token_mask=token_mask,
+        grad=grad,
+    )
+
+
+class Beside(Protocol):
+    """What is done with batches beside recording them."""
+
+    def wants(self, number: int) -> bool:
+        """Return whether it is to be given the batch of that number."""
+        ...
+
+    def __call__(self, recording: Recording, batch: Batch) -> None:
+        """Do it: `batch` is a copy, and the model may run on it as often as one likes."""
+        ...
+
+
+def stream_beside(
+    model: nn.Module,
+    loader: Loader,
+    beside: Beside | None,
+    *,
+    layers: Layers = None,
+    reduction: Reduction | None = None,
+    device: torch.device | str | None = None,
+    max_batches: int | None = None,
+    split: Split | None = None,
+    pass_labels: bool = False,
+    output: Output = None,
+    token_mask: TokenMask | None = None,
+    grad: bool = False,
+) -> Iterator[Recorded]:
+    """Do what `stream` does, and something else with copies of the batches.
+
+    Parameters
+    ----------
+    model, loader, layers, reduction, device, max_batches, split, pass_labels
+        As for `stream`.
+    beside : Beside or None
+        What else is done, after a batch was recorded. It finds the model as the recording did, and
+        draws the same random numbers from numbers of its own.
+    output, token_mask, grad
+        As for `stream`.
+
+    Returns
+    -------
+    iterator of Recorded
+        As `stream` yields them.
+
+    Raises
+    ------
+    ValueError
+        As `stream`.
+    """
     check_type("model", model, nn.Module, "an nn.Module")
     check_flag("pass_labels", pass_labels)
     check_flag("grad", grad)
@@ -122,10 +191,21 @@ def stream(
     chosen = None if layers is None else select(inner, layers)
     how = reduction or Reduction()
     layout = Layout(inner, where, output, how.tokens_first, token_mask)
+    recording = Recording(layout, how, chosen)
+
+    def record(batch: Batch, first: int) -> Recorded:
+        if beside is None or not beside.wants(batch.number):
+            return recording.record(batch, first)
+        spare, own = mapped(batch, Tensor.clone), OwnRandomness(where)
+        recorded = recording.record(batch, first)
+        with own():
+            beside(recording, spare)
+        return recorded
+
     return visit(
         inner,
         loader,
-        Recording(layout, how, chosen).record,
+        record,
         device=where,
         max_batches=max_batches,
         split=split,

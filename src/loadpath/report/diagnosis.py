@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,17 @@ import xarray as xr
 
 from loadpath import plots
 from loadpath.checks import as_path, check_columns, check_flag, check_text, check_type
-from loadpath.diagnosis.judging import Verdict
+from loadpath.diagnosis.judging import (
+    HEADINGS,
+    Verdict,
+    layer_table,
+    shown_columns,
+    table_cells,
+)
 from loadpath.diagnosis.profile import summary
 from loadpath.report.figures import Figure, draw_figure
 from loadpath.report.page import environment, rows
+from loadpath.results import with_present_names
 from loadpath.storage import write_page
 
 _CURVES = (
@@ -92,6 +100,11 @@ _SKIPPED = Figure(
     "Each layer in turn was replaced by its input. Where the bar crosses the dashed line, nothing "
     "can be told from no change.",
 )
+_ACCURACY = Figure(
+    "Accuracy without each layer",
+    partial(plots.layers_skipped, change="accuracy_change"),
+    "The same for the accuracy, in points of 100: below the dashed line fewer samples are right.",
+)
 _COLUMNS = (
     ("load", "load"),
     ("relative_step", "relative step"),
@@ -104,8 +117,11 @@ _COLUMNS = (
     ("probe_logistic", "probe"),
 )
 """Columns of the table, and their headings."""
-_OF_SKIPPING = (("loss_change", "loss if skipped"), ("output_change", "output if skipped"))
-"""The first of them that there is becomes a column too."""
+_OF_SKIPPING = (
+    (("loss_change", "loss if skipped"), ("accuracy_change", "accuracy if skipped")),
+    (("output_change", "output if skipped"),),
+)
+"""The first group of which there is one becomes columns too."""
 
 
 def write_diagnosis(
@@ -157,6 +173,7 @@ def write_diagnosis(
         check_type("skipped", skipped, xr.Dataset, "what loadpath.diagnosis.skip_layers returns")
     if config is not None:
         check_type("config", config, Mapping, "a mapping of names to values")
+    ds = with_present_names(ds)
     figures = [
         draw_figure(figure, ds)
         for names, figure in _CURVES
@@ -164,7 +181,12 @@ def write_diagnosis(
     ]
     if skipped is not None:
         figures.insert(0, draw_figure(_SKIPPED, skipped))
+        if _known(skipped, "accuracy_change"):
+            figures.insert(1, draw_figure(_ACCURACY, skipped))
     headings, lines = table(ds, skipped)
+    listed = layer_table(ds, skipped, tolerated=(config or {}).get("tolerated"))
+    stars = listed["try_without"].tolist() if "try_without" in listed else [False] * len(listed)
+    batch = ds["model_milliseconds"].attrs.get("n_samples", 0) if "model_milliseconds" in ds else 0
     provenance = {
         f"{source}: {name}": value
         for source, part in (("diagnosis", ds), ("skipping", skipped))
@@ -174,7 +196,11 @@ def write_diagnosis(
     page = environment().get_template("diagnosis.html.j2").render(
         title=title,
         summary=summary(ds),
-        verdict=verdict.sentences if verdict is not None else (),
+        answer=verdict.answer if verdict is not None else (),
+        verdict=verdict.rest if verdict is not None else (),
+        costs=[HEADINGS[column] for column in shown_columns(listed)],
+        takes=list(zip(listed.index, stars, table_cells(listed), strict=True)),
+        batch=int(batch),
         headings=headings,
         lines=lines,
         level=f"{_level(ds):.0%}",
@@ -209,8 +235,8 @@ def table(
     parts = [(part, *column) for column in _COLUMNS if _known(part, column[0])]
     if skipped is not None:
         gone = skipped.reindex(layer=ds["layer"].values)
-        known = [column for column in _OF_SKIPPING if _known(skipped, column[0])]
-        parts += [(gone, *column) for column in known[:1]]
+        groups = [[c for c in group if _known(skipped, c[0])] for group in _OF_SKIPPING]
+        parts += [(gone, *column) for column in next(filter(None, groups), [])]
     lines = []
     for l, name in enumerate(ds["layer"].values):
         cells = [{"text": str(int(ds["width"][l])), "interval": "", "status": ""}]

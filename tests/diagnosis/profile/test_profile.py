@@ -224,6 +224,8 @@ def test_batches_and_their_sizes_change_nothing():
     one = lp.diagnose(model, batches(x, y, 300), kept=100, layers=Residual)
     many = lp.diagnose(model, batches(x, y, 7), kept=100, layers=Residual)
     for name, variable in one.data_vars.items():
+        if "milliseconds" in name:  # measured anew, of another batch
+            continue
         if variable.dtype == object:
             assert (variable.values == many[name].values).all(), name
         else:

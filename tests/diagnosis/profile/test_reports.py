@@ -58,7 +58,7 @@ def test_a_layer_in_half_precision_measures_what_it_does_in_float32(half):
         a, b = (ds[name].values for ds in twins)
         if name.endswith("_status"):
             assert (a == b).all(), name
-        elif a.dtype.kind == "f":
+        elif a.dtype.kind == "f" and "milliseconds" not in name:
             # Gradients of probes and sums see the same float64 numbers.
             np.testing.assert_allclose(a, b, rtol=1e-2, err_msg=name)
     assert np.isfinite(twins[0]["nc1"].values).all()

@@ -5,11 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from loadpath.checks import check_count
+from loadpath.checks import check_count, check_number
 from loadpath.cli.options.shared import CONFIG_VERSION, as_settings, check_config_version
 
 Measure = Literal[
-    "separation", "collapse", "energies", "steps", "ranks", "alignment", "dimension", "probes"
+    "separation",
+    "collapse",
+    "energies",
+    "steps",
+    "ranks",
+    "alignment",
+    "dimension",
+    "probes",
+    "costs",
 ]
 
 
@@ -42,6 +50,9 @@ class DiagnoseOptions:
     """batches to read; all if not given"""
     skip_batches: int = 10
     """batches on which every layer is really skipped; each costs a forward pass a layer; 0: none"""
+    tolerated: float | None = None
+    """most that a layer to try without may add to the loss, at the upper end of its interval; those
+    without harm that shows if not given"""
     pass_labels: bool = False
     """give the model the labels of batches that are dicts, as for a loss of its own"""
     output: int | str | None = None
@@ -69,6 +80,8 @@ class DiagnoseOptions:
         """Refuse in one sentence what is out of range, before anything is loaded."""
         check_config_version(self.config_version)
         check_count("skip_batches", self.skip_batches, 0)
+        if self.tolerated is not None:
+            check_number("tolerated", self.tolerated, least=0)
         if self.max_batches is not None:
             check_count("max_batches", self.max_batches, 1)
 

@@ -107,7 +107,6 @@ def _share_sentences(profile: xr.Dataset, layers: Sequence[str]) -> Iterator[str
     for name, words in (
         ("parameters", "parameters"),
         ("operations", "multiply-adds"),
-        ("milliseconds", "time"),
     ):
         if not (
             _is_numbers(profile, name, ("layer",)) and _is_numbers(profile, f"model_{name}", ())

@@ -146,9 +146,11 @@ def verdict(
         left_out=left_out,
         agreement=agreement,
         by_place=by_place,
+        answer=(),
         sentences=(),
     )
-    return replace(found, sentences=verdict_sentences(found, profile, skipped))
+    answer, rest = verdict_sentences(found, profile, skipped)
+    return replace(found, answer=answer, sentences=(*answer, *rest))
 
 
 def _layer_names(name: str, ds: xr.Dataset) -> list[str]:

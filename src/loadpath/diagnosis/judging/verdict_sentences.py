@@ -22,7 +22,7 @@ from loadpath.diagnosis.naming import (
 
 def verdict_sentences(
     verdict: Verdict, profile: xr.Dataset, skipped: xr.Dataset
-) -> tuple[str, ...]:
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Say in sentences what a verdict found; what to try without comes first.
 
     Parameters
@@ -36,12 +36,13 @@ def verdict_sentences(
 
     Returns
     -------
-    tuple of str
-        The sentences.
+    answer : tuple of str
+        What to try without.
+    rest : tuple of str
+        What it rests on.
     """
     names = names_in_sentences(skipped)
-    return (
-        *candidate_sentences(verdict, profile, skipped, names),
+    return tuple(candidate_sentences(verdict, profile, skipped, names)), (
         *_what_was_done(verdict, skipped, names),
         *_reading_sentences(skipped),
         *_Changes(verdict, skipped, names).sentences(),

@@ -46,14 +46,22 @@ class Verdict(Shown):
     """Rank correlation of harm with the mere place of the ranked layers, 1 if the first is the
     least harmful and so on. It is what a ranking that measures nothing would do, from either end.
     NaN with fewer than 4 layers, or where all harm alike."""
+    answer: tuple[str, ...]
+    """What to try without and what that costs at most, in a sentence or two."""
     sentences: tuple[str, ...]
-    """All of this in plain words, which say no more than the intervals allow."""
+    """The answer, and then the rest in plain words, which say no more than the intervals allow."""
+
+    @property
+    def rest(self) -> tuple[str, ...]:
+        """The sentences that the answer rests on."""
+        return self.sentences[len(self.answer) :]
 
     def _overview(self) -> Overview:
         """Return the ranking, and what the verdict says."""
         ranked, trust = len(self.ranking), self.agreement and self.agreement.trust
         return Overview(
             {
+                "try without": ", ".join(self.candidates) or "none",
                 "layers ranked": f"{ranked} of {ranked + len(self.left_out)}",
                 "by": self.measure.replace("_", " "),
                 "harm": self.truth.replace("_", " "),

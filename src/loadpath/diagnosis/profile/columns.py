@@ -38,7 +38,15 @@ WIDEST_WITH_INTERVAL = 1024
 eleven decompositions of the kept samples, which are seconds at this width and minutes beyond."""
 
 RUNS: dict[Measure, int] = dict(
-    energies=1, steps=1, ranks=1, alignment=2, dimension=1, probes=2, separation=1, collapse=1
+    energies=1,
+    steps=1,
+    ranks=1,
+    alignment=2,
+    dimension=1,
+    probes=2,
+    separation=1,
+    collapse=1,
+    costs=0,
 )
 """How often each layer is measured for each of the measures."""
 

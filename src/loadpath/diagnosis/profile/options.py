@@ -19,7 +19,15 @@ from loadpath.diagnosis.labels import LabelKind
 from loadpath.record import ACTIVATIONS
 
 Measure = Literal[
-    "separation", "collapse", "energies", "steps", "ranks", "alignment", "dimension", "probes"
+    "separation",
+    "collapse",
+    "energies",
+    "steps",
+    "ranks",
+    "alignment",
+    "dimension",
+    "probes",
+    "costs",
 ]
 """Names of what `diagnose` can measure."""
 MEASURES: tuple[Measure, ...] = get_args(Measure)

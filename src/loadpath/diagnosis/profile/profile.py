@@ -24,6 +24,7 @@ from loadpath.diagnosis.profile.options import (
     allowed_measures,
     check_options,
 )
+from loadpath.diagnosis.profile.passes import Beside
 from loadpath.diagnosis.profile.schema import dataset_of_columns
 from loadpath.diagnosis.profile.sums import (
     PassSums,
@@ -42,7 +43,7 @@ from loadpath.record import (
     Reduction,
     Split,
     TokenMask,
-    stream,
+    stream_beside,
     unwrapped,
     with_bar,
 )
@@ -91,7 +92,9 @@ def diagnose(
         "collapse" (neural collapse 1 to 4), "energies" (cost of identity, stable ranks, kinetic
         energy), "steps" (relative step, turn, log growth), "ranks" (participation ratio,
         effective rank), "alignment" (CKA with the next layer and with the first), "dimension"
-        (TwoNN) and "probes" (ridge and logistic). None takes all that the labels allow.
+        (TwoNN), "probes" (ridge and logistic) and "costs" (parameters, multiply-adds and time of
+        each layer, by up to seven more passes of the first batch). None takes all that the labels
+        allow.
     reduction : Reduction, optional
         How maps and sequences become rows (see `loadpath.record.Reduction`).
     activation : str, default "relu"
@@ -181,9 +184,11 @@ def diagnose(
     recorded: Recorded | None = None
     reader = LabelReader()
     waiting = Waiting()
-    passes = stream(
+    beside = Beside(costs=measures is None or "costs" in measures)
+    passes = stream_beside(
         model,
         loader,
+        beside,
         layers=layers,
         reduction=reduction,
         device=device,
@@ -229,8 +234,9 @@ def diagnose(
     runs = len(sums.layers) * sum(RUNS[name] for name in chosen)
     with results.progress_bar(progress, total=runs, desc="measuring", unit="layer") as bar:
         options = Options(gamma0, level, seed, bar.update)
-        ds = dataset_of_columns(_columns(sums, options, inner, chosen), list(sums.layers))
-    ds = ds.assign(_layer_facts(sums, recorded, inner))
+        found_columns = _columns(sums, options, inner, chosen) | beside.columns(list(sums.layers))
+        ds = dataset_of_columns(found_columns, list(sums.layers))
+    ds = ds.assign(_layer_facts(sums, recorded, inner)).assign(beside.of_model(inner))
     ds.attrs |= {
         **recorded.description.attrs(),
         "labels": reader.words if reader.words != NO_LABELS else first.words,

@@ -34,7 +34,7 @@ def layer_axis(ax: Axes, ds: xr.Dataset, ylabel: str) -> None:
     short, pattern = short_names(names)
     every = 1 + (len(names) - 1) // MANY
     ticks = np.arange(0, len(names), every)
-    ax.xaxis.set_major_locator(FixedLocator(ticks.tolist()))
+    ax.xaxis.set_major_locator(FixedLocator([float(tick) for tick in ticks]))
     ax.xaxis.set_major_formatter(Names(short))
     if max(len(short[i]) for i in ticks) * len(ticks) > 60:
         ax.tick_params(axis="x", labelrotation=40)

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from loadpath.checks import check_dataset
+from loadpath.checks import check_columns, check_dataset
 from loadpath.measures.separation import SeparationKind, check_kind
 from loadpath.plots.diagnosis.axis import draw_columns, draw_marks, layer_axis
 from loadpath.plots.style import (
@@ -25,6 +25,7 @@ from loadpath.plots.style import (
     literal,
     styled,
 )
+from loadpath.results import with_present_names
 
 
 @styled
@@ -105,6 +106,8 @@ def layer_steps_taken(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
+    check_columns("ds", ds)
+    ds = with_present_names(ds)
     check_dataset("ds", ds, "relative_step(layer)", "turn(layer)", "log_growth(layer)")
     ax = axes_or_new(ax)
     shown = [

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from loadpath.checks import check_columns, check_dataset, check_text
+from loadpath.checks import check_choice, check_columns, check_dataset, check_text
 from loadpath.plots.diagnosis.axis import bar_lengths, draw_marks, layer_axis, short_names
 from loadpath.plots.style import (
     BLUE,
@@ -18,9 +18,18 @@ from loadpath.plots.style import (
     text_size,
 )
 
+CHANGES = {
+    "loss_change": "change in loss",
+    "accuracy_change": "change in accuracy, points of 100",
+    "output_change": "change of the output",
+}
+"""What skipping a layer may change, and how its axis is called."""
+
 
 @styled
-def layers_skipped(skipped: xr.Dataset, ax: Axes | None = None) -> Axes:
+def layers_skipped(
+    skipped: xr.Dataset, ax: Axes | None = None, *, change: str | None = None
+) -> Axes:
     """Draw what skipping each layer changes: the loss, or the output where there is no loss.
 
     Parameters
@@ -29,6 +38,8 @@ def layers_skipped(skipped: xr.Dataset, ax: Axes | None = None) -> Axes:
         What `loadpath.diagnosis.skip_layers` returns.
     ax : Axes, optional
         Where to draw; the only axes of a new figure if left out.
+    change : {"loss_change", "accuracy_change", "output_change"}, optional
+        What to draw, such as the accuracy, in points of 100.
 
     Returns
     -------
@@ -38,27 +49,28 @@ def layers_skipped(skipped: xr.Dataset, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If `skipped` lacks a variable that the figure shows.
+        If `skipped` lacks a variable that the figure shows, or there is no such change.
     """
-    check_columns("skipped", skipped)
-    name = "loss_change" if "loss_change" in skipped else "output_change"
-    check_dataset("skipped", skipped, name)
+    skipped, name = _changes(skipped, change)
     ax = axes_or_new(ax)
     known = np.isfinite(skipped[name].values)
     if known.any():  # the others were left in
         skipped = skipped.isel(layer=known)
     draw_marks(ax, skipped, name, RED, "one layer skipped", "o")
     ax.axhline(0, color=ink(), lw=0.9, ls="--", label="all layers in place")
-    units = skipped[name].attrs.get("units", "1")
-    label = "change in loss" if name == "loss_change" else "change of the output"
-    layer_axis(ax, skipped, label if units == "1" else f"{label}, {literal(units)}")
+    layer_axis(ax, skipped, _label(skipped, name))
     legend_above(ax)
     return ax
 
 
 @styled
 def movement_and_harm(
-    ds: xr.Dataset, skipped: xr.Dataset, ax: Axes | None = None, *, by: str = "relative_step"
+    ds: xr.Dataset,
+    skipped: xr.Dataset,
+    ax: Axes | None = None,
+    *,
+    by: str = "relative_step",
+    change: str | None = None,
 ) -> Axes:
     """Draw how far each layer moves the data against what skipping it changes.
 
@@ -74,6 +86,8 @@ def movement_and_harm(
         Where to draw; the only axes of a new figure if left out.
     by : str, optional
         The variable of `ds` that says how far a layer moves the data.
+    change : {"loss_change", "accuracy_change", "output_change"}, optional
+        What skipping changes: the loss if left out, or the output where there is no loss.
 
     Returns
     -------
@@ -85,11 +99,9 @@ def movement_and_harm(
     ValueError
         If one of the Datasets lacks a variable that the figure shows.
     """
-    check_columns("skipped", skipped)
     check_text("by", by)
-    name = "loss_change" if "loss_change" in skipped else "output_change"
+    skipped, name = _changes(skipped, change)
     check_dataset("ds", ds, by)
-    check_dataset("skipped", skipped, name)
     ax = axes_or_new(ax)
     both = [layer for layer in skipped["layer"].values if layer in set(ds["layer"].values)]
     known = np.isfinite(ds[by].sel(layer=both).values * skipped[name].sel(layer=both).values)
@@ -109,6 +121,24 @@ def movement_and_harm(
             text, (at, up), xytext=offset, textcoords="offset points", fontsize=text_size(0.9)
         )
     ax.axhline(0, color=ink(), lw=0.9, ls="--")
-    change = "change in loss when skipped" if name == "loss_change" else "change of the output"
-    ax.set(xlabel=literal(by.replace("_", " ")), ylabel=change)
+    ax.set(xlabel=literal(by.replace("_", " ")), ylabel=f"{_label(skipped, name)}, when skipped")
     return ax
+
+
+def _changes(skipped: xr.Dataset, change: str | None) -> tuple[xr.Dataset, str]:
+    """Return what skipping did and which change is drawn; accuracy becomes points of 100."""
+    check_columns("skipped", skipped)
+    if change is not None:
+        check_choice("change", change, tuple(CHANGES))
+    name = change or ("loss_change" if "loss_change" in skipped else "output_change")
+    check_dataset("skipped", skipped, name)
+    if name == "accuracy_change":
+        parts = [each for each in (name, f"{name}_low", f"{name}_high") if each in skipped]
+        skipped = skipped.assign({each: 100 * skipped[each] for each in parts})
+    return skipped, name
+
+
+def _label(skipped: xr.Dataset, name: str) -> str:
+    """Return what an axis of changes says, with the units of the loss."""
+    units = str(skipped[name].attrs.get("units", "1")) if name == "loss_change" else "1"
+    return CHANGES[name] if units == "1" else f"{CHANGES[name]}, {literal(units)}"
