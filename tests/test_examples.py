@@ -1,6 +1,8 @@
 """Examples run as they stand, and find what they say they find."""
 
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,16 @@ import loadpath as lp
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
+def test_no_example_stands_in_the_way_of_what_others_import():
+    """Scripts find what lies beside them first: pandas took bottleneck.py for the package."""
+    code = "import loadpath as lp, pandas, xarray, matplotlib, sklearn, transformers; lp.plots.png"
+    command = [sys.executable, "-c", code]  # looks for modules in its folder first, as a script
+    done = subprocess.run(command, cwd=EXAMPLES, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_bottleneck_finds_the_rank_of_the_teacher():
-    found = runpy.run_path(str(EXAMPLES / "bottleneck.py"))["main"]()
+    found = runpy.run_path(str(EXAMPLES / "find_bottleneck.py"))["main"]()
     assert found["bottleneck rank"] == found["rank of the teacher"] == 2
     assert found["drop after that singular value"] > 5
     # The cost of identity counts dimensions: many at the input, and where the path is slow it comes
@@ -85,3 +95,21 @@ def test_diagnose_images_tells_which_block_could_go(tmp_path):
     change = skipped["loss_change"].sel(layer=blocks)
     assert int(change.argmax("layer")) == 0 and float(skipped["loss_change_low"][1]) > 0
     assert found["verdict"].left_out.keys() == {"embed"}
+
+
+def test_watch_training_sees_one_net_collapse_and_the_other_run_to_its_end(tmp_path):
+    example = runpy.run_path(str(EXAMPLES / "watch_training.py"))
+    found = example["main"]()
+    assert saved(example, found, tmp_path) == ["monitor.png"]
+    well, collapses = found["well"], found["collapses"]
+    assert well.attrs["alarms"] == "" and well["step"].values[-1] == example["STEPS"]
+    assert float(well["loss"][-1]) < 0.2
+    # The other learns as well in its first half, and ends at the look that told of it.
+    half = example["STEPS"] // 2
+    before = [each["spread"].isel(look=each["step"] <= half) for each in (well, collapses)]
+    assert before[0].equals(before[1]) and before[0].sizes["look"] > 10
+    told = collapses["collapse"] != ""
+    assert told.any("layer").values.tolist() == [False] * (collapses.sizes["look"] - 1) + [True]
+    assert half < collapses["step"].values[-1] < example["STEPS"]
+    spread = collapses["spread"]
+    assert (spread.where(told, drop=True) < 0.05 * spread.isel(look=0)).any()

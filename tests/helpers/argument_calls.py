@@ -16,6 +16,7 @@ import xarray as xr
 import loadpath as lp
 from loadpath import plots
 from tests.plots import test_beside_chain, test_phase_diagram, test_plots
+from tests.plots.diagnosis import test_monitored
 
 CALLS = {}
 """Functions that make the keyword arguments of a valid call, by the name of what they call."""
@@ -884,6 +885,9 @@ call("plots.layer_load_curve")(
     lambda: dict(ds=measured_profile().copy(deep=True), kind="fuzziness")
 )
 call("plots.layers_skipped")(lambda: dict(skipped=measured_skips().copy(deep=True)))
+call("plots.monitor")(
+    lambda: dict(history=test_monitored.watched(), measures=["loss", "spread", "load"])
+)
 call("plots.movement_and_harm")(
     lambda: dict(
         ds=measured_profile().copy(deep=True),

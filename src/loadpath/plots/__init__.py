@@ -2,8 +2,9 @@
 
 Functions named after what they show take `ax` and return it, or a new one of their own if it is
 None; `figure_*` redraw the figures of [LR] (Jacot and Kaiser, arXiv:2405.17573) and return a
-Figure. Nothing here touches pyplot's global state: figures need no display and are freed like any
-other object. `save` writes either as PDF, SVG or PNG.
+Figure, and so does `monitor`, which has many panels. Nothing here touches pyplot's global state:
+figures need no display and are freed like any other object. `save` writes either as PDF, SVG or
+PNG.
 """
 
 from .along_training import curves_along_training, figure_along_training
@@ -26,6 +27,7 @@ from .diagnosis import (
     layer_probes,
     layer_steps_taken,
     layers_skipped,
+    monitor,
     movement_and_harm,
 )
 from .leaky_resnet import (
@@ -115,6 +117,7 @@ __all__ = [
     "mesh",
     "mesh_history",
     "momenta",
+    "monitor",
     "movement_and_harm",
     "network_phase_diagram",
     "noise_of_levels",

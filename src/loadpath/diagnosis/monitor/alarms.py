@@ -193,6 +193,7 @@ class CollapseWatch:
             return []
         self.told |= dict.fromkeys(new, rank)
         first, *others = new
-        more = f", and {len(others)} layer(s) after it likewise" if others else ""
+        layers = "layer" if len(others) == 1 else "layers"
+        more = f", and {len(others)} {layers} after it likewise" if others else ""
         sentence = f"step {step}: layer {first!r} {words_by_layer[first]}{more}."
         return [Alarm(kind, first, tuple(others), step, sentence)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Self
@@ -351,6 +351,29 @@ class Monitor:
             guaranteed_seconds=self.guaranteed_seconds,
             alarms="\n".join(map(str, self.alarms)),
         )
+
+    def plot(self, *, measures: Sequence[str] | None = None) -> Any:
+        """Draw all looks so far, as `loadpath.plots.monitor` does.
+
+        Parameters
+        ----------
+        measures : sequence of str, optional
+            What to draw, such as "load" or "participation_ratio"; all that was measured if left
+            out.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The figure. A notebook shows it where a cell ends with it.
+
+        Raises
+        ------
+        ValueError
+            For names of no measure.
+        """
+        from loadpath import plots  # who does not draw does without matplotlib
+
+        return plots.monitor(self.history(), measures=measures)
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that a resumed run needs to go on, in dicts and lists of numbers and text.

@@ -12,6 +12,9 @@ from loadpath.plots.diagnosis.layers import (
     layer_probes,
     layer_steps_taken,
 )
+from loadpath.plots.diagnosis.monitored import (
+    monitor,
+)
 from loadpath.plots.diagnosis.skipping import (
     layers_skipped,
     movement_and_harm,
@@ -26,6 +29,7 @@ __all__ = [
     "layer_probes",
     "layer_steps_taken",
     "layers_skipped",
+    "monitor",
     "movement_and_harm",
     "short_names",
 ]

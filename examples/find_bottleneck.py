@@ -4,7 +4,7 @@ The teacher sends 8 dimensions through 2 and back to 8. A Leaky ResNet of width 
 could use 20 dimensions in every layer; trained to a stationary point with weight decay, it comes
 down to 2 in the middle of its path.
 
-    python examples/bottleneck.py
+    python examples/find_bottleneck.py
 """
 
 import torch
