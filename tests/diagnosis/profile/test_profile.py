@@ -172,7 +172,7 @@ def test_a_leaky_resnet_agrees_with_the_mechanics_profile(step, settings):
     )  # fmt: skip
     x = torch.randn(500, 6, generator=generator, dtype=torch.float64)
     y = torch.randn(500, 2, generator=generator, dtype=torch.float64)
-    profile = lp.mechanics.profile(model, x, y, weight_decay=1e-3, gamma0=1e-2)
+    profile = lp.mechanics.profile(model, x, y, weight_decay=1e-3)
     wrapped = nn.Sequential(nn.Identity(), model)
     for net, prefix in ((model, "path."), (wrapped, "1.path.")):
         layers = None if net is model else "1.path.*"

@@ -40,7 +40,7 @@ class DiagnoseOptions:
     """the k of every k-th"""
     activation: Literal["relu", "leaky_relu", "tanh", "softplus", "identity"] = "relu"
     """nonlinearity in the energies, but for Leaky ResNets, which have their own"""
-    gamma0: float = 0.01
+    gamma0: float = 0.001
     """stabilizer of the inverse kernel in the energies, relative to the kernel"""
     kept: int = 2000
     """samples kept of every layer, for what sums cannot give and for intervals"""

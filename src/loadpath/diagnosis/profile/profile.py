@@ -57,7 +57,7 @@ def diagnose(
     measures: Sequence[Measure] | None = None,
     reduction: Reduction | None = None,
     activation: str = "relu",
-    gamma0: float = 1e-2,
+    gamma0: float = 1e-3,
     kept: int = 2000,
     level: float = 0.95,
     seed: int = 0,
@@ -100,7 +100,7 @@ def diagnose(
     activation : str, default "relu"
         The phi of S = [phi(A), 1] in the energies. A net with a path of its own, such as
         `LeakyResNet`, has its own.
-    gamma0 : float, default 0.01
+    gamma0 : float, default 0.001
         The stabilizer of the energies is gamma = gamma0 ||S||_op^2, layer by layer.
     kept : int, default 2000
         How many samples are kept of every layer (fewer where it is wide), for what sums cannot
