@@ -287,6 +287,7 @@ WHOLE = {
     "diagnosis/monitor": ("reports",),
     "diagnosis/profile": ("reports",),
     "diagnosis/skipping": ("reports",),
+    "report": ("sorting",),  # of templates/sorting.js
     "measures": ("coverage", "misleads", "reports"),
     "record": ("reports",),
     "results": ("reports",),

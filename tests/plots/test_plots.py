@@ -279,20 +279,23 @@ def test_a_negative_hamiltonian_stays_in_sight():
 def test_spectra_show_leading_modes_and_stress_the_bottleneck(draw, name, position):
     profile = synthetic_profile()
     ax = draw(profile, n_modes=8)
-    modes = [line for line in ax.lines if line.get_label() != "_nodes"][::-1]
+    modes = [line for line in ax.lines if line.get_label() != "_nodes"]
     assert len(modes) == 8
     for i, line in enumerate(modes):
         expected = np.c_[profile[position], profile[name].isel(mode=i)]
         np.testing.assert_array_equal(line.get_xydata(), expected)
     widths = [line.get_linewidth() for line in modes]
     assert len(set(widths[:3])) == len(set(widths[3:])) == 1 and widths[0] > widths[3]
-    assert modes[2].get_label() == "the leading 3"
+    assert modes[0].zorder > modes[7].zorder  # over the lesser ones
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        *("the leading 3", "the next"),
+    ]
     np.testing.assert_array_equal(drawn(ax, "_nodes")[:, 0], profile["p"])
 
 
 def test_the_spectrum_with_its_mean_is_to_be_had():
     profile = synthetic_profile()
-    top = plots.representation_spectrum(profile, centred=False).lines[-2]  # the last are the nodes
+    top = plots.representation_spectrum(profile, centred=False).lines[0]
     assert top.get_ydata() == pytest.approx(profile["representation_spectrum"][:, 0].values)
 
 

@@ -1,6 +1,7 @@
 """The page about any model says what was found, and why there is no number where there is none."""
 
 import re
+from html import unescape
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from torch import nn
 import loadpath as lp
 from loadpath import report
 from tests.diagnosis.profile.test_profile import Residual, batches, classes, net
-from tests.report.test_page import images_of, text_of
+from tests.report.test_page import SCRIPT, images_of, text_of
 
 
 @pytest.fixture(scope="module")
@@ -43,27 +44,37 @@ def test_the_table_has_every_layer_with_interval_and_reason(found):
     ds, skipped, _, path = found
     page = path.read_text(encoding="utf-8")
     page = page[page.index("Layer by layer") :]
-    table = page[page.index('<table class="layers">') : page.index("</table>")]
+    reasons = re.findall(r'<li id="reason-\d+">(.*?)</li>', page)
+    start = page.index('<table class="layers sortable">')
+    table = page[start : page.index("</table>", start)]
     rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', table, re.S)
     assert [name for name, _ in rows] == ds["layer"].values.tolist()
     headings = re.findall(r'<th scope="col">(.*?)</th>', table)[1:]
-    cells = [re.findall(r"<td>(.*?)</td>", cells, re.S) for _, cells in rows]
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", cells, re.S) for _, cells in rows]
     assert {len(row) for row in cells} == {len(headings)}
     step = headings.index("relative step")
     value, low, high = (float(ds[f"relative_step{end}"][1]) for end in ("", "_low", "_high"))
     assert cells[1][step] == f"{value:.3g}<small>{low:.3g} to {high:.3g}</small>"
-    assert 'title="no step of one shape leads here"' in cells[0][step]
+
+    def why(cell):
+        """The reason that a dash points to, for readers without a mouse too."""
+        (at,) = re.findall(r'^–<sup><a href="#reason-(\d+)"', cell)
+        assert f'aria-label="why: {reasons[int(at) - 1]}"' in cell
+        return unescape(reasons[int(at) - 1])
+
+    assert len(set(reasons)) == len(reasons) and "title=" not in page
+    assert why(cells[0][step]) == "no step of one shape leads here"
     harm = headings.index("loss if skipped")
     assert float(cells[1][harm].split("<")[0]) == pytest.approx(
         float(skipped["loss_change"][0]), rel=0.01
     )
-    assert 'title="not skipped"' in cells[0][harm]
+    assert why(cells[0][harm]) == "not skipped"
     fall = headings.index("accuracy if skipped")
     assert float(cells[1][fall].split("<")[0]) == pytest.approx(
         float(skipped["accuracy_change"][0]), rel=0.01
     )
     last = skipped["status"].sel(layer="4").item()
-    assert "not skipped: its input" not in last or last in cells[-1][harm].replace("&#39;", "'")
+    assert "not skipped: its input" not in last or why(cells[-1][harm]) == last
 
 
 def test_what_to_try_without_comes_first_with_what_each_layer_takes(found):
@@ -72,13 +83,14 @@ def test_what_to_try_without_comes_first_with_what_each_layer_takes(found):
     text = text_of(path)
     assert text.index(verdict.sentences[0]) < text.index("What this rests on")
     assert text.index("What this rests on") < text.index("In words")
-    table = page[page.index('<table class="layers">') : page.index("</table>")]
+    table = page[page.index('<table class="layers sortable">') : page.index("</table>")]
     rows = re.findall(r'<tr(.*?)><th scope="row">(.*?)</th>(.*?)</tr>', table, re.S)
     frame = lp.diagnosis.layer_table(ds, skipped)
     assert [name.split("<")[0] for _, name, _ in rows] == frame.index.tolist()
     assert ["candidate" in kind for kind, _, _ in rows] == frame["try_without"].tolist()
     for (_, name, cells), parameters in zip(rows, frame["parameters"], strict=True):
-        assert f"<td>{parameters:,.0f}</td>" in cells, name
+        shown = f'data-value="{parameters:.0f}">{parameters:,.0f}</td>'
+        assert f'<td data-label="parameters" {shown}' in cells, name
 
 
 def test_figures_are_in_the_page_and_nothing_is_fetched(found):
@@ -97,8 +109,8 @@ def test_figures_are_in_the_page_and_nothing_is_fetched(found):
         *("Neural collapse", "Energies"),
     ]
     assert all("<svg" in image for image in images.values())
-    assert not re.findall(r'(?:src|href)="(?!data:|https://arxiv\.org)', page)
-    assert "<script" not in page
+    assert not re.findall(r'(?:src|href)="(?!data:|#|https://arxiv\.org)', page)
+    assert "<script" not in page.replace(SCRIPT, "")
 
 
 def test_a_page_of_few_measures_shows_what_there_is(tmp_path):

@@ -18,6 +18,10 @@ from .beside_chain import (
 )
 from .chain_diagram import chain_phase_diagram
 from .chain_fit import figure_chain_fit
+from .contents import ColourMap as ColourMap
+from .contents import Panel as Panel
+from .contents import Series as Series
+from .contents import panels_of as panels_of
 from .diagnosis import (
     layer_alignment,
     layer_collapse,

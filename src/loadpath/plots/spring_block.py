@@ -122,12 +122,12 @@ def chain_trajectories(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     shades = block_colours(mean.shape[1])
     banded = spread.max() > SEEN * np.abs(mean).max()
     for block, colour in enumerate(shades):
-        ax.plot(time, mean[:, block], color=colour, lw=1.4)
+        ax.plot(time, mean[:, block], color=colour, lw=1.4, label=f"_block {block + 1}")
         if banded:
             sides = (mean[:, block] + sign * spread[:, block] for sign in (-1, 1))
             ax.fill_between(time, *sides, color=colour, alpha=0.2, lw=0)
     pulled = mean[:, -1] + ds["load"].isel(spring=-1).mean("replica").values
-    ax.plot(time, pulled, color=ink(), lw=1.4, ls="--")
+    ax.plot(time, pulled, color=ink(), lw=1.4, ls="--", label="_pulled end")
     names = [f"{block + 1}" for block in range(mean.shape[1])]
     names = names if len(names) <= LABELLED else [names[0], *[""] * (len(names) - 2), names[-1]]
     ends = [*mean[-1], pulled[-1]]

@@ -2,12 +2,13 @@
 
 import functools
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
@@ -209,9 +210,10 @@ def line(
     ax.plot(x[known], y[known], color=colour, label=label, marker=marker, ls=ls)
 
 
-def legend_above(ax: Axes, columns: int = 2) -> None:
-    """Put the legend over the axes, where it covers no data."""
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
+def legend_above(ax: Axes, columns: int = 2, *, named: Mapping[str, Artist] | None = None) -> None:
+    """Put the legend over the axes, where it covers no data: of `named`, or of what has a label."""
+    artists = {} if named is None else {"handles": named.values(), "labels": named.keys()}
+    ax.legend(**artists, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
 
 
 def path_axis(ax: Axes, ylabel: str) -> None:

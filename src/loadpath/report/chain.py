@@ -18,7 +18,8 @@ from loadpath.checks import (
     check_type,
 )
 from loadpath.report.figures import Figure, draw_figure
-from loadpath.report.page import environment, rows
+from loadpath.report.page import environment
+from loadpath.report.settings import rows, settings
 from loadpath.storage import write_page
 
 TRAJECTORIES = Figure(
@@ -114,7 +115,7 @@ def write_chain(
         shaken=any(film.shaken for film in films),
         words="\n".join(words),
         figures=[curves, draw_figure(TRAJECTORIES, chains[-1])],
-        config=list(rows(config)),
+        settings=settings(config, chains[-1]),
         provenance=list(rows(provenance)),
     )  # fmt: skip
     return write_page(path, page, overwrite=overwrite)

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -21,7 +21,8 @@ from loadpath.diagnosis.judging import (
 )
 from loadpath.diagnosis.profile import summary
 from loadpath.report.figures import Figure, draw_figure
-from loadpath.report.page import environment, rows
+from loadpath.report.page import environment
+from loadpath.report.settings import rows, settings
 from loadpath.results import with_present_names
 from loadpath.storage import write_page
 
@@ -110,9 +111,9 @@ _COLUMNS = (
     ("relative_step", "relative step"),
     ("turn", "turn"),
     ("log_growth", "log growth"),
-    ("participation_ratio", "particip. ratio"),
+    ("participation_ratio", "participation ratio"),
     ("effective_rank", "effective rank"),
-    ("intrinsic_dimension", "intrinsic dim."),
+    ("intrinsic_dimension", "intrinsic dimension"),
     ("cka_next", "CKA next"),
     ("probe_logistic", "probe"),
 )
@@ -183,7 +184,7 @@ def write_diagnosis(
         figures.insert(0, draw_figure(_SKIPPED, skipped))
         if _known(skipped, "accuracy_change"):
             figures.insert(1, draw_figure(_ACCURACY, skipped))
-    headings, lines = table(ds, skipped)
+    headings, lines, reasons = table(ds, skipped)
     listed = layer_table(ds, skipped, tolerated=(config or {}).get("tolerated"))
     stars = listed["try_without"].tolist() if "try_without" in listed else [False] * len(listed)
     batch = ds["model_milliseconds"].attrs.get("n_samples", 0) if "model_milliseconds" in ds else 0
@@ -203,18 +204,30 @@ def write_diagnosis(
         batch=int(batch),
         headings=headings,
         lines=lines,
+        reasons=reasons,
         level=f"{_level(ds):.0%}",
         meanings=list(zip(ds["layer"].values, ds["meaning"].values, strict=True)),
         figures=figures,
-        config=list(rows(config or {})),
+        settings=settings(config or {}, ds, skipped),
         provenance=list(rows(provenance)),
     )  # fmt: skip
     return write_page(path, page, overwrite=overwrite)
 
 
+class Cell(NamedTuple):
+    """One cell of the table of layers."""
+
+    text: str
+    value: str = ""
+    """What it is sorted by, empty where that is the text."""
+    interval: str = ""
+    reason: int = 0
+    """Which of the reasons says why there is no number, from 1."""
+
+
 def table(
     ds: xr.Dataset, skipped: xr.Dataset | None
-) -> tuple[list[str], list[tuple[str, list[dict[str, str]]]]]:
+) -> tuple[list[str], list[tuple[str, list[Cell]]], list[str]]:
     """Lay the diagnosis out as a table, a line a layer.
 
     Parameters
@@ -229,7 +242,10 @@ def table(
     list of str
         The headings of the columns, but for the first.
     list of tuple
-        For every layer its name and its cells, each with a text, an interval and a status.
+        For every layer its name and its cells, each with a text, what it is sorted by, an interval,
+        and the number of the reason why there is no number.
+    list of str
+        The reasons, numbered from 1.
     """
     part = ds.sel(kind="fuzziness") if "kind" in ds.dims else ds
     parts = [(part, *column) for column in _COLUMNS if _known(part, column[0])]
@@ -237,23 +253,27 @@ def table(
         gone = skipped.reindex(layer=ds["layer"].values)
         groups = [[c for c in group if _known(skipped, c[0])] for group in _OF_SKIPPING]
         parts += [(gone, *column) for column in next(filter(None, groups), [])]
-    lines = []
+    lines: list[tuple[str, list[Cell]]] = []
+    reasons: list[str] = []
     for l, name in enumerate(ds["layer"].values):
-        cells = [{"text": str(int(ds["width"][l])), "interval": "", "status": ""}]
-        cells += [_cell(each, variable, l) for each, variable, _ in parts]
+        cells = [Cell(str(int(ds["width"][l])))]
+        cells += [_cell(each, variable, l, reasons) for each, variable, _ in parts]
         lines.append((str(name), cells))
-    return ["width", *(heading for _, _, heading in parts)], lines
+    return ["width", *(heading for _, _, heading in parts)], lines, reasons
 
 
-def _cell(ds: xr.Dataset, name: str, l: int) -> dict[str, str]:
-    """Return one number as a cell of the table."""
+def _cell(ds: xr.Dataset, name: str, l: int, reasons: list[str]) -> Cell:
+    """Return one number as a cell of the table; a reason not met before joins the others."""
     value, low, high = (float(ds[f"{name}{end}"].values[l]) for end in ("", "_low", "_high"))
     status = f"{name}_status" if f"{name}_status" in ds else "status"
     word = str(ds[status].values[l]) if status in ds else ""
     if math.isnan(value):
-        return {"text": "–", "interval": "", "status": "not skipped" if word == "nan" else word}
+        reason = "not skipped" if word == "nan" else word or "not measured"
+        if reason not in reasons:
+            reasons.append(reason)
+        return Cell("–", reason=1 + reasons.index(reason))
     interval = "" if math.isnan(low) else f"{low:.3g} to {high:.3g}"
-    return {"text": f"{value:.3g}", "interval": interval, "status": word}
+    return Cell(f"{value:.3g}", f"{value:.10g}", interval)
 
 
 def _known(ds: xr.Dataset, name: str) -> bool:

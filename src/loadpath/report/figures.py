@@ -8,6 +8,9 @@ import numpy as np
 import xarray as xr
 
 from loadpath import plots
+from loadpath.report.alt_text import alt_text
+from loadpath.report.dark import for_both_grounds
+from loadpath.report.values import tables_of
 
 
 class Figure(NamedTuple):
@@ -114,7 +117,7 @@ _OF_SOLVING = (
 
 def draw_figures(
     profile: xr.Dataset | None, history: xr.Dataset | None
-) -> Iterator[dict[str, str]]:
+) -> Iterator[dict[str, Any]]:
     """Yield headings, images and readings of the figures that have something to show."""
     of_history = _OF_HISTORY if history is None or "record" in history.dims else _OF_SOLVING
     for figures, ds in ((_OF_PROFILE, profile), (of_history, history)):
@@ -123,10 +126,21 @@ def draw_figures(
                 yield draw_figure(figure, ds)
 
 
-def draw_figure(figure: Figure, ds: xr.Dataset | Sequence[xr.Dataset]) -> dict[str, str]:
-    """Return a figure as the template takes it: its heading, its SVG in base64, its reading."""
-    picture = base64.b64encode(plots.svg(figure.draw(ds)).encode()).decode()
-    return {"heading": figure.heading, "image": picture, "reading": figure.reading}
+def draw_figure(figure: Figure, ds: xr.Dataset | Sequence[xr.Dataset]) -> dict[str, Any]:
+    """Return a figure as the template takes it.
+
+    That is its heading, its SVG in base64, what it shows in words, how to read it, and its numbers.
+    """
+    drawing = figure.draw(ds)
+    panels = plots.panels_of(drawing)
+    picture = for_both_grounds(plots.svg(drawing))
+    return {
+        "heading": figure.heading,
+        "image": base64.b64encode(picture.encode()).decode(),
+        "alt": alt_text(panels),
+        "reading": figure.reading,
+        "tables": tables_of(panels),
+    }
 
 
 def _worth_drawing(figure: Figure, ds: xr.Dataset) -> bool:

@@ -1,8 +1,7 @@
 """The page: its sections, and how they are put together."""
 
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from loadpath.checks import as_list, as_path, check_flag, check_text, check_type
 from loadpath.report import certificate
 from loadpath.report.facts import path_facts, training_facts, verdict_facts
 from loadpath.report.figures import draw_figures
+from loadpath.report.settings import rows, settings
 from loadpath.report.verdict import judge
 from loadpath.results import Shown
 from loadpath.storage import check_ending, write_page
@@ -134,22 +134,6 @@ def _content(section: Section) -> dict[str, Any]:
         "notes": section.notes,
         "certificate": None if known is None else certificate.content(known),
         "figures": list(draw_figures(profile, history)),
-        "config": list(rows(section.config)),
+        "settings": settings(section.config, history, section.profile),
         "provenance": list(rows(provenance)),
     }
-
-
-def rows(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the names of settings, dotted where nested, and their values as text."""
-    for name, value in config.items():
-        check_text("the names of config", str(name))
-        check_text(f"config[{name!r}]", str(value))
-        if isinstance(value, Mapping):
-            yield from rows(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value if isinstance(value, str) else _text(value)
-
-
-def _text(value: object) -> str:
-    """Return a value as JSON writes it."""
-    return json.dumps(value, default=str, ensure_ascii=False)

@@ -1,9 +1,14 @@
 """What the path of one net looks like: spectra along it, and single samples in the plane."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import ListedColormap
+from matplotlib.lines import Line2D
 
 from loadpath.checks import check_count, check_dataset, check_flag
 from loadpath.plots.style import (
@@ -21,6 +26,9 @@ from loadpath.plots.style import (
     size_scale,
     styled,
 )
+
+ALONG = ListedColormap(colormaps["viridis"](np.linspace(0.25, 1, 256)))
+"""Colours of places along the path; the darkest of viridis would drown on a dark page."""
 
 
 @styled
@@ -96,15 +104,17 @@ def _spectrum(
     ax, x = axes_or_new(ax), profile[position].values
     rank = int(np.nan_to_num(profile["bottleneck_rank"].item()))
     modes = profile[name].transpose(..., "mode").values[:, :n_modes].T
-    # Lesser modes first, so that the leading ones are drawn over them.
-    for i, values in reversed(list(enumerate(modes))):
+    named: dict[str, Line2D] = {}
+    for i, values in enumerate(modes):
         leads = i < rank
-        label = {rank - 1: f"the leading {rank}", len(modes) - 1: "the next"}.get(i, f"_{i + 1}")
-        ax.plot(x, values, color=BLUE if leads else GREY, lw=1.8 if leads else 0.8, label=label)
+        style: dict[str, Any] = dict(color=BLUE, lw=1.8) if leads else dict(color=GREY, lw=0.8)
+        # The leading ones are drawn over the lesser.
+        (drawn,) = ax.plot(x, values, label=f"_mode {i + 1}", zorder=2 + 0.5 / (i + 1), **style)
+        named.setdefault(f"the leading {rank}" if leads else "the next", drawn)
     nodes_rug(ax, profile)
     path_axis(ax, ylabel)
     size_scale(ax, floor=1e-4)
-    legend_above(ax)
+    legend_above(ax, named=named)
     return ax
 
 
@@ -154,7 +164,7 @@ def sample_paths(ax: Axes, profile: xr.Dataset) -> LineCollection:
     lines = LineCollection(
         list(segments.reshape(-1, 2, 2)),
         array=np.tile((p[:-1] + p[1:]) / 2, len(points)),
-        cmap="viridis",
+        cmap=ALONG,
         clim=(0, 1),
         lw=1.1,
         alpha=0.85,

@@ -141,7 +141,8 @@ def mesh_history(history: xr.Dataset, ax: Axes | None = None) -> Axes:
     )
     ax = axes_or_new(ax)
     nodes = np.cumsum(history["layer_steps"].transpose("record", "step").values, axis=1)
-    ax.plot(history["iteration"].values, nodes[:, :-1], color=BLUE, lw=0.9)
+    names = [f"_layer {l + 1}" for l in range(nodes.shape[1] - 1)]
+    ax.plot(history["iteration"].values, nodes[:, :-1], color=BLUE, lw=0.9, label=names)
     iteration_axis(ax, history, r"positions of the layers, $p_\ell$")
     ax.set_ylim(0, 1)
     return ax
