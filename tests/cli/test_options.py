@@ -58,11 +58,15 @@ def test_allowed_words_are_those_of_the_rooms():
     for name in ("maps", "tokens"):
         assert words(ours[name]) == words(reduction[name])
     network, setting = get_type_hints(options.NetworkOptions), get_type_hints(Setting)
-    for name in ("data", "network", "noise_scale", "resize", "pseudo_inverse"):
+    for name in ("network", "noise_scale", "resize", "pseudo_inverse"):
         assert words(network[name]) == words(setting[name])
     panels = {panel.replace(" ", "-") for panel in words(setting["panel"])}
     assert words(network["panel"]) == panels | {"all"}
-    assert words(get_type_hints(options.TrainOptions)["data"]) == set(data.READERS) - {"npz"}
+    assert set(options.TrainOptions().sources()) == set(data.READERS) - {"npz"}
+    assert set(options.GeodesicOptions().sources()) == set(data.READERS) - {"npz"} | {"arrays"}
+    for name in set(data.READERS) - {"teacher", "npz"}:
+        options.PhaseDiagramOptions(data=name)
+        Setting("dropout", data=name, folder=None if name == "digits" else "x")
 
 
 def test_figures_are_those_of_the_papers():

@@ -71,7 +71,12 @@ def test_an_option_that_is_none_is_not_given():
 @pytest.mark.parametrize(
     "name, folder, options, message",
     [
-        ("letters", None, {}, "name must be one of teacher, digits, .* npz, got 'letters'"),
+        (
+            "letters",
+            None,
+            {},
+            r"name must be one of teacher, digits, .* npz, or a file .*, got 'letters'",
+        ),
         ("teacher", "x", {}, "folder must not be set for teacher, got 'x'"),
         ("teacher", None, dict(image_size=8), "image_size must not be set for teacher, got 8"),
         ("teacher", None, dict(targets="onehot"), "targets must not be set for teacher"),

@@ -194,6 +194,18 @@ call("data.cifar10")(
         | dict(seed=0)
     )
 )
+call("data.as_data")(
+    lambda: dict(
+        data=(normal(8, 3), normal(8, 3)),
+        task="regression",
+        targets="labels",
+        n_train=5,
+        n_test=3,
+        normalize=True,
+        seed=0,
+    )
+)
+call("data.as_pair")(lambda: dict(x=normal(8, 3), y=normal(8, 2), task="regression", flat=True))
 call("data.load")(lambda: dict(name="digits", seed=0, n_train=100))
 call("fit")(
     lambda: dict(

@@ -3,6 +3,7 @@
 from collections import UserDict, namedtuple
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from exact_paths import random
@@ -133,3 +134,24 @@ def test_bad_input_is_one_sentence(call, sentence):
     with pytest.raises(ValueError, match=sentence) as error:
         call()
     assert "\n" not in str(error.value)
+
+
+def test_samples_of_ones_own_are_cut_up_and_batches_are_left_alone():
+    net = nn.Linear(3, 2)
+    x, labels = np.random.default_rng(0).normal(size=(600, 3)), np.arange(600) % 2
+    frame = pd.DataFrame(x, columns=list("abc")).assign(kind=labels)
+    for given in [(x, labels), (x, labels.tolist()), (frame, "kind"), dict(data=x, target=labels)]:
+        batches = list(batches_of(given, net))
+        assert [len(y) for _, y in batches] == [256, 256, 88]
+        assert batches[0][0].dtype == torch.float32  # the model's
+        np.testing.assert_array_equal(torch.cat([y for _, y in batches]), labels)
+    images = torch.zeros(4, 1, 2, 2)
+    assert (
+        next(iter(batches_of((images, torch.tensor([0, 1, 0, 1])), net)))[0].shape == images.shape
+    )
+    tokens = torch.zeros(4, 7, dtype=torch.int64)
+    assert next(iter(batches_of((tokens, torch.arange(4)), net)))[0].dtype == torch.int64
+    two = (torch.ones(4, 3), torch.ones(4, 3))
+    pairs = [(torch.ones(4, 3), torch.ones(4)), (torch.ones(4, 3), torch.ones(4))]
+    for loader in (two, pairs, tuple(pairs), [torch.ones(4, 3), torch.ones(5, 3)]):
+        assert batches_of(loader, net) is loader

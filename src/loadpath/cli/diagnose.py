@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 import xarray as xr
-from torch import nn
+from torch import Tensor, nn
 
-from loadpath import diagnosis, results
+from loadpath import data, diagnosis, results
 from loadpath import report as pages
 from loadpath.cli.folders import (
     check_free,
@@ -27,7 +27,7 @@ from loadpath.cli.folders import (
 from loadpath.cli.options import DiagnoseOptions
 from loadpath.diagnosis.judging import table_lines
 from loadpath.diagnosis.profile import check_options
-from loadpath.record import Loader, Reduction
+from loadpath.record import Loader, Reduction, batches_of
 
 DIAGNOSIS = {"layer": ("layer",), "meaning": ("layer",)}
 """What a page needs of a diagnosis at least, with its dimensions."""
@@ -183,6 +183,8 @@ def load_entry(options: DiagnoseOptions) -> tuple[nn.Module, Loader]:
             f"entry {options.entry!r} ends the program, with exit code {error.code!r}, and returns "
             "no model and loader; it is given no words of the command line."
         ) from None
+    if options.data is not None and isinstance(found, nn.Module):
+        found = (found, None)
     if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[0], nn.Module):
         kinds = type(found).__name__
         if isinstance(found, tuple):
@@ -191,12 +193,19 @@ def load_entry(options: DiagnoseOptions) -> tuple[nn.Module, Loader]:
             f"entry {options.entry!r} must return a model and a loader, and it returns {kinds}."
         )
     model, loader = found
+    if options.data is not None:
+        return model, list(batches_of(read_samples(options.data, options.target), model))
     if options.skip_batches and isinstance(loader, Iterator):
         raise ValueError(
             f"the loader of {options.entry!r} can be read only once, and layers are skipped in a "
             "second pass: return a DataLoader or a list, or pass --skip-batches 0."
         )
     return model, loader
+
+
+def read_samples(path: str, target: tuple[str, ...] | str | None) -> tuple[Tensor, Tensor]:
+    """Return inputs as they are in a file, and labels or targets."""
+    return data.load_training(path, target=target, normalize=False)
 
 
 def write_page(folder: Path, page: Path | None = None, *, overwrite: bool = True) -> Path:

@@ -15,6 +15,7 @@ from loadpath.cli.options import GeodesicOptions
 from loadpath.cli.preparation import check_device, fixed_steps, load_data
 from loadpath.leaky_resnet import Loss, geodesic
 from loadpath.results import Status
+from loadpath.storage import is_data_file
 
 MEANINGS = {
     Status.NOT_CONVERGED: "more time, another seed or more layers may help",
@@ -86,6 +87,17 @@ def load_pair(options: GeodesicOptions) -> tuple[Tensor, Tensor, Loss]:
     """Return inputs, outputs or class numbers, and the loss that suits these."""
     if options.file is not None:
         x, y = sources.from_npz(options.file)
+    elif is_data_file(options.data) and options.n_test is None:
+        normalize = options.endpoint != "fixed" if options.normalize is None else options.normalize
+        x, y = sources.load_training(
+            options.data,
+            target=options.target,
+            task="regression" if options.endpoint == "fixed" else options.task,
+            targets=options.targets,
+            n_train=options.n_train,
+            normalize=normalize,
+            seed=options.seed,
+        )
     else:
         data = load_data(options)
         x, y = data.x_train, data.y_train

@@ -26,6 +26,9 @@ def load_data(options: NetOptions) -> Data:
         targets=None if options.targets == "labels" else options.targets,
         n_train=options.n_train,
         n_test=options.n_test,
+        target=options.target,
+        task=options.task,
+        normalize=options.normalize,
         **ours,
     )
 

@@ -15,14 +15,13 @@ from loadpath.checks import check_choice, check_count, check_flag, check_seed
 from loadpath.data.files import Pair
 from loadpath.data.normalization import normalized
 from loadpath.data.samples import Data
+from loadpath.data.splitting import TEST_SHARE
 
 Targets = Literal["labels", "onehot"]
 """What a net learns of images: class labels, or one-hot vectors as outputs."""
 Resize = Literal["area", "bilinear", "bilinear-antialiased"]
 """How images are made smaller: means over areas, or bilinear interpolation with or without
 antialiasing."""
-
-_TEST_SHARE = 5  # of a set that comes without a split, one in five is for testing
 
 
 def image_data(
@@ -119,7 +118,7 @@ def image_data(
         },
     )
     if targets == "onehot":
-        raw = _one_hot(raw)
+        raw = one_hot(raw)
     return normalized(raw, common_scale=True)
 
 
@@ -157,8 +156,26 @@ def smaller(
     )
 
 
-def _one_hot(data: Data) -> Data:
-    """Return the same samples with one-hot vectors as regression outputs."""
+def one_hot(data: Data) -> Data:
+    """Return samples of classes with one-hot vectors as outputs of a regression.
+
+    Parameters
+    ----------
+    data : Data
+        A classification task.
+
+    Returns
+    -------
+    Data
+        A regression task, which keeps the classes.
+
+    Raises
+    ------
+    ValueError
+        If `data` is another task.
+    """
+    if data.task != "classification":
+        raise ValueError("targets must be 'labels' for a regression, got 'onehot'.")
 
     def vectors(labels: Tensor) -> Tensor:
         return torch.nn.functional.one_hot(labels, data.out_features).double()
@@ -180,7 +197,7 @@ def _split(
     images, labels = whole
     n = len(labels)
     if n_test is None:
-        n_test = min(max(1, n // _TEST_SHARE), n - (n_train or 2))
+        n_test = min(max(1, n // TEST_SHARE), n - (n_train or 2))
     if n_test < 1 or n_test + (2 if n_train is None else n_train) > n:
         raise ValueError(
             f"n_train and n_test must fit into the {n} samples that there are, and they are "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -366,12 +366,12 @@ class LeakyResNet(nn.Module):
         S = self.phi(A)
         return torch.cat([S, S.new_ones(len(S), 1)], dim=1) if self.bias else S
 
-    def path(self, x: Float[Tensor, "sample in"]) -> list[Float[Tensor, "sample width"]]:
+    def path(self, x: Any) -> list[Float[Tensor, "sample width"]]:
         """Return the representations of x along the path.
 
         Parameters
         ----------
-        x : Tensor
+        x : Tensor or array_like
             (sample, in_features), of any dtype and on any device.
 
         Returns
@@ -410,12 +410,12 @@ class LeakyResNet(nn.Module):
             path.append(A)
         return path
 
-    def forward(self, x: Float[Tensor, "sample in"]) -> Float[Tensor, "sample out"]:
+    def forward(self, x: Any) -> Float[Tensor, "sample out"]:
         """Return the outputs of the net.
 
         Parameters
         ----------
-        x : Tensor
+        x : Tensor or array_like
             (sample, in_features).
 
         Returns

@@ -19,12 +19,15 @@ from loadpath.checks import (
     check_type,
     check_weights,
 )
+from loadpath.data import Task, as_pair
 from loadpath.leaky_resnet.model import LeakyResNet
 
 Loss = Literal["mse", "cross-entropy"]
 """Names of the data terms."""
 LOSSES: tuple[Loss, ...] = ("mse", "cross-entropy")
 """The names as values."""
+TASKS: dict[Loss, Task] = {"mse": "regression", "cross-entropy": "classification"}
+"""What targets are for each data term."""
 
 
 def check_loss(loss: str) -> None:
@@ -41,6 +44,22 @@ def check_loss(loss: str) -> None:
         If `loss` is not one of `LOSSES`.
     """
     check_choice("loss", loss, LOSSES)
+
+
+def loss_for(y: Tensor) -> Loss:
+    """Return the data term that targets ask for where none is named.
+
+    Parameters
+    ----------
+    y : Tensor
+        (sample, out) outputs, or (sample,) class numbers.
+
+    Returns
+    -------
+    {"mse", "cross-entropy"}
+        "cross-entropy" for whole numbers in one column, which are classes; else "mse".
+    """
+    return "mse" if y.ndim != 1 or y.is_floating_point() else "cross-entropy"
 
 
 def as_targets(y: Any, loss: str, *, n: int, n_outputs: int) -> Tensor:
@@ -85,17 +104,17 @@ def as_targets(y: Any, loss: str, *, n: int, n_outputs: int) -> Tensor:
     return y.long()
 
 
-def as_problem(model: Any, x: Any, y: Any, loss: str) -> tuple[Tensor, Tensor]:
-    """Return inputs and targets as tensors, once it is known that a net can be run on them.
+def as_problem(model: Any, x: Any, y: Any, loss: Loss | None) -> tuple[Tensor, Tensor, Loss]:
+    """Return inputs, targets and the loss, once it is known that a net can be run on them.
 
     Parameters
     ----------
     model : LeakyResNet
         The net.
-    x, y : Tensor or array_like
-        Inputs and targets.
-    loss : {"mse", "cross-entropy"}
-        The data term.
+    x, y : object
+        Inputs and targets, or x alone where it holds both, as `loadpath.data.as_pair` takes them.
+    loss : {"mse", "cross-entropy"} or None
+        The data term; None is the one that the targets ask for.
 
     Returns
     -------
@@ -103,6 +122,8 @@ def as_problem(model: Any, x: Any, y: Any, loss: str) -> tuple[Tensor, Tensor]:
         (sample, in), of its own type of floating-point numbers.
     y : Tensor
         (sample, out) for "mse", (sample,) class numbers for "cross-entropy".
+    loss : {"mse", "cross-entropy"}
+        The data term.
 
     Raises
     ------
@@ -112,14 +133,14 @@ def as_problem(model: Any, x: Any, y: Any, loss: str) -> tuple[Tensor, Tensor]:
     """
     check_type("model", model, LeakyResNet, "a LeakyResNet")
     check_weights("model", model)
-    x = as_tensor("x", x)
-    if x.ndim != 2 or len(x) == 0 or x.shape[1] != model.in_features:
+    if loss is not None:
+        check_loss(loss)
+    x, y = as_pair(x, y, task=None if loss is None else TASKS[loss])
+    if x.shape[1] != model.in_features:
         raise ValueError(f"x must be (sample, {model.in_features}), got {tuple(x.shape)}.")
     x = x if x.is_floating_point() else x.double()
-    check_finite("x", x)
-    check_size("x", x)
-    y = as_targets(y, loss, n=len(x), n_outputs=model.out_features)
-    return x, y
+    loss = loss or loss_for(y)
+    return x, as_targets(y, loss, n=len(x), n_outputs=model.out_features), loss
 
 
 def data_term(
@@ -189,11 +210,11 @@ def data_term_of_tensors(
 
 def momenta(
     model: LeakyResNet,
-    x: Float[Tensor, "sample in"],
-    y: Tensor,
+    x: Any,
+    y: Any = None,
     *,
     weight_decay: float,
-    loss: Loss = "mse",
+    loss: Loss | None = None,
     n_total: int | None = None,
 ) -> tuple[list[Float[Tensor, "sample width"]], list[Float[Tensor, "sample width"]]]:
     r"""Return the path and its momenta, read off autograd.
@@ -202,14 +223,14 @@ def momenta(
     ----------
     model : LeakyResNet
         The net; it is left as it is.
-    x : Tensor
-        (sample, in): inputs, of the net's dtype and on its device.
-    y : Tensor
+    x : array_like or DataFrame, or both halves in one
+        (sample, in): inputs; or what `loadpath.data.as_pair` takes for inputs and targets in one.
+    y : array_like, optional
         (sample, out) for "mse", (sample,) class numbers for "cross-entropy".
     weight_decay : float
         The $\lambda$ of the objective, above 0.
-    loss : {"mse", "cross-entropy"}
-        Which data term.
+    loss : {"mse", "cross-entropy"}, optional
+        The data term; if left out, "cross-entropy" for class numbers and "mse" for outputs.
     n_total : int, optional
         The number of samples in all, where x is one batch of them. Momenta of different samples do
         not mix, so those of the batches can be stacked.
@@ -238,7 +259,7 @@ def momenta(
     Jacot and Kaiser, arXiv:2405.17573, Hamiltonian formulation.
     """
     check_number("weight_decay", weight_decay, above=0)
-    x, y = as_problem(model, x, y, loss)
+    x, y, loss = as_problem(model, x, y, loss)
     if n_total is not None:
         check_count("n_total", n_total, 1)
     x, y = x.to(model.input_map), y.to(model.input_map) if loss == "mse" else y

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils.data import Dataset
 
-from loadpath.data import Data
+from loadpath.data import Data, as_pair, is_one_set
 from loadpath.record.calls import SPLIT, Batch, arguments, masks_in, named_arguments
 from loadpath.record.structures import leaves
 from loadpath.results import bar_shows, progress_bar
@@ -32,14 +32,14 @@ _BATCH_OF_DATA = 256
 
 
 def batches_of(loader: Any, model: nn.Module, name: str = "loader") -> Iterable[Any]:
-    """Return what yields batches: a loader as it is, or the training samples of a `Data`, cut up.
+    """Return what yields batches: a loader as it is, or samples of the user's own, cut up.
 
     Parameters
     ----------
-    loader : iterable or Data
-        What the user passed.
+    loader : iterable, Data, pair or Bunch
+        What the user passed. Of a Data the training samples are taken.
     model : nn.Module
-        The model, whose floating-point type the inputs of a `Data` get.
+        The model, whose floating-point type such samples get.
     name : str
         The argument's name, as its caller knows it.
 
@@ -54,7 +54,10 @@ def batches_of(loader: Any, model: nn.Module, name: str = "loader") -> Iterable[
         For what would be taken apart wrongly, such as a tensor or a Dataset, or not at all.
     """
     if isinstance(loader, Data):
-        return _batches_of_data(loader, model)
+        labels = loader.y_train if loader.labels_train is None else loader.labels_train
+        return _batches_of_pair(loader.x_train, labels, model)
+    if is_one_set(loader):
+        return _batches_of_pair(*as_pair(loader, flat=False), model)
     if isinstance(loader, Tensor | np.ndarray | Mapping | str | Dataset):
         raise ValueError(
             f"{name} must yield batches, and it is of type {type(loader).__name__}: put it in a "
@@ -106,6 +109,8 @@ def _number_of_batches(loader: Any, most: int | None) -> int | None:
     """Return how many batches a pass has, None where that is not known."""
     if isinstance(loader, Data):
         total: int | None = -(-len(loader.x_train) // _BATCH_OF_DATA)
+    elif is_one_set(loader):
+        total = None
     else:
         try:
             total = len(loader)
@@ -115,14 +120,12 @@ def _number_of_batches(loader: Any, most: int | None) -> int | None:
     return min(known, default=None)
 
 
-def _batches_of_data(data: Data, model: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield inputs in the model's type, with labels where there are any, else targets."""
+def _batches_of_pair(x: Tensor, y: Tensor, model: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield inputs in the model's type if they are no whole numbers, with labels or targets."""
     own = (t for t in chain(model.parameters(), model.buffers()) if t.is_floating_point())
-    dtype = next((t.dtype for t in own), data.x_train.dtype)
-    labels = data.y_train if data.labels_train is None else data.labels_train
-    parts = zip(data.x_train.split(_BATCH_OF_DATA), labels.split(_BATCH_OF_DATA), strict=True)
-    for x, y in parts:
-        yield x.to(dtype), y
+    dtype = next((t.dtype for t in own), x.dtype) if x.is_floating_point() else x.dtype
+    for part, labels in zip(x.split(_BATCH_OF_DATA), y.split(_BATCH_OF_DATA), strict=True):
+        yield part.to(dtype), labels
 
 
 def prepare(

@@ -9,7 +9,9 @@ from loadpath.storage.digests import DamagedError as DamagedError
 from loadpath.storage.digests import digest as digest
 from loadpath.storage.digests import digest_line as digest_line
 from loadpath.storage.digests import note_without_digest as note_without_digest
+from loadpath.storage.endings import DATA_ENDINGS as DATA_ENDINGS
 from loadpath.storage.endings import check_ending as check_ending
+from loadpath.storage.endings import is_data_file as is_data_file
 from loadpath.storage.locks import Held as Held
 from loadpath.storage.locks import one_writer as one_writer
 from loadpath.storage.reading import TooLargeError as TooLargeError

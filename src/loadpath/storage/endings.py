@@ -10,6 +10,8 @@ ENDINGS = {
     "HTML": (".html", ".htm"),
 }
 """The endings under which each format is known; netCDF-4 files are HDF5 files."""
+DATA_ENDINGS = (".npz", ".csv", ".parquet")
+"""Endings of files of samples that are read."""
 
 
 def check_ending(name: str, path: Path, format: str) -> None:
@@ -37,3 +39,19 @@ def check_ending(name: str, path: Path, format: str) -> None:
             f"{name} must end in {ENDINGS[format][0]}, for what is written is {format}, got "
             f"{str(path)!r}."
         )
+
+
+def is_data_file(name: str) -> bool:
+    """Tell whether a text names a file of samples, by its ending.
+
+    Parameters
+    ----------
+    name : str
+        A path, or the name of something else.
+
+    Returns
+    -------
+    bool
+        Whether it ends as such files do.
+    """
+    return Path(name).suffix.lower() in DATA_ENDINGS

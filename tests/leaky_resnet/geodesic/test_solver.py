@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from exact_paths import random, square_net
@@ -310,7 +311,7 @@ def test_too_dear_weights_end_in_the_trivial_minimum():
         (dict(endpoint="loose"), "endpoint must be one of fit, fixed, got 'loose'"),
         (dict(endpoint="fixed", loss="cross-entropy"), "loss must be 'mse' where endpoint='fixed'"),
         (dict(endpoint="fixed", width=7), "x must have width=7 columns where endpoint='fixed'"),
-        (dict(loss="cross-entropy"), "y must be (sample,) class numbers of at least 0"),
+        (dict(loss="cross-entropy"), "y must hold one class for each sample"),
         (dict(loss="hinge"), "'hinge'"),
         (dict(scale=0.0), "scale must be finite and above 0, got 0.0"),
         (
@@ -318,10 +319,10 @@ def test_too_dear_weights_end_in_the_trivial_minimum():
             "weight_decay, loss and scale must be left to the endpoint where that is a value",
         ),
         (dict(endpoint=FixedEnd(), scale=1.0), "must be left to the endpoint"),
-        (dict(x=torch.full((40, 6), math.nan)), "x must be finite, got 240 entries"),
-        (dict(y=torch.full((40, 6), math.inf)), "y must be finite, got 240 entries"),
-        (dict(x=torch.ones(39, 6)), "x and y must have as many samples, got 39 and 40"),
-        (dict(x=torch.ones(40)), "x must be a non-empty (sample, width) matrix, got (40,)"),
+        (dict(x=torch.full((40, 6), math.nan)), "x must be finite, and its entry (0, 0) is nan"),
+        (dict(y=torch.full((40, 6), math.inf)), "y must be finite, and its entry (0, 0) is inf"),
+        (dict(x=torch.ones(39, 6)), "x and y must be of as many samples, got 39 and 40"),
+        (dict(x=torch.ones(40)), "x must be (sample, feature), got (40,)"),
         (
             dict(start=lp.LeakyResNet(6, 6, width=5, depth=5, effective_depth=2.0)),
             "start must have",
@@ -350,3 +351,21 @@ def test_many_samples_are_taken_in_at_the_end(solved, monkeypatch):
     # All of them decide: it is a stationary point of the whole problem, if not the same one.
     assert found.status == "converged"
     assert found.objective == pytest.approx(solved.objective, rel=0.05)
+
+
+def test_arrays_pairs_and_class_numbers_are_solved_alike():
+    x = np.random.default_rng(0).normal(size=(12, 2))
+    options = dict(
+        effective_depth=1.0, width=3, depth=2, activation="identity", threads=1, progress=False
+    )
+    y = x @ np.array([[1.0, 0.5], [0.0, 1.0]])
+    plain = solve(torch.tensor(x), torch.tensor(y), **options)
+    for given in [(x, y), ((x, y),), (x.tolist(), y.tolist())]:
+        assert torch.equal(solve(*given, **options).A, plain.A)
+    labels = (x[:, 0] > 0).astype(int)
+    assert solve(x, labels, **options).loss == "cross-entropy"
+    with pytest.raises(ValueError, match="x and y must be of as many samples, got 12 and 11"):
+        solve(x, y[:11], **options)
+    whole = np.array([[1, 0], [0, 1], [1, 1]])
+    ends = solve(whole, 2 * whole, **{**options, "width": 2, "bias": False}, endpoint="fixed")
+    assert ends.loss == "mse"  # whole numbers are no classes where a path ends

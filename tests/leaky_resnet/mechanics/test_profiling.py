@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from exact_paths import (
     commuting_net,
     random,
@@ -365,12 +366,17 @@ LABELS_OF_X = torch.tensor([0, 1, 0, 1, 0, 1])
         (X, Y, dict(batch_size=0), "batch_size must be a whole number of at least 1, not 0"),
         (X, Y, dict(loss="mae"), "loss must be one of mse, cross-entropy, got 'mae'"),
         (X[:, :2], Y, {}, r"x must be \(sample, 3\), got \(6, 2\)"),
-        (X[:0], Y[:0], {}, r"x must be \(sample, 3\), got \(0, 3\)"),
-        (X, Y[:5], {}, r"y must have shape \(6, 2\) for loss 'mse', got \(5, 2\)"),
+        (X[:0], Y[:0], {}, "x must hold samples, got none"),
+        (X, Y[:5], {}, "x and y must be of as many samples, got 6 and 5"),
         (X * math.nan, Y, {}, "x must be finite"),
         (X, Y / 0, {}, "y must be finite"),
-        (X, Y, dict(loss="cross-entropy"), r"y must have shape \(6,\) for loss 'cross-entropy'"),
-        (X, X[:, 0], dict(loss="cross-entropy"), "class numbers as integers, got torch.float32"),
+        (
+            X,
+            Y,
+            dict(loss="cross-entropy"),
+            r"y must hold one class for each sample, got .*\(6, 2\)",
+        ),
+        (X, X[:, 0] / 2, dict(loss="cross-entropy"), "classes as whole numbers or words, got 0.5"),
         (X, LABELS_OF_X + 1, dict(loss="cross-entropy"), "class numbers 0 to 1, got 1 to 2"),
     ],
 )
@@ -386,3 +392,18 @@ def test_weights_that_blew_up_are_one_sentence():
     net.weights.data[0, 0, 0] = math.inf
     with pytest.raises(ValueError, match="model must have finite weights"):
         mechanics.profile(net, X, Y, weight_decay=DECAY)
+
+
+def test_the_loss_follows_from_the_targets_and_both_halves_may_come_in_one():
+    net = LeakyResNet(3, 2, width=4, depth=2, effective_depth=1.0)
+    named = mechanics.profile(net, X, LABELS_OF_X, weight_decay=0.1, loss="cross-entropy")
+    assert named.attrs["loss"] == "cross-entropy"
+    for given in [
+        (X, LABELS_OF_X),
+        (X.numpy(), LABELS_OF_X.tolist()),
+        ((X, LABELS_OF_X),),
+        ({"data": X, "target": LABELS_OF_X},),
+    ]:
+        xr.testing.assert_equal(mechanics.profile(net, *given, weight_decay=0.1), named)
+    outputs = mechanics.profile(net, X, Y, weight_decay=0.1, loss="mse")
+    xr.testing.assert_equal(mechanics.profile(net, X.numpy(), Y.numpy(), weight_decay=0.1), outputs)

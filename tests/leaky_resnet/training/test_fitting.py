@@ -3,13 +3,14 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from exact_paths import random
 from tiny_trainings import SEED, assert_same_run, classes, net, regression, residuals
 
 from loadpath import LeakyResNet, fit
-from loadpath.data import Data
+from loadpath.data import Data, as_data
 from loadpath.leaky_resnet import adjoint, data_term, layer_steps
 from loadpath.leaky_resnet.layer_steps import Adaptive
 from loadpath.leaky_resnet.training import LBFGS, SGD, Adam
@@ -195,3 +196,30 @@ def test_a_mesh_need_not_be_even_to_begin_with():
     run = fit(model, data, weight_decay=0.05, stages=[LBFGS(50)])
     assert run.history["objective"][-1] < run.history["objective"][0]
     assert (run.history["layer_steps"].values == layer_steps.irregular(4, 0.9).numpy()).all()
+
+
+@pytest.mark.parametrize("form", ["arrays", "lists", "frame", "bunch"])
+def test_data_of_ones_own_are_taken_as_they_are(form):
+    x, y = np.random.default_rng(0).normal(size=(2, 20, 3))
+    frame = pd.DataFrame(np.hstack([x, y]), columns=list("abcdef"))
+    given = {
+        "arrays": (x, y),
+        "lists": (x.tolist(), y.tolist()),
+        "frame": (frame, ["d", "e", "f"]),
+        "bunch": {"data": x, "target": y},
+    }[form]
+    runs = []
+    for data in (given, as_data((x, y), normalize=False, seed=5)):
+        net = LeakyResNet(3, 3, width=4, depth=3, effective_depth=1.0)
+        runs.append(fit(net, data, stages=[Adam(5)], seed=5, threads=1, progress=False))
+    assert torch.equal(runs[0].model.weights, runs[1].model.weights)
+    assert runs[0].loss == "mse"
+
+
+def test_whole_numbers_are_classes_unless_the_loss_says_otherwise():
+    x, labels = np.random.default_rng(0).normal(size=(20, 3)), np.arange(20) % 2
+    options = dict(stages=[Adam(1)], threads=1, progress=False)
+    net = LeakyResNet(3, 2, width=4, depth=3, effective_depth=1.0)
+    assert fit(net, (x, labels), **options).loss == "cross-entropy"
+    net = LeakyResNet(3, 1, width=4, depth=3, effective_depth=1.0)
+    assert fit(net, (x, labels), loss="mse", **options).loss == "mse"

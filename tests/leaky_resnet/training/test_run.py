@@ -36,7 +36,7 @@ def test_a_profile_is_that_of_the_training_samples_or_of_others(run):
     assert found.attrs["status"] == run.status
     exact = lp.mechanics.profile(run.model, DATA.x_test, DATA.y_test, **given)
     xr.testing.assert_equal(run.profile(DATA.x_test, DATA.y_test, gamma0=0.01), exact)
-    with pytest.raises(ValueError, match="x and y must be given together"):
+    with pytest.raises(ValueError, match="x must be a pair .* of shape .20, 4. alone"):
         run.profile(DATA.x_test)
 
 

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from loadpath.checks import check_count, check_number
-from loadpath.cli.options.shared import CONFIG_VERSION, as_settings, check_config_version
+from loadpath.cli.options.shared import (
+    CONFIG_VERSION,
+    as_settings,
+    check_config_version,
+    check_source,
+    check_target,
+)
 
 Measure = Literal[
     "separation",
@@ -27,6 +33,11 @@ class DiagnoseOptions:
 
     entry: str
     """module:function, a function of yours without arguments that returns the model and a loader"""
+    data: str | None = None
+    """a file of yours, .npz, .csv or .parquet, to be read instead of a loader; the function may
+    then return the model alone"""
+    target: tuple[str, ...] | str | None = None
+    """column of the file that holds labels or targets; all other columns are inputs"""
     layers: tuple[str | int, ...] | str | None = None
     """names of layers, * and ** standing for any: encoder.layer.*, or several, written [a,b.*];
     found by themselves if not given"""
@@ -79,6 +90,11 @@ class DiagnoseOptions:
     def __post_init__(self) -> None:
         """Refuse in one sentence what is out of range, before anything is loaded."""
         check_config_version(self.config_version)
+        if self.data is not None:
+            check_source(self.data, ())
+            check_target(self.data, self.target)
+        elif self.target is not None:
+            raise ValueError(f"--target is for --data, a file of yours, got {self.target!r} alone.")
         check_count("skip_batches", self.skip_batches, 0)
         if self.tolerated is not None:
             check_number("tolerated", self.tolerated, least=0)

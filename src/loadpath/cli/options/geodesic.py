@@ -13,10 +13,13 @@ from loadpath.cli.options.net import NetOptions
 class GeodesicOptions(NetOptions):
     """Solve for a geodesic of representations, and certify how near to one it came."""
 
-    data: Literal["teacher", "digits", "mnist", "fashion-mnist", "cifar10", "arrays"] = "teacher"
-    """what to learn; teacher is a random function of known bottleneck rank, arrays are your own"""
+    data: str = "teacher"
+    """what to learn: teacher, a random function of known bottleneck rank; digits; mnist,
+    fashion-mnist or cifar10 from --folder; or a file of yours, .npz, .csv or .parquet"""
+    normalize: bool | None = None
+    """whether columns of a file are demeaned and scaled; if not given yes, but for a fixed end"""
     file: str | None = None
-    """NumPy archive (.npz) of arrays, with x and y taken as they are; y of integers are classes"""
+    """for --data arrays: a NumPy archive (.npz) whose x and y are taken as they are"""
     n_test: int | None = None
     """test samples left out of the data; geodesics do not use them"""
     tolerance: float = 0.01
@@ -46,3 +49,7 @@ class GeodesicOptions(NetOptions):
                 if getattr(self, name) is not None:
                     value = getattr(self, name)
                     raise ValueError(f"{name} must not be set for arrays, got {value!r}.")
+
+    def sources(self) -> tuple[str, ...]:
+        """Return the names that `data` may have, beside files."""
+        return (*super().sources(), "arrays")

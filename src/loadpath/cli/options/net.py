@@ -11,6 +11,8 @@ from loadpath.cli.options.shared import (
     as_settings,
     check_config_version,
     check_seed,
+    check_source,
+    check_target,
 )
 
 
@@ -20,6 +22,12 @@ class NetOptions:
 
     data: str = "teacher"
     """what to learn"""
+    target: tuple[str, ...] | str | None = None
+    """column of a file to learn, or several, written [a,b]; all other columns are inputs"""
+    task: Literal["regression", "classification"] | None = None
+    """what the target of a file is; if not given whole numbers and words are classes"""
+    normalize: bool | None = None
+    """whether the columns of a file are demeaned and scaled; yes if not given"""
     folder: str | None = None
     """where the files of mnist, fashion-mnist or cifar10 are"""
     targets: Literal["labels", "onehot"] = "labels"
@@ -77,6 +85,8 @@ class NetOptions:
     def __post_init__(self) -> None:
         """Refuse in one sentence what is out of range, before anything is read or written."""
         check_config_version(self.config_version)
+        check_source(self.data, self.sources())
+        check_target(self.data, self.target, task=self.task, normalize=self.normalize)
         for name in ("width", "depth"):
             check_count(name, getattr(self, name), 1)
         for name in ("weight_decay", "tolerance", "max_seconds", "gamma0"):
@@ -86,6 +96,10 @@ class NetOptions:
         check_seed(self.seed)
         if self.threads is not None:
             check_count("threads", self.threads, 1)
+
+    def sources(self) -> tuple[str, ...]:
+        """Return the names that `data` may have, beside files."""
+        return ("teacher", "digits", "mnist", "fashion-mnist", "cifar10")
 
     def settings(self) -> dict[str, Any]:
         """Return the options as the config file holds them."""

@@ -10,8 +10,11 @@ from typing import Literal
 class NetworkOptions:
     """Options about networks: what they learn, which they are, and the cells of their diagrams."""
 
-    data: Literal["digits", "mnist", "fashion-mnist", "cifar10", "npz"] = "digits"
-    """what networks learn; npz is an archive of x_train, y_train, x_test, y_test"""
+    data: str = "digits"
+    """what networks learn: digits; mnist, fashion-mnist or cifar10 from --folder; or a file of
+    yours, .npz, .csv or .parquet, whose target are classes"""
+    target: str | None = None
+    """column of a file that holds the classes; all other columns are inputs"""
     folder: str | None = None
     """where the files of the data are, or the archive itself"""
     panel: Literal["data-noise", "learning-rate", "dropout", "batch-size", "all"] = "all"

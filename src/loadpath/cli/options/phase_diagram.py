@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from loadpath.checks import check_number
 from loadpath.cli.options.chain import MotionOptions
 from loadpath.cli.options.networks import NetworkOptions
+from loadpath.cli.options.shared import check_source, check_target
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,9 @@ class PhaseDiagramOptions(NetworkOptions, MotionOptions):
     """how low:high:count is divided: by equal ratios or equal differences"""
     ratio: float = 4 / 3
     """friction to the left over friction to the right"""
+    target: float | str | None = None  # type: ignore[assignment]  # one word in both parents
+    """column of a file that holds the classes networks learn; for the chain where its last block is
+    pulled to, 1 if not given"""
     n_replicas: int = 64
     """chains in every cell, over which its load curve is averaged"""
     out: str = "phase-diagram"
@@ -37,6 +42,17 @@ class PhaseDiagramOptions(NetworkOptions, MotionOptions):
     def __post_init__(self) -> None:
         """Refuse in one sentence what is out of range, or set for the other kind of diagram."""
         super().__post_init__()
+        if self.chain:
+            target = 1.0 if self.target is None else self.target
+            check_number("target", target)
+            object.__setattr__(self, "target", target)
+        else:
+            if self.target is not None and not isinstance(self.target, str):
+                raise ValueError(
+                    f"--target must be the name of a column for networks, got {self.target!r}."
+                )
+            check_source(self.data, SOURCES)
+            check_target(self.data, self.target)
         other = NETWORKS_ONLY | {"resume"} if self.chain else CHAIN_ONLY | {"overwrite"}
         for name, field in self.__dataclass_fields__.items():
             value = getattr(self, name)
@@ -53,8 +69,10 @@ class PhaseDiagramOptions(NetworkOptions, MotionOptions):
 FORMERLY = {"noise_scale": "demeaned"}
 """Options that config files of version 0.1.0 do not name, with what they were there, where their
 default is another now."""
-NETWORKS_ONLY = {*NetworkOptions.__dataclass_fields__} - {"resume"}
+SOURCES = ("digits", "mnist", "fashion-mnist", "cifar10", "npz")
+"""Names that the data of networks may have, beside files."""
+NETWORKS_ONLY = {*NetworkOptions.__dataclass_fields__} - {"resume", "target"}
 CHAIN_ONLY = {
     *MotionOptions.__dataclass_fields__,
     *("friction", "ratio", "n_replicas"),
-} - {"seed", "out", "overwrite", "config_version"}
+} - {"seed", "out", "overwrite", "config_version", "target"}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from loadpath.checks import as_path
+from loadpath.cli.options.spelling import meant
 
 CONFIG_VERSION = 1
 """Version of config files. It rises when an option changes its meaning: no old file is misread."""
@@ -31,7 +32,7 @@ SWITCHES = {
 """Options without a value that config files do hold."""
 
 
-PATHS = ("out", "folder", "file", "run_folder", "beside")
+PATHS = ("out", "folder", "file", "run_folder", "beside", "data")
 """Options that are paths, or several."""
 
 
@@ -45,6 +46,63 @@ def with_homes(values: Mapping[str, Any]) -> dict[str, Any]:
         elif value is not None:
             found[name] = tuple(str(as_path(name, each)) for each in value)
     return found
+
+
+def check_source(data: str, sources: Sequence[str]) -> None:
+    """Refuse data that are neither a source with a name nor a file of samples.
+
+    Parameters
+    ----------
+    data : str
+        What `--data` says.
+    sources : sequence of str
+        The names that the command knows.
+
+    Raises
+    ------
+    ValueError
+        If it is none of them.
+    """
+    if data in sources:
+        return
+    from loadpath.storage import DATA_ENDINGS, is_data_file
+
+    if not is_data_file(data):
+        names = f"one of {', '.join(sources)}, or " if sources else ""
+        raise ValueError(
+            f"--data must be {names}a file of yours that ends in {', '.join(DATA_ENDINGS)}, got "
+            f"{data!r}{meant(data, sources)}; for example --data {(*sources, 'my.npz')[0]}."
+        )
+
+
+def check_target(data: str, target: object, **others: object) -> None:
+    """Refuse a table without its target, and options of files for what is none.
+
+    Parameters
+    ----------
+    data : str
+        What `--data` says.
+    target : str or tuple of str or None
+        What `--target` says.
+    **others
+        Further options that only files have; None is not given.
+
+    Raises
+    ------
+    ValueError
+        If one is missing or too many.
+    """
+    table = data.lower().endswith((".csv", ".parquet"))
+    if table and not target:
+        raise ValueError(
+            f"--target must name the column of {data!r} to learn; for example --target price."
+        )
+    if not table and not data.lower().endswith(".npz"):
+        for name, value in {"target": target, **others}.items():
+            if value is not None:
+                raise ValueError(
+                    f"--{name} is for files of your own, and --data is {data!r}, got {value!r}."
+                )
 
 
 def check_config_version(version: int) -> None:

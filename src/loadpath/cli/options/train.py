@@ -13,8 +13,9 @@ from loadpath.cli.options.net import NetOptions
 class TrainOptions(NetOptions):
     """Train a Leaky ResNet and measure its mechanics: results and one report page."""
 
-    data: Literal["teacher", "digits", "mnist", "fashion-mnist", "cifar10"] = "teacher"
-    """what to learn; teacher is a random function of known bottleneck rank"""
+    data: str = "teacher"
+    """what to learn: teacher, a random function of known bottleneck rank; digits; mnist,
+    fashion-mnist or cifar10 from --folder; or a file of yours, .npz, .csv or .parquet"""
     max_seconds: float | None = None
     """stop after this much training in this sitting; resume to go on"""
     seed: int = 0

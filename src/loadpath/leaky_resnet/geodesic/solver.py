@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from loadpath.checks import as_small_rows
 from loadpath.leaky_resnet.geodesic.architecture import Activation, Architecture, StepKind
 from loadpath.leaky_resnet.geodesic.conclusion import conclude
 from loadpath.leaky_resnet.geodesic.descent import Descent
-from loadpath.leaky_resnet.geodesic.endpoints import End, as_end
+from loadpath.leaky_resnet.geodesic.endpoints import End, as_end, samples_for
 from loadpath.leaky_resnet.geodesic.limits import Limits
 from loadpath.leaky_resnet.geodesic.solution import Endpoint, Geodesic
 from loadpath.leaky_resnet.geodesic.start import first_net
@@ -24,8 +23,8 @@ from loadpath.threads import torch_threads
 
 
 def solve(
-    x: Float[Tensor, "sample in"],
-    y: Tensor,
+    x: Any,
+    y: Any = None,
     *,
     effective_depth: float,
     weight_decay: float | None = None,
@@ -36,7 +35,7 @@ def solve(
     bias: bool = True,
     layer_steps: Tensor | Literal["adaptive"] | None = None,
     step: StepKind = "euler",
-    loss: Loss = "mse",
+    loss: Loss | None = None,
     scale: float = 0.3,
     start: LeakyResNet | None = None,
     tolerance: float = 0.01,
@@ -58,11 +57,13 @@ def solve(
 
     Parameters
     ----------
-    x : Tensor
-        (sample, in) inputs; (sample, width) for a fixed end.
-    y : Tensor
-        (sample, out) outputs, or (sample,) class numbers for the loss "cross-entropy";
-        (sample, width) for a fixed end.
+    x : array_like or DataFrame, or both halves in one
+        (sample, in) inputs; (sample, width) for a fixed end. With y left out, inputs and targets in
+        one: a pair (x, y), a Bunch, a Data, of which the training samples are taken, or what else
+        `loadpath.data.as_pair` takes.
+    y : array_like, Series or str, optional
+        (sample, out) outputs, (sample,) class numbers, or the column of x that is the target;
+        (sample, width) for a fixed end. Nothing is scaled.
     effective_depth : float
         The leakage L~ >= 0, dimensionless.
     weight_decay : float, optional
@@ -82,8 +83,9 @@ def solve(
         where the path is fast in the first phases.
     step : {"euler", "exponential"}
         How a layer treats the leakage.
-    loss : {"mse", "cross-entropy"}
-        The data term of a free end.
+    loss : {"mse", "cross-entropy"}, optional
+        The data term of a free end; if left out, "cross-entropy" for class numbers and "mse" for
+        outputs.
     scale : float
         Size of the representations of a free end, as for `LeakyResNet`.
     start : LeakyResNet, optional
@@ -154,6 +156,7 @@ def solve(
     >>> round(found.action, 2), round(exact.action, 2)
     (1.5, 1.48)
     """
+    x, y, loss = samples_for(endpoint, x, y, loss)
     end = as_end(endpoint, weight_decay=weight_decay, loss=loss, scale=scale)
     architecture = Architecture(
         effective_depth=effective_depth,

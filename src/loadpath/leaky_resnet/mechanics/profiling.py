@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
-from jaxtyping import Float
 from torch import Tensor
 
 from loadpath import results
@@ -37,11 +37,11 @@ N_PROJECTED = 64
 @torch_threads(1)
 def profile(
     model: LeakyResNet,
-    x: Float[Tensor, "sample in"],
-    y: Tensor,
+    x: Any,
+    y: Any = None,
     *,
     weight_decay: float,
-    loss: Loss = "mse",
+    loss: Loss | None = None,
     gamma0: float = 1e-3,
     batch_size: int = 4096,
 ) -> xr.Dataset:
@@ -51,14 +51,16 @@ def profile(
     ----------
     model : LeakyResNet
         The net. A float64 copy of it is run; the net itself is left alone.
-    x : Tensor
-        (sample, in): inputs.
-    y : Tensor
-        (sample, out) for "mse", (sample,) class numbers for "cross-entropy".
+    x : array_like or DataFrame, or both halves in one
+        (sample, in): inputs. With y left out, inputs and targets in one: a pair (x, y), a Bunch, a
+        Data, of which the training samples are taken, or what else `loadpath.data.as_pair` takes.
+    y : array_like, Series or str, optional
+        (sample, out) outputs, (sample,) class numbers, or the column of x that is the target.
     weight_decay : float
         The $\lambda$ that the net was trained with, above 0; it divides the momenta.
-    loss : {"mse", "cross-entropy"}
-        The data term C.
+    loss : {"mse", "cross-entropy"}, optional
+        The data term C; if left out, "cross-entropy" for class numbers and "mse" for outputs, as
+        `fit` has it.
     gamma0 : float
         The stabilizer of every layer as a share of its kernel, above 0:
         $\gamma = \gamma_0 \|S\|_{op}^2$.
@@ -105,7 +107,7 @@ def profile(
     >>> import loadpath as lp
     >>> data = lp.data.teacher(dims=(6, 2, 6), n_train=50, n_test=20, seed=0)
     >>> net = lp.LeakyResNet(6, 6, width=8, depth=4, effective_depth=2.0)
-    >>> ds = lp.mechanics.profile(net, data.x_train, data.y_train, weight_decay=0.1)
+    >>> ds = lp.mechanics.profile(net, data, weight_decay=0.1)
     >>> dict(ds.sizes)["layer"], dict(ds.sizes)["step"]
     (5, 4)
     >>> ds["cost_of_identity"].attrs["units"]
@@ -113,7 +115,8 @@ def profile(
     """
     check_number("weight_decay", weight_decay, above=0)
     check_number("gamma0", gamma0, above=0)
-    x, y = (t.detach() for t in check_data(model, x, y, loss, batch_size))
+    x, y, loss = check_data(model, x, y, loss, batch_size)
+    x, y = x.detach(), y.detach()
     batch_size = int(batch_size)
     model = copy.deepcopy(model).double().requires_grad_(False)
     sums = stream(model, x, y, weight_decay=weight_decay, loss=loss, batch_size=batch_size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -85,18 +86,18 @@ def stream(
 
 
 def check_data(
-    model: LeakyResNet, x: Tensor, y: Tensor, loss: Loss, batch_size: int
-) -> tuple[Tensor, Tensor]:
-    """Return inputs and targets as tensors; refuse what `profile` cannot run.
+    model: LeakyResNet, x: Any, y: Any, loss: Loss | None, batch_size: int
+) -> tuple[Tensor, Tensor, Loss]:
+    """Return inputs and targets as tensors, and the loss; refuse what `profile` cannot run.
 
     Parameters
     ----------
     model : LeakyResNet
         The net.
-    x, y : Tensor
-        Inputs and targets.
-    loss : {"mse", "cross-entropy"}
-        The data term.
+    x, y : object
+        Inputs and targets, or x alone where it holds both.
+    loss : {"mse", "cross-entropy"} or None
+        The data term; None is the one that the targets ask for.
     batch_size : int
         Number of samples that are run at once.
 
@@ -104,6 +105,8 @@ def check_data(
     -------
     x, y : Tensor
         Inputs and targets.
+    loss : {"mse", "cross-entropy"}
+        The data term.
 
     Raises
     ------

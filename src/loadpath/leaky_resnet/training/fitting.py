@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from loadpath.checks import (
     as_list,
@@ -17,10 +18,10 @@ from loadpath.checks import (
     check_seed,
     check_type,
 )
-from loadpath.data import Data
+from loadpath.data import Data, as_data
 from loadpath.leaky_resnet.layer_steps import Adaptive
 from loadpath.leaky_resnet.model import LeakyResNet
-from loadpath.leaky_resnet.objective import Loss, check_loss
+from loadpath.leaky_resnet.objective import TASKS, Loss, check_loss
 from loadpath.leaky_resnet.training import checkpoint as checkpoints
 from loadpath.leaky_resnet.training.run import Run
 from loadpath.leaky_resnet.training.stages import Stage, default_stages
@@ -58,7 +59,7 @@ def default_weight_decay(model: LeakyResNet, loss: Loss) -> float:
 
 def fit(
     model: LeakyResNet,
-    data: Data,
+    data: Any,
     *,
     weight_decay: float | None = None,
     loss: Loss | None = None,
@@ -85,8 +86,11 @@ def fit(
     ----------
     model : LeakyResNet
         The net, which is trained in its own dtype and on its own device; the data are moved there.
-    data : Data
-        Samples for training and for testing, as `lp.data` gives them.
+    data : Data, pair, Bunch or mapping
+        Samples for training and for testing, as `lp.data` gives them; or a pair (x, y), a Bunch, a
+        DataFrame with its target's name, or what else `loadpath.data.as_data` takes. Such data are
+        taken as they are, without scaling, so that the net can be called on x itself; one sample in
+        five, drawn by `seed`, is held back for testing.
     weight_decay : float, optional
         The $\lambda$ of the objective, above 0; `default_weight_decay` if left out.
     loss : {"mse", "cross-entropy"}, optional
@@ -149,10 +153,13 @@ def fit(
     True
     """
     check_type("model", model, LeakyResNet, "a LeakyResNet")
-    check_type("data", data, Data, "a Data of loadpath.data")
+    if loss is not None:
+        check_loss(loss)
+    check_seed("seed", seed)
+    task = None if loss is None else TASKS[loss]
+    data = as_data(data, task=task, normalize=False, seed=seed)
     if loss is None:
         loss = "mse" if data.task == "regression" else "cross-entropy"
-    check_loss(loss)
     if weight_decay is None:
         weight_decay = default_weight_decay(model, loss)
     stages = default_stages() if stages is None else tuple(as_list("stages", stages, "stages"))
@@ -162,7 +169,6 @@ def fit(
     check_number("tolerance", tolerance, above=0)
     check_above_zero("max_seconds", max_seconds)
     check_count("record_every", record_every, 1)
-    check_seed("seed", seed)
     check_flag("resume", resume)
     if progress is not None:
         check_flag("progress", progress)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from torch import Tensor
 
 from loadpath import results
 from loadpath.checks import check_choice
@@ -46,16 +45,15 @@ class Run(results.Shown):
     data: Data
     """The samples that the net was trained and tested on."""
 
-    def profile(
-        self, x: Tensor | None = None, y: Tensor | None = None, *, gamma0: float = 1e-3
-    ) -> xr.Dataset:
+    def profile(self, x: Any = None, y: Any = None, *, gamma0: float = 1e-3) -> xr.Dataset:
         """Measure the mechanics of the net, as `loadpath.mechanics.profile` does.
 
         Parameters
         ----------
-        x, y : Tensor, optional
-            Inputs and targets, as `mechanics.profile` takes them; the samples that the net was
-            trained on if left out, which is where its mechanics are those of a minimizer.
+        x, y : array_like, optional
+            Inputs and targets, or both in one, as `mechanics.profile` takes them; the samples that
+            the net was trained on if left out, which is where its mechanics are those of a
+            minimizer.
         gamma0 : float
             The stabilizer of every layer as a share of its kernel, above 0.
 
@@ -68,12 +66,12 @@ class Run(results.Shown):
         Raises
         ------
         ValueError
-            If one of x and y is given without the other, or for what `mechanics.profile` refuses.
+            If y is given without x, or for what `mechanics.profile` refuses.
         """
-        if (x is None) != (y is None):
-            raise ValueError("x and y must be given together, or neither, got one of them.")
-        if x is None or y is None:
-            x, y = self.data.x_train, self.data.y_train
+        if x is None:
+            if y is not None:
+                raise ValueError("x and y must be given together, or neither, got y alone.")
+            x = self.data
         profile = mechanics.profile(
             self.model, x, y, weight_decay=self.weight_decay, loss=self.loss, gamma0=gamma0
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from loadpath.checks import as_list, check_count, check_flag, check_number, check_seed, check_type
-from loadpath.data import Data
+from loadpath.data import Data, as_data
 from loadpath.measures.separation import KINDS, ClassWeights, PseudoInverse, SeparationKind
 from loadpath.spring_block.networks.classifiers import MLP
 from loadpath.spring_block.networks.engines import Engine, choose_engine, one_thread
@@ -111,7 +112,7 @@ class TrainingJob:
 
 def train_all(
     jobs: Sequence[TrainingJob],
-    data: Data,
+    data: Any,
     *,
     threads: int | None = None,
     kinds: Sequence[SeparationKind] = KINDS,
@@ -129,8 +130,8 @@ def train_all(
     ----------
     jobs : sequence of TrainingJob
         The nets, and how each is trained.
-    data : Data
-        The classification task that all of them learn.
+    data : Data, pair, Bunch or mapping
+        The classification task that all of them learn, as `train` takes it.
     threads : int, optional
         Nets that train at the same time; as many as there are cores if left out. The plain engine,
         which autograd and Python hold up, runs on one.
@@ -157,7 +158,7 @@ def train_all(
     """
     workers = cores(threads)
     compiled = True
-    check_type("data", data, Data, "a Data of loadpath.data")
+    data = as_data(data, task="classification", normalize=False)
     jobs = as_list("jobs", jobs, "jobs")
     for job in jobs:
         check_type("jobs", job, TrainingJob, "TrainingJobs")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from loadpath.checks import (
     check_type,
     check_weights,
 )
-from loadpath.data import Data
+from loadpath.data import Data, as_data
 from loadpath.measures.separation import (
     CLASS_WEIGHTS,
     KINDS,
@@ -42,7 +43,7 @@ which divides by the standard deviation, would make 0 of all inputs."""
 
 def train(
     network: Classifier,
-    data: Data,
+    data: Any,
     recipe: Recipe = Recipe(),  # noqa: B008 (frozen)
     *,
     seed: int = 0,
@@ -59,8 +60,9 @@ def train(
     ----------
     network : MLP or CNN
         The net, which is trained in place.
-    data : Data
-        A classification task; its inputs are taken as float32.
+    data : Data, pair, Bunch or mapping
+        A classification task; its inputs are taken as float32. What is no `Data` is made one by
+        `loadpath.data.as_data`, without scaling; one sample in five is held back for testing.
     recipe : Recipe
         How the net is trained; its dropout must be the net's.
     seed : int
@@ -115,6 +117,8 @@ def train(
     if any(p.dtype != torch.float32 or not p.requires_grad for p in network.parameters()):
         raise ValueError("network must have weights in float32 that can be trained, got others.")
     shape = network.shape
+    check_seed("seed", seed)
+    data = as_data(data, task="classification", normalize=False, seed=seed)
     check_job(shape, data, recipe, seed=seed, record_every=record_every, kinds=kinds)
     check_choice("class_weights", class_weights, CLASS_WEIGHTS)
     check_choice("pseudo_inverse", pseudo_inverse, PSEUDO_INVERSES)

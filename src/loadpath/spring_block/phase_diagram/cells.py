@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +160,7 @@ def run(
     """
     folder = as_path("folder", folder)
     grid = axes(setting, slopes=slopes, noises=noises, seeds=seeds)
-    common = asdict(setting.checked(grid))
+    common = setting.checked(grid).plain()
     return sweep.run(
         measure,
         sweep.product(grid),
@@ -231,7 +230,8 @@ def collect(
     ds = ds.merge(mean_curves(ds))
     # Where the files were read from means nothing elsewhere; what they hold does.
     ds.attrs = {k: v for k, v in ds.attrs.items() if k.startswith("cells_")}
-    shared = {k: v for k, v in asdict(setting.checked(grid)).items() if k != "folder"}
+    shared = {k: v for k, v in setting.checked(grid).plain().items() if k != "folder"}
+    shared["data"] = Path(shared["data"]).name
     about = {f"data_{k}": v for k, v in data.provenance.items()}
     if setting.panel == "data noise":
         about["noise_scale_meaning"] = SCALE_MEANINGS[setting.noise_scale]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from loadpath.checks import (
@@ -13,6 +14,8 @@ from loadpath.checks import (
     check_count,
     check_flag,
     check_seed,
+    check_text,
+    shown,
 )
 from loadpath.data import Data, Resize, check_options, load
 from loadpath.measures.separation import KINDS, PSEUDO_INVERSES, PseudoInverse
@@ -28,11 +31,11 @@ from loadpath.spring_block.networks import (
     choose_engine,
 )
 from loadpath.spring_block.phase_diagram.levels import NOISES, Panel, make_noise
+from loadpath.storage import is_data_file
 
 Network = Literal["MLP", "CNN"]
-Source = Literal["digits", "mnist", "fashion-mnist", "cifar10", "npz"]
 
-SOURCES: tuple[Source, ...] = ("digits", "mnist", "fashion-mnist", "cifar10", "npz")
+SOURCES = ("digits", "mnist", "fashion-mnist", "cifar10", "npz")
 """Sources of `loadpath.data` that have classes."""
 PAPER_SAMPLES = {"image_size": 10, "n_train": 2560, "n_test": 5000}
 """Pixels a side and training samples of [SB]; test samples as many as half of mnist10k leaves."""
@@ -74,10 +77,11 @@ class Setting:
 
     panel: Panel
     """Which noise shakes the training."""
-    data: Source = "digits"
-    """What to learn; "npz" is an archive of x_train, y_train, x_test, y_test, any features."""
+    data: str = "digits"
+    """What to learn: a source by its name, or a file of your own that ends in .npz, .csv or
+    .parquet, as `loadpath.data.load` reads it; "npz" is an archive that is split already."""
     folder: str | None = None
-    """Where the files are, or the archive itself; digits need none."""
+    """Where the files of a source are, or the archive itself; digits need none."""
     image_size: int | None = None
     """Pixels a side that images are made smaller to; None is [SB]'s 10, and 8 for digits."""
     resize: Resize = "area"
@@ -109,6 +113,8 @@ class Setting:
     """Epochs between records of the log separation along training; None for no records."""
     engine: Engine | None = None
     """What trains the nets, as of `loadpath.networks.train`; None chooses."""
+    target: str | None = None
+    """The column of a file that holds the classes."""
     fingerprint: str | None = None
     """Fingerprint of the labels, so that no cell takes other data than the rest; None for any."""
 
@@ -116,13 +122,23 @@ class Setting:
         """Check what can be checked without the data."""
         for name, value, known in (
             ("panel", self.panel, tuple(NOISES)),
-            ("data", self.data, SOURCES),
             ("network", self.network, tuple(WIDTHS)),
             ("noise_scale", self.noise_scale, tuple(SCALE_MEANINGS)),
             ("resize", self.resize, get_args(Resize)),
             ("pseudo_inverse", self.pseudo_inverse, PSEUDO_INVERSES),
         ):
             check_choice(name, value, known)
+        if not isinstance(self.data, str | Path):
+            raise ValueError(
+                f"data must be the name of a source or of a file, got {shown(self.data)}: cells "
+                "are run by other processes, so save arrays by np.savez('mine.npz', x=x, y=y)."
+            )
+        if self.target is not None:
+            check_text("target", self.target)
+        if self.own:
+            object.__setattr__(self, "data", str(as_path("data", self.data)))
+        else:
+            check_choice("data", self.data, SOURCES)
         check_flag("batch_norm", self.batch_norm)
         if self.engine is not None:
             check_choice("engine", self.engine, ("compiled", "plain"))
@@ -139,6 +155,24 @@ class Setting:
         for name in ("epochs", "record_every"):
             if getattr(self, name) is not None:
                 check_count(name, getattr(self, name), 1)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the fields as cells are given them.
+
+        Returns
+        -------
+        dict
+            All fields, but `target` only where there is one: cells of earlier versions have none.
+        """
+        fields = asdict(self)
+        if self.target is None:
+            del fields["target"]
+        return fields
+
+    @property
+    def own(self) -> bool:
+        """Whether the data are a file of the user's own, and no source with a name."""
+        return is_data_file(str(self.data))
 
     def samples(self) -> Data:
         """Return the data, which are read once a process.
@@ -166,12 +200,14 @@ class Setting:
     def _sampling(self) -> dict[str, Any]:
         """Return the options of the source's reader; None for what it shall choose itself."""
         # A source of images without an option gets the paper's; others have their own.
-        images = self.data not in ("digits", "npz")
+        images = self.data not in ("digits", "npz") and not self.own
         options: dict[str, Any] = {
             name: paper if images and getattr(self, name) is None else getattr(self, name)
             for name, paper in PAPER_SAMPLES.items()
         }
-        return {**options, "resize": None if self.resize == "area" else self.resize}
+        options["resize"] = None if self.resize == "area" else self.resize
+        own = {"target": self.target, "task": "classification"} if self.own else {}
+        return {**options, **own}
 
     def shape(self, data: Data, recipe: Recipe, *, slope: float) -> Shape:
         """Return the shape of a cell's net.
@@ -311,6 +347,6 @@ def fingerprint(data: Data) -> str:
 
 
 @cache
-def _read(name: Source, folder: str | None, seed: int, **options: Any) -> Data:
+def _read(name: str, folder: str | None, seed: int, **options: Any) -> Data:
     """Read the samples of a source; a worker trains many cells on what it has read once."""
     return load(name, folder, seed=seed, **options)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
-from jaxtyping import Float
 from torch import Tensor
 
 from loadpath.checks import check_number
@@ -127,11 +127,11 @@ class Certificate(Measured):
 
 def certify(
     model: LeakyResNet,
-    x: Float[Tensor, "sample in"],
-    y: Tensor,
+    x: Any,
+    y: Any = None,
     *,
     weight_decay: float,
-    loss: objective.Loss = "mse",
+    loss: objective.Loss | None = None,
     kink_width: float = 1e-3,
     tolerance: float = TOLERANCE,
     iterations: int = ITERATIONS,
@@ -147,15 +147,16 @@ def certify(
     ----------
     model : LeakyResNet
         The net.
-    x : Tensor
-        (sample, in) inputs: all that the objective is of.
-    y : Tensor
+    x : array_like or DataFrame, or both halves in one
+        (sample, in) inputs: all that the objective is of; or inputs and targets in one, as
+        `loadpath.data.as_pair` takes them.
+    y : array_like, Series or str, optional
         (sample, out) outputs for "mse", (sample,) class numbers for "cross-entropy". For a fixed
         end it is the shifted target, whose momenta are the multipliers.
     weight_decay : float
         lambda, in the units of the data term.
-    loss : {"mse", "cross-entropy"}
-        The data term.
+    loss : {"mse", "cross-entropy"}, optional
+        The data term; if left out, "cross-entropy" for class numbers and "mse" for outputs.
     kink_width : float
         Activations with |A_ij| <= kink_width * rms(A_l) count as on a kink. A tenth of it and ten
         times it are tried too.
@@ -203,7 +204,7 @@ def certify(
     check_number("kink_width", kink_width, above=0)
     check_number("tolerance", tolerance, above=0)
     check_number("weight_decay", weight_decay, above=0)
-    x, y = objective.as_problem(model, x, y, loss)
+    x, y, loss = objective.as_problem(model, x, y, loss)
     widths = (kink_width / 10, kink_width, 10 * kink_width)
     model = copy.deepcopy(model).cpu().double().requires_grad_(False)
     x, y = x.cpu(), y.cpu()

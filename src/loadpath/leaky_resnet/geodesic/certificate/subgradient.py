@@ -178,7 +178,8 @@ def by_width(
     check_count("iterations", iterations, 0)
     threads = torch.get_num_threads() if threads is None else threads
     check_count("threads", threads, 1)
-    x, y = (t.detach() for t in check_data(model, x, y, loss, BLOCK))
+    x, y, _ = check_data(model, x, y, loss, BLOCK)
+    x, y = x.detach(), y.detach()
     # Threads of torch's and of the BLAS would be in the way of ours.
     with torch_threads(1), ThreadpoolController().limit(limits=1, user_api="blas"):
         field = KinkField(
