@@ -862,13 +862,13 @@ call("diagnosis.Monitor")(
 
 @functools.cache
 def measured_profile():
-    return lp.diagnose(**diagnosed(), layers=LINEAR)
+    return lp.diagnose(**diagnosed(), layers=LINEAR).dataset
 
 
 @functools.cache
 def measured_steps():
     """A diagnosis of a few columns, which makes a small page."""
-    return lp.diagnose(**diagnosed(), layers=LINEAR, measures=["steps"])
+    return lp.diagnose(**diagnosed(), layers=LINEAR, measures=["steps"]).dataset
 
 
 @functools.cache
@@ -893,7 +893,8 @@ call(
     "plots.layer_probes",
     "plots.layer_steps_taken",
 )(lambda: dict(ds=measured_profile().copy(deep=True)))
-call("plots.layer_load_curve")(
+call("diagnosis.Diagnosis")(lambda: dict(dataset=measured_profile().copy(deep=True)))
+call("plots.layer_load_curve", "plots.figure_diagnosis")(
     lambda: dict(ds=measured_profile().copy(deep=True), kind="fuzziness")
 )
 call("plots.layers_skipped")(lambda: dict(skipped=measured_skips().copy(deep=True)))

@@ -367,6 +367,8 @@ def statuses(result):
     """Return all words of a result: status fields and columns."""
     import xarray as xr
 
+    held = getattr(result, "dataset", None)
+    result = held if isinstance(held, xr.Dataset) else result  # of a Diagnosis
     if isinstance(result, xr.Dataset):
         columns = [str(result[v].values) for v in result.variables if "status" in str(v)]
         return [*columns, str(result.attrs.get("status"))]

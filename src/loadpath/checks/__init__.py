@@ -39,6 +39,8 @@ from loadpath.checks.arrays import (
 from loadpath.checks.arrays import (
     check_size as check_size,
 )
+from loadpath.checks.datasets import HoldsDataset as HoldsDataset
+from loadpath.checks.datasets import as_dataset as as_dataset
 from loadpath.checks.datasets import check_columns as check_columns
 from loadpath.checks.datasets import check_dataset as check_dataset
 from loadpath.checks.datasets import check_levels as check_levels

@@ -2,11 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from loadpath.checks.arrays import as_numbers
 from loadpath.checks.kinds import check_type
 from loadpath.checks.values import shown
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@runtime_checkable
+class HoldsDataset(Protocol):
+    """A result that is a class over its Dataset, and goes wherever the Dataset does."""
+
+    @property
+    def dataset(self) -> xr.Dataset:
+        """The Dataset."""
+
+
+def as_dataset(name: str, ds: Any) -> xr.Dataset:
+    """Return a Dataset that was given, or that a result holds which was given.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    ds : Dataset or result
+        What was given, such as a Diagnosis.
+
+    Returns
+    -------
+    Dataset
+        The Dataset itself, not a copy.
+
+    Raises
+    ------
+    ValueError
+        If `ds` is neither.
+    """
+    import xarray as xr
+
+    held = ds if isinstance(ds, xr.Dataset) else getattr(ds, "dataset", None)
+    if not isinstance(held, xr.Dataset):
+        raise ValueError(f"{name} must be an xarray.Dataset, got {shown(ds)}.")
+    return held
 
 
 def check_dataset(name: str, ds: Any, *variables: str, **labels: object) -> None:

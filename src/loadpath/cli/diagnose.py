@@ -81,7 +81,7 @@ def diagnose(options: DiagnoseOptions) -> None:
         seed=options.seed,
         max_batches=options.max_batches,
         **common,
-    )
+    ).dataset
     with place_for(out, present) as place:
         save_config(options.settings(), place)
         results.save(ds, place / "diagnosis.nc", overwrite=True)

@@ -8,6 +8,7 @@ from .monitor import Collapse as Collapse
 from .monitor import CollapseWarning as CollapseWarning
 from .monitor import Monitor as Monitor
 from .profile import MEASURES as MEASURES
+from .profile import Diagnosis as Diagnosis
 from .profile import Measure as Measure
 from .profile import diagnose as diagnose
 from .profile import summary as summary

@@ -23,6 +23,7 @@ from .contents import Panel as Panel
 from .contents import Series as Series
 from .contents import panels_of as panels_of
 from .diagnosis import (
+    figure_diagnosis,
     layer_alignment,
     layer_collapse,
     layer_dimensions,
@@ -102,6 +103,7 @@ __all__ = [
     "figure_audit",
     "figure_beside_chain",
     "figure_chain_fit",
+    "figure_diagnosis",
     "figure_digits",
     "figure_growth",
     "figure_phase_diagrams",

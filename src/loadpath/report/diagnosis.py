@@ -11,7 +11,15 @@ import numpy as np
 import xarray as xr
 
 from loadpath import plots
-from loadpath.checks import as_path, check_columns, check_flag, check_text, check_type
+from loadpath.checks import (
+    HoldsDataset,
+    as_dataset,
+    as_path,
+    check_columns,
+    check_flag,
+    check_text,
+    check_type,
+)
 from loadpath.diagnosis.judging import (
     HEADINGS,
     Verdict,
@@ -127,7 +135,7 @@ _OF_SKIPPING = (
 
 def write_diagnosis(
     path: str | os.PathLike[str],
-    ds: xr.Dataset,
+    ds: xr.Dataset | HoldsDataset,
     *,
     title: str,
     skipped: xr.Dataset | None = None,
@@ -143,7 +151,7 @@ def write_diagnosis(
     ----------
     path : str or path
         Where to write it.
-    ds : xr.Dataset
+    ds : Diagnosis or xr.Dataset
         The diagnosis, from `loadpath.diagnose`.
     title : str
         The heading of the page.
@@ -166,7 +174,7 @@ def write_diagnosis(
     FileExistsError
         If `path` exists and may not be replaced.
     """
-    path = as_path("path", path)
+    path, ds = as_path("path", path), as_dataset("ds", ds)
     check_text("title", title)
     check_flag("overwrite", overwrite)
     check_columns("ds", ds, "meaning(layer) in words")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from loadpath.checks import as_path, check_flag, check_text, check_type
+from loadpath.checks import HoldsDataset, as_dataset, as_path, check_flag, check_text
 from loadpath.results.attributes import plain, restored, storable
 from loadpath.results.netcdf import checked_bytes, decoded, with_digest
 from loadpath.results.renamed import with_present_names
@@ -23,7 +23,7 @@ SCHEMA_VERSION = 1
 """A number that is raised when names or meanings of variables change: no old file is misread."""
 
 
-def stamp(ds: xr.Dataset, **parameters: object) -> xr.Dataset:
+def stamp(ds: xr.Dataset | HoldsDataset, **parameters: object) -> xr.Dataset:
     """Return a copy of a result with provenance in its attrs: versions, time (UTC), parameters.
 
     Parameters
@@ -53,7 +53,7 @@ def stamp(ds: xr.Dataset, **parameters: object) -> xr.Dataset:
     >>> ds.attrs["effective_depth"], ds.attrs["parameters"]
     (7.0, '{"effective_depth": 7.0, "seed": 0}')
     """
-    check_type("ds", ds, xr.Dataset, "an xarray.Dataset")
+    ds = as_dataset("ds", ds)
     provenance = {
         "schema_version": SCHEMA_VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -80,7 +80,7 @@ def stamp(ds: xr.Dataset, **parameters: object) -> xr.Dataset:
     return ds.assign_attrs(**flat, **provenance, parameters=text)
 
 
-def with_parameters(ds: xr.Dataset, **parameters: object) -> xr.Dataset:
+def with_parameters(ds: xr.Dataset | HoldsDataset, **parameters: object) -> xr.Dataset:
     """Return a copy of a stamped result, stamped anew with more parameters.
 
     Parameters
@@ -100,13 +100,15 @@ def with_parameters(ds: xr.Dataset, **parameters: object) -> xr.Dataset:
     ValueError
         As `stamp` does.
     """
-    check_type("ds", ds, xr.Dataset, "an xarray.Dataset")
+    ds = as_dataset("ds", ds)
     if "parameters" not in ds.attrs:
         raise ValueError("ds must be a stamped result, with the attr 'parameters', and has none.")
     return stamp(ds, **{**json.loads(ds.attrs["parameters"]), **parameters})
 
 
-def save(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+def save(
+    ds: xr.Dataset | HoldsDataset, path: str | os.PathLike[str], *, overwrite: bool = False
+) -> Path:
     """Write a result as netCDF, whole or not at all; it is stamped first if it is not stamped.
 
     Attributes that netCDF has no form for, such as booleans, None and dicts, are written as JSON
@@ -149,7 +151,7 @@ def save(ds: xr.Dataset, path: str | os.PathLike[str], *, overwrite: bool = Fals
     Traceback (most recent call last):
     FileExistsError: ...run.nc' exists already and overwrite is False.
     """
-    check_type("ds", ds, xr.Dataset, "an xarray.Dataset")
+    ds = as_dataset("ds", ds)
     check_flag("overwrite", overwrite)
     path = as_path("path", path)
     check_ending("path", path, "netCDF")

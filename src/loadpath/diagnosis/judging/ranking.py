@@ -9,7 +9,15 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from loadpath.checks import as_numbers, check_number, check_seed, check_text, check_type
+from loadpath.checks import (
+    HoldsDataset,
+    as_dataset,
+    as_numbers,
+    check_number,
+    check_seed,
+    check_text,
+    check_type,
+)
 from loadpath.diagnosis.judging.candidates import candidates_of
 from loadpath.diagnosis.judging.ranking_sentences import measure_words
 from loadpath.diagnosis.judging.verdict_sentences import verdict_sentences
@@ -20,7 +28,7 @@ from loadpath.statistics import FEWEST, Column, rank_agreement, spearman
 
 
 def verdict(
-    profile: xr.Dataset,
+    profile: xr.Dataset | HoldsDataset,
     skipped: xr.Dataset,
     *,
     by: str | None = None,
@@ -32,7 +40,7 @@ def verdict(
 
     Parameters
     ----------
-    profile : xarray.Dataset
+    profile : Diagnosis or xarray.Dataset
         Over `layer`, with the measure, NaN where it is not defined, and its ends `_low` and
         `_high`. `loadpath.diagnose` makes one.
     skipped : xarray.Dataset
@@ -80,6 +88,7 @@ def verdict(
     >>> found.agreement.trust
     'agrees'
     """
+    profile = as_dataset("profile", profile)
     check_seed("seed", seed)
     if tolerated is not None:
         check_number("tolerated", tolerated, least=0)

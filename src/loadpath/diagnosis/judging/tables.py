@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from loadpath.checks import check_number, check_type
+from loadpath.checks import HoldsDataset, as_dataset, check_number, check_type
 from loadpath.diagnosis.judging.candidates import candidates_of
 from loadpath.diagnosis.judging.wording import as_number, as_points
 
@@ -22,13 +22,16 @@ HARMS = ("loss_change", "accuracy_change", "output_change")
 
 
 def layer_table(
-    profile: xr.Dataset, skipped: xr.Dataset | None = None, *, tolerated: float | None = None
+    profile: xr.Dataset | HoldsDataset,
+    skipped: xr.Dataset | None = None,
+    *,
+    tolerated: float | None = None,
 ) -> pd.DataFrame:
     """Return a table of the layers, those to try without on top.
 
     Parameters
     ----------
-    profile : xarray.Dataset
+    profile : Diagnosis or xarray.Dataset
         What `loadpath.diagnose` measured.
     skipped : xarray.Dataset, optional
         What `skip_layers` returned. Without it there is no harm in the table, and layers stand in
@@ -65,6 +68,7 @@ def layer_table(
     >>> table.index.tolist(), table["try_without"].tolist(), table["operations"].tolist()
     (['1', '0'], [True, False], [16.0, 16.0])
     """
+    profile = as_dataset("profile", profile)
     for name, ds in (("profile", profile), ("skipped", skipped)):
         if name == "profile" or ds is not None:
             check_type(name, ds, xr.Dataset, "an xarray.Dataset")

@@ -16,6 +16,7 @@ from loadpath.diagnosis.answers import AnswerRule
 from loadpath.diagnosis.labels import NO_LABELS, LabelReader, read_labels
 from loadpath.diagnosis.profile import columns, label_columns
 from loadpath.diagnosis.profile.columns import RUNS, Columns
+from loadpath.diagnosis.profile.diagnosed import Diagnosis
 from loadpath.diagnosis.profile.mesh import mesh_of
 from loadpath.diagnosis.profile.options import (
     MEASURES,
@@ -71,7 +72,7 @@ def diagnose(
     token_mask: TokenMask | None = None,
     grad: bool = False,
     progress: bool | None = None,
-) -> xr.Dataset:
+) -> Diagnosis:
     r"""Measure mechanics, separation and geometry of every layer in one pass over a loader.
 
     The model runs in evaluation mode and without gradients. Its parameters, buffers, gradients,
@@ -126,17 +127,18 @@ def diagnose(
 
     Returns
     -------
-    xarray.Dataset
-        Every measure over `layer` (and over `kind`, the convention of separation), with its ends
-        `_low` and `_high`, NaN where there is no interval, and its `_status`: "estimated", "no
-        interval", or why there is no number ("not enough samples", "constant features", ...); the
-        number is then NaN. Notes on a number follow its status after a comma: "rounding left out",
-        where directions are left out that rounding can make, "near rounding", where rounding of the
-        layer's type may make more than 1 % of it. A measure that fails has its status "failed: ..."
-        and does not lose the others. `width`, `rows`, `kept`, `dead`, `layer_kind` and
-        `meaning` say what each layer is, and `accuracy` how often the model is right, where its
-        outputs are taken for class scores. What belongs to a step (load, kinetic energy, relative
-        step, turn, log growth) stands at the layer that the step leads to.
+    Diagnosis
+        What was found, with `summary()`, `table()`, `plot()`, `verdict(skipped)` and `save(path)`.
+        Its `dataset` holds every measure over `layer` (and over `kind`, the convention of
+        separation), with its ends `_low` and `_high`, NaN where there is no interval, and its
+        `_status`: "estimated", "no interval", or why there is no number ("not enough samples",
+        "constant features", ...); the number is then NaN. Notes on a number follow its status after
+        a comma: "rounding left out", where directions are left out that rounding can make, "near
+        rounding", where rounding of the layer's type may make more than 1 % of it. A measure that
+        fails has its status "failed: ..." and does not lose the others. `width`, `rows`, `kept`,
+        `dead`, `layer_kind` and `meaning` say what each layer is, and `accuracy` how often the
+        model is right, where its outputs are taken for class scores. What belongs to a step (load,
+        kinetic energy, relative step, turn, log growth) stands at the layer that the step leads to.
 
     Raises
     ------
@@ -252,7 +254,7 @@ def diagnose(
         "seconds_of_pass": passed,
         "seconds_in_all": time.monotonic() - began,
     }
-    return results.stamp(
+    stamped = results.stamp(
         ds,
         model=type(inner).__name__,
         measures=list(chosen),
@@ -265,6 +267,7 @@ def diagnose(
         level=level,
         seed=seed,
     )
+    return Diagnosis(stamped)
 
 
 def real_answer(answer: Tensor | None) -> Tensor | None:

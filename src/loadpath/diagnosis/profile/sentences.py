@@ -9,7 +9,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import xarray as xr
 
-from loadpath.checks import as_numbers, check_choice, check_columns, check_dataset
+from loadpath.checks import (
+    HoldsDataset,
+    as_dataset,
+    as_numbers,
+    check_choice,
+    check_columns,
+    check_dataset,
+)
 from loadpath.diagnosis.naming import (
     LayerNames,
     left_out_sentences,
@@ -32,7 +39,9 @@ MANY_DEAD = 0.5
 """Share of dead features from which a layer is named."""
 
 
-def summary(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness") -> tuple[str, ...]:
+def summary(
+    ds: xr.Dataset | HoldsDataset, *, kind: SeparationKind = "fuzziness"
+) -> tuple[str, ...]:
     r"""Say in plain sentences what `loadpath.diagnose` found.
 
     A layer is called first in something where its interval lies apart from all others', and else
@@ -40,8 +49,8 @@ def summary(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness") -> tuple[str,
 
     Parameters
     ----------
-    ds : xarray.Dataset
-        What `diagnose` returned.
+    ds : Diagnosis or xarray.Dataset
+        What `diagnose` returned, or its `dataset`.
     kind : str, default "fuzziness"
         The convention of separation that sentences about loads go by. Where another convention
         gives the load curve another shape, they say so.
@@ -67,6 +76,7 @@ def summary(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness") -> tuple[str,
     The representation is moved least by the step to layer 1 (relative step 0.2 (0.2 to 0.2)).
     """
     check_choice("kind", kind, KINDS)
+    ds = as_dataset("ds", ds)
     check_columns("ds", ds)
     ds = with_present_names(ds)
     _check_diagnosis(ds, kind)

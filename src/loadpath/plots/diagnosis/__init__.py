@@ -15,12 +15,14 @@ from loadpath.plots.diagnosis.layers import (
 from loadpath.plots.diagnosis.monitored import (
     monitor,
 )
+from loadpath.plots.diagnosis.overview import figure_diagnosis
 from loadpath.plots.diagnosis.skipping import (
     layers_skipped,
     movement_and_harm,
 )
 
 __all__ = [
+    "figure_diagnosis",
     "layer_alignment",
     "layer_collapse",
     "layer_dimensions",

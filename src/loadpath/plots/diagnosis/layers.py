@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from loadpath.checks import check_columns, check_dataset
+from loadpath.checks import HoldsDataset, as_dataset, check_columns, check_dataset
 from loadpath.measures.separation import SeparationKind, check_kind
 from loadpath.plots.diagnosis.axis import draw_columns, draw_marks, layer_axis
 from loadpath.plots.style import (
@@ -30,7 +30,7 @@ from loadpath.results import with_present_names
 
 @styled
 def layer_load_curve(
-    ds: xr.Dataset, ax: Axes | None = None, *, kind: SeparationKind = "fuzziness"
+    ds: xr.Dataset | HoldsDataset, ax: Axes | None = None, *, kind: SeparationKind = "fuzziness"
 ) -> Axes:
     """Draw the log separation D_l over layers, and the straight line from end to end.
 
@@ -40,8 +40,8 @@ def layer_load_curve(
 
     Parameters
     ----------
-    ds : xr.Dataset
-        The `dataset` of what `loadpath.diagnose` returns.
+    ds : xr.Dataset or Diagnosis
+        What `loadpath.diagnose` returns, or its `dataset`.
     ax : Axes, optional
         Where to draw; the only axes of a new figure if left out.
     kind : {"fuzziness", "trace_ratio", "inverse"}, optional
@@ -57,6 +57,7 @@ def layer_load_curve(
     ValueError
         If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
     """
+    ds = as_dataset("ds", ds)
     check_dataset("ds", ds, "log_separation(kind, layer)")
     check_kind(kind)
     ax = axes_or_new(ax)
@@ -86,13 +87,13 @@ def layer_load_curve(
 
 
 @styled
-def layer_steps_taken(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
+def layer_steps_taken(ds: xr.Dataset | HoldsDataset, ax: Axes | None = None) -> Axes:
     """Draw how far each layer moves the representation, turns it, and makes it grow.
 
     Parameters
     ----------
-    ds : xr.Dataset
-        The `dataset` of what `loadpath.diagnose` returns.
+    ds : xr.Dataset or Diagnosis
+        What `loadpath.diagnose` returns, or its `dataset`.
     ax : Axes, optional
         Where to draw; the only axes of a new figure if left out.
 
@@ -106,6 +107,7 @@ def layer_steps_taken(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
+    ds = as_dataset("ds", ds)
     check_columns("ds", ds)
     ds = with_present_names(ds)
     check_dataset("ds", ds, "relative_step(layer)", "turn(layer)", "log_growth(layer)")
@@ -122,13 +124,13 @@ def layer_steps_taken(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 
 @styled
-def layer_dimensions(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
+def layer_dimensions(ds: xr.Dataset | HoldsDataset, ax: Axes | None = None) -> Axes:
     """Draw how many directions each layer uses, by counts that weigh weak ones differently.
 
     Parameters
     ----------
-    ds : xr.Dataset
-        The `dataset` of what `loadpath.diagnose` returns.
+    ds : xr.Dataset or Diagnosis
+        What `loadpath.diagnose` returns, or its `dataset`.
     ax : Axes, optional
         Where to draw; the only axes of a new figure if left out.
 
@@ -137,6 +139,7 @@ def layer_dimensions(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     Axes
         The axes that were drawn on.
     """
+    ds = as_dataset("ds", ds)
     ax = axes_or_new(ax)
     shown = [
         ("effective_rank", BLUE, "effective rank", "o"),
@@ -151,13 +154,13 @@ def layer_dimensions(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 
 @styled
-def layer_energies(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
+def layer_energies(ds: xr.Dataset | HoldsDataset, ax: Axes | None = None) -> Axes:
     """Draw the cost of identity of each layer and the kinetic energy of the step to it.
 
     Parameters
     ----------
-    ds : xr.Dataset
-        The `dataset` of what `loadpath.diagnose` returns.
+    ds : xr.Dataset or Diagnosis
+        What `loadpath.diagnose` returns, or its `dataset`.
     ax : Axes, optional
         Where to draw; the only axes of a new figure if left out.
 
@@ -171,6 +174,7 @@ def layer_energies(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
+    ds = as_dataset("ds", ds)
     check_dataset("ds", ds, "cost_of_identity(layer)", "kinetic_energy(layer)")
     ax = axes_or_new(ax)
     shown = [
@@ -184,13 +188,13 @@ def layer_energies(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 
 @styled
-def layer_alignment(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
+def layer_alignment(ds: xr.Dataset | HoldsDataset, ax: Axes | None = None) -> Axes:
     """Draw the likeness (debiased CKA) of each layer with the next and with the first.
 
     Parameters
     ----------
-    ds : xr.Dataset
-        The `dataset` of what `loadpath.diagnose` returns.
+    ds : xr.Dataset or Diagnosis
+        What `loadpath.diagnose` returns, or its `dataset`.
     ax : Axes, optional
         Where to draw; the only axes of a new figure if left out.
 
@@ -204,6 +208,7 @@ def layer_alignment(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
+    ds = as_dataset("ds", ds)
     check_dataset("ds", ds, "cka_next(layer)", "cka_first(layer)")
     ax = axes_or_new(ax)
     shown = [
@@ -217,13 +222,13 @@ def layer_alignment(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 
 @styled
-def layer_probes(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
+def layer_probes(ds: xr.Dataset | HoldsDataset, ax: Axes | None = None) -> Axes:
     """Draw how well linear classifiers read the classes off each layer, beside the model.
 
     Parameters
     ----------
-    ds : xr.Dataset
-        The `dataset` of what `loadpath.diagnose` returns.
+    ds : xr.Dataset or Diagnosis
+        What `loadpath.diagnose` returns, or its `dataset`.
     ax : Axes, optional
         Where to draw; the only axes of a new figure if left out.
 
@@ -237,6 +242,7 @@ def layer_probes(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
+    ds = as_dataset("ds", ds)
     check_dataset("ds", ds, "probe_ridge(layer)", "probe_logistic(layer)")
     ax = axes_or_new(ax)
     shown = [
@@ -251,13 +257,13 @@ def layer_probes(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
 
 
 @styled
-def layer_collapse(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
+def layer_collapse(ds: xr.Dataset | HoldsDataset, ax: Axes | None = None) -> Axes:
     """Draw neural collapse 1 to 4 on a logarithmic axis; all fall as collapse completes.
 
     Parameters
     ----------
-    ds : xr.Dataset
-        The `dataset` of what `loadpath.diagnose` returns.
+    ds : xr.Dataset or Diagnosis
+        What `loadpath.diagnose` returns, or its `dataset`.
     ax : Axes, optional
         Where to draw; the only axes of a new figure if left out.
 
@@ -271,6 +277,7 @@ def layer_collapse(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     ValueError
         If `ds` lacks a variable that the figure shows.
     """
+    ds = as_dataset("ds", ds)
     check_dataset("ds", ds, "nc1(layer)", "nc2_angle(layer)")
     ax = axes_or_new(ax)
     shown = [

@@ -4,7 +4,14 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from loadpath.checks import check_choice, check_columns, check_dataset, check_text
+from loadpath.checks import (
+    HoldsDataset,
+    as_dataset,
+    check_choice,
+    check_columns,
+    check_dataset,
+    check_text,
+)
 from loadpath.plots.diagnosis.axis import bar_lengths, draw_marks, layer_axis, short_names
 from loadpath.plots.style import (
     BLUE,
@@ -65,7 +72,7 @@ def layers_skipped(
 
 @styled
 def movement_and_harm(
-    ds: xr.Dataset,
+    ds: xr.Dataset | HoldsDataset,
     skipped: xr.Dataset,
     ax: Axes | None = None,
     *,
@@ -78,8 +85,8 @@ def movement_and_harm(
 
     Parameters
     ----------
-    ds : xr.Dataset
-        The `dataset` of what `loadpath.diagnose` returns.
+    ds : xr.Dataset or Diagnosis
+        What `loadpath.diagnose` returns, or its `dataset`.
     skipped : xr.Dataset
         What `loadpath.diagnosis.skip_layers` returns.
     ax : Axes, optional
@@ -99,6 +106,7 @@ def movement_and_harm(
     ValueError
         If one of the Datasets lacks a variable that the figure shows.
     """
+    ds = as_dataset("ds", ds)
     check_text("by", by)
     skipped, name = _changes(skipped, change)
     check_dataset("ds", ds, by)
