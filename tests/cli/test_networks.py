@@ -139,7 +139,12 @@ def test_a_diagram_of_0_1_0_goes_on_with_the_noise_that_it_had(tmp_path, refusal
     run(*noisy, "--noise-scale", "demeaned")
     config = yaml.safe_load((out / "config.yaml").read_text())
     sweep = yaml.safe_load((out / "cells" / "data-noise" / "sweep.yaml").read_text())
-    for name in ("noise_scale", "resize", "pseudo_inverse"):  # which that version did not name
+    for name in (
+        "noise_scale",
+        "resize",
+        "pseudo_inverse",
+        "protocol",
+    ):  # which that version did not name
         del config[name], sweep["common"][name]
     for path, held in (
         (out / "config.yaml", config),
@@ -157,6 +162,14 @@ def test_a_diagram_of_0_1_0_goes_on_with_the_noise_that_it_had(tmp_path, refusal
     mine.write_text("n_train: 200\nepochs: 1\nslopes: [0.0]\nseeds: 1\npanel: data-noise\n")
     run("--config", mine, "--noise", "[0.5]", "--out", tmp_path / "new")
     assert results.load(tmp_path / "new" / "data-noise.nc").attrs["noise_scale"] == "raw"
+
+
+def test_the_experiment_of_he_and_su_is_an_option(tmp_path):
+    tiny = "--n-train 200 --epochs 2 --depth 3 --width 8 --seeds 2 --panel learning-rate".split()
+    said = run(*tiny, "--protocol", "HS", "--noise", "[0.001]", "--out", tmp_path / "law")
+    assert "learning rate: 2 cells run, 0 kept" in said  # of ReLU nets alone
+    ds = results.load(tmp_path / "law" / "learning-rate.nc")
+    assert ds.attrs["protocol"] == "HS" and ds.slope.values.tolist() == [0.0]
 
 
 def test_records_along_training_are_kept_and_drawn(tmp_path):

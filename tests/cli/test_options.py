@@ -58,7 +58,7 @@ def test_allowed_words_are_those_of_the_rooms():
     for name in ("maps", "tokens"):
         assert words(ours[name]) == words(reduction[name])
     network, setting = get_type_hints(options.NetworkOptions), get_type_hints(Setting)
-    for name in ("network", "noise_scale", "resize", "pseudo_inverse"):
+    for name in ("network", "noise_scale", "resize", "pseudo_inverse", "protocol"):
         assert words(network[name]) == words(setting[name])
     panels = {panel.replace(" ", "-") for panel in words(setting["panel"])}
     assert words(network["panel"]) == panels | {"all"}

@@ -40,6 +40,8 @@ LEVEL_NAMES = {
     "dropout": "dropout rate",
     "batch size": "batch size",
 }
+IMAGES = ("digits", "mnist", "fashion-mnist", "cifar10")
+"""Data whose inputs are pixels, which were demeaned."""
 By = Literal["noise", "slope"]
 
 
@@ -353,7 +355,7 @@ def level_name(ds: xr.Dataset) -> str:
     """Return what the levels of a diagram's noise are, as an axis says it."""
     panel = str(ds.attrs.get("panel", ""))
     name = LEVEL_NAMES.get(panel, "noise")
-    if panel == "data noise":
+    if panel == "data noise" and ds.attrs.get("data") in IMAGES:
         scale = ds.attrs.get("noise_scale", FORMERLY["noise_scale"])
-        name += f" (in deviations of {scale} pixels)" if ds.attrs.get("data") != "npz" else ""
+        name += f" (in deviations of {scale} pixels)"
     return name

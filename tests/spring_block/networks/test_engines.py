@@ -18,6 +18,16 @@ def test_an_mlp_gets_the_compiled_engine_where_there_is_one(monkeypatch):
     assert [choose_engine(shape, None) for shape in NETS] == ["plain", "plain"]
 
 
+def test_batch_norm_within_but_not_on_the_inputs_is_for_the_plain_engine():
+    shape = MLPShape(16, 3, slope=0.2, input_batch_norm=False)
+    assert choose_engine(shape, None) == "plain"
+    with pytest.raises(ValueError, match="'plain' for a net with BatchNorm but none on its inputs"):
+        choose_engine(shape, "compiled")
+    assert choose_engine(MLPShape(16, 3, 0.2, batch_norm=False, input_batch_norm=False), None) == (
+        "compiled"
+    )
+
+
 def test_the_plain_engine_drops_by_masks_of_its_own_stream():
     net = mlp(dropout=0.4, batch_norm=False)
     start = copy.deepcopy(net)

@@ -98,6 +98,7 @@ def test_a_cell_is_a_net_of_its_own_sizes():
         "depth": 3,
         "slope": 0.3,
         "batch_norm": False,
+        "input_batch_norm": False,
     }
     assert (net.inputs, net.classes, net.dropout) == (9, 4, 0.1)
     default = TrainingJob(0.0, 0).network(DATA)

@@ -20,6 +20,7 @@ def test_the_default_is_the_training_of_the_paper():
     assert (recipe.epochs, recipe.rate, recipe.batch_size) == (100, 1e-3, None)
     assert (recipe.dropout, recipe.data_noise, recipe.noise_scale) == (0, 0, "raw")
     assert (recipe.stop_below, recipe.stop_change) == (1e-4, 1e-10)
+    assert (recipe.weight_decay, recipe.rate_drops) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,8 @@ def test_panels_run_from_calm_to_noisy_as_in_the_paper(panel, count, first, last
         ({"data_noise": 1.1}, r"data_noise must lie in \[0, 1\], got 1.1"),
         ({"data_noise": -0.1}, r"data_noise must lie in \[0, 1\], got -0.1"),
         ({"noise_scale": "pixels"}, "noise_scale must be one of raw, demeaned, got 'pixels'"),
+        ({"weight_decay": -1e-3}, "weight_decay must be finite and at least 0, got -0.001"),
+        ({"rate_drops": -1}, "rate_drops must be a whole number of at least 0, not -1"),
         ({"stop_below": -1.0}, "stop_below must be finite and at least 0, got -1.0"),
         ({"stop_change": math.inf}, "stop_change must be finite and at least 0, got inf"),
     ],
@@ -93,3 +96,10 @@ def test_bad_input_is_one_sentence(options, sentence):
 def test_a_noise_out_of_its_range_is_refused_where_it_is_applied():
     with pytest.raises(ValueError, match="dropout must lie"):
         Recipe().under(Dropout(1.5))
+
+
+def test_the_rate_drops_after_equal_parts_of_the_epochs():
+    recipe = Recipe(epochs=600, rate=1e-3, rate_drops=2)
+    rates = [recipe.rate_at(epoch) for epoch in range(600)]
+    assert rates == [1e-3] * 200 + [1e-4] * 200 + [1e-5] * 200
+    assert {Recipe(epochs=5).rate_at(epoch) for epoch in range(5)} == {1e-3}

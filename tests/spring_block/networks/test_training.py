@@ -39,7 +39,15 @@ def cnn(*, dropout=0.0, seed=1):
 
 @pytest.mark.parametrize("batch_norm", [True, False])
 @pytest.mark.parametrize("slope", [0.0, 0.5, 1.0])
-@pytest.mark.parametrize("noises", [{}, {"data_noise": 0.3}, {"batch_size": 50, "rate": 0.01}])
+@pytest.mark.parametrize(
+    "noises",
+    [
+        {},
+        {"data_noise": 0.3},
+        {"batch_size": 50, "rate": 0.01},
+        {"weight_decay": 0.05, "rate_drops": 2},
+    ],
+)
 def test_the_plain_engine_is_the_loop_anybody_would_write(noises, slope, batch_norm):
     recipe, net = Recipe(epochs=3, **noises), mlp(slope=slope, batch_norm=batch_norm)
     shape = dict(inputs=INPUTS, width=10, depth=4, classes=CLASSES, slope=slope)
@@ -47,8 +55,13 @@ def test_the_plain_engine_is_the_loop_anybody_would_write(noises, slope, batch_n
     run = train(net, DATA, recipe, seed=4, engine="plain")
     # What is drawn has tests of its own.
     draws = Draws(DATA.x_train.float(), DATA.y_train, n_classes=CLASSES, recipe=recipe, seed=4)
-    optimizer, losses = torch.optim.Adam(twin.parameters(), lr=recipe.rate), []
-    for _ in range(3):
+    losses = []
+    optimizer = torch.optim.Adam(
+        twin.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay
+    )
+    for epoch in range(3):
+        for group in optimizer.param_groups:  # two drops in three epochs: one after each
+            group["lr"] = recipe.rate / 10**epoch if recipe.rate_drops else recipe.rate
         x, labels = draws.epoch()
         total = 0.0
         for at in range(0, 120, recipe.batch_size or 120):

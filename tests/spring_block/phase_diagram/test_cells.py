@@ -137,7 +137,7 @@ def as_of_0_1_0(folder):
     """Make a folder of cells one that version 0.1.0 wrote, which named no scale of noise."""
     path = folder / "sweep.yaml"
     content = yaml.safe_load(path.read_text())
-    for name in ("noise_scale", "resize", "pseudo_inverse"):
+    for name in ("noise_scale", "resize", "pseudo_inverse", "protocol"):
         del content["common"][name]
     path.write_text(yaml.safe_dump(content))
 

@@ -97,6 +97,8 @@ def test_images_are_resized_and_noise_is_scaled_as_the_setting_says(tmp_path):
         (dict(data="mnist"), "folder must name where the files of mnist are, got nothing"),
         (dict(folder="here"), "folder must not be set for digits, got 'here'"),
         (dict(data="npz", folder="x", image_size=4), "image_size must not be set for npz, got 4"),
+        (dict(protocol="XY"), "protocol must be one of SB, HS, got 'XY'"),
+        (dict(protocol="HS", network="CNN"), "network must be MLP for protocol HS, got 'CNN'"),
         (dict(noise_scale="pixels"), "noise_scale must be one of raw, demeaned, got 'pixels'"),
         (dict(resize="cubic"), "resize must be one of area, bilinear, bilinear-antialiased, got"),
         (dict(resize="bilinear"), "resize must not be set for digits, got 'bilinear'"),

@@ -19,9 +19,13 @@ class NetworkOptions:
     """where the files of the data are, or the archive itself"""
     panel: Literal["data-noise", "learning-rate", "dropout", "batch-size", "all"] = "all"
     """which noise shakes the training, one picture for each"""
+    protocol: Literal["SB", "HS"] = "SB"
+    """whose experiment it is, where options do not say otherwise: that of the spring-block theory,
+    or that of He and Su on their law of equal separation (100 images of each class, 600 epochs of
+    Adam with weight decay, ReLU nets without BatchNorm on their inputs, classes counted alike)"""
     slopes: tuple[float, ...] | None = None
     """slopes of the activation below 0, from 0, a ReLU, to 1, a linear net; [0,0.2,0.4,0.6,0.8,1]
-    if not given"""
+    if not given, [0] for HS"""
     seeds: int = 10
     """how many nets in every cell, the first one's seed being that of --seed"""
     image_size: int | None = None
@@ -30,7 +34,7 @@ class NetworkOptions:
     """how images are made smaller: means over areas, or bilinear interpolation, which the paper's
     code has; not for digits and npz"""
     n_train: int | None = None
-    """training samples; 2560 if not given, 1437 of digits"""
+    """training samples; 2560 if not given, 1437 of digits, 1000 for HS"""
     n_test: int | None = None
     """test samples; 5000 if not given, what is left of digits"""
     data_seed: int = 0
@@ -47,7 +51,7 @@ class NetworkOptions:
     batch_norm: bool = True
     """whether networks have BatchNorm"""
     epochs: int | None = None
-    """the most there are; 100 if not given, 200 for learning-rate, 2000 for a CNN"""
+    """the most there are; 100 if not given, 200 for learning-rate, 2000 for a CNN, 600 for HS"""
     pseudo_inverse: Literal["exact", "float32"] = "exact"
     """what pseudo-inverses leave out in the separation: rounding alone, or what float32 does not
     tell from 0, as in the paper's code, to compare numbers with it"""

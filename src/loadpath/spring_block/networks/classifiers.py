@@ -32,6 +32,9 @@ class MLP(nn.Module):
         Share of the features that is set to 0 after every activation in training, in [0, 1).
     batch_norm : bool
         Whether there is a BatchNorm on the inputs and before every activation.
+    input_batch_norm : bool
+        Whether there is one on the inputs, where there is any: False leaves it out, as He and Su
+        do, and the inputs are layer 0 as they are.
     seed : int
         Seed of the weights. They are PyTorch's default ones, those of a net that is built right
         after `torch.manual_seed(int(seed))`; torch's own random state is left alone.
@@ -70,15 +73,20 @@ class MLP(nn.Module):
         slope: float,
         dropout: float = 0.0,
         batch_norm: bool = True,
+        input_batch_norm: bool = True,
         seed: int = 0,
     ) -> None:
         """Check the arguments, then draw the weights from `seed`."""
         super().__init__()
-        self.shape = MLPShape(inputs, classes, slope, width, depth, dropout, batch_norm)
+        self.shape = MLPShape(
+            inputs, classes, slope, width, depth, dropout, batch_norm, input_batch_norm
+        )
         check_seed("seed", seed)
         self.inputs, self.classes, self.width, self.depth = inputs, classes, width, depth
         self.slope, self.dropout, self.batch_norm = float(slope), float(dropout), batch_norm
-        self.input_norm = nn.BatchNorm1d(inputs) if batch_norm else nn.Identity()
+        self.input_batch_norm = input_batch_norm
+        whitened = batch_norm and input_batch_norm
+        self.input_norm = nn.BatchNorm1d(inputs) if whitened else nn.Identity()
         # nn.Linear would draw from torch's global state; these are drawn below.
         self.layers = nn.ModuleList(
             nn.utils.skip_init(nn.Linear, inputs if l == 0 else width, width)

@@ -22,17 +22,18 @@ class Compiled:
     draws : Draws
         What every epoch trains on.
     recipe : Recipe
-        How it is trained; only the learning rate is read here.
+        How it is trained; only the learning rate and the weight decay are read here.
 
     Notes
     -----
-    Shifts that the next BatchNorm subtracts again, such as the bias before it, are not trained.
-    Their gradient is 0, of which autograd leaves rounding that Adam takes for a direction.
+    Shifts that the next BatchNorm subtracts again, such as the bias before it, are not trained:
+    their gradient is 0, of which autograd leaves rounding that Adam takes for a direction. Weight
+    decay does shrink them, as it does everything.
     """
 
     def __init__(self, network: MLP, draws: Draws, recipe: Recipe) -> None:
         """Copy the weights, and reserve 4 (depth + 1) bytes a feature of a batch."""
-        self._network, self._draws, self._rate = network, draws, recipe.rate
+        self._network, self._draws, self._recipe, self._epochs = network, draws, recipe, 0
         self._bounds, self._steps = np.array(draws.bounds), 0
         self._net = memory.Net(
             network.inputs,
@@ -68,9 +69,11 @@ class Compiled:
             self._weights,
             self._norms,
             self._room,
-            self._rate,
+            self._recipe.rate_at(self._epochs),
+            self._recipe.weight_decay,
             self._steps,
         )
+        self._epochs += 1
         self._steps += len(self._bounds) - 1
         return float(total) / len(x)
 

@@ -51,13 +51,15 @@ class Plain:
     draws : Draws
         What every epoch trains on.
     recipe : Recipe
-        How it is trained; only the learning rate is read here.
+        How it is trained; only the learning rate and the weight decay are read here.
     """
 
     def __init__(self, network: nn.Module, draws: Draws, recipe: Recipe) -> None:
         """Start Adam afresh."""
-        self._network, self._draws = network, draws
-        self._optimizer = torch.optim.Adam(network.parameters(), lr=recipe.rate)
+        self._network, self._draws, self._recipe, self._epochs = network, draws, recipe, 0
+        self._optimizer = torch.optim.Adam(
+            network.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay
+        )
         # nn.Dropout draws from torch's global stream: this one takes its place during an epoch.
         self._masks = torch.Generator().manual_seed(draws.dropout_seed % 2**32).get_state()
 
@@ -72,6 +74,9 @@ class Plain:
         x, labels = self._draws.epoch()
         bounds, total = self._draws.bounds, 0.0
         self._network.train()
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._recipe.rate_at(self._epochs)
+        self._epochs += 1
         with torch.random.fork_rng(devices=[]):
             torch.set_rng_state(self._masks)
             for a, b in zip(bounds, bounds[1:], strict=False):
@@ -115,6 +120,13 @@ def choose_engine(shape: Shape, engine: Engine | None) -> Engine:
         name = shape.settings()["network"]
         raise ValueError(f"engine must be 'plain' for a net that is not an MLP, got a {name}.")
     if engine == "plain" or compiled is None or not isinstance(shape, MLPShape):
+        return "plain"
+    if shape.batch_norm and not shape.input_batch_norm:  # the kernel has it everywhere or nowhere
+        if engine == "compiled":
+            raise ValueError(
+                "engine must be 'plain' for a net with BatchNorm but none on its inputs, got "
+                "'compiled'."
+            )
         return "plain"
     return "compiled"
 

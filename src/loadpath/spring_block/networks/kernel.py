@@ -193,14 +193,17 @@ def cross_entropy(
 
 
 @jit
-def adam_step(theta: Floats, grad: Floats, m: Floats, v: Floats, rate: float, step: int) -> None:
+def adam_step(
+    theta: Floats, grad: Floats, m: Floats, v: Floats, rate: float, weight_decay: float, step: int
+) -> None:
     """Take step number `step`, from 1, of torch.optim.Adam, with one division in place of two."""
     size = np.float32(rate / (1 - BETA1**step))
     root = np.float32(1 / np.sqrt(1 - BETA2**step))
     b1, b2 = np.float32(1 - BETA1), np.float32(BETA2)
     c2, epsilon = np.float32(1 - BETA2), np.float32(ADAM_EPSILON)
+    decay = np.float32(weight_decay)
     for i in range(len(theta)):
-        g = grad[i]
+        g = grad[i] + decay * theta[i]
         m[i] += (g - m[i]) * b1
         v[i] = v[i] * b2 + c2 * (g * g)
         theta[i] -= size * m[i] / (np.sqrt(v[i]) * root + epsilon)
@@ -386,6 +389,7 @@ def train_epoch(
     norms: Norms,
     room: Room,
     rate: float,
+    weight_decay: float,
     done: int,  # steps before this epoch
 ) -> float:
     """Train on every batch of an epoch; return the sum of the losses of all samples."""
@@ -395,5 +399,13 @@ def train_epoch(
         forward(x[a:b], net, weights.theta, norms, room)
         total += loss_and_gradient(x[a:b], labels[a:b], net, weights, norms, room)
         backward(x[a:b], net, weights, norms, room)
-        adam_step(weights.theta, weights.grad, weights.m, weights.v, rate, done + batch + 1)
+        adam_step(
+            weights.theta,
+            weights.grad,
+            weights.m,
+            weights.v,
+            rate,
+            weight_decay,
+            done + batch + 1,
+        )
     return total

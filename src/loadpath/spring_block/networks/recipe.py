@@ -19,7 +19,7 @@ SLOPES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 @dataclass(frozen=True)
 class Recipe:
-    r"""Training by Adam on the cross-entropy, without weight decay [SB].
+    r"""Training by Adam on the cross-entropy, by default without weight decay, as [SB] has it.
 
     Training stops after an epoch whose loss, the mean over the samples it was trained on, is below
     `stop_below` or differs from that of the epoch before by less than `stop_change`.
@@ -50,6 +50,10 @@ class Recipe:
     noise_scale: NoiseScale = "raw"
     """Unit of the noise on inputs: the standard deviation of all pixels as they were ("raw", as in
     the code of [SB]), or once each was demeaned ("demeaned"). See `DataNoise`."""
+    weight_decay: float = 0.0
+    """What Adam adds to the gradient, times the parameters: a penalty on their squares."""
+    rate_drops: int = 0
+    """How many times the rate is divided by ten, after equal parts of the epochs."""
     stop_below: float = 1e-4
     """Loss below which training stops, in nats; 0 for never."""
     stop_change: float = 1e-10
@@ -64,8 +68,33 @@ class Recipe:
         check_dropout(self.dropout)
         check_number("data_noise", self.data_noise, least=0, most=1)
         check_choice("noise_scale", self.noise_scale, NOISE_SCALES)
+        check_number("weight_decay", self.weight_decay, least=0)
+        check_count("rate_drops", self.rate_drops, 0)
         check_number("stop_below", self.stop_below, least=0)
         check_number("stop_change", self.stop_change, least=0)
+
+    def rate_at(self, epoch: int) -> float:
+        """Return the learning rate of an epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, from 0.
+
+        Returns
+        -------
+        float
+            `rate` over ten to the number of drops that came before.
+
+        Examples
+        --------
+        >>> recipe = Recipe(epochs=10, rate=1.0, rate_drops=2)
+        >>> [recipe.rate_at(epoch) for epoch in (0, 2, 3, 5, 6, 9)]
+        [1.0, 1.0, 0.1, 0.1, 0.01, 0.01]
+        """
+        parts = self.rate_drops + 1
+        drops = sum(epoch >= self.epochs * part // parts for part in range(1, parts))
+        return self.rate / 10**drops
 
     def under(self, noise: Noise) -> Recipe:
         """Return the same training under one more noise.

@@ -41,6 +41,8 @@ class MLPShape:
     """Share of the features that is set to 0 after every activation."""
     batch_norm: bool = True
     """Whether the net has BatchNorm."""
+    input_batch_norm: bool = True
+    """Whether its inputs have BatchNorm too, where there is any."""
 
     def __post_init__(self) -> None:
         """Check the fields."""
@@ -51,6 +53,7 @@ class MLPShape:
         check_slope(self.slope)
         check_dropout(self.dropout)
         check_flag("batch_norm", self.batch_norm)
+        check_flag("input_batch_norm", self.input_batch_norm)
 
     def settings(self) -> dict[str, int | float | str | bool]:
         """Return what results about this net say of it.
@@ -66,6 +69,7 @@ class MLPShape:
             "depth": self.depth,
             "slope": float(self.slope),
             "batch_norm": self.batch_norm,
+            "input_batch_norm": self.batch_norm and self.input_batch_norm,
         }
 
 

@@ -13,7 +13,7 @@ from loadpath import results, sweep
 from loadpath.checks import as_list, as_path, check_number, check_seed, check_type
 from loadpath.measures.separation import KINDS
 from loadpath.results import Status
-from loadpath.spring_block.networks import SLOPES, Trained, build_classifier, train
+from loadpath.spring_block.networks import Trained, build_classifier, train
 from loadpath.spring_block.phase_diagram.cell_curves import mean_curves
 from loadpath.spring_block.phase_diagram.curves import falling_curves, finite_concavity
 from loadpath.spring_block.phase_diagram.levels import axis_value
@@ -56,6 +56,7 @@ def measure(*, slope: float, noise: float, seed: int, **setting: Any) -> xr.Data
         recipe,
         seed=seed,
         kinds=KINDS,
+        class_weights=chosen.experiment.class_weights,
         pseudo_inverse=chosen.pseudo_inverse,
         record_every=chosen.record_every,
         engine=chosen.engine,
@@ -80,7 +81,7 @@ def axes(
     setting : Setting
         What all cells share.
     slopes, noises : sequence of float, optional
-        Values of the axes; those of [SB] if left out.
+        Values of the axes; those of the setting's protocol if left out.
     seeds : iterable of int
         Seeds of the nets. All cells of a seed come before those of the next.
 
@@ -108,7 +109,7 @@ def axes(
             axis_value(setting.panel, value)
             for value in (setting.paper_noises() if noises is None else noises)
         ],
-        "slope": list(SLOPES if slopes is None else slopes),
+        "slope": list(setting.experiment.slopes if slopes is None else slopes),
     }
     for name, values in found.items():
         if not values or len(set(values)) < len(values):
@@ -136,9 +137,9 @@ def run(
     folder : str or Path
         Where the cells are kept, a file each.
     slopes : sequence of float, optional
-        Slopes of the activations below 0; those of [SB] if left out.
+        Slopes of the activations below 0; those of the setting's protocol if left out.
     noises : sequence of float, optional
-        Values of the panel's noise; those of [SB] if left out.
+        Values of the panel's noise; those of the setting's protocol if left out.
     seeds : iterable of int
         Seeds of the nets. The numbers of a cell do not depend on what else is run, or where.
     workers, scheduler, progress
@@ -232,7 +233,8 @@ def collect(
     ds.attrs = {k: v for k, v in ds.attrs.items() if k.startswith("cells_")}
     shared = {k: v for k, v in setting.checked(grid).plain().items() if k != "folder"}
     shared["data"] = Path(shared["data"]).name
-    about = {f"data_{k}": v for k, v in data.provenance.items()}
+    about: dict[str, Any] = {f"data_{k}": v for k, v in data.provenance.items()}
+    about["class_weights"] = setting.experiment.class_weights
     if setting.panel == "data noise":
         about["noise_scale_meaning"] = SCALE_MEANINGS[setting.noise_scale]
         if data.raw_deviation is not None:

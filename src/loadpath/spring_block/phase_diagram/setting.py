@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from loadpath.checks import (
     as_path,
@@ -17,10 +15,9 @@ from loadpath.checks import (
     check_text,
     shown,
 )
-from loadpath.data import Data, Resize, check_options, load
+from loadpath.data import Data, Resize, check_options
 from loadpath.measures.separation import KINDS, PSEUDO_INVERSES, PseudoInverse
 from loadpath.spring_block.networks import (
-    PANELS,
     CNNShape,
     Engine,
     MLPShape,
@@ -31,24 +28,24 @@ from loadpath.spring_block.networks import (
     choose_engine,
 )
 from loadpath.spring_block.phase_diagram.levels import NOISES, Panel, make_noise
+from loadpath.spring_block.phase_diagram.protocols import (
+    PROTOCOL_NAMES,
+    PROTOCOLS,
+    WIDTHS,
+    Network,
+    Protocol,
+    ProtocolName,
+)
+from loadpath.spring_block.phase_diagram.reading import fingerprint, read_once
 from loadpath.storage import is_data_file
-
-Network = Literal["MLP", "CNN"]
 
 SOURCES = ("digits", "mnist", "fashion-mnist", "cifar10", "npz")
 """Sources of `loadpath.data` that have classes."""
-PAPER_SAMPLES = {"image_size": 10, "n_train": 2560, "n_test": 5000}
-"""Pixels a side and training samples of [SB]; test samples as many as half of mnist10k leaves."""
-WIDTHS: dict[Network, int] = {"MLP": 100, "CNN": 20}
-"""Features of an MLP's layer and channels of a CNN's in [SB]."""
-CNN_RECIPE = Recipe(epochs=2000, rate=1e-4)
-"""How [SB] trains the CNN."""
-CNN_DROPOUTS = (0.0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
-"""Rates of dropout at which [SB] trains the CNN."""
 FORMERLY: dict[str, str] = {
     "noise_scale": "demeaned",
     "resize": "area",
     "pseudo_inverse": "exact",
+    "protocol": "SB",
 }
 """Fields that results of 0.1.0 do not name, and what they were there."""
 SCALE_MEANINGS = {
@@ -68,6 +65,10 @@ class Setting:
         If a field is out of its range, when the setting is made or when its data are read; the
         sentence names the field and its value.
 
+    References
+    ----------
+    .. [1] He and Su, "A law of data separation in deep learning", PNAS 2023, and their code.
+
     Examples
     --------
     >>> setting = Setting("dropout", n_train=200, epochs=3)
@@ -83,19 +84,14 @@ class Setting:
     folder: str | None = None
     """Where the files of a source are, or the archive itself; digits need none."""
     image_size: int | None = None
-    """Pixels a side that images are made smaller to; None is [SB]'s 10, and 8 for digits."""
-    resize: Resize = "area"
-    """How they are made smaller, as of `loadpath.data.mnist`: means over areas, or [SB]'s bilinear
-    interpolation, whose antialiasing hung on the version of torchvision."""
+    """Pixels a side that images are made smaller to; None is the papers' 10, and 8 for digits."""
     n_train: int | None = None
-    """Number of training samples; None is [SB]'s 2560, 1437 for digits and all for npz."""
+    """Number of training samples; None is [SB]'s 2560, 1437 for digits and all for npz; of [HS]
+    1000, and all for npz."""
     n_test: int | None = None
     """Number of test samples; None is 5000, what is left of digits and all for npz."""
     data_seed: int = 0
     """Seed by which samples are drawn, the same for all seeds of the nets."""
-    noise_scale: NoiseScale = "raw"
-    """Unit of the noise on inputs of the panel "data noise": the standard deviation of the pixels
-    as they were, as in [SB], or of the demeaned inputs, as up to version 0.1.0."""
     network: Network = "MLP"
     """Which net of [SB] is trained."""
     width: int | None = None
@@ -105,10 +101,7 @@ class Setting:
     batch_norm: bool = True
     """Whether the nets have BatchNorm."""
     epochs: int | None = None
-    """Largest number of epochs; None is [SB]'s."""
-    pseudo_inverse: PseudoInverse = "exact"
-    """What pseudo-inverses leave out in the separation, as of `loadpath.separation.log_separation`:
-    "float32" is for comparing numbers with published ones."""
+    """Largest number of epochs; None is the paper's."""
     record_every: int | None = None
     """Epochs between records of the log separation along training; None for no records."""
     engine: Engine | None = None
@@ -117,12 +110,28 @@ class Setting:
     """The column of a file that holds the classes."""
     fingerprint: str | None = None
     """Fingerprint of the labels, so that no cell takes other data than the rest; None for any."""
+    protocol: ProtocolName = "SB"
+    """Whose experiment it is, where other fields do not say otherwise: that of [SB], or "HS", that
+    of He and Su [1]_ on their law of equal separation. It has 100 images of each class, drawn so,
+    batches of 128, 600 epochs without early stop, Adam with a weight decay of 5e-4 and a rate that
+    is divided by ten after each third, ReLU nets without BatchNorm on their inputs, and separations
+    in which classes count alike."""
+    noise_scale: NoiseScale = "raw"
+    """Unit of the noise on inputs of the panel "data noise": the standard deviation of the pixels
+    as they were, as in [SB], or of the demeaned inputs, as up to version 0.1.0."""
+    resize: Resize = "area"
+    """How images are made smaller, as of `loadpath.data.mnist`: means over areas, or bilinear
+    interpolation as in [SB], whose antialiasing hung on the version of torchvision."""
+    pseudo_inverse: PseudoInverse = "exact"
+    """What pseudo-inverses leave out in the separation, as of `loadpath.separation.log_separation`:
+    "float32" is for comparing numbers with published ones."""
 
     def __post_init__(self) -> None:
         """Check what can be checked without the data."""
         for name, value, known in (
             ("panel", self.panel, tuple(NOISES)),
             ("network", self.network, tuple(WIDTHS)),
+            ("protocol", self.protocol, PROTOCOL_NAMES),
             ("noise_scale", self.noise_scale, tuple(SCALE_MEANINGS)),
             ("resize", self.resize, get_args(Resize)),
             ("pseudo_inverse", self.pseudo_inverse, PSEUDO_INVERSES),
@@ -140,6 +149,11 @@ class Setting:
         else:
             check_choice("data", self.data, SOURCES)
         check_flag("batch_norm", self.batch_norm)
+        if self.network not in self.experiment.networks:
+            raise ValueError(
+                f"network must be {' or '.join(self.experiment.networks)} for protocol "
+                f"{self.protocol}, got {self.network!r}."
+            )
         if self.engine is not None:
             check_choice("engine", self.engine, ("compiled", "plain"))
         check_count("depth", self.depth, 2)
@@ -174,6 +188,11 @@ class Setting:
         """Whether the data are a file of the user's own, and no source with a name."""
         return is_data_file(str(self.data))
 
+    @property
+    def experiment(self) -> Protocol:
+        """What the protocol fixes."""
+        return PROTOCOLS[self.protocol]
+
     def samples(self) -> Data:
         """Return the data, which are read once a process.
 
@@ -189,7 +208,7 @@ class Setting:
         ValueError
             If the files cannot be read, or do not hold the data of the fingerprint.
         """
-        data = _read(self.data, self.folder, self.data_seed, **self._sampling())
+        data = read_once(self.data, self.folder, self.data_seed, **self._sampling())
         if self.fingerprint is not None and self.fingerprint != fingerprint(data):
             raise ValueError(
                 f"folder must hold the data that the diagram was begun with, but the labels of "
@@ -200,11 +219,18 @@ class Setting:
     def _sampling(self) -> dict[str, Any]:
         """Return the options of the source's reader; None for what it shall choose itself."""
         # A source of images without an option gets the paper's; others have their own.
+        paper = self.experiment
         images = self.data not in ("digits", "npz") and not self.own
         options: dict[str, Any] = {
-            name: paper if images and getattr(self, name) is None else getattr(self, name)
-            for name, paper in PAPER_SAMPLES.items()
+            name: getattr(paper, name) if images and given is None else given
+            for name, given in (
+                ("image_size", self.image_size),
+                ("n_train", self.n_train),
+                ("n_test", self.n_test),
+            )
         }
+        if paper.balanced and self.data != "npz" and not self.own:
+            options |= {"balanced": True, "n_train": self.n_train or paper.n_train}
         options["resize"] = None if self.resize == "area" else self.resize
         own = {"target": self.target, "task": "classification"} if self.own else {}
         return {**options, **own}
@@ -236,6 +262,7 @@ class Setting:
         )
         width = WIDTHS[self.network] if self.width is None else self.width
         if self.network == "MLP":
+            options["input_batch_norm"] = self.experiment.input_batch_norm
             return MLPShape(data.in_features, data.out_features, width=width, **options)
         return CNNShape(
             data.in_features,
@@ -256,30 +283,28 @@ class Setting:
         Returns
         -------
         Recipe
-            [SB]'s training under this noise, with the setting's own number of epochs.
+            The paper's training under this noise, with the setting's own number of epochs.
 
         Raises
         ------
         ValueError
             If the noise is out of its range.
         """
-        base = CNN_RECIPE if self.network == "CNN" else PANELS[self.panel].recipe
+        base = self.experiment.base_recipe(self.panel, self.network)
         if self.epochs is not None:
             base = replace(base, epochs=self.epochs)
         base = replace(base, noise_scale=self.noise_scale)
         return base.under(make_noise(self.panel, noise))
 
     def paper_noises(self) -> list[float]:
-        """Return the noises of [SB], from calm to noisy.
+        """Return the noises of the paper, from calm to noisy.
 
         Returns
         -------
         list of float
             Values of the panel's axis. Batches are at most as large as the data.
         """
-        if self.network == "CNN" and self.panel == "dropout":
-            return list(CNN_DROPOUTS)
-        values = [value for noise in PANELS[self.panel].noises for value in vars(noise).values()]
+        values = self.experiment.levels(self.panel, self.network)
         if self.panel == "batch size":
             n_train = len(self.samples().x_train)
             values = list(dict.fromkeys(min(size, n_train) for size in values))
@@ -308,7 +333,8 @@ class Setting:
         data = self.samples()
         for noise in axes["noise"]:
             recipe = self.recipe(noise)
-            if recipe.batch_size is not None and recipe.batch_size > len(data.x_train):
+            size = recipe.batch_size if self.panel == "batch size" else None
+            if size is not None and size > len(data.x_train):
                 raise ValueError(
                     f"noise must be a batch size of at most the {len(data.x_train)} training "
                     f"samples, got {noise}."
@@ -327,26 +353,3 @@ class Setting:
         for seed in axes["seed"]:
             check_seed("seed", seed)
         return whole
-
-
-def fingerprint(data: Data) -> str:
-    """Return what tells data apart: a hash of the labels in their order.
-
-    Parameters
-    ----------
-    data : Data
-        A classification task.
-
-    Returns
-    -------
-    str
-        16 hexadecimal digits, the same on any machine, as labels are whole numbers.
-    """
-    both = (data.y_train.numpy().tobytes(), data.y_test.numpy().tobytes())
-    return hashlib.sha256(b"|".join(both)).hexdigest()[:16]
-
-
-@cache
-def _read(name: str, folder: str | None, seed: int, **options: Any) -> Data:
-    """Read the samples of a source; a worker trains many cells on what it has read once."""
-    return load(name, folder, seed=seed, **options)
