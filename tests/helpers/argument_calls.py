@@ -229,6 +229,9 @@ call("training.Adam")(
 )
 call("training.LBFGS")(lambda: dict(steps=10, history=3, chunk=2))
 call("training.SGD")(lambda: dict(steps=10, learning_rate=0.05, momentum=0.9))
+call("training.TorchOptimizer")(
+    lambda: dict(kind=torch.optim.Adam, steps=10, schedule="cosine", ramp=0.6, ramp_start=0.014)
+)
 call("training.default_weight_decay")(lambda: dict(model=net(), loss="mse"))
 call("training.default_stages", "training.paper_stages", "cite")(lambda: {})
 

@@ -16,6 +16,7 @@ from loadpath.leaky_resnet.training.stages import (
     default_stages,
     paper_stages,
 )
+from loadpath.leaky_resnet.training.torch_stage import TorchOptimizer
 
 __all__ = [
     "Adam",
@@ -23,6 +24,7 @@ __all__ = [
     "Run",
     "SGD",
     "Stage",
+    "TorchOptimizer",
     "default_stages",
     "default_weight_decay",
     "fit",

@@ -96,7 +96,8 @@ def fit(
     loss : {"mse", "cross-entropy"}, optional
         The data term; what the task of `data` asks for if left out.
     stages : sequence of Stage, optional
-        Run one after another; annealed Adam, then L-BFGS, if left out.
+        Run one after another: `Adam`, `SGD`, `LBFGS` and `TorchOptimizer` of
+        `loadpath.training`. Annealed Adam, then L-BFGS, if left out.
     batch_size : int, optional
         Size of mini-batches in the first-order stages, reshuffled every epoch from `seed`; the
         full batch if left out. L-BFGS always sees the full batch.
@@ -164,7 +165,7 @@ def fit(
         weight_decay = default_weight_decay(model, loss)
     stages = default_stages() if stages is None else tuple(as_list("stages", stages, "stages"))
     for stage in stages:
-        check_type("stages", stage, Stage, "Adam, SGD and LBFGS of loadpath.training")
+        check_type("stages", stage, Stage, "stages of loadpath.training")
     check_number("weight_decay", weight_decay, above=0)
     check_number("tolerance", tolerance, above=0)
     check_above_zero("max_seconds", max_seconds)

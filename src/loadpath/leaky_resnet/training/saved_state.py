@@ -128,14 +128,19 @@ def _check_optimizer(found: Any, fresh: torch.optim.Optimizer | None) -> None:
             value = list(mine[key]) if isinstance(mine[key], tuple) else mine[key]
             if its[key] != value:
                 raise ValueError(f"{fault}: {key} is {its[key]!r}, not {mine[key]!r}")
+    known = wanted["state"]  # empty of an optimizer that has not stepped
     weights = [weight for group in fresh.param_groups for weight in group["params"]]
     if not isinstance(state, dict) or not state.keys() <= set(range(len(weights))):
         raise ValueError(fault)
     for index, moments in state.items():
-        shapes = (torch.Size(), weights[index].shape)
+        shapes = {torch.Size(), weights[index].shape}
+        if index in known:
+            shapes |= {t.shape for t in known[index].values() if isinstance(t, torch.Tensor)}
         if not isinstance(moments, dict) or not all(
-            each is None or (isinstance(each, torch.Tensor) and each.shape in shapes)
-            for each in moments.values()
+            each is None
+            or (isinstance(each, torch.Tensor) and each.shape in shapes)
+            or (index in known and type(each) is type(known[index].get(name)))
+            for name, each in moments.items()
         ):
             raise ValueError(fault)
 

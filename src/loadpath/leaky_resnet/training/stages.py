@@ -10,6 +10,7 @@ import torch
 from torch.nn import Parameter
 
 from loadpath.checks import as_list, check_above_zero, check_count, check_number, shown
+from loadpath.leaky_resnet.training.torch_stage import TorchOptimizer
 
 
 @dataclass(frozen=True)
@@ -285,8 +286,24 @@ class LBFGS:
         return final
 
 
-Stage = Adam | SGD | LBFGS
+Stage = Adam | SGD | LBFGS | TorchOptimizer
 """What `fit` takes as a stage."""
+
+
+def name_of(stage: Stage) -> str:
+    """Return what histories call a stage.
+
+    Parameters
+    ----------
+    stage : Stage
+        The stage.
+
+    Returns
+    -------
+    str
+        The name of its class, or of the optimizer that it steps by.
+    """
+    return stage.name if isinstance(stage, TorchOptimizer) else type(stage).__name__
 
 
 def default_stages() -> tuple[Stage, ...]:

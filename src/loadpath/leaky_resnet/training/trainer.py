@@ -19,7 +19,7 @@ from loadpath.leaky_resnet.objective import Loss
 from loadpath.leaky_resnet.training.curvature import Coordinates
 from loadpath.leaky_resnet.training.history import History, is_trivial, trivial_loss
 from loadpath.leaky_resnet.training.saved_state import check_parts, check_state
-from loadpath.leaky_resnet.training.stages import LBFGS, Stage
+from loadpath.leaky_resnet.training.stages import LBFGS, Stage, TorchOptimizer, name_of
 from loadpath.results import Status
 
 KIND = (
@@ -148,7 +148,7 @@ class Trainer:
                     raise ValueError(
                         f"is of a run with {name}={state['identity'].get(name)!r}, not {value!r}"
                     )
-            check_state(state, fresh, self.stages, [*map(self._optimizer, self.stages)])
+            check_state(state, fresh, self.stages, [*map(self._stepped, self.stages)])
         except ValueError as error:
             raise ValueError(f"{str(path)!r} does not fit: the checkpoint {error}.") from None
         self.model.load_state_dict(state["model"])
@@ -157,6 +157,7 @@ class Trainer:
         self.optimizer = self._optimizer(self.stages[self.stage_index])
         if self.optimizer is not None:
             self.optimizer.load_state_dict(state["optimizer"])
+            _keep_types(self.optimizer, state["optimizer"]["state"])
         if self.mesh is not None:
             self.mesh.load_state_dict(state["mesh"])
         self.history.rows = state["history"]
@@ -235,13 +236,19 @@ class Trainer:
         """Return a fresh optimizer of a stage, or None for L-BFGS, which has one a chunk."""
         return None if isinstance(stage, LBFGS) else stage.optimizer(self.model.parameters())
 
+    def _stepped(self, stage: Stage) -> torch.optim.Optimizer | None:
+        """Return an optimizer that shows what a checkpoint holds of this stage's."""
+        if isinstance(stage, TorchOptimizer):
+            return stage.stepped(self.model.parameters())
+        return self._optimizer(stage)
+
     def _record(self, tolerance: float) -> float:
         """Add a row to the history, note what it means for the run, and return the objective."""
         stage = self.stages[self.stage_index]
         done = self.stage_iteration / stage.steps
         row = self.history.add(
             iteration=self.iteration,
-            stage=type(stage).__name__,
+            stage=name_of(stage),
             weight_decay=stage.weight_decay(done, self.weight_decay),
             learning_rate=stage.rate(done, self.model.effective_depth),
             seconds=self.seconds,
@@ -257,6 +264,19 @@ class Trainer:
     def _precision(self) -> float:
         """Return the relative rounding error of the net's dtype."""
         return torch.finfo(self.model.weights.dtype).eps
+
+
+def _keep_types(optimizer: torch.optim.Optimizer, saved: dict[int, dict[str, Any]]) -> None:
+    """Give counters and running products the precision that they had.
+
+    Torch gives all of a loaded state but its steps the type of the weights, and NAdam, which keeps
+    a product in float32, would go on with other last bits.
+    """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    for index, values in saved.items():
+        for name, value in values.items():
+            if isinstance(value, torch.Tensor) and value.ndim == 0:
+                optimizer.state[weights[index]][name] = value.clone()
 
 
 def _digest(tensor: torch.Tensor) -> str:
