@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from loadpath import plots
+from loadpath.plots.miniatures import MEANINGS
 from loadpath.plots.phase_diagram import HEIGHT
 
 SPRINGS = 4
@@ -57,7 +58,10 @@ def test_each_cell_has_both_curves_and_one_that_does_not_count_a_cross():
         np.testing.assert_allclose(up, ds.curve.values[i, j], atol=1e-12)
         low, high = lines.get_segments()[1][:, 1]
         assert high - low == pytest.approx(2 * HEIGHT * 0.03)
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["networks", "chain"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        *("chain", "not counted", "networks"),
+        *MEANINGS.values(),
+    ]
     assert ax.get_xlabel() == "dropout rate"
 
 

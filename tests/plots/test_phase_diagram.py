@@ -192,6 +192,23 @@ def test_nets_outside_the_axes_are_counted():
 def test_panels_share_a_page():
     figure = plots.figure_phase_diagrams([diagram()] * 3)
     assert len([ax for ax in figure.axes if ax.images]) == 3
+    assert len(figure.legends) == 1 and not any(ax.get_legend() for ax in figure.axes)
+
+
+def test_panels_that_are_compared_have_one_scale_of_colours():
+    worse = diagram()
+    worse["test_accuracy"] = worse["test_accuracy"] - 0.07
+    figure = plots.figure_phase_diagrams([diagram(), worse])
+    images = [image for ax in figure.axes for image in ax.images]
+    assert len(images) == 2 and images[0].norm is images[1].norm
+    every = [ds.test_accuracy.mean("seed") for ds in (diagram(), worse)]
+    assert images[0].norm.vmax == pytest.approx(float(max(each.max() for each in every)))
+    assert images[0].norm.vmin == pytest.approx(float(min(each.min() for each in every)))
+    bars = [ax for ax in figure.axes if ax.get_label() == "<colorbar>"]
+    assert len(bars) == 1 and bars[0].get_ylabel() == "test accuracy"
+
+
+def test_the_accuracy_of_several_panels_stands_on_one_page():
     figure = plots.figure_accuracy([diagram()])
     assert len([ax for ax in figure.axes if ax.get_ylabel() == "test accuracy"]) == 1
 

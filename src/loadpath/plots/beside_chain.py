@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from loadpath.checks import as_numbers, check_dataset, check_levels
 
+from .miniatures import key
 from .phase_diagram import HEIGHT, WIDTH, level_name
 from .style import (
     BLUE,
@@ -31,8 +32,8 @@ BAND = 0.13
 def curves_beside_chain(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     """Draw load curves of networks, with standard errors, and of the fitted chain, cell by cell.
 
-    Each curve goes from its largest separation to its least; the chord is thin. A cross marks cells
-    that do not count.
+    Each curve goes from its largest separation to its least; the chord is thin. A key says what a
+    bend means. A cross marks cells that do not count.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ def curves_beside_chain(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     across = WIDTH * np.linspace(-0.5, 0.5, curve.shape[-1])
     for i, j in np.ndindex(rows, columns):
         if not np.isfinite(curve[i, j]).all():
-            ax.plot(j, i, "x", color=GREY, ms=6)
+            ax.plot(j, i, "x", color=GREY, ms=6, label="not counted")
             continue
         chain = 1 - np.concatenate([[0.0], np.cumsum(load[i, j])])
         up = [i + HEIGHT * (D - 0.5) for D in (curve[i, j], chain)]
@@ -92,11 +93,7 @@ def curves_beside_chain(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
         xlabel=level_name(ds),
         ylabel="slope below 0 (1 is linear)",
     )
-    handles, labels = ax.get_legend_handles_labels()
-    first = {label: handle for handle, label in reversed(list(zip(handles, labels, strict=True)))}
-    names = [name for name in ("networks", "chain") if name in first]
-    ax.legend([first[name] for name in names], names, loc="lower left", bbox_to_anchor=(0, 1),
-              ncols=2)  # fmt: skip
+    key(ax, columns=2)
     return ax
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from loadpath.checks import check_dataset, check_levels
 from loadpath.spring_block.chain import CLEAR, turning_noise
 
+from .miniatures import key
 from .spring_block import curve_of
 from .style import (
     BLACK,
@@ -19,7 +20,6 @@ from .style import (
     attribute,
     figure_of,
     figure_size,
-    legend_above,
     plain_numbers,
     styled,
 )
@@ -36,8 +36,8 @@ MINIATURES = 7
 def chain_phase_diagram(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     """Draw the concavity of the chain's load curves over friction and noise, with its boundaries.
 
-    Small load curves stand in some cells; dots mark the cells that are straight within three
-    standard errors.
+    Small load curves stand in some cells, with a key to them; dots mark the cells that are straight
+    within three standard errors.
 
     Parameters
     ----------
@@ -61,6 +61,7 @@ def chain_phase_diagram(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     check_dataset("ds", ds, f"load({cells}, spring)", "unpinning_noise(friction)")
     check_dataset("ds", ds, "moves_all", "moves_none", "friction", "noise")
     check_levels("ds", ds, "friction", "noise")
+    alone = ax is None
     if ax is None:
         ax = Figure(figsize=figure_size(6.4, 5.2)).subplots()
     noise, friction = ds["noise"].values, ds["friction"].values
@@ -106,7 +107,8 @@ def chain_phase_diagram(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
         ylabel=rf"friction, $\mu_\rightarrow$    ($\mu_\leftarrow = {ratio:.3g}\,\mu_\rightarrow$)",
     )
     plain_numbers(ax)
-    legend_above(ax)
+    ax.set_facecolor("white")  # the map lets through some of it, and lines on it are black
+    key(figure_of(ax), columns=2) if alone else key(ax)
     return ax
 
 

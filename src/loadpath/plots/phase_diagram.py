@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -10,11 +10,13 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 from loadpath.checks import as_list, check_choice, check_dataset, check_levels, check_type
 from loadpath.measures.separation import SeparationKind, check_kind
 from loadpath.spring_block.phase_diagram import FORMERLY, correlation, mean_curves
 
+from .miniatures import SCALED, key
 from .style import (
     BLACK,
     GREY,
@@ -49,7 +51,7 @@ By = Literal["noise", "slope"]
 def network_phase_diagram(
     ds: xr.Dataset, ax: Axes | None = None, *, kind: SeparationKind = "fuzziness"
 ) -> Axes:
-    """Draw test accuracy over noise and slope, with the load curve of every cell in it.
+    """Draw test accuracy over noise and slope, with the load curve of every cell and a key to them.
 
     Accuracies and curves are means over the seeds whose training gave numbers; a cross marks cells
     where none did. A curve is D_l over the layers between its largest and smallest value, its chord
@@ -75,13 +77,19 @@ def network_phase_diagram(
         If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
     """
     _check_diagram("ds", ds, kind, "log_separation(slope, noise, seed, kind, layer)")
-    ax = axes_or_new(ax)
-    accuracy = ds["test_accuracy"].mean("seed").transpose("slope", "noise").to_numpy()
+    alone, ax = ax is None, axes_or_new(ax)
+    accuracy = _mean_accuracy(ds)
+    mesh = _draw_diagram(ds, ax, kind, Normalize(*_scale(accuracy)))
+    _accuracy_bar(mesh, [ax], accuracy)
+    key(figure_of(ax), title=SCALED) if alone else key(ax, title=SCALED)
+    return ax
+
+
+def _draw_diagram(ds: xr.Dataset, ax: Axes, kind: SeparationKind, norm: Normalize) -> AxesImage:
+    """Draw the accuracies and curves of one panel, and return what a bar of colours needs."""
+    accuracy = _mean_accuracy(ds)
     rows, columns = accuracy.shape
-    low, high = _scale(accuracy)
-    mesh = ax.imshow(
-        accuracy, cmap=ACCURACY, norm=Normalize(low, high), origin="lower", aspect="auto"
-    )
+    mesh = ax.imshow(accuracy, cmap=ACCURACY, norm=norm, origin="lower", aspect="auto")
     curves = _mean_curves(ds, kind)
     for i in range(rows):
         for j in range(columns):
@@ -92,10 +100,22 @@ def network_phase_diagram(
     if columns > 10:
         ax.tick_params(axis="x", labelrotation=60)
     ax.set(xlabel=level_name(ds), ylabel="slope below 0 (1 is linear)")
-    below = np.nanmin(accuracy) < low if np.isfinite(accuracy).any() else False
-    bar = figure_of(ax).colorbar(mesh, ax=ax, extend="min" if below else "neither")
+    return mesh
+
+
+def _accuracy_bar(mesh: AxesImage, places: list[Axes], accuracy: np.ndarray) -> None:
+    """Draw the bar of colours beside all `places` that share it."""
+    known = accuracy[np.isfinite(accuracy)]
+    low = mesh.norm.vmin
+    below = bool(known.size) and low is not None and known.min() < low
+    figure = figure_of(places[0])
+    bar = figure.colorbar(mesh, ax=places, extend="min" if below else "neither", aspect=30)
     bar.set_label("test accuracy")
-    return ax
+
+
+def _mean_accuracy(ds: xr.Dataset) -> np.ndarray:
+    """Return accuracies (slope, noise), means over seeds."""
+    return ds["test_accuracy"].mean("seed").transpose("slope", "noise").to_numpy()
 
 
 @styled
@@ -185,7 +205,7 @@ def accuracy_against_concavity(
 def figure_phase_diagrams(
     panels: Sequence[xr.Dataset], *, kind: SeparationKind = "fuzziness"
 ) -> Figure:
-    """Draw `network_phase_diagram` of several panels on one page.
+    """Draw `network_phase_diagram` of several panels on one page, all in the same colours.
 
     Parameters
     ----------
@@ -208,7 +228,12 @@ def figure_phase_diagrams(
     for i, ds in enumerate(_panels(panels)):
         wanted = "log_separation(slope, noise, seed, kind, layer)"
         _check_diagram(f"panels[{i}]", ds, kind, wanted)
-    return _page(panels, lambda ds, ax: network_phase_diagram(ds, ax, kind=kind), (7.2, 3.9))
+    every = np.concatenate([_mean_accuracy(ds).ravel() for ds in panels])
+    norm = Normalize(*_scale(every))
+    figure = _page(panels, lambda ds, ax: _draw_diagram(ds, ax, kind, norm), (6.6, 3.9))
+    _accuracy_bar(figure.axes[0].images[0], figure.axes, every)
+    key(figure, title=SCALED, columns=2)
+    return figure
 
 
 @styled
@@ -265,10 +290,10 @@ def _draw_cells(
             fmt="s",
             color=colour,
             ms=4.5,
-            mec=BLACK,
+            mec=ink(),
             mew=0.6,
             elinewidth=1.0,
-            ecolor=BLACK,
+            ecolor=ink(),
             zorder=3,
         )
 
@@ -292,7 +317,7 @@ def _panels(panels: Sequence[xr.Dataset]) -> list[xr.Dataset]:
 
 def _page(
     panels: Sequence[xr.Dataset],
-    draw: Callable[[xr.Dataset, Axes], Axes],
+    draw: Callable[[xr.Dataset, Axes], Any],
     size: tuple[float, float],
 ) -> Figure:
     """Draw several panels of the same `size`, in inches, in two columns."""
@@ -320,7 +345,7 @@ def _mean_curves(ds: xr.Dataset, kind: SeparationKind) -> np.ndarray:
 def _cell(ax: Axes, x: float, y: float, D: np.ndarray) -> None:
     """Draw one load curve, chord first, around the middle of its cell."""
     if not np.isfinite(D).all():
-        ax.plot(x, y, "x", color=ink(), ms=6)
+        ax.plot(x, y, "x", color=ink(), ms=6, label="no net gave numbers")
         return
     at = x + WIDTH * np.linspace(-0.5, 0.5, len(D))
     extent = np.ptp(D)
