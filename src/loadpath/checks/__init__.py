@@ -13,31 +13,13 @@ from loadpath.checks.arrays import (
     as_device as as_device,
 )
 from loadpath.checks.arrays import (
-    as_layer_steps as as_layer_steps,
-)
-from loadpath.checks.arrays import (
     as_numbers as as_numbers,
-)
-from loadpath.checks.arrays import (
-    as_path_of_rows as as_path_of_rows,
-)
-from loadpath.checks.arrays import (
-    as_rows as as_rows,
-)
-from loadpath.checks.arrays import (
-    as_small_rows as as_small_rows,
 )
 from loadpath.checks.arrays import (
     as_tensor as as_tensor,
 )
 from loadpath.checks.arrays import (
-    as_vector as as_vector,
-)
-from loadpath.checks.arrays import (
     check_finite as check_finite,
-)
-from loadpath.checks.arrays import (
-    check_size as check_size,
 )
 from loadpath.checks.datasets import HoldsDataset as HoldsDataset
 from loadpath.checks.datasets import as_dataset as as_dataset
@@ -64,6 +46,24 @@ from loadpath.checks.kinds import (
 )
 from loadpath.checks.kinds import (
     check_type as check_type,
+)
+from loadpath.checks.rows import (
+    as_layer_steps as as_layer_steps,
+)
+from loadpath.checks.rows import (
+    as_path_of_rows as as_path_of_rows,
+)
+from loadpath.checks.rows import (
+    as_rows as as_rows,
+)
+from loadpath.checks.rows import (
+    as_small_rows as as_small_rows,
+)
+from loadpath.checks.rows import (
+    as_vector as as_vector,
+)
+from loadpath.checks.rows import (
+    check_size as check_size,
 )
 from loadpath.checks.values import (
     LARGEST as LARGEST,
