@@ -2,11 +2,15 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
+import xarray as xr
 
 from loadpath.checks import (
+    HoldsDataset,
+    as_dataset,
     as_rows,
     check_above_zero,
     check_count,
@@ -86,3 +90,16 @@ def test_checks_load_no_torch():
     code = "import sys, loadpath.checks; print('torch' in sys.modules)"
     command = [sys.executable, "-c", code]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_a_dataset_is_taken_by_itself_or_in_a_result():
+    ds = xr.Dataset({"load": ("layer", [1.0])})
+    assert as_dataset("ds", ds) is ds
+    held = SimpleNamespace(dataset=ds)
+    assert as_dataset("ds", held) is ds and isinstance(held, HoldsDataset)
+
+
+@pytest.mark.parametrize("wrong", [3, {"load": 1}, SimpleNamespace(dataset=lambda: None)])
+def test_what_holds_no_dataset_is_refused(wrong):
+    with pytest.raises(ValueError, match="^ds must be an xarray.Dataset, got "):
+        as_dataset("ds", wrong)

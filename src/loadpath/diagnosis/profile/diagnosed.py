@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
@@ -241,8 +242,6 @@ class Diagnosis(results.Shown):
 
 def _measures(attrs: Any) -> list[str]:
     """Return the measures that were taken, as far as the attributes say."""
-    import json
-
     try:
         return [str(each) for each in json.loads(attrs["parameters"])["measures"]]
     except (KeyError, TypeError, ValueError):
