@@ -124,6 +124,8 @@ def test_a_run_that_must_not_be_read_says_so_first(results):
     collapsed = dataclasses.replace(results["Run"], status=lp.results.Status.TRIVIAL_MINIMUM)
     assert repr(collapsed).startswith("Run(not to be read: its weights have collapsed")
     texts = Reader(collapsed._repr_html_()).texts
+    assert not any("Hamiltonian" in each for each in texts)  # of no path that says anything
+    assert "spread of the Hamiltonian" in Reader(results["Run"]._repr_html_()).texts
     assert texts[1] == "Not to be read:" and "collapsed" in texts[2]
 
 

@@ -21,6 +21,13 @@ from loadpath.results import Status
 
 OF_TRAINING = ("learning_curves", "convergence", "mesh_history")
 """Figures of a history of training."""
+LAST_NUMBERS = {
+    "objective": "objective",
+    "stationarity": "residual of the median layer (0 at a stationary point)",
+    "stationarity_worst": "residual of the worst layer",
+    "hamiltonian_spread": "spread of the Hamiltonian",
+}
+"""Columns of a history whose last numbers tell where training came to, in words."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -158,17 +165,17 @@ class Run(results.Shown):
 
     def _overview(self) -> results.Overview:
         """Return how training ended, and the last numbers of the history."""
-        last = {
-            name: float(values[-1])
-            for name in ("objective", "stationarity", "stationarity_worst", "hamiltonian_spread")
-            if name in self.history
-            and len(values := self.history[name].values[np.isfinite(self.history[name].values)])
-        }
+        last = {}
+        for name, words in LAST_NUMBERS.items():
+            values = self.history[name].values if name in self.history else np.empty(0)
+            values = values[np.isfinite(values)]
+            if len(values) and not (self.status.why_not_read and name != "objective"):
+                last[words] = f"{values[-1]:.4g}"
         return results.Overview(
             {
                 "status": self.status,
                 "iterations": f"{int(self.history['iteration'][-1]):,} in {self.seconds:.3g} s",
-                **{name.replace("_", " "): f"{value:.4g}" for name, value in last.items()},
+                **last,
                 **errors_in_words(self.history),
                 "weight decay": f"{self.weight_decay:g}",
                 "net": repr(self.model),
