@@ -96,7 +96,9 @@ def figure_along_training(ds: xr.Dataset, *, kind: SeparationKind = "fuzziness")
         If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
     """
     check_kind(kind)
-    check_dataset("ds", ds, "log_separation", "log_separation_recorded")
+    curve = "slope, noise, seed, kind, layer"
+    check_dataset("ds", ds, f"log_separation({curve})")
+    check_dataset("ds", ds, f"log_separation_recorded({curve}, recorded_epoch)")
     check_levels("ds", ds, "slope", "noise")
     slopes, levels = (_some(ds[name].values) for name in ("slope", "noise"))
     figure = Figure(figsize=figure_size(2.5 * len(levels) + 1.6, 2.0 * len(slopes) + 1.4))

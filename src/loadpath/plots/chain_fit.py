@@ -72,6 +72,9 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
         raise ValueError(
             f"ds must have 3 parameters and one for each level, got {ds.sizes['parameter']}."
         )
+    limit = attribute(region, "limit", "region")
+    if limit <= 0:
+        raise ValueError(f"region.attrs['limit'] must be above 0, got {limit}.")
     figure = Figure(figsize=figure_size(9.2, 3.9))
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     springs = ds["spring"].values
@@ -90,10 +93,7 @@ def figure_chain_fit(ds: xr.Dataset, region: xr.Dataset) -> Figure:
         title += "; bars: standard errors"
     left.legend(title=title, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, alignment="left")
     x, y = region["friction_right"].values, region["friction_left"].values
-    rise, limit = (
-        region["rise"].transpose("friction_left", "friction_right"),
-        attribute(region, "limit", "region"),
-    )
+    rise = region["rise"].transpose("friction_left", "friction_right")
     inside = [0, limit, np.inf]
     right.contourf(
         x, y, np.maximum(rise.values, 1e-12), levels=inside, colors=[(BLUE, 0.2), "none"]

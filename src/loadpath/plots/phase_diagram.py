@@ -1,6 +1,6 @@
 """Phase diagrams of networks: Datasets of `loadpath.phase_diagram`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -203,13 +203,13 @@ def accuracy_against_concavity(
 
 @styled
 def figure_phase_diagrams(
-    panels: Sequence[xr.Dataset], *, kind: SeparationKind = "fuzziness"
+    panels: Iterable[xr.Dataset], *, kind: SeparationKind = "fuzziness"
 ) -> Figure:
     """Draw `network_phase_diagram` of several panels on one page, all in the same colours.
 
     Parameters
     ----------
-    panels : sequence of xr.Dataset
+    panels : iterable of xr.Dataset
         What `loadpath.phase_diagram.collect` returns, a Dataset a panel.
     kind : {"fuzziness", "trace_ratio", "inverse"}, optional
         The convention of the separation.
@@ -225,7 +225,8 @@ def figure_phase_diagrams(
         If there is no panel, if one lacks a variable that the figure shows, or if `kind` is not a
         convention.
     """
-    for i, ds in enumerate(_panels(panels)):
+    panels = _panels(panels)
+    for i, ds in enumerate(panels):
         wanted = "log_separation(slope, noise, seed, kind, layer)"
         _check_diagram(f"panels[{i}]", ds, kind, wanted)
     every = np.concatenate([_mean_accuracy(ds).ravel() for ds in panels])
@@ -238,13 +239,13 @@ def figure_phase_diagrams(
 
 @styled
 def figure_accuracy(
-    panels: Sequence[xr.Dataset], *, kind: SeparationKind = "fuzziness", by: By = "noise"
+    panels: Iterable[xr.Dataset], *, kind: SeparationKind = "fuzziness", by: By = "noise"
 ) -> Figure:
     """Draw `accuracy_against_concavity` of several panels on one page.
 
     Parameters
     ----------
-    panels : sequence of xr.Dataset
+    panels : iterable of xr.Dataset
         What `loadpath.phase_diagram.collect` returns, a Dataset a panel.
     kind : {"fuzziness", "trace_ratio", "inverse"}, optional
         The convention of the separation.
@@ -263,7 +264,8 @@ def figure_accuracy(
         convention.
     """
     check_choice("by", by, ("noise", "slope"))
-    for i, ds in enumerate(_panels(panels)):
+    panels = _panels(panels)
+    for i, ds in enumerate(panels):
         _check_diagram(f"panels[{i}]", ds, kind, "concavity(slope, noise, seed, kind)")
     return _page(
         panels, lambda ds, ax: accuracy_against_concavity(ds, ax, kind=kind, by=by), (5.6, 3.9)
@@ -305,7 +307,7 @@ def _check_diagram(name: str, ds: xr.Dataset, kind: SeparationKind, measured: st
     check_levels(name, ds, "slope", "noise")
 
 
-def _panels(panels: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+def _panels(panels: Iterable[xr.Dataset]) -> list[xr.Dataset]:
     """Return the Datasets of a page, one at least."""
     found = as_list("panels", panels, "Datasets")
     if not found:

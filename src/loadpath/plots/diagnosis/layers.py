@@ -58,8 +58,8 @@ def layer_load_curve(
         If `ds` lacks a variable that the figure shows, or if `kind` is not a convention.
     """
     ds = as_dataset("ds", ds)
-    check_dataset("ds", ds, "log_separation(kind, layer)")
     check_kind(kind)
+    check_dataset("ds", ds, "log_separation(kind, layer)", kind=kind)
     ax = axes_or_new(ax)
     names = ["log_separation", "log_separation_low", "log_separation_high"]
     part = ds[names].sel(kind=kind)

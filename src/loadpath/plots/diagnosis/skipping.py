@@ -109,7 +109,7 @@ def movement_and_harm(
     ds = as_dataset("ds", ds)
     check_text("by", by)
     skipped, name = _changes(skipped, change)
-    check_dataset("ds", ds, by)
+    check_columns("ds", ds, f"{by}(layer)")
     ax = axes_or_new(ax)
     both = [layer for layer in skipped["layer"].values if layer in set(ds["layer"].values)]
     known = np.isfinite(ds[by].sel(layer=both).values * skipped[name].sel(layer=both).values)
@@ -139,7 +139,7 @@ def _changes(skipped: xr.Dataset, change: str | None) -> tuple[xr.Dataset, str]:
     if change is not None:
         check_choice("change", change, tuple(CHANGES))
     name = change or ("loss_change" if "loss_change" in skipped else "output_change")
-    check_dataset("skipped", skipped, name)
+    check_dataset("skipped", skipped, f"{name}(layer)")
     if name == "accuracy_change":
         parts = [each for each in (name, f"{name}_low", f"{name}_high") if each in skipped]
         skipped = skipped.assign({each: 100 * skipped[each] for each in parts})

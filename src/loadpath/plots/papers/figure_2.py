@@ -6,7 +6,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from loadpath.checks import check_dataset, check_text, check_type
+from loadpath.checks import check_dataset, check_levels, check_text, check_type
 from loadpath.plots.leaky_resnet import check_paths, sample_paths, weight_spectrum
 from loadpath.plots.papers.bars import draw_with_bars
 from loadpath.plots.style import (
@@ -52,6 +52,7 @@ def figure_2a(ds: xr.Dataset) -> Figure:
         If `ds` lacks a variable that the figure shows.
     """
     check_dataset("ds", ds, "test_error(rule, depth, seed)")
+    check_levels("ds", ds, "depth")
     depths = ds["depth"].values
     columns = {"test_error": "depth $L$"}
     if "test_error_equal" in ds:

@@ -136,9 +136,13 @@ def figure_growth(ds: xr.Dataset) -> Figure:
 
 
 def check_bounds(ds: xr.Dataset) -> None:
-    """Refuse ratios without their mean or an end of their interval."""
+    """Refuse ratios without their mean or an end of their interval, or beyond such an end."""
     for bound in ("mean", "low", "high"):
         check_dataset("ds", ds, bound=bound)
+    for name in (name for name, ratios in ds.data_vars.items() if "bound" in ratios.dims):
+        mean, low, high = (ds[name].sel(bound=bound) for bound in ("mean", "low", "high"))
+        if bool(((low > mean) | (mean > high)).any()):
+            raise ValueError(f"ds must have the mean of {name!r} between its 'low' and 'high'.")
 
 
 def _intervals(
