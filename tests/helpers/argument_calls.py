@@ -429,9 +429,7 @@ def alignments():
     return dict(parts=parts, level=0.95)
 
 
-call("measures.effective_depth")(
-    lambda: dict(parts=step_sums(), decay=0.9, kind="sample", level=0.95)
-)
+call("measures.log_growth")(lambda: dict(parts=step_sums(), decay=0.9, kind="sample", level=0.95))
 call("measures.relative_step", "measures.turn")(lambda: dict(parts=step_sums(), level=0.95))
 call("measures.effective_rank", "measures.participation_ratio")(
     lambda: dict(parts=pair_sums(), level=0.95)
@@ -875,6 +873,14 @@ def measured_steps():
 
 
 @functools.cache
+def measured_tokens():
+    """A diagnosis with the columns of a language model."""
+    ds = measured_steps()
+    step = "relative_step"
+    return ds.assign({f"next_token_gain{end}": ds[step + end] for end in ("", "_low", "_high")})
+
+
+@functools.cache
 def measured_skips():
     return lp.diagnosis.skip_layers(**diagnosed(), layers=["2"])
 
@@ -885,9 +891,18 @@ call("diagnosis.verdict")(
         profile=measured_profile().copy(deep=True),
         skipped=measured_skips().copy(deep=True),
         by="relative_step",
+        tolerated=0.1,
         seed=0,
     )
 )
+call("diagnosis.layer_table")(
+    lambda: dict(
+        profile=measured_profile().copy(deep=True),
+        skipped=measured_skips().copy(deep=True),
+        tolerated=0.1,
+    )
+)
+call("plots.layer_next_token")(lambda: dict(ds=measured_tokens().copy(deep=True)))
 call(
     "plots.layer_alignment",
     "plots.layer_collapse",
@@ -900,7 +915,9 @@ call("diagnosis.Diagnosis")(lambda: dict(dataset=measured_profile().copy(deep=Tr
 call("plots.layer_load_curve", "plots.figure_diagnosis")(
     lambda: dict(ds=measured_profile().copy(deep=True), kind="fuzziness")
 )
-call("plots.layers_skipped")(lambda: dict(skipped=measured_skips().copy(deep=True)))
+call("plots.layers_skipped")(
+    lambda: dict(skipped=measured_skips().copy(deep=True), change="loss_change")
+)
 call("plots.monitor")(
     lambda: dict(history=test_monitored.watched(), measures=["loss", "spread", "load"])
 )

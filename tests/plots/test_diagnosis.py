@@ -65,6 +65,20 @@ def test_layers_of_fewer_directions_between_classes_are_no_part_of_the_curve(mea
     assert len(shown) == 4
 
 
+def test_what_layers_add_to_the_next_token_is_drawn_with_the_line_of_nothing(measured):
+    ds = measured[0]
+    gain = ds["relative_step"] - 0.2
+    ds = ds.assign(
+        {f"next_token_gain{end}": ds[f"relative_step{end}"] - 0.2 for end in ("", "_low", "_high")}
+    )
+    ax = plots.layer_next_token(ds)
+    shown = drawn(ax, "taken off by the layer")
+    np.testing.assert_array_equal(shown, gain.values[np.isfinite(gain.values)])
+    assert ax.get_ylabel() == "cross-entropy of the next token, nats"
+    with pytest.raises(ValueError, match="next_token_gain"):
+        plots.layer_next_token(measured[0])
+
+
 def test_skipping_is_drawn_by_itself_and_against_movement(measured):
     ds, skipped = measured
     change = skipped["loss_change"].values

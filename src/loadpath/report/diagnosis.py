@@ -56,6 +56,16 @@ _CURVES = (
         ),
     ),
     (
+        ("next_token_gain",),
+        Figure(
+            "The next token",
+            plots.layer_next_token,
+            "What each layer takes off the cross-entropy of the next token, read through the head "
+            "of the model off what the layer is given and what it puts out. Labels were not used. "
+            "Below the dashed line the prediction read in this way gets worse.",
+        ),
+    ),
+    (
         ("participation_ratio", "effective_rank"),
         Figure(
             "Dimensions",
@@ -124,6 +134,7 @@ _COLUMNS = (
     ("intrinsic_dimension", "intrinsic dimension"),
     ("cka_next", "CKA next"),
     ("probe_logistic", "probe"),
+    ("next_token_gain", "next token, nats"),
 )
 """Columns of the table, and their headings."""
 _OF_SKIPPING = (

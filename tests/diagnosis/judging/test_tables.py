@@ -54,6 +54,15 @@ def test_the_lines_have_the_numbers_with_their_intervals():
     ]
 
 
+def test_what_a_layer_adds_to_the_next_token_is_in_the_table():
+    profile, skipped = measured()
+    for end, by in (("", 0.0), ("_low", -0.1), ("_high", 0.1)):
+        profile[f"next_token_gain{end}"] = ("layer", np.array([np.nan, 1.0, 2.0, 3.0, 4.0]) + by)
+    table = lp.diagnosis.layer_table(profile, skipped)
+    assert table["next_token_gain"].tolist() == [3, 2, 4, 1]
+    assert "3 (2.9 to 3.1)" in table_lines(table)[1]
+
+
 def test_without_a_loss_the_output_is_in_the_table():
     model = nn.Sequential(*(nn.Linear(4, 4) for _ in range(3)))
     x = torch.randn(50, 4, generator=torch.Generator().manual_seed(0))
@@ -68,6 +77,14 @@ def test_without_a_loss_the_output_is_in_the_table():
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
+        (
+            lambda: (measured()[0], measured()[1].isel(layer=[0, 1, 1])),
+            "skipped must name each layer once, and it has 'encoder.1' more than once",
+        ),
+        (
+            lambda: (measured()[0], measured()[1].drop_vars("loss_change_low")),
+            "skipped must have a variable 'loss_change_low' over layer, and has none",
+        ),
         (lambda: ({},), "profile must be an xarray.Dataset, got {}"),
         (lambda: (xr.Dataset(),), "profile must have a coordinate 'layer', and has none"),
         (

@@ -24,6 +24,7 @@ Measure = Literal[
     "dimension",
     "probes",
     "costs",
+    "next_token",
 ]
 
 

@@ -9,16 +9,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from loadpath.checks import (
-    HoldsDataset,
-    as_dataset,
-    as_numbers,
-    check_number,
-    check_seed,
-    check_text,
-    check_type,
-)
+from loadpath.checks import HoldsDataset, as_dataset, check_number, check_seed, check_text
 from loadpath.diagnosis.judging.candidates import candidates_of
+from loadpath.diagnosis.judging.columns import column_of, layer_names
 from loadpath.diagnosis.judging.ranking_sentences import measure_words
 from loadpath.diagnosis.judging.verdict_sentences import verdict_sentences
 from loadpath.diagnosis.judging.verdicts import Verdict
@@ -94,7 +87,7 @@ def verdict(
         check_number("tolerated", tolerated, least=0)
     if by is not None:
         check_text("by", by)
-    layers, measured = _layer_names("skipped", skipped), _layer_names("profile", profile)
+    layers, measured = layer_names("skipped", skipped), layer_names("profile", profile)
     if not set(layers) & set(measured):
         raise ValueError(
             "profile and skipped must have layers in common, and they have "
@@ -107,18 +100,18 @@ def verdict(
         raise ValueError(f"by must be a variable of profile or skipped, got {by!r}.")
     level = _level_of("skipped", skipped, 0.95)
     truth = "loss_change" if "loss_change" in skipped else "output_change"
-    harm = _column_of("skipped", skipped, truth, level)
+    harm = column_of("skipped", skipped, truth, level)
     if "accuracy_change" in skipped:
-        _column_of("skipped", skipped, "accuracy_change", level)
+        column_of("skipped", skipped, "accuracy_change", level)
     source, name = (profile, "profile") if by in profile else (skipped, "skipped")
-    movement = _column_of(name, source, by, _level_of(name, source, level))
+    movement = column_of(name, source, by, _level_of(name, source, level))
     was_skipped = np.isfinite(harm.value)
     if not was_skipped.any():
         raise ValueError(f"skipped must have a layer with a {truth}, and has none.")
     if "status" not in skipped:
         raise ValueError("skipped has no variable 'status'.")
 
-    places = {layer: l for l, layer in enumerate(_layer_names(name, source))}
+    places = {layer: l for l, layer in enumerate(layer_names(name, source))}
     movement = _reordered(movement, [places.get(layer) for layer in layers])
     both = was_skipped & np.isfinite(movement.value)
     order = np.flatnonzero(both)[np.argsort(movement.value[both], kind="stable")]
@@ -162,36 +155,11 @@ def verdict(
     return replace(found, answer=answer, sentences=(*answer, *rest))
 
 
-def _layer_names(name: str, ds: xr.Dataset) -> list[str]:
-    """Return the layers of a Dataset, which is an argument of this name."""
-    check_type(name, ds, xr.Dataset, "an xarray.Dataset")
-    if "layer" not in ds.coords or ds["layer"].ndim != 1:
-        raise ValueError(f"{name} must have a coordinate 'layer', and has none.")
-    return [str(layer) for layer in ds["layer"].values]
-
-
 def _level_of(name: str, ds: xr.Dataset, default: float) -> float:
     """Return the confidence level of a Dataset's intervals, which its attrs have."""
     level = ds.attrs.get("level", default)
     check_number(f"{name}.attrs['level']", level, above=0, below=1)
     return float(level)
-
-
-def _column_of(name: str, ds: xr.Dataset, variable: str, level: float) -> Column:
-    """Return a variable over layers with its ends."""
-    ends = []
-    for each in (variable, f"{variable}_low", f"{variable}_high"):
-        if each not in ds or ds[each].dims != ("layer",):
-            raise ValueError(f"{name} must have a variable {each!r} over layer, and has none.")
-        if ds[each].dtype.kind not in "biuf":
-            raise ValueError(f"{name} must hold numbers of {each!r}, got {ds[each].dtype}.")
-        ends.append(ds[each].values.astype(np.float64))
-    value, low, high = ends
-    as_numbers(f"{name}.{variable}", value, missing=True)
-    for end, values, wrong in (("low", low, math.inf), ("high", high, -math.inf)):
-        if (values == wrong).any():
-            raise ValueError(f"{name} must have no {variable}_{end} of {wrong}, and has some.")
-    return Column(value, low, high, level)
 
 
 def _reordered(column: Column, places: list[int | None]) -> Column:

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from loadpath.checks import HoldsDataset, as_dataset, check_number, check_type
+from loadpath.checks import HoldsDataset, as_dataset, check_dataset, check_number
 from loadpath.diagnosis.judging.candidates import candidates_of
-from loadpath.diagnosis.judging.wording import as_number, as_points
+from loadpath.diagnosis.judging.columns import column_of, layer_names
+from loadpath.diagnosis.judging.wording import as_number, as_points, level_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COSTS = ("parameters", "operations", "milliseconds")
 """What a layer takes to run, as `diagnose` measures it."""
+WORK = ("next_token_gain", "next_token_gain_low", "next_token_gain_high")
+"""What a layer of a language model adds to the next token, as `diagnose` measures it."""
 HARMS = ("loss_change", "accuracy_change", "output_change")
 """What skipping a layer changes, each with its ends."""
 
@@ -43,7 +46,8 @@ def layer_table(
     -------
     pandas.DataFrame
         A row a layer, by name: `parameters`, `operations` (multiply-adds for one sample) and
-        `milliseconds` (on the first batch) where they were measured; `try_without`; and
+        `milliseconds` (on the first batch), and of language models `next_token_gain` with its ends,
+        where they were measured; `try_without`; and
         `loss_change`, `accuracy_change` and `output_change` with their ends `_low` and `_high`,
         where there are such. Candidates come first, then the other layers by the change of the
         loss, or else of the output, and last those that were not skipped.
@@ -69,31 +73,29 @@ def layer_table(
     (['1', '0'], [True, False], [16.0, 16.0])
     """
     profile = as_dataset("profile", profile)
-    for name, ds in (("profile", profile), ("skipped", skipped)):
-        if name == "profile" or ds is not None:
-            check_type(name, ds, xr.Dataset, "an xarray.Dataset")
-            assert ds is not None
-            if "layer" not in ds.coords or ds["layer"].ndim != 1:
-                raise ValueError(f"{name} must have a coordinate 'layer', and has none.")
+    names = layer_names("profile", profile)
     if tolerated is not None:
         check_number("tolerated", tolerated, least=0)
-    names = [str(name) for name in profile["layer"].values]
     parts = xr.Dataset(coords={"layer": np.array(names, dtype=object)})
-    for name in COSTS:
-        if name in profile and profile[name].dims == ("layer",):
+    for name in (*COSTS, *WORK):
+        if name in profile:
+            check_dataset("profile", profile, f"{name}(layer)")
             parts[name] = profile[name].drop_attrs()
     if skipped is None:
         return parts.to_dataframe()
-    harmed = [str(name) for name in skipped["layer"].values]
+    harmed = layer_names("skipped", skipped)
     if not set(harmed) & set(names):
         raise ValueError("profile and skipped must have layers in common, and they have none.")
-    candidates = candidates_of(skipped, tolerated)
     parts = parts.reindex(layer=harmed)
-    parts["try_without"] = ("layer", [name in candidates for name in harmed])
     for name in HARMS:
-        for end in ("", "_low", "_high"):
-            if name + end in skipped:
-                parts[name + end] = ("layer", skipped[name + end].values)
+        if name in skipped:
+            column = column_of("skipped", skipped, name, level_of(skipped))
+            for end, values in (("", column.value), ("_low", column.low), ("_high", column.high)):
+                parts[name + end] = ("layer", values)
+    if "loss_change" not in parts and "output_change" not in parts:
+        raise ValueError("skipped must have a loss_change or an output_change, and has neither.")
+    candidates = candidates_of(parts, tolerated)
+    parts = parts.assign(try_without=("layer", [name in candidates for name in harmed]))
     change = next(parts[name].values for name in HARMS if name in parts)
     places = {name: place for place, name in enumerate(candidates)}
     last = np.nan_to_num(change, nan=math.inf)
@@ -107,6 +109,7 @@ HEADINGS = {
     "parameters": "parameters",
     "operations": "multiply-adds",
     "milliseconds": "ms",
+    "next_token_gain": "next token, nats",
     "loss_change": "change of loss",
     "accuracy_change": "accuracy, points",
     "output_change": "change of output",

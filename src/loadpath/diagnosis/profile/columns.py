@@ -47,6 +47,7 @@ RUNS: dict[Measure, int] = dict(
     separation=1,
     collapse=1,
     costs=0,
+    next_token=0,
 )
 """How often each layer is measured for each of the measures."""
 

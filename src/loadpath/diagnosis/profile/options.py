@@ -28,6 +28,7 @@ Measure = Literal[
     "dimension",
     "probes",
     "costs",
+    "next_token",
 ]
 """Names of what `diagnose` can measure."""
 MEASURES: tuple[Measure, ...] = get_args(Measure)

@@ -25,7 +25,7 @@ from loadpath.diagnosis.profile.options import (
     allowed_measures,
     check_options,
 )
-from loadpath.diagnosis.profile.passes import Beside
+from loadpath.diagnosis.profile.passes import Beside, Head
 from loadpath.diagnosis.profile.schema import dataset_of_columns
 from loadpath.diagnosis.profile.sums import (
     PassSums,
@@ -69,6 +69,7 @@ def diagnose(
     output: Output = None,
     answer: Output = None,
     class_scores: bool | None = None,
+    head: Head | None = None,
     token_mask: TokenMask | None = None,
     grad: bool = False,
     progress: bool | None = None,
@@ -94,8 +95,9 @@ def diagnose(
         energy), "steps" (relative step, turn, log growth), "ranks" (participation ratio,
         effective rank), "alignment" (CKA with the next layer and with the first), "dimension"
         (TwoNN), "probes" (ridge and logistic) and "costs" (parameters, multiply-adds and time of
-        each layer, by up to seven more passes of the first batch). None takes all that the labels
-        allow.
+        each layer, by up to seven more passes of the first batch) and "next_token" (of language
+        models, what each layer takes off the cross-entropy of the next token, by one more pass; no
+        labels are used). None takes all that the labels and the model allow.
     reduction : Reduction, optional
         How maps and sequences become rows (see `loadpath.record.Reduction`).
     activation : str, default "relu"
@@ -121,6 +123,10 @@ def diagnose(
     class_scores : bool, optional
         Whether the answer is scores of the classes, as the labels number them. If left out, that
         is decided by how many numbers it has, and by which are the largest.
+    head : callable, optional
+        For language models, what reads the next token off a representation: a function from
+        (sample, token, width) to logits (sample, token, vocabulary). If left out, final norm and
+        head of a model of Hugging Face's transformers are found by themselves.
     progress : bool, optional
         Whether bars show how far the pass is, and then the measures, which take their time after
         it; if left out they do on a terminal and in a notebook.
@@ -179,6 +185,10 @@ def diagnose(
     if class_scores is not None:
         check_flag("class_scores", class_scores)
     answers = AnswerRule(answer)
+    if head is not None and not callable(head):
+        raise ValueError(f"head must be a function to logits, and it is a {type(head).__name__}.")
+    if head is not None and measures is not None and "next_token" not in measures:
+        raise ValueError("head is given, and measures has no 'next_token', which it is for.")
     check_options(measures, activation=activation, gamma0=gamma0, kept=kept, level=level, seed=seed)
     inner = unwrapped(model)
     began = time.monotonic()
@@ -186,7 +196,7 @@ def diagnose(
     recorded: Recorded | None = None
     reader = LabelReader()
     waiting = Waiting()
-    beside = Beside(costs=measures is None or "costs" in measures)
+    beside = Beside(measures, head=head, level=level)
     passes = stream_beside(
         model,
         loader,
@@ -250,6 +260,7 @@ def diagnose(
         "outputs_hedge": "" if sums.scores is None else sums.scores.hedge,
         "answer": answers.words,
         "n_copies": copies_among(sums),
+        **beside.attrs(),
         "mesh": sums.mesh.words,
         "seconds_of_pass": passed,
         "seconds_in_all": time.monotonic() - began,
@@ -257,7 +268,7 @@ def diagnose(
     stamped = results.stamp(
         ds,
         model=type(inner).__name__,
-        measures=list(chosen),
+        measures=[name for name in chosen if name != "next_token" or "next_token_loss" in ds],
         n_samples=sums.count,
         n_batches=recorded.number + 1,
         reduction=reduction or Reduction(),

@@ -35,6 +35,8 @@ LABELS: dict[str, tuple[str, str]] = {
     "intrinsic_dimension": ("intrinsic dimension by two nearest neighbours", "1"),
     "probe_ridge": ("accuracy of a ridge probe on held-out samples", "1"),
     "probe_logistic": ("accuracy of a logistic probe on held-out samples", "1"),
+    "next_token_loss": ("cross-entropy of the next token, read off the layer", "nats"),
+    "next_token_gain": ("what the layer takes off the cross-entropy of the next token", "nats"),
     "parameters": ("parameters of the layer", "1"),
     "operations": ("multiply-adds of the layer for one sample", "1"),
     "milliseconds": ("time of the layer on the first batch", "ms"),

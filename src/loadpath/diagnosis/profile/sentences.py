@@ -25,6 +25,7 @@ from loadpath.diagnosis.naming import (
 )
 from loadpath.diagnosis.profile.entries import FAILED, TOO_LARGE
 from loadpath.diagnosis.profile.schema import BY_KIND, LABELS
+from loadpath.diagnosis.profile.token_sentences import next_token_sentences
 from loadpath.measures.separation import KINDS, SeparationKind
 from loadpath.results import with_present_names
 
@@ -122,6 +123,7 @@ def _sentences(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
         yield from _dimension_sentences(ds, names)
     if "probe_logistic" in ds:
         yield from _probe_sentences(ds, names)
+    yield from next_token_sentences(ds, names)
     yield from _gap_sentences(ds)
 
 

@@ -9,6 +9,7 @@ from loadpath.plots.diagnosis.layers import (
     layer_dimensions,
     layer_energies,
     layer_load_curve,
+    layer_next_token,
     layer_probes,
     layer_steps_taken,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "layer_dimensions",
     "layer_energies",
     "layer_load_curve",
+    "layer_next_token",
     "layer_probes",
     "layer_steps_taken",
     "layers_skipped",

@@ -257,6 +257,37 @@ def layer_probes(ds: xr.Dataset | HoldsDataset, ax: Axes | None = None) -> Axes:
 
 
 @styled
+def layer_next_token(ds: xr.Dataset | HoldsDataset, ax: Axes | None = None) -> Axes:
+    """Draw what each layer of a language model takes off the cross-entropy of the next token.
+
+    Parameters
+    ----------
+    ds : xr.Dataset or Diagnosis
+        What `loadpath.diagnose` returns, or its `dataset`.
+    ax : Axes, optional
+        Where to draw; the only axes of a new figure if left out.
+
+    Returns
+    -------
+    Axes
+        The axes that were drawn on.
+
+    Raises
+    ------
+    ValueError
+        If `ds` lacks a variable that the figure shows.
+    """
+    ds = as_dataset("ds", ds)
+    check_dataset("ds", ds, "next_token_gain(layer)")
+    ax = axes_or_new(ax)
+    shown = [("next_token_gain", BLUE, "taken off by the layer", "o")]
+    draw_columns(ax, ds, shown, "cross-entropy of the next token, nats", joined=False)
+    ax.axhline(0, color=ink(), lw=0.9, ls="--")
+    legend_above(ax)
+    return ax
+
+
+@styled
 def layer_collapse(ds: xr.Dataset | HoldsDataset, ax: Axes | None = None) -> Axes:
     """Draw neural collapse 1 to 4 on a logarithmic axis; all fall as collapse completes.
 
