@@ -99,7 +99,27 @@ def test_a_table_has_a_row_a_layer(diagnosis):
         diagnosis.table(intervals="no")
 
 
-@pytest.mark.parametrize("name", FIGURES)
+def test_what_layers_take_and_are_worth_is_a_method(diagnosis, skipped):
+    table = diagnosis.layer_table(skipped, tolerated=0.1)
+    expected = lp.diagnosis.layer_table(diagnosis.dataset, skipped, tolerated=0.1)
+    assert table.equals(expected) and table["parameters"].tolist() == [6 * 6 + 6] * 4
+    assert diagnosis.layer_table().index.tolist() == diagnosis["layer"].values.tolist()
+
+
+OF_CLASSES = [name for name in FIGURES if name != "next_token"]
+"""Figures of a model that is no language model."""
+
+
+def test_the_next_token_has_a_figure_where_it_was_read(model):
+    ids = torch.randint(6, (20, 8), generator=torch.Generator().manual_seed(0))
+    embedded = nn.Sequential(nn.Embedding(6, 6), *(Block(6) for _ in range(2)))
+    ds = lp.diagnose(embedded, [ids], measures=["next_token"], layers=Block, head=nn.Linear(6, 6))
+    (ax,) = ds.plot("next_token").axes
+    assert ax.get_ylabel() == "cross-entropy of the next token, nats"
+    assert len(ds.plot().axes) == 1
+
+
+@pytest.mark.parametrize("name", OF_CLASSES)
 def test_a_figure_is_that_of_the_function_of_its_name(diagnosis, name):
     draw = getattr(lp.plots, f"layer_{name}")
     figures = (
@@ -115,7 +135,7 @@ def test_a_figure_is_that_of_the_function_of_its_name(diagnosis, name):
 
 def test_the_overview_has_a_figure_for_all_that_was_measured(diagnosis, model, batches):
     axes = diagnosis.plot(kind="inverse").axes
-    assert sum(ax.axison for ax in axes) == len(FIGURES)
+    assert sum(ax.axison for ax in axes) == len(OF_CLASSES)
     assert any("inverse" in text.get_text() for text in axes[0].get_legend().get_texts())
     few = lp.diagnose(model, batches, measures=["steps"])
     assert len(few.plot().axes) in (1, 2)  # the second y axis of steps

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIGURES = (
-    *("load_curve", "steps_taken", "dimensions", "energies", "alignment", "probes", "collapse"),
+    *("load_curve", "steps_taken", "next_token", "dimensions", "energies", "alignment"),
+    *("probes", "collapse"),
 )
 """Figures, by the names of their functions in `plots` behind "layer_"."""
 
@@ -93,15 +94,34 @@ class Diagnosis(results.Shown):
         """
         return judging.verdict(self.dataset, skipped, **options)
 
+    def layer_table(
+        self, skipped: xr.Dataset | None = None, *, tolerated: float | None = None
+    ) -> pd.DataFrame:
+        """Return what each layer takes to run beside what the model loses without it.
+
+        Parameters
+        ----------
+        skipped : xarray.Dataset, optional
+            What `loadpath.diagnosis.skip_layers` returned for the same model.
+        tolerated : float, optional
+            The most that a layer to try without may add to the loss.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As `loadpath.diagnosis.layer_table`, with the layers to try without on top.
+        """
+        return judging.layer_table(self.dataset, skipped, tolerated=tolerated)
+
     def plot(self, name: str | None = None, *, kind: SeparationKind = "fuzziness") -> Any:
         """Draw what was measured.
 
         Parameters
         ----------
         name : str, optional
-            "load_curve", "steps_taken", "dimensions", "energies", "alignment", "probes" or
-            "collapse"; each is the function of `loadpath.plots` with "layer_" before the name. All
-            that there are numbers for if left out.
+            "load_curve", "steps_taken", "next_token", "dimensions", "energies", "alignment",
+            "probes" or "collapse"; each is the function of `loadpath.plots` with "layer_" before
+            the name. All that there are numbers for if left out.
         kind : str, default "fuzziness"
             The convention of separation that the load curve goes by.
 

@@ -15,6 +15,7 @@ from loadpath.plots.diagnosis.layers import (
     layer_dimensions,
     layer_energies,
     layer_load_curve,
+    layer_next_token,
     layer_probes,
     layer_steps_taken,
 )
@@ -23,6 +24,7 @@ from loadpath.plots.style import figure_size, styled
 LAYER_FIGURES: dict[str, tuple[Callable[..., Axes], tuple[str, ...]]] = {
     "load_curve": (layer_load_curve, ("log_separation",)),
     "steps_taken": (layer_steps_taken, ("relative_step", "turn")),
+    "next_token": (layer_next_token, ("next_token_gain",)),
     "dimensions": (layer_dimensions, ("participation_ratio", "effective_rank")),
     "energies": (layer_energies, ("cost_of_identity",)),
     "alignment": (layer_alignment, ("cka_next",)),
