@@ -21,7 +21,7 @@ from loadpath.checks import as_tensor, check_count, check_type, check_weights
 from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.leaky_resnet.objective import Loss, check_loss
 from loadpath.leaky_resnet.products import as_factor, multiply
-from loadpath.record import ACTIVATIONS
+from loadpath.record import as_activation, slope_of
 from loadpath.threads import torch_threads
 
 
@@ -67,7 +67,7 @@ class _Buffers:
         self.S, self.St = [as_factor(s) for s in S], [as_factor(s.T) for s in S]
         self.A, self.G, self.T = (new(w, n) for _ in range(3))
         self.slopes: list[Tensor] = []
-        """Derivatives at rounded kinks; empty unless `Adjoint.smoothing` rounds some."""
+        """Derivatives at rounded kinks, or of a function of the user's own; else empty."""
 
 
 @dataclass
@@ -238,11 +238,12 @@ class Adjoint:
             if parameter.grad is None:  # as after an optimizer's zero_grad
                 parameter.grad = torch.empty_like(parameter)
         gradient = self.shards[0].gradient = cast(Tensor, model.weights.grad)
+        own = as_activation(model.activation).backward is None
         decay, gain = model.coefficients()
         gain = gain.to(model.weights)[:, None, None]
         torch.mul(model.weights, gain, out=self.scaled)
         for buffers in (buffers for shard in self.shards for buffers in shard.buffers.values()):
-            if any(self.smoothing) and not buffers.slopes:
+            if (own or any(self.smoothing)) and not buffers.slopes:
                 buffers.slopes = [torch.empty_like(buffers.A) for _ in buffers.phi]
         jobs = [(shard, self.W, self.Wt, decay.tolist()) for shard in self.shards]
         futures = [self.pool.submit(self._run, *job) for job in jobs[1:]] if self.pool else []
@@ -283,7 +284,8 @@ class Adjoint:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Run one block forward and back; its part of the weights' gradient goes to `gradient`."""
         model, buffers = self.model, block.buffers
-        activation = ACTIVATIONS[model.activation]
+        activation = as_activation(model.activation)
+        own = activation.backward is None
         A, G, T, tau = buffers.A, buffers.G, buffers.T, self.smoothing
         phi, S, St, slopes = buffers.phi, buffers.S, buffers.St, buffers.slopes
         G_factors, T_factors = as_factor(G), as_factor(T)
@@ -293,6 +295,9 @@ class Adjoint:
         for l in range(model.depth):  # noqa: E741
             if tau[l]:
                 smooth_relu(A, tau[l], out=phi[l], slope=slopes[l])
+            elif own:
+                phi[l].copy_(activation.forward(A))
+                slopes[l].copy_(slope_of(activation.forward, A))
             elif model.activation == "relu":
                 torch.clamp_min(A, 0, out=phi[l])
             else:
@@ -308,10 +313,10 @@ class Adjoint:
             multiply(G_factors, St[l], out)
             if l or self.learned_input:
                 multiply(Wt[l], G_factors, T_factors)
-                if tau[l]:
+                if tau[l] or own:
                     T.mul_(slopes[l])
                 else:
-                    activation.backward(T, phi[l])
+                    activation.pull_back(T, phi[l], phi[l])
                 torch.add(T, G, alpha=decay[l], out=G)
         if self.learned_input:
             maps["input_map"] = (G @ block.x).T

@@ -22,7 +22,7 @@ from loadpath.checks import (
     check_type,
 )
 from loadpath.leaky_resnet import layer_steps as meshes
-from loadpath.record import ACTIVATIONS
+from loadpath.record import ActivationLike, as_activation
 
 
 def orthonormal_map(n_in: int, n_out: int, generator: torch.Generator) -> Tensor:
@@ -69,8 +69,12 @@ class LeakyResNet(nn.Module):
     step : {"euler", "exponential"}
         How a layer follows the differential equation; the exponential step treats the leakage
         exactly.
-    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
-        The $\phi$, elementwise; leaky_relu has slope 0.1 below 0.
+    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"} or callable
+        The $\phi$, elementwise; leaky_relu has slope 0.1 below 0. A function of your own takes a
+        tensor, has no parameters, and is differentiated by autograd. It is treated as smooth: where
+        it has kinks is not known, so that certificates look for no subgradient there, and neither
+        is whether it is homogeneous, so that `balancedness` is absent. Files hold its name and the
+        weights; to load them, make the net with the function again.
     bias : bool
         Whether S has its column of ones.
     input_map, output_map : {"orthonormal", "learned"}
@@ -149,7 +153,7 @@ class LeakyResNet(nn.Module):
         effective_depth: float,
         layer_steps: Tensor | None = None,
         step: Literal["euler", "exponential"] = "euler",
-        activation: Literal["relu", "leaky_relu", "tanh", "softplus", "identity"] = "relu",
+        activation: ActivationLike = "relu",
         bias: bool = True,
         input_map: Literal["orthonormal", "learned"] = "orthonormal",
         output_map: Literal["orthonormal", "learned"] = "orthonormal",
@@ -168,7 +172,9 @@ class LeakyResNet(nn.Module):
         if not 1e-30 <= scale <= 1e30:  # float32 holds neither the map nor its inverse beyond
             raise ValueError(f"scale must be from 1e-30 to 1e30, got {scale:g}.")
         check_choice("step", step, ("euler", "exponential"))
-        check_choice("activation", activation, ACTIVATIONS)
+        if not isinstance(activation, str):
+            activation = as_activation(activation)
+        as_activation(activation)
         check_flag("bias", bias)
         check_choice("input_map", input_map, ("orthonormal", "learned"))
         check_choice("output_map", output_map, ("orthonormal", "learned"))
@@ -206,7 +212,7 @@ class LeakyResNet(nn.Module):
     @property
     def phi(self) -> Callable[[Tensor], Tensor]:
         """The activation, as a function of a tensor that works elementwise."""
-        return ACTIVATIONS[self.activation].forward
+        return as_activation(self.activation).forward
 
     def extra_repr(self) -> str:
         """Return what stands between the brackets where the net is printed.
@@ -219,7 +225,7 @@ class LeakyResNet(nn.Module):
         return (
             f"{self.in_features}, {self.out_features}, width={self.width}, depth={self.depth}, "
             f"effective_depth={self.effective_depth:g}, step={self.step!r}, "
-            f"activation={self.activation!r}, bias={self.bias}"
+            f"activation={str(self.activation)!r}, bias={self.bias}"
         )
 
     def settings(self) -> dict[str, int | float | str | bool]:
@@ -235,7 +241,7 @@ class LeakyResNet(nn.Module):
             "depth": self.depth,
             "effective_depth": self.effective_depth,
             "step_kind": self.step,
-            "activation": self.activation,
+            "activation": str(self.activation),
             "bias": self.bias,
         }
 
@@ -244,7 +250,7 @@ class LeakyResNet(nn.Module):
         decay, gain = self.coefficients()
         # Without leakage nothing needs replacing: let the mean square grow by half in all.
         growth = torch.maximum(1 - decay**2, 0.5 * self.layer_steps.cpu())
-        return (growth / (self.width * ACTIVATIONS[self.activation].gain)).sqrt() / gain
+        return (growth / (self.width * as_activation(self.activation).gain)).sqrt() / gain
 
     def set_layer_steps(self, layer_steps: Tensor) -> None:
         r"""Give the net other layer steps, as many as it has.

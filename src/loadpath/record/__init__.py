@@ -7,7 +7,12 @@ narrows wide features; `Moments(width, sketch=record.WIDE)` does so by itself.
 """
 
 from loadpath.record.activations import ACTIVATIONS
+from loadpath.record.activations import Activation as Activation
+from loadpath.record.activations import ActivationLike as ActivationLike
+from loadpath.record.activations import as_activation as as_activation
+from loadpath.record.activations import digest_of as digest_of
 from loadpath.record.activations import features as features
+from loadpath.record.activations import slope_of as slope_of
 from loadpath.record.batches import Loader, Split
 from loadpath.record.batches import batches_of as batches_of
 from loadpath.record.batches import prepare as prepare

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 from torch import Tensor, nn
 
-from loadpath.record.activations import ACTIVATIONS
+from loadpath.record.activations import ACTIVATIONS, Activation, ActivationLike
 
 _ABSENT = object()
 
@@ -26,8 +26,8 @@ class PathNet(Protocol):
     """Number L of steps."""
     effective_depth: float
     """Leakage L~."""
-    activation: str
-    """Name of the nonlinearity phi, one of `ACTIVATIONS`."""
+    activation: ActivationLike
+    """The nonlinearity phi: one of `ACTIVATIONS` by its name, or an `Activation`."""
     bias: bool
     """Whether S = [phi(A), 1] has its column of ones."""
 
@@ -54,7 +54,7 @@ def _is_number(value: object) -> bool:
 
 
 def _is_activation(value: object) -> bool:
-    return isinstance(value, str) and value in ACTIVATIONS
+    return isinstance(value, Activation) or (isinstance(value, str) and value in ACTIVATIONS)
 
 
 def _is_switch(value: object) -> bool:

@@ -9,8 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from loadpath.checks import as_device, check_choice, check_count, check_flag, check_type, shown
-from loadpath.record.activations import ACTIVATIONS
+from loadpath.checks import as_device, check_count, check_flag, check_type, shown
+from loadpath.record.activations import ActivationLike, as_activation
 from loadpath.record.batches import Loader, Split
 from loadpath.record.calls import Batch
 from loadpath.record.hooks import OwnRandomness
@@ -216,7 +216,10 @@ def stream_beside(
 
 
 def second_moments(
-    recording: Iterable[Recorded], *, activation: str = "identity", sketch: int | None = WIDE
+    recording: Iterable[Recorded],
+    *,
+    activation: ActivationLike = "identity",
+    sketch: int | None = WIDE,
 ) -> dict[str, Moments]:
     """Stream the second moments of every layer of a recording.
 
@@ -243,7 +246,7 @@ def second_moments(
     >>> [(layer, each.width, each.velocity) for layer, each in moments.items()]
     [('input', 3, False), ('0', 4, True), ('1', 4, False)]
     """
-    check_choice("activation", activation, ACTIVATIONS)
+    as_activation(activation)
     if sketch is not None:
         check_count("sketch", sketch, 1)
     if not isinstance(recording, Iterable) or isinstance(recording, str | bytes | type):

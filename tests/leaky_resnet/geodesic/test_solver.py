@@ -369,3 +369,21 @@ def test_arrays_pairs_and_class_numbers_are_solved_alike():
     whole = np.array([[1, 0], [0, 1], [1, 1]])
     ends = solve(whole, 2 * whole, **{**options, "width": 2, "bias": False}, endpoint="fixed")
     assert ends.loss == "mse"  # whole numbers are no classes where a path ends
+
+
+def test_a_function_is_solved_and_certified_as_the_smooth_activation_that_it_is():
+    x = random(20, 3, seed=1)
+    y = x.sin()[:, :2]
+    options = dict(effective_depth=1.0, width=4, depth=4, threads=1, progress=False, seed=2)
+    named = solve(x, y, activation="tanh", **options)
+    own = solve(x, y, activation=lambda A: torch.tanh(A), start=named.model, **options)
+    # Both descents end at the minimum, as near as the tolerance of 0.01 on residuals has them.
+    assert own.objective == pytest.approx(named.objective, rel=1e-3)
+    exact = lp.geodesic.certify(named.model, x, y, weight_decay=named.weight_decay, threads=1)
+    twin = lp.LeakyResNet(
+        3, 2, width=4, depth=4, effective_depth=1.0, dtype=torch.float64, activation=torch.tanh
+    )
+    twin.load_state_dict(named.model.state_dict())
+    found = lp.geodesic.certify(twin, x, y, weight_decay=named.weight_decay, threads=1)
+    torch.testing.assert_close(found.residual, exact.residual, rtol=1e-9, atol=1e-12)
+    assert found.verdict == exact.verdict

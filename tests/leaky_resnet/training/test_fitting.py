@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import xarray as xr
 from exact_paths import random
 from tiny_trainings import SEED, assert_same_run, classes, net, regression, residuals
 
@@ -223,3 +224,41 @@ def test_whole_numbers_are_classes_unless_the_loss_says_otherwise():
     assert fit(net, (x, labels), **options).loss == "cross-entropy"
     net = LeakyResNet(3, 1, width=4, depth=3, effective_depth=1.0)
     assert fit(net, (x, labels), loss="mse", **options).loss == "mse"
+
+
+@pytest.mark.parametrize("maps", ["orthonormal", "learned"])
+@pytest.mark.parametrize("name, phi", [("relu", torch.relu), ("tanh", lambda A: A.tanh())])
+def test_a_function_trains_as_the_activation_that_it_is(name, phi, maps):
+    data = regression()
+    stages = [Adam(30, 0.01), LBFGS(10, chunk=5)]
+    nets = [net(data, activation=a, input_map=maps, output_map=maps) for a in (name, phi)]
+    nets[1].load_state_dict(nets[0].state_dict())  # rounding in the gain tells them apart
+    runs = [
+        fit(model, data, stages=stages, weight_decay=0.05, threads=2, progress=False)
+        for model in nets
+    ]
+    for key, value in runs[0].model.state_dict().items():
+        # tanh's own backward works from the output, autograd's from the input: other last bits.
+        torch.testing.assert_close(runs[1].model.state_dict()[key], value, rtol=0, atol=1e-9)
+        assert name != "relu" or torch.equal(runs[1].model.state_dict()[key], value)
+    one, other = (run.profile() for run in runs)
+    common = [n for n in one.data_vars if n != "balancedness"]
+    assert set(one.data_vars) - set(other.data_vars) <= {"balancedness"}  # not known of a function
+    xr.testing.assert_allclose(one[common], other[common], rtol=1e-6)
+    assert other.attrs["activation"].endswith(" (a function)")
+
+
+def test_a_checkpoint_tells_functions_of_one_name_apart(tmp_path):
+    data, path = regression(), tmp_path / "run.safetensors"
+    options = dict(stages=[Adam(30)], weight_decay=0.05, threads=1, progress=False)
+    whole = fit(net(data, activation=torch.sin), data, **options)
+    options |= dict(checkpoint=path, max_seconds=1e-9)
+    fit(net(data, activation=torch.sin), data, **options)
+    options |= dict(resume=True, max_seconds=None)
+    assert_same_run(fit(net(data, activation=torch.sin), data, **options), whole)
+
+    def sin(A):
+        return A.sin() / 2
+
+    with pytest.raises(ValueError, match="activation='sin .a function., digest .*', not 'sin"):
+        fit(net(data, activation=sin), data, **options)

@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from loadpath.record import PathNet, is_path_net
+from loadpath.record import ActivationLike, PathNet, is_path_net
 
 _NODE = re.compile(r"^(?:(?P<net>.+)\.)?path\.(?P<node>\d+)$")
 
@@ -20,7 +20,7 @@ _NODE = re.compile(r"^(?:(?P<net>.+)\.)?path\.(?P<node>\d+)$")
 class Node:
     """How S = [phi(A), 1] of a layer is made."""
 
-    activation: str
+    activation: ActivationLike
     """Name of the nonlinearity phi."""
     bias: bool
     """Whether S has its column of ones."""
@@ -51,7 +51,7 @@ class Mesh:
     """How to read kinetic energies, in a sentence."""
 
 
-def mesh_of(model: nn.Module, names: Sequence[str], *, activation: str) -> Mesh:
+def mesh_of(model: nn.Module, names: Sequence[str], *, activation: ActivationLike) -> Mesh:
     """Return the mesh of a model's recorded layers: that of the model's own path, or L equal steps.
 
     Between two representations of one `PathNet`, neighbours or not, the step, the leakage and the

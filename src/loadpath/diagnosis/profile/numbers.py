@@ -16,7 +16,7 @@ from loadpath.leaky_resnet.mechanics import (
     stable_rank_of_spectrum,
 )
 from loadpath.measures.separation import KINDS, ClassMoments, Scatter, TargetMoments, nc1, nc2
-from loadpath.record import features
+from loadpath.record import ActivationLike, features
 from loadpath.threads import torch_threads
 
 Numbers = dict[str, float]
@@ -59,7 +59,7 @@ def energies(S: Tensor, A: Tensor, dA: Tensor | None, step: Step | None, gamma0:
 
 
 def products(
-    A: Tensor, after: Tensor | None = None, *, activation: str, bias: bool
+    A: Tensor, after: Tensor | None = None, *, activation: ActivationLike, bias: bool
 ) -> tuple[Tensor, ...]:
     """Return the sums over samples that `energies_of_products` needs.
 

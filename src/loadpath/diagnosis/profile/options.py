@@ -8,7 +8,6 @@ from typing import Literal, get_args
 
 from loadpath.checks import (
     as_list,
-    check_choice,
     check_count,
     check_level,
     check_number,
@@ -16,7 +15,7 @@ from loadpath.checks import (
     shown,
 )
 from loadpath.diagnosis.labels import LabelKind
-from loadpath.record import ACTIVATIONS
+from loadpath.record import ActivationLike, as_activation
 
 Measure = Literal[
     "separation",
@@ -54,7 +53,7 @@ class Options:
 def check_options(
     measures: Sequence[str] | None,
     *,
-    activation: str,
+    activation: ActivationLike,
     gamma0: float,
     kept: int,
     level: float,
@@ -79,7 +78,7 @@ def check_options(
             raise ValueError(f"measures must be of {', '.join(MEASURES)}, got {shown(name)}.")
     if measures is not None and not measures:
         raise ValueError("measures must name at least one measure, got none.")
-    check_choice("activation", activation, ACTIVATIONS)
+    as_activation(activation)
     check_number("gamma0", gamma0, above=0)
     check_count("kept", kept, 1)
     check_seed("seed", seed)

@@ -37,6 +37,7 @@ from loadpath.diagnosis.profile.sums import (
 from loadpath.diagnosis.skipping import module_kind
 from loadpath.record import (
     INPUT,
+    ActivationLike,
     Layers,
     Loader,
     Output,
@@ -57,7 +58,7 @@ def diagnose(
     layers: Layers = None,
     measures: Sequence[Measure] | None = None,
     reduction: Reduction | None = None,
-    activation: str = "relu",
+    activation: ActivationLike = "relu",
     gamma0: float = 1e-3,
     kept: int = 2000,
     level: float = 0.95,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,7 +14,9 @@ from loadpath.leaky_resnet import layer_steps as meshes
 from loadpath.leaky_resnet.geodesic.phases import LEAST_DEPTH, LONGEST
 from loadpath.leaky_resnet.model import LeakyResNet
 
-Activation = Literal["relu", "leaky_relu", "tanh", "softplus", "identity"]
+Activation = (
+    Literal["relu", "leaky_relu", "tanh", "softplus", "identity"] | Callable[[Tensor], Tensor]
+)
 StepKind = Literal["euler", "exponential"]
 
 
@@ -28,7 +31,7 @@ class Architecture:
     depth: int
     """Layers L, where `layer_steps` does not say otherwise."""
     activation: Activation
-    """The nonlinearity; "identity" is the linear theory."""
+    """The nonlinearity, by its name or a function; "identity" is the linear theory."""
     bias: bool
     """Whether the layers have a bias."""
     layer_steps: Tensor | Literal["adaptive"] | None

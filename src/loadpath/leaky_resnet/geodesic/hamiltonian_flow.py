@@ -19,7 +19,7 @@ from loadpath.checks import (
 from loadpath.leaky_resnet import layer_steps as meshes
 from loadpath.leaky_resnet.geodesic.integrators import METHODS, Method, VectorField, integrate
 from loadpath.leaky_resnet.mechanics import coupling
-from loadpath.record import ACTIVATIONS
+from loadpath.record import ActivationLike, as_activation
 from loadpath.results import Shown, Status
 
 
@@ -51,7 +51,7 @@ def flow(
     effective_depth: float,
     layer_steps: Float[Tensor, " layer"] | None = None,
     depth: int = 100,
-    activation: str = "relu",
+    activation: ActivationLike = "relu",
     bias: bool = True,
     method: Method = "symplectic-euler",
     tolerance: float = 1e-10,
@@ -139,7 +139,7 @@ def flow(
     coupling(effective_depth)
     check_choice("method", method, METHODS)
     check_number("tolerance", tolerance, above=0, below=1)
-    check_choice("activation", activation, ACTIVATIONS)
+    as_activation(activation)
     check_flag("bias", bias)
     check_count("depth", depth, 1)
     A0 = as_rows("A0", A0)

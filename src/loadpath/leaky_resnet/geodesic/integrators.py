@@ -19,7 +19,7 @@ from scipy.sparse.linalg import LinearOperator, gmres
 from torch import Tensor
 
 from loadpath.leaky_resnet.mechanics import coupling, hamiltonian_of_products
-from loadpath.record import ACTIVATIONS, features
+from loadpath.record import ActivationLike, as_activation, features
 
 Method = Literal["symplectic-euler", "verlet", "midpoint", "dop853"]
 METHODS: tuple[Method, ...] = ("symplectic-euler", "verlet", "midpoint", "dop853")
@@ -42,7 +42,7 @@ class VectorField:
 
     effective_depth: float
     """The leakage L~."""
-    activation: str
+    activation: ActivationLike
     """The nonlinearity phi."""
     bias: bool
     """Whether S has its column of ones."""
@@ -54,10 +54,10 @@ class VectorField:
 
     def dB(self, A: Tensor, B: Tensor) -> Tensor:  # noqa: N802
         """Return dB/dp; cost O(N w^2)."""
-        phi = ACTIVATIONS[self.activation]
+        phi = as_activation(self.activation)
         S = phi.forward(A)
         pull = B @ (B.T @ S)
-        phi.backward(pull, S)  # in place where the activation is not the identity
+        phi.pull_back(pull, A, S)  # in place where the activation is not the identity
         return self.effective_depth * B - coupling(self.effective_depth) * pull
 
     def hamiltonian(self, A: Tensor, B: Tensor) -> Tensor:

@@ -74,8 +74,9 @@ def solve(
     endpoint : {"fit", "fixed"}, FreeEnd or FixedEnd
         "fit" leaves the end free, with `weight_decay`, `loss` and `scale` as they are here;
         "fixed" ends the path at y. A value carries these three itself.
-    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
-        The nonlinearity; "identity" is the linear theory.
+    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"} or callable
+        The nonlinearity; "identity" is the linear theory. Of a function of your own it is not known
+        where it has kinks: it is treated as smooth, as `LeakyResNet` says.
     bias : bool
         Whether the layers have a bias.
     layer_steps : Tensor or "adaptive", optional

@@ -23,6 +23,7 @@ from loadpath.leaky_resnet.mechanics.metric import (
     safe_ratio,
     with_features,
 )
+from loadpath.record import ActivationLike
 
 
 def hamiltonian(
@@ -30,7 +31,7 @@ def hamiltonian(
     B: Float[Tensor, "sample width"],
     *,
     effective_depth: float,
-    activation: str = "relu",
+    activation: ActivationLike = "relu",
     bias: bool = True,
 ) -> Scalar:
     r"""Return the Hamiltonian of a representation with momenta, which takes no inverse.
@@ -43,7 +44,7 @@ def hamiltonian(
         (sample, width): its momenta, in the inverse units of A; those of a net are `step_momenta`.
     effective_depth : float
         The leakage $\tilde L$, at least 0.
-    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
+    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"} or callable
         The net's activation.
     bias : bool
         Whether S has a column of ones.
@@ -105,7 +106,7 @@ def symmetric_hamiltonian(
     momenta: Sequence[Float[Tensor, "sample width"]],
     *,
     effective_depth: float,
-    activation: str = "relu",
+    activation: ActivationLike = "relu",
     bias: bool = True,
 ) -> PerStep:
     r"""Return the Hamiltonian of every step, as the mean over its two ends.
@@ -118,7 +119,7 @@ def symmetric_hamiltonian(
         $B_0, \dots, B_L$, each (sample, width); those of a net are `step_momenta`.
     effective_depth : float
         The leakage $\tilde L$, at least 0.
-    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
+    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"} or callable
         The net's activation.
     bias : bool
         Whether S has a column of ones.
@@ -201,7 +202,7 @@ def momentum_activation_norm(
     A: Float[Tensor, "sample width"],
     B: Float[Tensor, "sample width"],
     *,
-    activation: str = "relu",
+    activation: ActivationLike = "relu",
     bias: bool = True,
 ) -> Scalar:
     r"""Return the Frobenius norm of the products of momenta and activations.
@@ -212,7 +213,7 @@ def momentum_activation_norm(
         (sample, width): the representation.
     B : Tensor
         (sample, width): its momenta; those of a net are `step_momenta`.
-    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
+    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"} or callable
         The net's activation.
     bias : bool
         Whether S has a column of ones.

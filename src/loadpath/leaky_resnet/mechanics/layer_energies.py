@@ -14,10 +14,15 @@ from loadpath.leaky_resnet.mechanics.metric import (
     inner_product,
     with_features,
 )
+from loadpath.record import ActivationLike
 
 
 def cost_of_identity(
-    A: Float[Tensor, "sample width"], *, gamma: float, activation: str = "relu", bias: bool = True
+    A: Float[Tensor, "sample width"],
+    *,
+    gamma: float,
+    activation: ActivationLike = "relu",
+    bias: bool = True,
 ) -> Scalar:
     r"""Return the cost of identity, the stabilized dimension of one representation.
 
@@ -29,7 +34,7 @@ def cost_of_identity(
         (sample, width): the representation.
     gamma : float
         The stabilizer, above 0, in the units of K.
-    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
+    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"} or callable
         The net's activation.
     bias : bool
         Whether S has a column of ones.
@@ -76,7 +81,7 @@ def kinetic_energy(
     *,
     effective_depth: float,
     gamma: float,
-    activation: str = "relu",
+    activation: ActivationLike = "relu",
     bias: bool = True,
 ) -> Scalar:
     r"""Return the kinetic energy of a path at A with velocity dA.
@@ -91,7 +96,7 @@ def kinetic_energy(
         The leakage $\tilde L$, at least 0.
     gamma : float
         The stabilizer, above 0, in the units of K.
-    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
+    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"} or callable
         The net's activation.
     bias : bool
         Whether S has a column of ones.
@@ -135,7 +140,7 @@ def cross_term(
     dA: Float[Tensor, "sample width"],
     *,
     gamma: float,
-    activation: str = "relu",
+    activation: ActivationLike = "relu",
     bias: bool = True,
 ) -> Scalar:
     r"""Return the cross term of kinetic energy and cost of identity.
@@ -148,7 +153,7 @@ def cross_term(
         (sample, width): the velocity dA/dp.
     gamma : float
         The stabilizer, above 0, in the units of K.
-    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
+    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"} or callable
         The net's activation.
     bias : bool
         Whether S has a column of ones.

@@ -13,11 +13,10 @@ from torch import Tensor
 from loadpath.checks import (
     LARGEST,
     as_small_rows,
-    check_choice,
     check_flag,
     check_number,
 )
-from loadpath.record import ACTIVATIONS, features
+from loadpath.record import ActivationLike, features
 from loadpath.threads import torch_threads
 
 Scalar = Float[Tensor, ""]
@@ -105,7 +104,7 @@ def kernel_gamma(
     A: Float[Tensor, "sample width"],
     gamma0: float,
     *,
-    activation: str = "relu",
+    activation: ActivationLike = "relu",
     bias: bool = True,
 ) -> float:
     r"""Return a stabilizer in proportion to the kernel of a representation.
@@ -116,7 +115,7 @@ def kernel_gamma(
         (sample, width): the representation.
     gamma0 : float
         The share of the kernel, above 0; dimensionless.
-    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
+    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"} or callable
         The net's activation.
     bias : bool
         Whether S has a column of ones.
@@ -219,9 +218,10 @@ def safe_ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
     return torch.where(numerator == 0, 0.0, numerator / denominator)
 
 
-def with_features(A: Tensor, *, activation: str, bias: bool, **others: Tensor) -> list[Tensor]:
+def with_features(
+    A: Tensor, *, activation: ActivationLike, bias: bool, **others: Tensor
+) -> list[Tensor]:
     """Return [S, A, *others] in float64, once A and the others are finite and of one shape."""
-    check_choice("activation", activation, ACTIVATIONS)
     check_flag("bias", bias)
     A = as_small_rows("A", A)
     others = {name: as_small_rows(name, M, shape=tuple(A.shape)) for name, M in others.items()}

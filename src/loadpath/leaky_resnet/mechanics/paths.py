@@ -24,6 +24,7 @@ from loadpath.leaky_resnet.mechanics.metric import (
     safe_ratio,
     with_features,
 )
+from loadpath.record import ActivationLike
 from loadpath.threads import torch_threads
 
 
@@ -32,7 +33,7 @@ def path_length(
     layer_steps: Float[Tensor, " step"],
     *,
     gamma0: float,
-    activation: str = "relu",
+    activation: ActivationLike = "relu",
     bias: bool = True,
 ) -> Scalar:
     r"""Return the length of a path in the metric of the stabilized inverse kernel.
@@ -45,7 +46,7 @@ def path_length(
         (step,): the layer steps; only their number matters.
     gamma0 : float
         The stabilizer of every layer as a share of its kernel, above 0.
-    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
+    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"} or callable
         The net's activation.
     bias : bool
         Whether S has a column of ones.

@@ -22,6 +22,7 @@ from loadpath.leaky_resnet.mechanics.metric import (
     safe_ratio,
     with_features,
 )
+from loadpath.record import ActivationLike
 
 
 def stationarity(
@@ -31,7 +32,7 @@ def stationarity(
     *,
     effective_depth: float,
     gain_ratio: float = 1.0,
-    activation: str = "relu",
+    activation: ActivationLike = "relu",
     bias: bool = True,
 ) -> Scalar:
     r"""Return the stationarity residual of one layer: 0 at a stationary point of the objective.
@@ -50,7 +51,7 @@ def stationarity(
     gain_ratio : float
         $g_l / \rho_l$: 1 for an Euler step, $(1 - e^{-\rho\tilde L}) / (\rho\tilde L)$ for an
         exponential one.
-    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
+    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"} or callable
         The net's activation.
     bias : bool
         Whether S has a column of ones.

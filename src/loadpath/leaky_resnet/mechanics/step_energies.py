@@ -15,7 +15,7 @@ from loadpath.leaky_resnet.mechanics.metric import (
     regress_on_features,
     with_features,
 )
-from loadpath.record import Moments
+from loadpath.record import ActivationLike, Moments
 from loadpath.results import Shown
 
 
@@ -41,7 +41,7 @@ def stable_hamiltonian(
     *,
     effective_depth: float,
     gamma: float,
-    activation: str = "relu",
+    activation: ActivationLike = "relu",
     bias: bool = True,
 ) -> Scalar:
     r"""Return the Hamiltonian with the stabilized inverse kernel.
@@ -56,7 +56,7 @@ def stable_hamiltonian(
         The leakage $\tilde L$, at least 0.
     gamma : float
         The stabilizer, above 0, in the units of K.
-    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
+    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"} or callable
         The net's activation.
     bias : bool
         Whether S has a column of ones.
@@ -92,7 +92,7 @@ def energies(
     *,
     effective_depth: float,
     gamma: float,
-    activation: str = "relu",
+    activation: ActivationLike = "relu",
     bias: bool = True,
 ) -> Energies:
     r"""Return all energies of one step, in the time that one of them takes.
@@ -107,7 +107,7 @@ def energies(
         The leakage $\tilde L$, at least 0.
     gamma : float
         The stabilizer, above 0, in the units of K.
-    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
+    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"} or callable
         The net's activation.
     bias : bool
         Whether S has a column of ones.

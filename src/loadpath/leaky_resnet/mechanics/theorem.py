@@ -13,6 +13,7 @@ from torch import Tensor
 from loadpath.checks import as_layer_steps, as_list, as_path_of_rows, check_number
 from loadpath.leaky_resnet.mechanics.hamiltonians import hamiltonian_of_products
 from loadpath.leaky_resnet.mechanics.metric import Scalar, inner_product, with_features
+from loadpath.record import ActivationLike
 from loadpath.results import Shown
 
 
@@ -23,7 +24,7 @@ def on_shell_identity(
     *,
     effective_depth: float,
     gamma: float,
-    activation: str = "relu",
+    activation: ActivationLike = "relu",
     bias: bool = True,
 ) -> tuple[Scalar, Scalar]:
     r"""Return both sides of the identity behind Theorem 4, which are equal on a geodesic.
@@ -40,7 +41,7 @@ def on_shell_identity(
         The leakage $\tilde L$, above 0.
     gamma : float
         The stabilizer, above 0, in the units of K.
-    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
+    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"} or callable
         The net's activation.
     bias : bool
         Whether S has a column of ones.
@@ -107,7 +108,7 @@ def theorem_bounds(
     *,
     effective_depth: float,
     gamma: float | Sequence[float],
-    activation: str = "relu",
+    activation: ActivationLike = "relu",
     bias: bool = True,
 ) -> TheoremBounds:
     r"""Return Theorem 4 on a path: how far $-(2/\tilde L)H$ may be from the least cost of identity.
@@ -123,7 +124,7 @@ def theorem_bounds(
         The leakage $\tilde L$, above 0.
     gamma : float or sequence of float
         The stabilizer, above 0, in the units of K; one for all steps, or one for each.
-    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"}
+    activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"} or callable
         The net's activation.
     bias : bool
         Whether S has a column of ones.

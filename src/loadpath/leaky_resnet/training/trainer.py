@@ -20,6 +20,7 @@ from loadpath.leaky_resnet.training.curvature import Coordinates
 from loadpath.leaky_resnet.training.history import History, is_trivial, trivial_loss
 from loadpath.leaky_resnet.training.saved_state import check_parts, check_state
 from loadpath.leaky_resnet.training.stages import LBFGS, Stage, TorchOptimizer, name_of
+from loadpath.record import Activation, digest_of
 from loadpath.results import Status
 
 KIND = (
@@ -63,6 +64,7 @@ class Trainer:
         self.batches = {n: self.full}
         self.identity = {
             **{name: getattr(model, name) for name in KIND},
+            "activation": _named(model),
             "learned": [name for name, _ in model.named_parameters()],
             "dtype": str(model.weights.dtype),
             "data": _digest(self.x) + _digest(self.y),
@@ -264,6 +266,13 @@ class Trainer:
     def _precision(self) -> float:
         """Return the relative rounding error of the net's dtype."""
         return torch.finfo(self.model.weights.dtype).eps
+
+
+def _named(model: LeakyResNet) -> str:
+    """Return the name of the activation, with a digest of what it does if it is a function."""
+    if isinstance(model.activation, Activation):
+        return f"{model.activation}, digest {digest_of(model.activation.forward)}"
+    return str(model.activation)
 
 
 def _keep_types(optimizer: torch.optim.Optimizer, saved: dict[int, dict[str, Any]]) -> None:

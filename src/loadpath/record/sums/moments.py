@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from loadpath.checks import as_rows, check_choice, check_count, check_flag, check_seed
-from loadpath.record.activations import ACTIVATIONS, features
+from loadpath.checks import as_rows, check_count, check_flag, check_seed
+from loadpath.record.activations import ActivationLike, as_activation, features
 from loadpath.record.sums.sketch import SMALLEST, Sketch
 from loadpath.record.sums.streamed import Streamed
 
@@ -45,8 +45,9 @@ class Moments(Streamed):
         Number w of features of A.
     velocity : bool, optional
         Whether there is a dA.
-    activation : str, optional
-        Name of phi, one of `ACTIVATIONS`; with "identity" phi(A) is A and not kept twice.
+    activation : str or callable, optional
+        Name of phi, one of `ACTIVATIONS`, or an elementwise function; with "identity" phi(A) is A
+        and not kept twice.
     bias : bool, optional
         Whether S has its column of ones.
     sketch : int, optional
@@ -88,7 +89,7 @@ class Moments(Streamed):
         width: int,
         *,
         velocity: bool = True,
-        activation: str = "relu",
+        activation: ActivationLike = "relu",
         bias: bool = True,
         sketch: int | None = None,
         sketch_seed: int = 0,
@@ -96,7 +97,8 @@ class Moments(Streamed):
         """Start with no samples."""
         check_count("width", width, 1)
         check_flag("velocity", velocity)
-        check_choice("activation", activation, ACTIVATIONS)
+        activation = activation if isinstance(activation, str) else as_activation(activation)
+        as_activation(activation)
         check_flag("bias", bias)
         check_seed("sketch_seed", sketch_seed)
         self.width, self.velocity, self.activation, self.bias = width, velocity, activation, bias
@@ -120,7 +122,7 @@ class Moments(Streamed):
         return {
             "width": self.width,
             "velocity": self.velocity,
-            "activation": self.activation,
+            "activation": str(self.activation),
             "bias": self.bias,
             "sketch": self.sketch.size if self.sketch else None,
             "sketch_seed": self.sketch.seed if self.sketch else 0,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from loadpath.leaky_resnet import objective
 from loadpath.leaky_resnet.model import LeakyResNet
-from loadpath.record import ACTIVATIONS
+from loadpath.record import Activation, as_activation, slope_of
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -39,6 +39,8 @@ class Block:
     """Flat indices into (sample, width) of the activations near a kink, for layers 0..L-1."""
     where: list[slice]
     """Where the derivatives of each layer stand in the vector of all."""
+    own: Array | None
+    """Derivatives of layers 0..L-1 of an activation of the user's own, (layer, sample, width)."""
 
 
 class KinkField:
@@ -63,7 +65,7 @@ class KinkField:
         self.model = model = copy.deepcopy(model).cpu().double().requires_grad_(False)
         self.L, self.w = model.depth, model.width
         self.kinked = model.activation in KINKS
-        self.low, self.high = KINKS.get(model.activation, (1.0, 1.0))
+        self.low, self.high = KINKS.get(str(model.activation), (1.0, 1.0))
         decay, gain = model.coefficients()
         self.decay, self.gain = decay.tolist(), gain.tolist()
         self.factor: Array = (model.coupling * gain / model.layer_steps).numpy()
@@ -105,7 +107,11 @@ class KinkField:
             S = np.ones((self.L, len(x_batch), self.w + model.bias))
             for l, A in enumerate(path[:-1]):
                 S[l, :, : self.w] = model.phi(A).numpy()
-            self.blocks.append(Block(x_batch, S, momentum, kinks, where))
+            own = None
+            if isinstance(model.activation, Activation):
+                phi = model.activation.forward
+                own = torch.stack([slope_of(phi, A) for A in path[:-1]]).numpy()
+            self.blocks.append(Block(x_batch, S, momentum, kinks, where, own))
         self.ratios: Array = np.concatenate([part[0] for part in parts])
         """A_ij / rms(A_l) there."""
         self.lengths = np.concatenate([part[1] for part in parts])
@@ -125,7 +131,11 @@ class KinkField:
         """Multiply M in place by the activation's derivative at layer l."""
         S = block.S[l][:, : self.w]
         if not self.kinked:
-            ACTIVATIONS[self.model.activation].backward(torch.from_numpy(M), torch.from_numpy(S))
+            if block.own is not None:
+                M *= block.own[l]
+                return
+            phi = as_activation(self.model.activation)
+            phi.pull_back(torch.from_numpy(M), torch.from_numpy(S), torch.from_numpy(S))
             return
         flat = M.reshape(-1)
         kept = flat[block.kinks[l]] * slopes[block.where[l]]

@@ -9,7 +9,7 @@ from torch import Tensor
 from loadpath.leaky_resnet import objective
 from loadpath.leaky_resnet.geodesic.certificate.slopes import LeastNorm
 from loadpath.leaky_resnet.model import LeakyResNet
-from loadpath.record import ACTIVATIONS
+from loadpath.record import as_activation
 
 Nodes = Float[Tensor, "node sample width"]
 
@@ -30,7 +30,7 @@ def momenta_on_kinks(
     """
     A = x.new_empty(model.depth + 1, len(x), model.width)
     B = torch.empty_like(A)
-    activation = ACTIVATIONS[model.activation]
+    activation = as_activation(model.activation)
     decay, gain = (c.tolist() for c in model.coefficients())
     with torch.no_grad():
         A[0] = x @ model.input_map
@@ -43,7 +43,7 @@ def momenta_on_kinks(
         for l in range(model.depth - 1, -1, -1):
             pull = B[l + 1] @ model.weights[l, :, : model.width]
             slope = torch.ones_like(pull)
-            activation.backward(slope, activation.forward(A[l]))
+            activation.pull_back(slope, A[l], activation.forward(A[l]))
             slope.view(-1)[found.indices[l].to(slope.device)] = found.slopes[l].to(slope)
             torch.addcmul(decay[l] * B[l + 1], slope, pull, value=gain[l], out=B[l])
     return A, B

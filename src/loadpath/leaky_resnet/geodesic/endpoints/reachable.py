@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from loadpath.record import ActivationLike
+
 RANK = 1e-9
 """Singular values below this share of the largest count as zero."""
 
@@ -15,7 +17,7 @@ def check_reachable(
     y: Float[Tensor, "sample width"],
     *,
     width: int,
-    activation: str,
+    activation: ActivationLike,
     bias: bool,
 ) -> None:
     """Refuse ends that no path of this width joins, in one sentence that says why.
