@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test attack science docs compat gpu bench figures clean
+.PHONY: help demo test attack science docs compat gpu bench figures gallery clean
 
 help:  ## show these lines
 	@awk -F ':.*## ' '/^[.a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ bench: $(READY)  ## speed of the training step, of the chain, of phase diagrams 
 
 figures: $(READY)  ## every figure of the paper (hours; resumes where it stopped)
 	$(BIN)/loadpath figures all --out docs --workers 2
+
+gallery: $(READY)  ## the pictures of docs/gallery.md, anew (half a minute)
+	rm -rf docs/gallery
+	OMP_NUM_THREADS=1 $(BIN)/python tests/helpers/gallery.py docs
 
 clean:  ## remove the environment, caches and the demo's output
 	rm -rf .venv demo site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
