@@ -101,7 +101,7 @@ def test_a_chain_without_noise_comes_to_the_exact_rest(finished):
     # The slowest mode decays as exp(-0.586 * 30) = 2e-8.
     np.testing.assert_allclose(ds["load"][0, -1], ds["rest_load"], atol=1e-6)
     said = summary(ds)
-    assert "load curve concave: the deep springs carry more (lazy)." in said
+    assert "The load curve is concave: the deep springs carry more (lazy)." in said
     assert "Its concavity is +0." in said and "±" not in said  # of one chain there is no error
 
 
@@ -306,7 +306,7 @@ def test_results_are_kept_if_they_cannot_be_drawn(tmp_path, capsys, monkeypatch)
     monkeypatch.setattr(module, "save_picture", fail)
     assert cli.main(["chain", *TINY, "--out", str(tmp_path / "out")]) == 2
     captured = capsys.readouterr()
-    assert "load curve concave" in captured.out and "No space left" in captured.err
+    assert "load curve is concave" in captured.out and "No space left" in captured.err
     assert set(contents(tmp_path / "out")) == {"config.yaml", "chain.nc"}
 
 

@@ -79,7 +79,9 @@ def test_minus_one_beside_two_classes_and_two_outputs_is_no_label():
 def test_minus_one_beside_zero_and_one_may_be_a_class_and_nothing_is_made_of_it():
     ds = lp.diagnose(net(), batches(Y - 1))
     said = " ".join(lp.diagnosis.summary(ds))
-    assert "probes are left out: labels are -1 beside 0 or 1, which may be a class or" in said
+    assert (
+        "probes are left out, because labels are -1 beside 0 or 1, which may be a class or" in said
+    )
     skipped = skip_layers(net(), batches(Y - 1))
     assert "loss" not in skipped and "which may be a class" in skipped.attrs["loss_kind"]
     history = Monitor(net(), batches(Y - 1), budget=None).history()

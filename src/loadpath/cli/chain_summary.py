@@ -60,7 +60,7 @@ def summary(ds: xr.Dataset) -> str:
         known = "".join(f"  {float(ds[name][spring]):12.4f}" for name in exact)
         lines.append(f"{spring + 1:>6}  {load:>16}{known}")
     c, error = concavity_with_error(ds)
-    lines.append(f"load curve {MEANING[name_shape(c, error)]}.")
+    lines.append(f"The load curve is {MEANING[name_shape(c, error)]}.")
     lines.append(f"Its concavity is {c:+.4f}" + (f" ± {error:.4f}." if count > 1 else "."))
     words = {
         "rest_load": "At rest, without noise or inertia, it would be exactly",

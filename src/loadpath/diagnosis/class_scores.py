@@ -116,6 +116,11 @@ class ClassScores:
         return sum(each[label] for label, each in self.seen.items())
 
     @property
+    def largest(self) -> int:
+        """How many samples the largest class has: always naming it is right on so many."""
+        return max((each.total() for each in self.seen.values()), default=0)
+
+    @property
     def doubt(self) -> str:
         """Why the outputs are not taken for class scores, in words; empty if they are."""
         if self.asked is False:

@@ -169,7 +169,7 @@ def test_labels_that_are_no_classes_are_said_with_what_is_left_out():
     ):
         ds = lp.diagnose(net(), [(x, labels)], measures=None)
         said = " ".join(lp.diagnosis.summary(ds))
-        assert "ollapse and probes are left out: " in said and why in said
+        assert "ollapse and probes are left out, because " in said and why in said
     asked = lp.diagnose(net(), [(x, labels)], measures=["steps"])
     assert "left out" not in " ".join(lp.diagnosis.summary(asked))
 

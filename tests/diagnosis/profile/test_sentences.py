@@ -128,3 +128,14 @@ def test_a_result_of_0_1_0_is_read_by_its_old_names():
     said = sentences(ds)
     assert "grows by a factor of 1.82 in all, which is a log growth of 0.6." in said
     assert "effective" not in said
+
+
+def test_the_accuracy_stands_beside_what_the_largest_class_gives():
+    ds = profile(relative_step=[None] * 4, log_growth=[None] * 4)
+    ds["accuracy"] = xr.DataArray(0.9, attrs={"baseline": 0.25})
+    assert (
+        "The model names the right class of 90.0% of the samples; always naming the largest class "
+        "would be right on 25.0%." in sentences(ds)
+    )
+    ds["accuracy"] = xr.DataArray(0.9)  # of a result of 0.1.0
+    assert "right class of 90.0% of the samples." in sentences(ds)

@@ -360,6 +360,8 @@ def _layer_facts(sums: PassSums, recorded: Recorded, model: nn.Module) -> dict[s
             attrs={
                 "long_name": "share of samples of the class that has the largest output",
                 "units": "1",
+                "baseline": sums.scores.largest / sums.scores.count,
+                "baseline_meaning": "predicting the largest class",
             },
         )
     return about

@@ -17,6 +17,7 @@ from loadpath.checks import (
     check_columns,
     check_dataset,
 )
+from loadpath.diagnosis.labels import NO_LABELS
 from loadpath.diagnosis.naming import (
     LayerNames,
     left_out_sentences,
@@ -111,7 +112,11 @@ def _sentences(ds: xr.Dataset, kind: SeparationKind) -> Iterator[str]:
     key = f" {_capital(names.key)}." if names.key else ""
     yield f"{layers} layers{how} were seen on {n:,} samples.{key}"
     if "accuracy" in ds:
-        yield f"The model names the right class of {float(ds['accuracy']):.1%} of the samples."
+        right, baseline = float(ds["accuracy"]), ds["accuracy"].attrs.get("baseline")
+        beside = ""
+        if baseline is not None:
+            beside = f"; always naming the largest class would be right on {baseline:.1%}"
+        yield f"The model names the right class of {right:.1%} of the samples{beside}."
     yield from left_out_sentences(ds)
     yield from _sample_sentences(ds)
     yield from _dead_sentences(ds, names)
@@ -144,7 +149,9 @@ def _sample_sentences(ds: xr.Dataset) -> Iterator[str]:
     left_out = str(ds.attrs.get("measures_left_out", "")).split(", ")
     if left_out[0]:
         are = "is" if len(left_out) == 1 else "are"
-        yield f"{_capital(listed(left_out))} {are} left out: {ds.attrs['labels']}."
+        labels = str(ds.attrs["labels"])
+        why = "the loader has no labels" if labels == NO_LABELS else labels
+        yield f"{_capital(listed(left_out))} {are} left out, because {why}."
     copies = int(ds.attrs.get("n_copies", 0))
     if copies:
         copy, others = ("is a copy", "another") if copies == 1 else ("are copies", "others")
