@@ -78,7 +78,7 @@ def test_layers_are_named_and_described(usual):
 def test_sums_over_all_samples_give_the_functions_of_the_samples(usual):
     model, x, y, path, ds = usual
     for l, A in enumerate(path):
-        gamma = mechanics.kernel_gamma(A, 1e-2)
+        gamma = mechanics.kernel_gamma(A, 1e-3)
         exact = {
             "cost_of_identity": float(mechanics.cost_of_identity(A, gamma=gamma)),
             "gamma": gamma,
@@ -92,7 +92,7 @@ def test_sums_over_all_samples_give_the_functions_of_the_samples(usual):
                     before,
                     3 * (A - before),  # three steps of 1/3
                     effective_depth=0.0,
-                    gamma=mechanics.kernel_gamma(before, 1e-2),
+                    gamma=mechanics.kernel_gamma(before, 1e-3),
                 )
             )
             exact["relative_step"] = float((A - before).norm() / A.norm())
@@ -196,7 +196,7 @@ def test_layers_left_out_of_exponential_steps_have_the_mean_velocity_of_their_fl
         steps = zip(A[:3], model.weights, strict=False)
         velocity = sum(model.features(A_l) @ W.T - 6.0 * A_l for A_l, W in steps) / 3
     kinetic = mechanics.kinetic_energy(
-        A[0], velocity, effective_depth=6.0, gamma=mechanics.kernel_gamma(A[0], 1e-2)
+        A[0], velocity, effective_depth=6.0, gamma=mechanics.kernel_gamma(A[0], 1e-3)
     )
     assert float(ds["kinetic_energy"].sel(layer="path.3")) == pytest.approx(float(kinetic), 1e-8)
 
@@ -212,7 +212,7 @@ def test_layers_left_out_of_a_leaky_resnet_make_longer_steps():
     depth = float(ds["log_growth"].sel(layer="path.3"))
     assert depth == pytest.approx(float(growth) - undamped, rel=1e-9)
     kinetic = mechanics.kinetic_energy(
-        A[0], (A[3] - A[0]) / 0.75, effective_depth=2.0, gamma=mechanics.kernel_gamma(A[0], 1e-2)
+        A[0], (A[3] - A[0]) / 0.75, effective_depth=2.0, gamma=mechanics.kernel_gamma(A[0], 1e-3)
     )
     found = float(ds["kinetic_energy"].sel(layer="path.3"))
     assert found == pytest.approx(float(kinetic), rel=1e-9)
@@ -302,7 +302,7 @@ def test_positions_give_rows_and_one_of_each_sample_is_kept():
     with torch.no_grad():
         maps = model[0](x)[:, :, ::2, ::2]
     A = maps.permute(0, 2, 3, 1).reshape(-1, 4)
-    coi = mechanics.cost_of_identity(A, gamma=mechanics.kernel_gamma(A, 1e-2))
+    coi = mechanics.cost_of_identity(A, gamma=mechanics.kernel_gamma(A, 1e-3))
     assert float(ds["cost_of_identity"].sel(layer="0")) == pytest.approx(float(coi), rel=1e-5)
 
 
@@ -422,6 +422,8 @@ def test_every_measure_can_be_asked_for_alone():
     x, y = classes(100, 6)
     seen = set()
     for name in MEASURES:
+        if name == "next_token":  # of language models
+            continue
         ds = lp.diagnose(net(6), batches(x, y), measures=(name,), layers=Residual)
         own = {v for v in ds.data_vars if f"{v}_status" in ds}
         assert own and not own & seen
