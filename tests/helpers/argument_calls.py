@@ -45,6 +45,7 @@ NO_BASE_CALL = {
     "loadpath.papers.draw": "a figure's runs take minutes",
     "loadpath.phase_diagram.beside_chain": "a whole diagram and its fit take a minute",
     "loadpath.phase_diagram.draw_from_chain": "the same",
+    "loadpath.diagnosis.Diagnosis": "holds a Dataset as it is, whatever its numbers are",
     "loadpath.diagnosis.MonitorCallback": "runs in Lightning, and hands its options to Monitor",
 }
 """What cannot be called in milliseconds: their arguments are tested where they stand."""
@@ -911,7 +912,6 @@ call(
     "plots.layer_probes",
     "plots.layer_steps_taken",
 )(lambda: dict(ds=measured_profile().copy(deep=True)))
-call("diagnosis.Diagnosis")(lambda: dict(dataset=measured_profile().copy(deep=True)))
 call("plots.layer_load_curve", "plots.figure_diagnosis")(
     lambda: dict(ds=measured_profile().copy(deep=True), kind="fuzziness")
 )

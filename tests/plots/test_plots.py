@@ -472,6 +472,9 @@ def test_figure_2a_has_students_intervals_and_a_panel_at_equal_parameters():
     assert under_right.get_xticklabels()[0].get_text() == "4\n224"
     assert left.get_ylim() == right.get_ylim() and left.get_ylim()[1] > ds["test_error_equal"].max()
     assert len(plots.figure_2a(ds[["test_error"]]).axes) == 2
+    words = ds.assign_coords(depth=[f"{depth}" for depth in ds["depth"].values])
+    with pytest.raises(ValueError, match="ds.depth"):
+        plots.figure_2a(words)
 
 
 def test_figure_2b_and_2c_show_the_mesh_and_one_panel_a_rule():
