@@ -80,7 +80,14 @@ NUMBERS = ("test accuracy", "concavity", "last log separation")
 def build(cell: TrainingJob, data: Data) -> tuple[MLP, Draws]:
     net = cell.network(data)
     x = data.x_train.float()
-    return net, Draws(x, data.y_train, n_classes=net.classes, recipe=cell.recipe, seed=cell.seed)
+    return net, Draws(
+        x,
+        data.y_train,
+        n_classes=net.classes,
+        recipe=cell.recipe,
+        seed=cell.seed,
+        raw_deviation=data.raw_deviation,
+    )
 
 
 def train_plainly(cell: TrainingJob, data: Data) -> Measured:
