@@ -186,13 +186,13 @@ for source in ("mnist", "fashion_mnist"):
     call(f"data.{source}")(
         lambda: (
             dict(folder=images("idx"), targets="labels", n_train=38, n_test=20, image_size=2)
-            | dict(seed=0)
+            | dict(resize="bilinear", balanced=False, seed=0)
         )
     )
 call("data.cifar10")(
     lambda: (
         dict(folder=images("cifar10"), targets="labels", n_train=90, n_test=20, image_size=4)
-        | dict(seed=0)
+        | dict(resize="bilinear-antialiased", balanced=False, seed=0)
     )
 )
 call("data.as_data")(
@@ -458,7 +458,16 @@ call("separation.LoadCurve")(
     )
 )
 call("separation.concavity", "separation.loads")(lambda: dict(D=np.array(CURVE)))
-call("separation.log_separation")(lambda: dict(H=normal(12, 3), labels=labels(), kind="fuzziness"))
+call("separation.log_separation")(
+    lambda: dict(
+        H=normal(12, 3),
+        labels=labels(),
+        kind="fuzziness",
+        class_weights="equal",
+        pseudo_inverse="float32",
+    )
+)
+call("separation.equal_class_scatter")(lambda: dict(H=normal(12, 3), labels=labels()))
 
 
 def class_moments():
@@ -629,12 +638,13 @@ CNN = dict(
 MLP = dict(inputs=4, classes=2, slope=0.1, width=3, depth=2, dropout=0.1, batch_norm=True)
 call("networks.CNNShape")(lambda: dict(CNN))
 call("networks.CNN")(lambda: dict(CNN, seed=0))
-call("networks.MLPShape")(lambda: dict(MLP))
-call("networks.MLP")(lambda: dict(MLP, seed=0))
+call("networks.MLPShape")(lambda: dict(MLP, input_batch_norm=True))
+call("networks.MLP")(lambda: dict(MLP, input_batch_norm=True, seed=0))
 call("networks.Recipe")(
     lambda: (
         dict(epochs=3, rate=1e-3, batch_size=4, dropout=0.1, data_noise=0.1)
-        | dict(stop_below=1e-4, stop_change=1e-10)
+        | dict(stop_below=1e-4, stop_change=1e-10, noise_scale="raw")
+        | dict(weight_decay=1e-3, rate_drops=1)
     )
 )
 RECIPE = lp.networks.Recipe(epochs=1)
@@ -657,6 +667,8 @@ call("networks.train")(
         recipe=lp.networks.Recipe(epochs=1, dropout=0.1),
         seed=0,
         kinds=("fuzziness",),
+        class_weights="equal",
+        pseudo_inverse="float32",
         record_every=1,
         engine="plain",
     )
@@ -667,6 +679,8 @@ call("networks.train_all")(
         data=classes(),
         threads=1,
         kinds=("fuzziness",),
+        class_weights="equal",
+        pseudo_inverse="float32",
         record_every=1,
         engine="plain",
     )
@@ -691,8 +705,13 @@ call("phase_diagram.Setting")(
         epochs=1,
         record_every=1,
         engine="plain",
+        protocol="SB",
+        noise_scale="demeaned",
+        resize="area",
+        pseudo_inverse="float32",
     )
 )
+call("phase_diagram.mean_curves")(lambda: dict(ds=test_phase_diagram.diagram(), level=0.9))
 LEVELS = dict(slopes=[0.0], noises=[0.1], seeds=[0])
 call("phase_diagram.axes")(lambda: dict(setting=setting(), **LEVELS))
 call("phase_diagram.run")(
@@ -1135,7 +1154,7 @@ CELLS = [{"a": 1}, {"a": 2}]
 call("sweep.run")(
     lambda: (
         dict(measure=measure_cell, cells=CELLS, folder=folder(), common={"b": 2}, workers=1)
-        | dict(progress=False)
+        | dict(assumed={"b": 1}, progress=False)
     )
 )
 

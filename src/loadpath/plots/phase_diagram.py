@@ -14,7 +14,12 @@ from matplotlib.image import AxesImage
 
 from loadpath.checks import as_list, check_choice, check_dataset, check_levels, check_type
 from loadpath.measures.separation import SeparationKind, check_kind
-from loadpath.spring_block.phase_diagram import FORMERLY, correlation, mean_curves
+from loadpath.spring_block.phase_diagram import (
+    FORMERLY,
+    check_curves,
+    correlation,
+    mean_curves,
+)
 
 from .miniatures import SCALED, key
 from .style import (
@@ -267,6 +272,8 @@ def figure_accuracy(
     panels = _panels(panels)
     for i, ds in enumerate(panels):
         _check_diagram(f"panels[{i}]", ds, kind, "concavity(slope, noise, seed, kind)")
+        if "log_separation" in ds:
+            check_curves(f"panels[{i}]", ds)
     return _page(
         panels, lambda ds, ax: accuracy_against_concavity(ds, ax, kind=kind, by=by), (5.6, 3.9)
     )

@@ -405,7 +405,7 @@ def test_float32_leaves_out_what_it_does_not_tell_from_zero():
         theirs = authors_separation(H, labels)
         for kind in ("fuzziness", "inverse"):
             mine = log_separation(H, labels, kind, pseudo_inverse="float32")
-            # Their sums and ours round in float32, 1.2e-7, times the condition of what is kept.
+            # Their sums round in float32, 1.2e-7, times the condition of what is kept.
             assert mine == pytest.approx(theirs[kind], abs=2e-3)
             exact = log_separation(H, labels, kind)
             if same:
@@ -425,6 +425,15 @@ def test_float32_keeps_the_words_for_extremes():
     means = torch.randn(3, 5, generator=torch.Generator().manual_seed(2))
     for kind, expected in (("fuzziness", -math.inf), ("inverse", math.inf)):
         assert log_separation(means[labels], labels, kind, pseudo_inverse="float32") == expected
+
+
+def test_float32_means_the_cut_off_and_no_overflow():
+    H, labels = squeezed(1e-4)
+    for kind in ("fuzziness", "inverse"):
+        mine = log_separation(H, labels, kind, pseudo_inverse="float32")
+        for scale in (1e-60, 1e60):  # squares of which float32 does not hold
+            other = log_separation(scale * H, labels, kind, pseudo_inverse="float32")
+            assert other == pytest.approx(mine, rel=1e-11)
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -66,9 +66,9 @@ def log_separation(
 
     The pseudo-inverse of $\Sigma_b$ takes exactly its leading K - 1 directions for K classes (fewer
     only if the class means span fewer), and that of $\Sigma_w$ at most N - K; see `Scatter`.
-    With `pseudo_inverse` "float32" both are `torch.linalg.pinv` of the covariances in float32: it
-    leaves out what lies below w times 1.19e-7 of the largest eigenvalue. Where a layer has
-    directions as small as that, as linear nets and nets at large learning rates do, it misses
+    With `pseudo_inverse` "float32" both keep the directions that `torch.linalg.pinv` keeps in
+    float32, and leave out what lies below w times 1.19e-7 of the largest eigenvalue. Where a layer
+    has directions as small as that, as linear nets and nets at large learning rates do, it misses
     them. With `class_weights` "equal", $\Sigma_b$ and $\Sigma_w$ are means over classes.
     Computed in float64 at a cost of O(N (w + K)^2) for N samples of width w.
 

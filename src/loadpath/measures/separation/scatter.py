@@ -21,7 +21,7 @@ from loadpath.checks import check_choice
 from loadpath.measures.separation.single_precision import (
     PSEUDO_INVERSES,
     PseudoInverse,
-    log_trace_in_float32,
+    modes_in_float32,
 )
 from loadpath.results import Shown
 from loadpath.threads import torch_threads
@@ -311,14 +311,14 @@ class Scatter(Shown):
             return -worst
         if kind == "trace_ratio":
             return 2 * math.log(float(self.within.norm()) / float(self.between.norm()))
-        if pseudo_inverse == "float32":
-            pair = (self.sigma_w, self.sigma_b)
-            return log_trace_in_float32(*(pair if kind == "fuzziness" else pair[::-1]))
         # Tr(F^T F G^+) is the squared norm of F V / s, with V and s the modes of a factor of G.
-        if kind == "inverse" and self._within_inverse is not None:
+        by_between = kind == "fuzziness"
+        if pseudo_inverse == "float32":
+            s, V = modes_in_float32(self.between if by_between else self.within)
+            root = float((((self.within if by_between else self.between) @ V) / s).norm())
+        elif kind == "inverse" and self._within_inverse is not None:
             root = float((self.between @ self._within_inverse).norm())
         else:
-            by_between = kind == "fuzziness"
             s, V, _ = self._between_modes if by_between else self._within_modes
             root = float((((self.within if by_between else self.between) @ V) / s).norm())
         # No scatter in the inverted directions: within none that means differ in, or the reverse.

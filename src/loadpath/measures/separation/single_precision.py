@@ -20,31 +20,34 @@ PseudoInverse = Literal["exact", "float32"]
 """How the pseudo-inverse of a covariance tells its rank: counted, or by a cut-off in float32."""
 PSEUDO_INVERSES: tuple[PseudoInverse, ...] = get_args(PseudoInverse)
 """The words as values."""
+EPSILON = torch.finfo(torch.float32).eps
+"""1.19e-7."""
 
 
 @torch_threads(1)
-def log_trace_in_float32(
-    numerator: Float[Tensor, "width width"], denominator: Float[Tensor, "width width"]
-) -> float:
-    r"""Return $\log \mathrm{Tr}(M N^+)$ in float32, with the pseudo-inverse that torch has there.
+def modes_in_float32(
+    factor: Float[Tensor, "row width"],
+) -> tuple[Float[Tensor, " mode"], Float[Tensor, "width mode"]]:
+    r"""Return the modes of a covariance that `torch.linalg.pinv` keeps of it in float32.
 
     Parameters
     ----------
-    numerator, denominator : Tensor
-        Covariances M and N, (width, width).
+    factor : Tensor
+        F of the covariance $F^\top F$, (row, width).
 
     Returns
     -------
-    float
-        Natural logarithm; -inf for a trace of 0, and NaN where rounding makes the trace negative.
+    s : Tensor
+        Singular values of the factor, the largest first, (mode,).
+    V : Tensor
+        Their directions, (width, mode).
 
     Notes
     -----
-    `torch.linalg.pinv` leaves out singular values up to w times the epsilon of the type (1.19e-7)
-    of the largest.
+    It keeps eigenvalues above w times the epsilon of the type (1.19e-7) of the largest. Which are
+    kept is told here from the factor in float64, so that nothing overflows or turns negative; what
+    rounding adds in float32 lies below the cut-off.
     """
-    M, N = numerator.float(), denominator.float()
-    trace = float(torch.trace(M @ torch.linalg.pinv(N)))
-    if trace > 0:
-        return math.log(trace)
-    return -math.inf if trace == 0 else math.nan
+    _, s, Vh = torch.linalg.svd(factor, full_matrices=False)
+    kept = s > math.sqrt(factor.shape[1] * EPSILON) * s[0]
+    return s[kept], Vh[kept].T

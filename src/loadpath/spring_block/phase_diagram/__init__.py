@@ -1,5 +1,6 @@
 """Phase diagrams of networks: load curves over noise and nonlinearity [SB], cell by cell."""
 
+from loadpath.spring_block.phase_diagram.cell_curves import check_curves as check_curves
 from loadpath.spring_block.phase_diagram.cell_curves import mean_curves
 from loadpath.spring_block.phase_diagram.cells import axes, collect, measure, run
 from loadpath.spring_block.phase_diagram.chain_comparison import beside_chain, draw_from_chain

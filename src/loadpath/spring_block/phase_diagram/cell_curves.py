@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from loadpath.checks import check_dataset, check_level, check_levels
-from loadpath.measures.separation import SeparationKind, check_kind
+from loadpath.checks import LARGEST, check_dataset, check_level, check_levels
+from loadpath.measures.separation import KINDS, SeparationKind
 from loadpath.spring_block.phase_diagram.curves import falling_curves, finite_concavity
 from loadpath.statistics import Estimate, alone, jackknife_from_values
 
@@ -75,12 +75,9 @@ def mean_curves(ds: xr.Dataset, *, level: float = 0.95) -> xr.Dataset:
     (0.084, 'does not fall')
     """
     check_level(level)
-    check_dataset("ds", ds, "log_separation(slope, noise, seed, kind, layer)")
-    check_levels("ds", ds, "slope", "noise")
+    check_curves("ds", ds)
     D = ds["log_separation"].transpose(*CELL, "seed", "layer").to_numpy()
     kinds: list[SeparationKind] = ds["kind"].values.tolist()
-    for kind in kinds:
-        check_kind(kind)
     shape = D.shape[:3]
     numbers = {
         f"mean_{name}{end}": np.full(shape, np.nan)
@@ -118,6 +115,34 @@ def mean_curves(ds: xr.Dataset, *, level: float = 0.95) -> xr.Dataset:
         },
         coords={name: ds[name] for name in CELL},
     )
+
+
+def check_curves(name: str, ds: xr.Dataset) -> None:
+    """Refuse what has no log separations of a phase diagram, or none that can be measured.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    ds : xarray.Dataset
+        What was given.
+
+    Raises
+    ------
+    ValueError
+        If it lacks them, their conventions are unknown, or a number is above 1e70 in size.
+    """
+    check_dataset(name, ds, "log_separation(slope, noise, seed, kind, layer)")
+    check_levels(name, ds, "slope", "noise")
+    unknown = [kind for kind in ds["kind"].values.tolist() if kind not in KINDS]
+    if unknown:
+        raise ValueError(f"{name} must have kinds of {', '.join(KINDS)}, got {unknown[0]!r}.")
+    D = ds["log_separation"].to_numpy()
+    largest = np.abs(D[np.isfinite(D)]).max(initial=0.0)
+    if largest > LARGEST:
+        raise ValueError(
+            f"{name} must hold log_separation of at most {LARGEST:g} in size, got {largest:g}."
+        )
 
 
 def _fall(curves: Array) -> Array:
