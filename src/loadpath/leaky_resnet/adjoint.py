@@ -19,7 +19,8 @@ from torch import Tensor
 
 from loadpath.checks import as_tensor, check_count, check_type, check_weights
 from loadpath.leaky_resnet.model import LeakyResNet
-from loadpath.leaky_resnet.objective import Loss, check_loss
+from loadpath.leaky_resnet.objective import AnyLoss, check_loss, of_outputs
+from loadpath.leaky_resnet.own_loss import OwnLoss
 from loadpath.leaky_resnet.products import as_factor, multiply
 from loadpath.record import as_activation, slope_of
 from loadpath.threads import torch_threads
@@ -157,13 +158,14 @@ class Adjoint:
         model: LeakyResNet,
         n_samples: int,
         *,
-        loss: Loss = "mse",
+        loss: AnyLoss = "mse",
         threads: int | None = None,
     ) -> None:
         """Allocate the buffers, in the model's dtype and on its device."""
         check_type("model", model, LeakyResNet, "a LeakyResNet")
         check_weights("model", model)
-        check_loss(loss)
+        if not isinstance(loss, OwnLoss):
+            check_loss(loss)
         check_count("n_samples", n_samples, 1)
         if threads is not None:
             check_count("threads", threads, 1)
@@ -199,11 +201,13 @@ class Adjoint:
         model = self.model
         x, y = as_tensor("x", x), as_tensor("y", y)
         y_shape = (self.n, model.out_features) if self.loss == "mse" else (self.n,)
+        if isinstance(self.loss, OwnLoss):
+            y_shape = (self.n, *y.shape[1:])
         for name, value, shape in (("x", x, (self.n, model.in_features)), ("y", y, y_shape)):
             if value.shape != shape:
                 raise ValueError(f"{name} must be of shape {shape}, got {tuple(value.shape)}.")
         x = x.to(model.weights)
-        y = y.to(model.weights if self.loss == "mse" else model.weights.device)
+        y = y.to(model.weights if of_outputs(self.loss) else model.weights.device)
         for block in (block for shard in self.shards for block in shard.blocks):
             block.x, block.y = x[block.samples], y[block.samples]
             if self.loss == "mse":
@@ -324,6 +328,9 @@ class Adjoint:
 
     def _loss(self, F: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Return the data term in float64, and its derivative by the outputs F (out, sample)."""
+        if isinstance(self.loss, OwnLoss):
+            value, slope = self.loss.value_and_slope(F.T, y, n_total=self.n)
+            return value, slope.T.to(F, copy=True)
         if self.loss == "mse":
             D = F.sub_(y)
             return D.double().square().sum() / self.n, D.mul(2 / self.n)

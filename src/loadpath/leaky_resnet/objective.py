@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -21,11 +22,16 @@ from loadpath.checks import (
 )
 from loadpath.data import Task, as_pair
 from loadpath.leaky_resnet.model import LeakyResNet
+from loadpath.leaky_resnet.own_loss import OwnLoss, own_loss
 
 Loss = Literal["mse", "cross-entropy"]
 """Names of the data terms."""
 LOSSES: tuple[Loss, ...] = ("mse", "cross-entropy")
 """The names as values."""
+AnyLoss = Loss | OwnLoss
+"""A data term: one that has a name, or one of the user's own."""
+LossLike = Loss | OwnLoss | Callable[[Tensor, Tensor], Tensor]
+"""What `fit` and what measures a net take as a loss."""
 TASKS: dict[Loss, Task] = {"mse": "regression", "cross-entropy": "classification"}
 """What targets are for each data term."""
 
@@ -44,6 +50,74 @@ def check_loss(loss: str) -> None:
         If `loss` is not one of `LOSSES`.
     """
     check_choice("loss", loss, LOSSES)
+
+
+def task_of_loss(loss: LossLike | None) -> Task | None:
+    """Return what targets a loss is of, once it is known to be one; None if they shall say.
+
+    Parameters
+    ----------
+    loss : str, callable or None
+        What was given.
+
+    Returns
+    -------
+    {"regression", "classification"} or None
+        The task.
+
+    Raises
+    ------
+    ValueError
+        If `loss` is neither the name of one nor a function.
+    """
+    if isinstance(loss, OwnLoss):
+        return loss.task
+    if loss is not None and (not callable(loss) or isinstance(loss, type)):
+        check_choice("loss", loss, LOSSES)
+    return TASKS.get(loss) if isinstance(loss, str) else None
+
+
+def as_loss(loss: LossLike | None, y: Tensor, n_outputs: int) -> AnyLoss:
+    """Return the data term: by its name, of a function, or that which the targets ask for.
+
+    Parameters
+    ----------
+    loss : str, callable or None
+        What was given.
+    y : Tensor
+        (sample, out) outputs, or (sample,) class numbers.
+    n_outputs : int
+        Number of outputs of the net.
+
+    Returns
+    -------
+    str or OwnLoss
+        The data term.
+
+    Raises
+    ------
+    ValueError
+        If a function is no mean over samples with a slope.
+    """
+    if loss is None:
+        return loss_for(y)
+    return loss if isinstance(loss, str | OwnLoss) else own_loss(loss, y, n_outputs)
+
+
+def of_outputs(loss: AnyLoss) -> bool:
+    """Tell whether the targets of a loss are outputs, and not class numbers.
+
+    Parameters
+    ----------
+    loss : str or OwnLoss
+        The data term.
+
+    Returns
+    -------
+    bool
+        Whether they are.
+    """
+    return loss.task == "regression" if isinstance(loss, OwnLoss) else loss == "mse"
 
 
 def loss_for(y: Tensor) -> Loss:
@@ -104,7 +178,7 @@ def as_targets(y: Any, loss: str, *, n: int, n_outputs: int) -> Tensor:
     return y.long()
 
 
-def as_problem(model: Any, x: Any, y: Any, loss: Loss | None) -> tuple[Tensor, Tensor, Loss]:
+def as_problem(model: Any, x: Any, y: Any, loss: LossLike | None) -> tuple[Tensor, Tensor, AnyLoss]:
     """Return inputs, targets and the loss, once it is known that a net can be run on them.
 
     Parameters
@@ -113,7 +187,7 @@ def as_problem(model: Any, x: Any, y: Any, loss: Loss | None) -> tuple[Tensor, T
         The net.
     x, y : object
         Inputs and targets, or x alone where it holds both, as `loadpath.data.as_pair` takes them.
-    loss : {"mse", "cross-entropy"} or None
+    loss : {"mse", "cross-entropy"}, callable or None
         The data term; None is the one that the targets ask for.
 
     Returns
@@ -122,7 +196,7 @@ def as_problem(model: Any, x: Any, y: Any, loss: Loss | None) -> tuple[Tensor, T
         (sample, in), of its own type of floating-point numbers.
     y : Tensor
         (sample, out) for "mse", (sample,) class numbers for "cross-entropy".
-    loss : {"mse", "cross-entropy"}
+    loss : str or OwnLoss
         The data term.
 
     Raises
@@ -133,13 +207,13 @@ def as_problem(model: Any, x: Any, y: Any, loss: Loss | None) -> tuple[Tensor, T
     """
     check_type("model", model, LeakyResNet, "a LeakyResNet")
     check_weights("model", model)
-    if loss is not None:
-        check_loss(loss)
-    x, y = as_pair(x, y, task=None if loss is None else TASKS[loss])
+    x, y = as_pair(x, y, task=task_of_loss(loss))
     if x.shape[1] != model.in_features:
         raise ValueError(f"x must be (sample, {model.in_features}), got {tuple(x.shape)}.")
     x = x if x.is_floating_point() else x.double()
-    loss = loss or loss_for(y)
+    loss = as_loss(loss, y, model.out_features)
+    if isinstance(loss, OwnLoss):
+        return x, y, loss
     return x, as_targets(y, loss, n=len(x), n_outputs=model.out_features), loss
 
 
@@ -183,7 +257,7 @@ def data_term(
 
 
 def data_term_of_tensors(
-    outputs: Float[Tensor, "sample out"], y: Tensor, loss: str, *, n_total: int | None = None
+    outputs: Float[Tensor, "sample out"], y: Tensor, loss: AnyLoss, *, n_total: int | None = None
 ) -> Float[Tensor, ""]:
     """Return the `data_term` of outputs and targets that have been checked.
 
@@ -201,6 +275,8 @@ def data_term_of_tensors(
     Tensor
         0-d.
     """
+    if isinstance(loss, OwnLoss):
+        return loss.mean(outputs, y, n_total=n_total)
     if loss == "mse":
         total = (outputs - y).square().sum()
     else:
@@ -214,7 +290,7 @@ def momenta(
     y: Any = None,
     *,
     weight_decay: float,
-    loss: Loss | None = None,
+    loss: LossLike | None = None,
     n_total: int | None = None,
 ) -> tuple[list[Float[Tensor, "sample width"]], list[Float[Tensor, "sample width"]]]:
     r"""Return the path and its momenta, read off autograd.
@@ -229,8 +305,9 @@ def momenta(
         (sample, out) for "mse", (sample,) class numbers for "cross-entropy".
     weight_decay : float
         The $\lambda$ of the objective, above 0.
-    loss : {"mse", "cross-entropy"}, optional
-        The data term; if left out, "cross-entropy" for class numbers and "mse" for outputs.
+    loss : {"mse", "cross-entropy"} or callable, optional
+        The data term, or a function of your own as for `fit`; if left out, "cross-entropy" for
+        class numbers and "mse" for outputs.
     n_total : int, optional
         The number of samples in all, where x is one batch of them. Momenta of different samples do
         not mix, so those of the batches can be stacked.
@@ -262,7 +339,7 @@ def momenta(
     x, y, loss = as_problem(model, x, y, loss)
     if n_total is not None:
         check_count("n_total", n_total, 1)
-    x, y = x.to(model.input_map), y.to(model.input_map) if loss == "mse" else y
+    x, y = x.to(model.input_map), y.to(model.input_map) if of_outputs(loss) else y
     with torch.enable_grad():
         path = model.path_from((x @ model.input_map).detach().requires_grad_())
         C = data_term_of_tensors(path[-1] @ model.output_map, y, loss, n_total=n_total)

@@ -24,7 +24,7 @@ from loadpath.leaky_resnet.mechanics.stationary_point import balancedness, stati
 from loadpath.leaky_resnet.mechanics.step_energies import energies_of_rows
 from loadpath.leaky_resnet.mechanics.streaming import Sums, check_data, stream
 from loadpath.leaky_resnet.model import LeakyResNet
-from loadpath.leaky_resnet.objective import Loss
+from loadpath.leaky_resnet.objective import LossLike
 from loadpath.measures import stable_rank_of_spectrum
 from loadpath.threads import torch_threads
 
@@ -41,7 +41,7 @@ def profile(
     y: Any = None,
     *,
     weight_decay: float,
-    loss: Loss | None = None,
+    loss: LossLike | None = None,
     gamma0: float = 1e-3,
     batch_size: int = 4096,
 ) -> xr.Dataset:
@@ -58,9 +58,9 @@ def profile(
         (sample, out) outputs, (sample,) class numbers, or the column of x that is the target.
     weight_decay : float
         The $\lambda$ that the net was trained with, above 0; it divides the momenta.
-    loss : {"mse", "cross-entropy"}, optional
-        The data term C; if left out, "cross-entropy" for class numbers and "mse" for outputs, as
-        `fit` has it.
+    loss : {"mse", "cross-entropy"} or callable, optional
+        The data term C, or a function of your own; if left out, "cross-entropy" for class numbers
+        and "mse" for outputs; all as `fit` has it.
     gamma0 : float
         The stabilizer of every layer as a share of its kernel, above 0:
         $\gamma = \gamma_0 \|S\|_{op}^2$.
@@ -151,7 +151,7 @@ def profile(
         ds,
         n_samples=len(x),
         weight_decay=weight_decay,
-        loss=loss,
+        loss=str(loss),
         gamma0=gamma0,
         **model.settings(),
     )

@@ -11,7 +11,14 @@ from torch import Tensor
 from loadpath.checks import check_count
 from loadpath.leaky_resnet.mechanics.rescaling import step_momenta_of_tensors
 from loadpath.leaky_resnet.model import LeakyResNet
-from loadpath.leaky_resnet.objective import Loss, as_problem, data_term_of_tensors, momenta
+from loadpath.leaky_resnet.objective import (
+    AnyLoss,
+    LossLike,
+    as_problem,
+    data_term_of_tensors,
+    momenta,
+    of_outputs,
+)
 from loadpath.record import Moments
 
 
@@ -43,7 +50,7 @@ def stream(
     y: Tensor,
     *,
     weight_decay: float,
-    loss: Loss,
+    loss: AnyLoss,
     batch_size: int,
 ) -> Sums:
     """Run `model` over x, y in batches, and add up what `profile` needs."""
@@ -65,7 +72,9 @@ def stream(
     )
     for x_batch, y_batch in zip(x.split(batch_size), y.split(batch_size), strict=True):
         x_batch = x_batch.to(model.weights)
-        y_batch = y_batch.to(model.weights.device, torch.float64 if loss == "mse" else torch.int64)
+        y_batch = y_batch.to(
+            model.weights.device, torch.float64 if of_outputs(loss) else torch.int64
+        )
         path, derivatives = momenta(
             model, x_batch, y_batch, weight_decay=weight_decay, loss=loss, n_total=len(x)
         )
@@ -86,8 +95,8 @@ def stream(
 
 
 def check_data(
-    model: LeakyResNet, x: Any, y: Any, loss: Loss | None, batch_size: int
-) -> tuple[Tensor, Tensor, Loss]:
+    model: LeakyResNet, x: Any, y: Any, loss: LossLike | None, batch_size: int
+) -> tuple[Tensor, Tensor, AnyLoss]:
     """Return inputs and targets as tensors, and the loss; refuse what `profile` cannot run.
 
     Parameters

@@ -11,25 +11,30 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from loadpath.leaky_resnet.objective import Loss
+from loadpath.leaky_resnet.objective import AnyLoss
+from loadpath.leaky_resnet.own_loss import OwnLoss
 
 MEANINGS = {
     "mse": "predicting the mean of the targets",
     "cross-entropy": "predicting the largest class of the training samples",
 }
 """The trivial predictions that errors are compared with, by the name of the data term."""
+CONSTANT = "the best constant answer that was found"
+"""That of a loss of the user's own."""
 NAMES = {"test_error": "test error", "train_error": "training error"}
 
 
-def constant_loss(y: Tensor, loss: Loss) -> float:
+def constant_loss(y: Tensor, loss: AnyLoss) -> float:
     """Return the data term of the best constant output: the variance of y, or its entropy."""
+    if isinstance(loss, OwnLoss):
+        return loss.of_best_constant(y)
     if loss == "mse":
         return float((y - y.mean(0)).double().square().sum(1).mean())
     frequency = torch.bincount(y).double() / len(y)
     return float(-(frequency * frequency.clamp_min(1e-300).log()).sum())
 
 
-def baseline(y: Tensor, y_train: Tensor, loss: Loss) -> float:
+def baseline(y: Tensor, y_train: Tensor, loss: AnyLoss) -> float:
     """Return the error of a prediction that looks at no input.
 
     Parameters
@@ -45,17 +50,21 @@ def baseline(y: Tensor, y_train: Tensor, loss: Loss) -> float:
     -------
     float
         For "mse" the squared error of the mean of `y` itself, summed over outputs, so that
-        1 - error / baseline is R^2; for "cross-entropy" the fraction misclassified.
+        1 - error / baseline is R^2; for "cross-entropy" the fraction misclassified; for a loss of
+        the user's own that of the best constant answer.
     """
-    if loss == "mse":
+    if loss != "cross-entropy":
         return constant_loss(y, loss)
     return float((y != torch.bincount(y_train).argmax()).double().mean())
 
 
-def compared(error: float, y: Tensor, y_train: Tensor, loss: Loss) -> dict[str, object]:
+def compared(error: float, y: Tensor, y_train: Tensor, loss: AnyLoss) -> dict[str, object]:
     """Return the attributes that tell what an error at the end of a history is compared with."""
     trivial = baseline(y, y_train, loss)
-    attrs: dict[str, object] = {"baseline": trivial, "baseline_meaning": MEANINGS[loss]}
+    attrs: dict[str, object] = {
+        "baseline": trivial,
+        "baseline_meaning": MEANINGS.get(str(loss), CONSTANT),
+    }
     if loss == "mse":
         attrs["r_squared"] = 1 - error / trivial if trivial > 0 else math.nan
     return attrs
@@ -91,6 +100,10 @@ def _in_words(error: float, attrs: Mapping[str, Any]) -> str:
     if attrs.get("units") == "fraction misclassified":
         compared = f"{beside}{_percent(trivial)}" if math.isfinite(trivial) else ""
         return f"{_percent(error)} wrong{compared}"
+    units = str(attrs.get("units", ""))
+    if units.startswith("units of "):
+        compared = f"{beside}{trivial:.4g}" if math.isfinite(trivial) else ""
+        return f"{error:.4g} ({units.removeprefix('units of ')}){compared}"
     squared = f"{error:.4g} (squared output, summed over outputs)"
     if not math.isfinite(trivial):
         return squared

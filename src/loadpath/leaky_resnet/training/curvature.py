@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from loadpath.leaky_resnet.model import LeakyResNet
-from loadpath.leaky_resnet.objective import Loss
+from loadpath.leaky_resnet.objective import AnyLoss, Loss
+from loadpath.leaky_resnet.own_loss import OwnLoss
 from loadpath.leaky_resnet.products import multiply_stacks
 from loadpath.threads import torch_threads
 
@@ -37,6 +38,8 @@ class Coordinates:
         The data term.
     generator : torch.Generator
         Where the random directions come from; on the CPU.
+    y : Tensor, optional
+        Targets, which a loss of the user's own needs.
 
     Attributes
     ----------
@@ -69,12 +72,14 @@ class Coordinates:
         x: Float[Tensor, "sample in"],
         *,
         weight_decay: float,
-        loss: Loss,
+        loss: AnyLoss,
         generator: torch.Generator,
+        y: Tensor | None = None,
     ) -> None:
         """Find the coordinates of the net where it stands."""
         self.model = model
-        x = x[:: math.ceil(len(x) / SAMPLES)]
+        some = slice(None, None, math.ceil(len(x) / SAMPLES))
+        x = x[some]
         A0 = (x @ model.input_map).detach().requires_grad_()
         with torch.enable_grad():
             path = model.path_from(A0)
@@ -83,7 +88,11 @@ class Coordinates:
         Gamma = Gamma.to(x.device)
         for _ in range(PROBES):
             noise = torch.randn(outputs.shape, generator=generator, dtype=torch.float64)
-            probe = _with_loss_curvature(noise.to(outputs), outputs.detach(), loss)
+            if isinstance(loss, OwnLoss):
+                assert y is not None
+                probe = loss.with_curvature(noise.to(outputs), outputs.detach(), y[some])
+            else:
+                probe = _with_loss_curvature(noise.to(outputs), outputs.detach(), loss)
             gradients = torch.autograd.grad(outputs, path[1:], probe, retain_graph=True)
             for curvature, gradient in zip(Gamma, gradients, strict=True):
                 curvature += gradient.double().T @ gradient.double() / (PROBES * len(x))

@@ -21,7 +21,16 @@ from loadpath.checks import (
 from loadpath.data import Data, as_data
 from loadpath.leaky_resnet.layer_steps import Adaptive
 from loadpath.leaky_resnet.model import LeakyResNet
-from loadpath.leaky_resnet.objective import TASKS, Loss, check_loss
+from loadpath.leaky_resnet.objective import (
+    AnyLoss,
+    Loss,
+    LossLike,
+    as_loss,
+    check_loss,
+    of_outputs,
+    task_of_loss,
+)
+from loadpath.leaky_resnet.own_loss import OwnLoss
 from loadpath.leaky_resnet.training import checkpoint as checkpoints
 from loadpath.leaky_resnet.training.run import Run
 from loadpath.leaky_resnet.training.stages import Stage, default_stages
@@ -62,7 +71,7 @@ def fit(
     data: Any,
     *,
     weight_decay: float | None = None,
-    loss: Loss | None = None,
+    loss: LossLike | None = None,
     stages: Sequence[Stage] | None = None,
     batch_size: int | None = None,
     mesh: Adaptive | None = None,
@@ -93,8 +102,10 @@ def fit(
         five, drawn by `seed`, is held back for testing.
     weight_decay : float, optional
         The $\lambda$ of the objective, above 0; `default_weight_decay` if left out.
-    loss : {"mse", "cross-entropy"}, optional
-        The data term; what the task of `data` asks for if left out.
+    loss : {"mse", "cross-entropy"} or callable, optional
+        The data term; what the task of `data` asks for if left out. A function of your own takes
+        outputs (sample, out) and targets, as tensors, and returns the mean loss of these samples;
+        it needs a `weight_decay`. Errors in the history are then this loss.
     stages : sequence of Stage, optional
         Run one after another: `Adam`, `SGD`, `LBFGS` and `TorchOptimizer` of
         `loadpath.training`. Annealed Adam, then L-BFGS, if left out.
@@ -154,14 +165,13 @@ def fit(
     True
     """
     check_type("model", model, LeakyResNet, "a LeakyResNet")
-    if loss is not None:
-        check_loss(loss)
+    task = task_of_loss(loss)
     check_seed("seed", seed)
-    task = None if loss is None else TASKS[loss]
     data = as_data(data, task=task, normalize=False, seed=seed)
-    if loss is None:
-        loss = "mse" if data.task == "regression" else "cross-entropy"
+    loss = as_loss(loss, data.y_train, model.out_features)
     if weight_decay is None:
+        if isinstance(loss, OwnLoss):
+            raise ValueError("weight_decay must be given with a loss of your own, got nothing.")
         weight_decay = default_weight_decay(model, loss)
     stages = default_stages() if stages is None else tuple(as_list("stages", stages, "stages"))
     for stage in stages:
@@ -229,7 +239,7 @@ def fit(
     history = trainer.history.dataset(
         trainer.status,
         weight_decay=weight_decay,
-        loss=loss,
+        loss=str(loss),
         batch_size=trainer.batch_size,
         stages=[repr(stage) for stage in stages],
         seed=seed,
@@ -240,14 +250,15 @@ def fit(
 
 
 def _check(
-    model: LeakyResNet, data: Data, loss: Loss, stages: tuple[Stage, ...], mesh: Adaptive | None
+    model: LeakyResNet, data: Data, loss: AnyLoss, stages: tuple[Stage, ...], mesh: Adaptive | None
 ) -> None:
     """Refuse what does not fit together, before any work."""
-    if (loss == "mse") != (data.task == "regression"):
+    if of_outputs(loss) != (data.task == "regression"):
         raise ValueError(f"loss {loss!r} does not fit data of task {data.task!r}.")
     if not stages:
         raise ValueError("stages must hold at least one stage, got ().")
-    sizes = ("in_features", "out_features")
+    # What outputs mean to a loss of the user's own, and how many it takes, it knows itself.
+    sizes = ("in_features",) if isinstance(loss, OwnLoss) else ("in_features", "out_features")
     for name in sizes:
         if getattr(model, name) != getattr(data, name):
             raise ValueError(

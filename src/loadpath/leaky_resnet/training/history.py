@@ -15,7 +15,13 @@ from loadpath.data import Data
 from loadpath.leaky_resnet import mechanics
 from loadpath.leaky_resnet.adjoint import Adjoint
 from loadpath.leaky_resnet.model import LeakyResNet
-from loadpath.leaky_resnet.objective import Loss, data_term_of_tensors, momenta
+from loadpath.leaky_resnet.objective import (
+    AnyLoss,
+    data_term_of_tensors,
+    momenta,
+    of_outputs,
+)
+from loadpath.leaky_resnet.own_loss import OwnLoss
 from loadpath.leaky_resnet.training.baseline import compared, constant_loss
 from loadpath.results import Status
 
@@ -42,7 +48,7 @@ UNITS = {
 """Units of losses and errors, by the name of the data term."""
 
 
-def error(model: LeakyResNet, x: Tensor, y: Tensor, loss: Loss) -> float:
+def error(model: LeakyResNet, x: Tensor, y: Tensor, loss: AnyLoss) -> float:
     """Return the error of a net.
 
     Parameters
@@ -60,16 +66,16 @@ def error(model: LeakyResNet, x: Tensor, y: Tensor, loss: Loss) -> float:
     -------
     float
         The squared error summed over outputs, as a mean over samples, for "mse"; the fraction
-        misclassified for "cross-entropy".
+        misclassified for "cross-entropy"; the loss itself for one of the user's own.
     """
     with torch.no_grad():
         outputs = model(x)
-        if loss == "mse":
+        if loss != "cross-entropy":
             return float(data_term_of_tensors(outputs, y, loss))
         return float((outputs.argmax(1) != y).double().mean())
 
 
-def trivial_loss(model: LeakyResNet, x: Tensor, y: Tensor, loss: Loss) -> float:
+def trivial_loss(model: LeakyResNet, x: Tensor, y: Tensor, loss: AnyLoss) -> float:
     """Return the data term that takes no weights.
 
     Parameters
@@ -147,7 +153,7 @@ class History:
         self,
         model: LeakyResNet,
         data: Data,
-        loss: Loss,
+        loss: AnyLoss,
         weight_decay: float,
         full: Adjoint,
     ) -> None:
@@ -201,7 +207,8 @@ class History:
 
     def dataset(self, status: Status, **parameters: object) -> xr.Dataset:
         """Return all rows over `record`, with coordinates `iteration` and `stage`."""
-        units = UNITS[self.loss]
+        own = dict.fromkeys(("loss", "error"), f"units of {self.loss}")
+        units = own if isinstance(self.loss, OwnLoss) else UNITS[self.loss]
         variables: dict[str, Any] = {
             name: (
                 "record",
@@ -230,6 +237,6 @@ class History:
         )
 
 
-def targets(y: Tensor, model: LeakyResNet, loss: Loss) -> Tensor:
+def targets(y: Tensor, model: LeakyResNet, loss: AnyLoss) -> Tensor:
     """Return y where the model is, in its dtype where y is outputs."""
-    return y.to(model.weights) if loss == "mse" else y.to(model.weights.device)
+    return y.to(model.weights) if of_outputs(loss) else y.to(model.weights.device)

@@ -15,7 +15,7 @@ from loadpath.data import Data
 from loadpath.leaky_resnet import mechanics
 from loadpath.leaky_resnet.keeping import OF_PATH, drawn, save_net
 from loadpath.leaky_resnet.model import LeakyResNet
-from loadpath.leaky_resnet.objective import Loss
+from loadpath.leaky_resnet.objective import AnyLoss
 from loadpath.leaky_resnet.training.baseline import errors_in_words
 from loadpath.results import Status
 
@@ -45,7 +45,7 @@ class Run(results.Shown):
     lower at this precision), "trivial minimum", "out of time" or "diverged"."""
     weight_decay: float
     """The weight decay, lambda, of the objective."""
-    loss: Loss
+    loss: AnyLoss
     """The data term."""
     seconds: float
     """Time spent training, in all sittings of a resumed run together."""

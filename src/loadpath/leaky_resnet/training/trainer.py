@@ -15,7 +15,8 @@ from loadpath.data import Data
 from loadpath.leaky_resnet.adjoint import Adjoint
 from loadpath.leaky_resnet.layer_steps import Adaptive
 from loadpath.leaky_resnet.model import LeakyResNet
-from loadpath.leaky_resnet.objective import Loss
+from loadpath.leaky_resnet.objective import AnyLoss
+from loadpath.leaky_resnet.own_loss import OwnLoss
 from loadpath.leaky_resnet.training.curvature import Coordinates
 from loadpath.leaky_resnet.training.history import History, is_trivial, trivial_loss
 from loadpath.leaky_resnet.training.saved_state import check_parts, check_state
@@ -44,7 +45,7 @@ class Trainer:
         model: LeakyResNet,
         data: Data,
         *,
-        loss: Loss,
+        loss: AnyLoss,
         weight_decay: float,
         stages: tuple[Stage, ...],
         batch_size: int | None,
@@ -68,7 +69,7 @@ class Trainer:
             "learned": [name for name, _ in model.named_parameters()],
             "dtype": str(model.weights.dtype),
             "data": _digest(self.x) + _digest(self.y),
-            "loss": loss,
+            "loss": f"{loss}, digest {loss.digest()}" if isinstance(loss, OwnLoss) else loss,
             "weight_decay": weight_decay,
             "stages": repr(stages),
             "batch_size": self.batch_size,
@@ -210,6 +211,7 @@ class Trainer:
             weight_decay=self.weight_decay,
             loss=self.loss,
             generator=torch.Generator().manual_seed(self.iteration),
+            y=self.y,
         )
 
         def closure() -> float:

@@ -131,7 +131,7 @@ def certify(
     y: Any = None,
     *,
     weight_decay: float,
-    loss: objective.Loss | None = None,
+    loss: objective.LossLike | None = None,
     kink_width: float = 1e-3,
     tolerance: float = TOLERANCE,
     iterations: int = ITERATIONS,
@@ -155,8 +155,9 @@ def certify(
         end it is the shifted target, whose momenta are the multipliers.
     weight_decay : float
         lambda, in the units of the data term.
-    loss : {"mse", "cross-entropy"}, optional
-        The data term; if left out, "cross-entropy" for class numbers and "mse" for outputs.
+    loss : {"mse", "cross-entropy"} or callable, optional
+        The data term, or a function of your own as for `fit`; if left out, "cross-entropy" for
+        class numbers and "mse" for outputs.
     kink_width : float
         Activations with |A_ij| <= kink_width * rms(A_l) count as on a kink. A tenth of it and ten
         times it are tried too.

@@ -57,7 +57,7 @@ class KinkField:
         y: Tensor,
         *,
         weight_decay: float,
-        loss: objective.Loss,
+        loss: objective.AnyLoss,
         widest: float,
         threads: int = 1,
     ) -> None:
@@ -97,7 +97,7 @@ class KinkField:
                 layer = np.full(len(index), l)
                 parts.append((ratio.numpy(), length.numpy(), layer))
             end = path[-1].clone().requires_grad_()
-            y_batch = y_batch.to(torch.float64 if loss == "mse" else torch.int64)
+            y_batch = y_batch.to(torch.float64 if objective.of_outputs(loss) else torch.int64)
             with torch.enable_grad():
                 C = objective.data_term_of_tensors(
                     end @ model.output_map, y_batch, loss, n_total=len(x)

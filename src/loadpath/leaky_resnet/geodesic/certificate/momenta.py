@@ -21,7 +21,7 @@ def momenta_on_kinks(
     found: LeastNorm,
     *,
     weight_decay: float,
-    loss: objective.Loss = "mse",
+    loss: objective.AnyLoss = "mse",
 ) -> tuple[Nodes, Nodes]:
     r"""Return the path and the momenta of the least-norm subgradient, (layer + 1, sample, width).
 

@@ -20,7 +20,7 @@ from loadpath.leaky_resnet.geodesic.certificate.kinks import BLOCK, KinkField
 from loadpath.leaky_resnet.geodesic.certificate.slopes import LeastNorm, norms, report, search
 from loadpath.leaky_resnet.mechanics import check_data
 from loadpath.leaky_resnet.model import LeakyResNet
-from loadpath.leaky_resnet.objective import Loss
+from loadpath.leaky_resnet.objective import AnyLoss
 from loadpath.threads import torch_threads
 
 WIDTHS = (1e-5, 1e-4, 1e-3, 1e-2)
@@ -35,7 +35,7 @@ def least_norm(
     y: Tensor,
     *,
     weight_decay: float,
-    loss: Loss = "mse",
+    loss: AnyLoss = "mse",
     kink_width: float = 1e-3,
     iterations: int = ITERATIONS,
     threads: int | None = None,
@@ -127,7 +127,7 @@ def by_width(
     y: Tensor,
     *,
     weight_decay: float,
-    loss: Loss = "mse",
+    loss: AnyLoss = "mse",
     widths: Sequence[float] = WIDTHS,
     iterations: int = ITERATIONS,
     threads: int | None = None,

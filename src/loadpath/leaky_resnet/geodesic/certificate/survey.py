@@ -25,14 +25,14 @@ class Survey:
     trivial_loss: float
 
 
-def survey(model: LeakyResNet, x: Tensor, y: Tensor, loss: objective.Loss) -> Survey:
+def survey(model: LeakyResNet, x: Tensor, y: Tensor, loss: objective.AnyLoss) -> Survey:
     """Run a float64 net over x and y, which have been checked, at a cost of O(N w^2 L)."""
     n, w = model.depth + 1, model.width
     new = model.weights.new_zeros
     products, sums, negative, low, high = new(n, w, w), new(n, w), new(n), new(n), new(n)
     moves = new(model.depth)
     data_term = 0.0
-    y = y.double() if loss == "mse" else y.long()
+    y = y.double() if objective.of_outputs(loss) else y.long()
     for x_batch, y_batch in zip(x.split(BLOCK), y.split(BLOCK), strict=True):
         path = model.path(x_batch)
         outputs = path[-1] @ model.output_map
