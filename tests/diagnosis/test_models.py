@@ -203,7 +203,7 @@ def by_hand(A, before, n_steps):
     found = {}
     S = torch.cat([A.relu(), torch.ones(N, 1, dtype=A.dtype)], dim=1)
     K = S @ S.T
-    gamma = 1e-2 * float(torch.linalg.matrix_norm(K, 2))
+    gamma = 1e-3 * float(torch.linalg.matrix_norm(K, 2))
     metric = torch.linalg.inv(K + gamma * torch.eye(N, dtype=A.dtype))
     found["cost_of_identity"] = torch.trace(A.T @ metric @ A)
     s = torch.linalg.svdvals(A)
@@ -224,7 +224,7 @@ def by_hand(A, before, n_steps):
         found["log_growth"] = (A.norm(dim=1) / before.norm(dim=1)).log().mean()
         S = torch.cat([before.relu(), torch.ones(N, 1, dtype=A.dtype)], dim=1)
         K = S @ S.T
-        gamma = 1e-2 * float(torch.linalg.matrix_norm(K, 2))
+        gamma = 1e-3 * float(torch.linalg.matrix_norm(K, 2))
         velocity = n_steps * (A - before)
         solved = torch.linalg.solve(K + gamma * torch.eye(N, dtype=A.dtype), velocity)
         found["kinetic_energy"] = (velocity * solved).sum() / 2

@@ -69,9 +69,9 @@ def test_the_table_has_every_layer_with_interval_and_reason(found):
         float(skipped["loss_change"][0]), rel=0.01
     )
     assert why(cells[0][harm]) == "not skipped"
-    fall = headings.index("accuracy if skipped")
+    fall = headings.index("accuracy if skipped, points")
     assert float(cells[1][fall].split("<")[0]) == pytest.approx(
-        float(skipped["accuracy_change"][0]), rel=0.01
+        100 * float(skipped["accuracy_change"][0]), rel=0.01
     )
     last = skipped["status"].sel(layer="4").item()
     assert "not skipped: its input" not in last or why(cells[-1][harm]) == last

@@ -138,7 +138,7 @@ _COLUMNS = (
 )
 """Columns of the table, and their headings."""
 _OF_SKIPPING = (
-    (("loss_change", "loss if skipped"), ("accuracy_change", "accuracy if skipped")),
+    (("loss_change", "loss if skipped"), ("accuracy_change", "accuracy if skipped, points")),
     (("output_change", "output if skipped"),),
 )
 """The first group of which there is one becomes columns too."""
@@ -283,7 +283,10 @@ def table(
 
 def _cell(ds: xr.Dataset, name: str, l: int, reasons: list[str]) -> Cell:
     """Return one number as a cell of the table; a reason not met before joins the others."""
-    value, low, high = (float(ds[f"{name}{end}"].values[l]) for end in ("", "_low", "_high"))
+    times = 100 if name == "accuracy_change" else 1  # in points of 100, as everywhere
+    value, low, high = (
+        times * float(ds[f"{name}{end}"].values[l]) for end in ("", "_low", "_high")
+    )
     status = f"{name}_status" if f"{name}_status" in ds else "status"
     word = str(ds[status].values[l]) if status in ds else ""
     if math.isnan(value):
