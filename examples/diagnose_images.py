@@ -104,7 +104,7 @@ def main(data: lp.data.Data | None = None, epochs: int = 4) -> dict[str, Any]:
         "profile": ds,
         "skipped": skipped,
         "said": lp.diagnosis.summary(ds),
-        "verdict": lp.diagnosis.verdict(ds, skipped),
+        "verdict": lp.diagnosis.verdict(ds, skipped, by="relative_step"),
     }
 
 

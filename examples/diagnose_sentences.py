@@ -168,8 +168,8 @@ def main(looked_at: int = LOOKED_AT) -> dict[str, Any]:
         "skipped": skipped,
         "vectors": moved,
         "said": lp.diagnosis.summary(ds),
-        "verdict": lp.diagnosis.verdict(ds, skipped),
-        "verdict on vectors": lp.diagnosis.verdict(ds, moved),
+        "verdict": lp.diagnosis.verdict(ds, skipped, by="relative_step"),
+        "verdict on vectors": lp.diagnosis.verdict(ds, moved, by="relative_step"),
     }
 
 
