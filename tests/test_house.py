@@ -287,7 +287,7 @@ WHOLE = {
     "diagnosis/monitor": ("reports",),
     "diagnosis/profile": ("reports",),
     "diagnosis/skipping": ("reports",),
-    "report": ("sorting",),  # of templates/sorting.js
+    "report": ("screens", "sorting"),  # pages in a browser, and templates/sorting.js
     "measures": ("coverage", "misleads", "reports"),
     "record": ("reports",),
     "results": ("reports",),
