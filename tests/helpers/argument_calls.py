@@ -313,6 +313,9 @@ call("layer_steps.adapted")(lambda: dict(steps=STEPS.clone(), path=path(), guard
 call("layer_steps.equal_arclength")(
     lambda: dict(steps=STEPS.clone(), path=path(), depth=4, guard=0.1, longest=0.9)
 )
+call("layer_steps.equal_cost")(
+    lambda: dict(steps=STEPS.clone(), costs=torch.ones(len(STEPS)), depth=4, guard=0.1, longest=0.9)
+)
 call("layer_steps.equidistant")(lambda: dict(depth=4))
 call("layer_steps.irregular")(lambda: dict(depth=4, a=0.5))
 call("layer_steps.merged")(lambda: dict(steps=torch.full((4,), 0.25), layers=2))

@@ -87,15 +87,16 @@ def test_the_continuum_value_is_that_of_the_closed_form():
     assert f"instead of {found.objective:.5g}; extrapolated" in found.words()[-1]
 
 
-def test_one_mesh_predicts_the_continuum_to_second_order():
+@pytest.mark.parametrize("step", ["euler", "exponential"])
+def test_one_mesh_predicts_the_continuum_to_second_order(step):
     # Objectives are of first order in the layer step, the predictions made from them of second.
     x, y = linear_ends()
     exact = linear.between(x, y, effective_depth=2.0).action
     errors = []
-    for depth in (8, 16, 32):
+    for depth in (16, 32, 64):
         found = solve(
             x, y, effective_depth=2.0, width=3, depth=depth, endpoint="fixed", tolerance=1e-6,
-            **LINEAR, **QUIET,
+            step=step, **LINEAR, **QUIET,
         )  # fmt: skip
         predicted = found.certificate.continuum_predicted
         errors.append([abs(found.action - exact), abs(predicted - exact)])
@@ -104,7 +105,8 @@ def test_one_mesh_predicts_the_continuum_to_second_order():
         [math.log2(coarse / fine) for coarse, fine in zip(column, column[1:], strict=False)]
         for column in zip(*errors, strict=True)
     )
-    assert plain == pytest.approx([1, 1], abs=0.1)
+    if step == "euler":  # costs of exponential steps nearly cancel here
+        assert plain == pytest.approx([1, 1], abs=0.1)
     # Within 0.2, for the third order is still felt at these depths.
     assert predicted == pytest.approx([2, 2], abs=0.2)
 

@@ -4,12 +4,13 @@ Rules for them, a mesh that adapts while a net trains, and surgery on the layers
 """
 
 from loadpath.leaky_resnet.layer_steps.adaptive import Adaptive, Meshed
+from loadpath.leaky_resnet.layer_steps.equidistribution import equal_arclength, equal_cost
 from loadpath.leaky_resnet.layer_steps.kinds import coefficients as coefficients
 from loadpath.leaky_resnet.layer_steps.kinds import gain_ratios as gain_ratios
+from loadpath.leaky_resnet.layer_steps.kinds import lags as lags
 from loadpath.leaky_resnet.layer_steps.rules import (
     Steps,
     adapted,
-    equal_arclength,
     equidistant,
     irregular,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "Steps",
     "adapted",
     "equal_arclength",
+    "equal_cost",
     "equidistant",
     "irregular",
     "merged",

@@ -171,73 +171,7 @@ def adapted(steps: Steps, path: list[Tensor], *, guard: float, longest: float) -
     if speed is None:
         return steps
     slowness = 1 / speed
-    return _cap(slowness / slowness.sum(), longest)
-
-
-@torch.no_grad()
-def equal_arclength(
-    steps: Steps, path: list[Tensor], depth: int, *, guard: float = 0.1, longest: float = 1.0
-) -> NewSteps:
-    r"""Return steps in each of which the path of a net moves equally far.
-
-    They are what the rule of `adapted` would come to rest at, for any depth.
-
-    Parameters
-    ----------
-    steps : Tensor
-        (layers,): the steps that the path was run on.
-    path : list of Tensor
-        A_0, ..., A_L, each (sample, width).
-    depth : int
-        Number of new steps.
-    guard : float
-        Least speed, as a share of the mean one, in (0, 1].
-    longest : float
-        The longest that a step may be; 0.9 / effective_depth keeps the Euler condition.
-
-    Returns
-    -------
-    Tensor
-        (depth,), float64, of sum 1; equal steps if the path does not move or is not finite.
-
-    Raises
-    ------
-    ValueError
-        If `depth` is not a whole number of at least 1, `guard` is outside (0, 1], `longest` is too
-        short for `depth` steps, or `path` has not one step between every two A.
-
-    Notes
-    -----
-    The speed along p is taken to be $c_l$ throughout step l (see `adapted`). The new nodes are
-    where its integral reaches k / depth of the whole. The cost is O(N w L).
-
-    Examples
-    --------
-    A path that moves about three times as far in its first half as in its second, relative to
-    its size:
-
-    >>> import torch
-    >>> import loadpath as lp
-    >>> steps = lp.layer_steps.equidistant(2)
-    >>> path = [torch.tensor([[1.0, y]]) for y in (0.0, 0.3, 0.4)]
-    >>> new = lp.layer_steps.equal_arclength(steps, path, 4)
-    >>> [round(float(rho), 3) for rho in new]
-    [0.165, 0.165, 0.165, 0.504]
-    """
-    check_count("depth", depth, 1)
-    check_guard(guard)
-    check_longest(longest, depth)
-    steps = as_layer_steps("steps", steps)
-    speed = guarded_speed(steps, path, guard)
-    if speed is None:
-        return equidistant(depth)
-    zero = steps.new_zeros(1)
-    p, arclength = torch.cat([zero, steps.cumsum(0)]), torch.cat([zero, (steps * speed).cumsum(0)])
-    wanted = torch.arange(depth + 1, dtype=torch.float64) / depth * arclength[-1]
-    l = torch.searchsorted(arclength, wanted[1:-1]).clamp(1, len(steps)) - 1
-    inside = p[l] + (wanted[1:-1] - arclength[l]) / speed[l]
-    new = torch.cat([zero, inside, p[-1:]]).diff()
-    return _cap(new / new.sum(), longest)
+    return cap(slowness / slowness.sum(), longest)
 
 
 def guarded_speed(steps: Steps, path: list[Tensor], guard: float) -> Steps | None:
@@ -277,7 +211,7 @@ def check_longest(longest: float, depth: int) -> None:
         raise ValueError(f"longest must be at least 1 / depth = {1 / depth:.4g}, got {longest}.")
 
 
-def _cap(steps: Steps, longest: float) -> Steps:
+def cap(steps: Steps, longest: float) -> Steps:
     """Clip steps at `longest` and hand what is cut off to the others in proportion."""
     # Each round cuts one more step at least; those cut earlier, now at `longest`, stay cut.
     while bool((steps > longest).any()):

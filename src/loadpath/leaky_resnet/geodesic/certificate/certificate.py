@@ -18,6 +18,7 @@ from loadpath.leaky_resnet.geodesic.certificate import wording
 from loadpath.leaky_resnet.geodesic.certificate.conservation import conservation
 from loadpath.leaky_resnet.geodesic.certificate.kinks import KINKS
 from loadpath.leaky_resnet.geodesic.certificate.measured import Measured
+from loadpath.leaky_resnet.geodesic.certificate.step_costs import step_costs
 from loadpath.leaky_resnet.geodesic.certificate.subgradient import ITERATIONS, by_width
 from loadpath.leaky_resnet.geodesic.certificate.survey import survey
 from loadpath.leaky_resnet.mechanics import HOMOGENEOUS, balancedness, hamiltonian_spread
@@ -96,11 +97,11 @@ class Certificate(Measured):
             "negative_share": self.negative_share,
             "most_negative": self.most_negative,
             "waist": self.waist.to(torch.int8),
+            "step_cost": self.step_costs,
+            "continuum_predicted": self.continuum_predicted,
         }
         if self.refinement:
             values["refined_objective"] = np.array([value for _, value in self.refinement])
-        if self.continuum_predicted is not None:
-            values["continuum_predicted"] = self.continuum_predicted
         if self.continuum_objective is not None:
             values["continuum_objective"] = self.continuum_objective
         variables = {
@@ -235,11 +236,8 @@ def certify(
             step=model.step,
         )
     action = float(model.regularizer())
-    # The discrete action is exactly that of the modified Hamiltonian H + delta, which the
-    # symmetric mean is: to first order the two minima differ by the integral of delta.
-    euler = model.step == "euler" or model.effective_depth == 0
-    steps = model.layer_steps.to(energy.hamiltonian)
-    drift = float((steps * (energy.symmetric - energy.hamiltonian)).sum())
+    objective_here = seen.data_term + weight_decay * action
+    costs = step_costs(model, least, weight_decay=weight_decay)
     return Certificate(
         gradient_residual=least.gradient_residual,
         residual=least.residual,
@@ -258,7 +256,7 @@ def certify(
         symmetric_spread=float(hamiltonian_spread(energy.symmetric)),
         balancedness=balance,
         data_term=seen.data_term,
-        objective=seen.data_term + weight_decay * action,
+        objective=objective_here,
         trivial_loss=seen.trivial_loss,
         trivial=is_trivial(seen.data_term, weight_decay * action, seen.trivial_loss),
         negative_share=seen.negative_share,
@@ -266,5 +264,6 @@ def certify(
         waist=seen.waist,
         stable=stable,
         least_norm=least,
-        continuum_predicted=seen.data_term + weight_decay * (action - drift) if euler else None,
+        step_costs=costs,
+        continuum_predicted=objective_here - float(costs.sum()),
     )

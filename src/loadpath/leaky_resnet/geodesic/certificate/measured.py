@@ -81,10 +81,12 @@ class Measured(Shown):
     relu or no bottleneck."""
     least_norm: LeastNorm = field(repr=False)
     """The subgradient behind `residual`: the derivatives chosen on kinks, and what they give."""
-    continuum_predicted: float | None
-    r"""Objective that an infinitely fine mesh would have, by backward error analysis. It is
-    objective - $\lambda \sum_l \rho_l \delta_l$ up to second order in the steps, with $\delta$ the
-    symmetric Hamiltonian less `hamiltonian`; None for exponential steps."""
+    step_costs: Tensor
+    """What each step adds to the objective that an infinitely fine mesh would have, to first order
+    in the steps, (step,); in the units of the data term, and of either sign."""
+    continuum_predicted: float
+    """Objective that an infinitely fine mesh would have: `objective` less `step_costs`, up to
+    second order in the steps."""
     refinement: tuple[tuple[int, float], ...] | None = None
     """(depth, objective) of the same problem solved on finer meshes, if that was asked for."""
     continuum_objective: float | None = None

@@ -43,6 +43,7 @@ LABELS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "most_negative": (("layer",), "min(0, min A) / max |A|", "1"),
     "waist": (("layer",), "1 for the layers of the bottleneck", "1"),
     "refined_objective": (("depth",), "objective on finer meshes", "same as the data term"),
+    "step_cost": (("step",), "what each step adds to the objective", "same as the data term"),
     "continuum_predicted": (
         (),
         "objective predicted for infinitely many layers",
@@ -169,11 +170,9 @@ def _bottleneck(certificate: Measured) -> str:
 
 
 def _continuum(certificate: Measured) -> str:
-    if certificate.continuum_predicted is None:
-        return ""
     return (
         f"With infinitely many layers the objective is predicted to be "
-        f"{certificate.continuum_predicted:.5g}, from the drift of the Hamiltonian on this mesh."
+        f"{certificate.continuum_predicted:.5g}, from what each step costs on this mesh."
     )
 
 

@@ -106,11 +106,11 @@ class FixedEnd:
     def corrected(
         self, certificate: Certificate, action: float, weight_decay: float
     ) -> Certificate:
-        """Return the certificate with the continuum value of the action, and not of lambda's."""
-        if certificate.continuum_predicted is None:
-            return certificate
-        change = (certificate.continuum_predicted - certificate.objective) / weight_decay
-        return replace(certificate, continuum_predicted=action + change)
+        """Return the certificate with costs in units of the action, and not of lambda times it."""
+        costs = certificate.step_costs / weight_decay
+        return replace(
+            certificate, step_costs=costs, continuum_predicted=action - float(costs.sum())
+        )
 
     def outcome(self, status: Status, certificate: Certificate, error: float) -> Status:
         """Return the status, but for a path that was solved and does not end at y."""
