@@ -19,6 +19,7 @@ WRITERS = {
     "format, name",
     [
         *(("netCDF", f"p.{e}") for e in ("csv", "CSV", "json", "parquet", "zarr", "html", "pt")),
+        ("netCDF", ".csv"),
         *(("safetensors", f"p.{e}") for e in ("pt", "ckpt", "nc", "npz", "pth")),
         *(("HTML", f"p.{e}") for e in ("csv", "pdf", "md", "png", "nc", "tar.gz")),
     ],

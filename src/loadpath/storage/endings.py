@@ -13,6 +13,8 @@ ENDINGS = {
 DATA_ENDINGS = (".npz", ".csv", ".parquet")
 """Endings of files of samples that are read."""
 
+_KNOWN = {*DATA_ENDINGS, *(each for endings in ENDINGS.values() for each in endings)}
+
 
 def check_ending(name: str, path: Path, format: str) -> None:
     """Refuse a file name whose ending promises another format than is written.
@@ -34,6 +36,8 @@ def check_ending(name: str, path: Path, format: str) -> None:
         If another program would take the file for something else.
     """
     ending = path.suffix.lower()
+    if not ending and path.name.lower() in _KNOWN:  # ".csv" alone is a name that begins with a dot
+        ending = path.name.lower()
     if ending.strip(".0123456789") and ending not in ENDINGS[format]:
         raise ValueError(
             f"{name} must end in {ENDINGS[format][0]}, for what is written is {format}, got "
