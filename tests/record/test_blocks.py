@@ -115,7 +115,7 @@ def test_layers_of_a_decoder_of_another_class_are_named(encoder, decoder):
     assert len(recorded.features) == 1 + encoder + decoder and not recorded.description.left_out
     if encoder == 2 == decoder:
         ds = lp.diagnose(model, batches, measures=["steps"])
-        said = f"Left out: net.decoder.layers.* ({words})."
+        said = f"This is left out: net.decoder.layers.* ({words})."
         assert said in lp.diagnosis.summary(ds)
         skipped = lp.diagnosis.skip_layers(model, batches)
         assert skipped.attrs["layers_left_out"] == f"net.decoder.layers.*: {words}"
