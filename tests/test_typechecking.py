@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import typechecking
+import xarray as xr
 from beartype.roar import BeartypeCallHintParamViolation, BeartypeCallHintReturnViolation
 from jaxtyping import Float, TypeCheckError, jaxtyped
 from numpy.typing import NDArray
@@ -20,7 +21,14 @@ from torch import Tensor
 
 import loadpath as lp
 
-LATE = {"Tensor": Tensor, "nn": torch.nn, "device": torch.device, "np": np, "NDArray": NDArray}
+LATE = {
+    "Tensor": Tensor,
+    "nn": torch.nn,
+    "device": torch.device,
+    "np": np,
+    "NDArray": NDArray,
+    "xr": xr,
+}
 """What modules name that do not import it, so that they load fast."""
 
 hooked = jaxtyped(typechecker=typechecking.checked)
