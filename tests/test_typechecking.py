@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 import numpy as np
+import pandas
 import pytest
 import torch
 import typechecking
@@ -27,6 +28,7 @@ LATE = {
     "device": torch.device,
     "np": np,
     "NDArray": NDArray,
+    "pd": pandas,
     "xr": xr,
 }
 """What modules name that do not import it, so that they load fast."""
