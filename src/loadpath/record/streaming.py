@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -130,6 +130,7 @@ def stream(
     )
 
 
+@runtime_checkable
 class Beside(Protocol):
     """What is done with batches beside recording them."""
 
