@@ -98,6 +98,7 @@ call("LeakyResNet")(
         effective_depth=1.0,
         layer_steps=STEPS.clone(),
         step="euler",
+        largest_leak=1.5,
         activation="relu",
         bias=True,
         input_map="orthonormal",
@@ -290,6 +291,7 @@ call("geodesic.solve")(
             bias=True,
             layer_steps=STEPS.clone(),
             step="euler",
+            largest_leak=1.5,
             loss="mse",
             scale=0.3,
             tolerance=0.5,
@@ -307,7 +309,7 @@ call("geodesic.solve")(
 
 # Layer steps.
 call("layer_steps.Adaptive")(
-    lambda: dict(model=net(), every=5, smoothing=0.3, guard=0.1, euler_margin=0.9)
+    lambda: dict(model=net(), every=5, smoothing=0.3, guard=0.1, euler_margin=0.9, overshoot=0.1)
 )
 call("layer_steps.adapted")(lambda: dict(steps=STEPS.clone(), path=path(), guard=0.1, longest=0.8))
 call("layer_steps.equal_arclength")(
@@ -324,6 +326,7 @@ call("layer_steps.refined")(lambda: dict(steps=STEPS.clone(), path=path(), count
 call("layer_steps.overlaps")(
     lambda: dict(old=STEPS.clone(), new=torch.full((4,), 0.25, dtype=torch.float64))
 )
+call("layer_steps.overshoots")(lambda: dict(steps=STEPS.clone(), path=path(), effective_depth=2.0))
 call("layer_steps.remesh")(lambda: dict(model=net(), new_steps=torch.full((4,), 0.25)))
 call("layer_steps.without")(lambda: dict(model=net(), layers=[1]))
 

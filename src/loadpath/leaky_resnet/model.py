@@ -69,6 +69,10 @@ class LeakyResNet(nn.Module):
     step : {"euler", "exponential"}
         How a layer follows the differential equation; the exponential step treats the leakage
         exactly.
+    largest_leak : float
+        What every $\rho_l \tilde L$ must stay below under the Euler step, from 1 to 2. From 1 on a
+        layer turns the sign of what it does not renew, and from 2 on it makes that grow; both do
+        no harm where a representation rests (`layer_steps.overshoots`).
     activation : {"relu", "leaky_relu", "tanh", "softplus", "identity"} or callable
         The $\phi$, elementwise; leaky_relu has slope 0.1 below 0. A function of your own takes a
         tensor, has no parameters, and is differentiated by autograd. It is treated as smooth: where
@@ -105,8 +109,9 @@ class LeakyResNet(nn.Module):
     ------
     ValueError
         If a size is not a whole number of at least 1, `effective_depth` is negative or infinite,
-        `scale` is not above 0, a word is unknown, or the net cannot take the layer steps; with the
-        Euler step every $\rho_l \tilde L$ must be below 1.
+        `scale` is not above 0, `largest_leak` is outside [1, 2], a word is unknown, or the net
+        cannot take the layer steps; with the Euler step every $\rho_l \tilde L$ must be below
+        `largest_leak`.
 
     Notes
     -----
@@ -153,6 +158,7 @@ class LeakyResNet(nn.Module):
         effective_depth: float,
         layer_steps: Tensor | None = None,
         step: Literal["euler", "exponential"] = "euler",
+        largest_leak: float = 1.0,
         activation: ActivationLike = "relu",
         bias: bool = True,
         input_map: Literal["orthonormal", "learned"] = "orthonormal",
@@ -172,6 +178,7 @@ class LeakyResNet(nn.Module):
         if not 1e-30 <= scale <= 1e30:  # float32 holds neither the map nor its inverse beyond
             raise ValueError(f"scale must be from 1e-30 to 1e30, got {scale:g}.")
         check_choice("step", step, ("euler", "exponential"))
+        check_number("largest_leak", largest_leak, least=1, most=2)
         if not isinstance(activation, str):
             activation = as_activation(activation)
         as_activation(activation)
@@ -188,6 +195,7 @@ class LeakyResNet(nn.Module):
         self.in_features, self.out_features = in_features, out_features
         self.width, self.depth, self.effective_depth = width, depth, float(effective_depth)
         self.step, self.activation, self.bias = step, activation, bias
+        self.largest_leak = float(largest_leak)
         dtype = dtype or torch.get_default_dtype()
         steps = meshes.equidistant(depth) if layer_steps is None else layer_steps
         self.register_buffer("layer_steps", torch.empty(depth, dtype=torch.float64, device=device))
@@ -263,11 +271,15 @@ class LeakyResNet(nn.Module):
         Raises
         ------
         ValueError
-            If they are not, or break the Euler condition $\rho_l \tilde L < 1$; the net is then
-            left as it was.
+            If they are not, or break the Euler condition $\rho_l \tilde L <$ `largest_leak`; the
+            net is then left as it was.
         """
         steps = meshes.check(
-            layer_steps, depth=self.depth, effective_depth=self.effective_depth, step=self.step
+            layer_steps,
+            depth=self.depth,
+            effective_depth=self.effective_depth,
+            step=self.step,
+            largest_leak=self.largest_leak,
         )
         with torch.no_grad():
             self.layer_steps.copy_(steps)

@@ -146,6 +146,7 @@ def test_a_net_takes_the_mesh_and_keeps_its_weights(step):
         ({"guard": 0.0}, r"guard must lie in \(0, 1\], got 0.0"),
         ({"guard": math.nan}, r"guard must lie in \(0, 1\], got nan"),
         ({"euler_margin": 1.0}, r"euler_margin must lie in \(0, 1\), got 1.0"),
+        ({"overshoot": -0.1}, "overshoot must be finite and at least 0, got -0.1"),
         ({"euler_margin": 0.0}, r"euler_margin must lie in \(0, 1\), got 0.0"),
     ],
 )

@@ -38,6 +38,8 @@ class Architecture:
     """(depth,) of sum 1; None is equidistant, and "adaptive" begins so."""
     step: StepKind
     """How a layer treats the leakage."""
+    largest_leak: float
+    """What every rho L~ must stay below under the Euler step."""
     seed: int
     """Seed of the weights and the maps."""
     device: torch.device | str | None
@@ -69,6 +71,7 @@ class Architecture:
             effective_depth=self.effective_depth,
             layer_steps=steps,
             step=self.step,
+            largest_leak=self.largest_leak,
             activation=self.activation,
             bias=self.bias,
             scale=scale,

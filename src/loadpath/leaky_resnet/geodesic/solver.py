@@ -35,6 +35,7 @@ def solve(
     bias: bool = True,
     layer_steps: Tensor | Literal["adaptive"] | None = None,
     step: StepKind = "euler",
+    largest_leak: float = 1.0,
     loss: Loss | None = None,
     scale: float = 0.3,
     start: LeakyResNet | None = None,
@@ -84,6 +85,9 @@ def solve(
         where the path is fast in the first phases.
     step : {"euler", "exponential"}
         How a layer treats the leakage.
+    largest_leak : float
+        What every $\rho_l \tilde L$ must stay below under the Euler step, from 1 to 2: see
+        `LeakyResNet`.
     loss : {"mse", "cross-entropy"}, optional
         The data term of a free end; if left out, "cross-entropy" for class numbers and "mse" for
         outputs.
@@ -167,6 +171,7 @@ def solve(
         bias=bias,
         layer_steps=layer_steps,
         step=step,
+        largest_leak=largest_leak,
         seed=seed,
         device=device,
     )

@@ -8,6 +8,7 @@ from loadpath.leaky_resnet.layer_steps.equidistribution import equal_arclength, 
 from loadpath.leaky_resnet.layer_steps.kinds import coefficients as coefficients
 from loadpath.leaky_resnet.layer_steps.kinds import gain_ratios as gain_ratios
 from loadpath.leaky_resnet.layer_steps.kinds import lags as lags
+from loadpath.leaky_resnet.layer_steps.overshooting import overshoots
 from loadpath.leaky_resnet.layer_steps.rules import (
     Steps,
     adapted,
@@ -37,6 +38,7 @@ __all__ = [
     "irregular",
     "merged",
     "overlaps",
+    "overshoots",
     "refined",
     "remesh",
     "split",

@@ -9,7 +9,8 @@ import xarray as xr
 from torch import Tensor, nn
 
 from loadpath.checks import check_count, check_number, check_type, check_weights
-from loadpath.leaky_resnet.layer_steps.rules import Steps, adapted
+from loadpath.leaky_resnet.layer_steps.overshooting import longest_steps
+from loadpath.leaky_resnet.layer_steps.rules import Steps, adapted_within
 
 
 @runtime_checkable
@@ -72,9 +73,15 @@ class Adaptive:
     guard : float
         Least speed, as a share of the mean one, in (0, 1].
     euler_margin : float
-        What no $\rho_l \tilde L$ exceeds under the Euler step, in (0, 1), so that the mesh is
-        always one that the net can take. Where that cannot be kept, because L~ is too large for
-        the depth, no step exceeds the longest one of the start.
+        What no $\rho_l \tilde L$ exceeds under the Euler step, as a share of the net's
+        `largest_leak`, in (0, 1), so that the mesh is always one that the net can take. Where that
+        cannot be kept, because L~ is too large for the depth, no step exceeds the longest one of
+        the start.
+    overshoot : float
+        For a net whose `largest_leak` is above 1: how far an Euler step of
+        $\rho_l \tilde L > 1$ may shoot past where the leakage draws it, as a share of the size of
+        A_l, by the speed that the path has there (`overshoots`); at least 0. So long steps go
+        where the path rests, and nowhere else.
 
     Attributes
     ----------
@@ -85,7 +92,7 @@ class Adaptive:
     ------
     ValueError
         If `every` is not a whole number of at least 1, `smoothing` or `guard` is outside (0, 1],
-        or `euler_margin` is outside (0, 1).
+        `euler_margin` is outside (0, 1), or `overshoot` is negative.
 
     Examples
     --------
@@ -108,6 +115,7 @@ class Adaptive:
         smoothing: float = 0.3,
         guard: float = 0.1,
         euler_margin: float = 0.9,
+        overshoot: float = 0.1,
     ) -> None:
         """Attach the rule to the net."""
         check_type("model", model, Meshed, "a LeakyResNet, or a net with the members of Meshed")
@@ -117,9 +125,13 @@ class Adaptive:
         check_number("smoothing", smoothing, above=0, most=1)
         check_number("guard", guard, above=0, most=1)
         check_number("euler_margin", euler_margin, above=0, below=1)
+        check_number("overshoot", overshoot, least=0)
         self.model, self.every, self.smoothing, self.guard = model, every, smoothing, guard
+        self.overshoot = overshoot
         bounded = model.step == "euler" and model.effective_depth > 0
-        self.longest = euler_margin / model.effective_depth if bounded else 1.0
+        largest = getattr(model, "largest_leak", 1.0)  # nets that are not ours may have none
+        self.longest = euler_margin * largest / model.effective_depth if bounded else 1.0
+        self.guarded = bounded and euler_margin * largest > 1
         if self.longest * model.depth < 1:
             self.longest = float(model.layer_steps.max())
         self.calls = 0
@@ -148,11 +160,22 @@ class Adaptive:
         with torch.no_grad():
             path = self.model.path(x)
         old = self.model.layer_steps.detach().double().cpu()
-        target = adapted(old, path, guard=self.guard, longest=self.longest)
+        target = adapted_within(old, path, guard=self.guard, longest=self._longest(old, path))
         stay = (1 - self.smoothing) ** due
         self.model.set_layer_steps(stay * old + (1 - stay) * target)
         self.history.append((self.calls, self.model.layer_steps.detach().cpu().clone()))
         return True
+
+    def _longest(self, steps: Steps, path: list[Tensor]) -> Steps:
+        """Return the longest step of each layer: shorter where the path would be overshot."""
+        longest = torch.full_like(steps, self.longest)
+        if not self.guarded:
+            return longest
+        leak, share = self.model.effective_depth, self.overshoot
+        within = longest_steps(steps, path, effective_depth=leak, overshoot=share)
+        within = torch.minimum(longest, within)
+        # Too few layers for the guard: the mesh stays within the cap alone.
+        return within if float(within.sum()) >= 1 else longest
 
     def record(self) -> xr.Dataset:
         """Return how the mesh moved.

@@ -87,6 +87,7 @@ def check(
     depth: int,
     effective_depth: float,
     step: str,
+    largest_leak: float = 1.0,
     name: str = "layer_steps",
 ) -> Steps:
     r"""Return layer steps in float64, once it is known that a net can take them.
@@ -101,6 +102,8 @@ def check(
         Its leakage $\tilde L$.
     step : str
         Its kind of step: "euler" or another.
+    largest_leak : float
+        What $\rho_l \tilde L$ must stay below for an Euler step, from 1 to 2.
     name : str
         What the message calls the steps.
 
@@ -113,15 +116,15 @@ def check(
     ------
     ValueError
         If the steps are not `depth` finite positive numbers of sum 1 (to 1e-6, which is what
-        float32 steps can promise), or if $\rho_l \tilde L \geq 1$ for an Euler step, which would
-        overshoot the layer's own leakage.
+        float32 steps can promise), or if $\rho_l \tilde L$ is not below `largest_leak` for an
+        Euler step: from 1 on it overshoots the layer's own leakage.
     """
     steps = as_layer_steps(name, layer_steps, depth=depth)
     longest = float(steps.max())
-    if step == "euler" and longest * effective_depth >= 1:
+    if step == "euler" and longest * effective_depth >= largest_leak:
         raise ValueError(
             f"{name} with a longest step of {longest:.4g} break the Euler condition "
-            f"rho * effective_depth < 1 at effective_depth={effective_depth:g}; "
+            f"rho * effective_depth < {largest_leak:g} at effective_depth={effective_depth:g}; "
             "use more layers or step='exponential'."
         )
     return steps
@@ -167,6 +170,11 @@ def adapted(steps: Steps, path: list[Tensor], *, guard: float, longest: float) -
     steps = as_layer_steps("steps", steps)
     check_guard(guard)
     check_longest(longest, len(steps))
+    return adapted_within(steps, path, guard=guard, longest=torch.full_like(steps, longest))
+
+
+def adapted_within(steps: Steps, path: list[Tensor], *, guard: float, longest: Steps) -> Steps:
+    """Return the steps of the adaptive rule, with a longest one for each layer."""
     speed = guarded_speed(steps, path, guard)
     if speed is None:
         return steps
@@ -176,6 +184,15 @@ def adapted(steps: Steps, path: list[Tensor], *, guard: float, longest: float) -
 
 def guarded_speed(steps: Steps, path: list[Tensor], guard: float) -> Steps | None:
     r"""Return the speeds $c_l$ over their mean, at least `guard`; None if the path says nothing."""
+    norms, moves = norms_and_moves(steps, path)
+    speed = moves / (steps * norms).clamp_min(torch.finfo(torch.float64).tiny)
+    # Not over the median, which is 0 where most of the layers do nothing.
+    mean = float(speed.mean())
+    return (speed / mean).clamp_min(guard) if 0 < mean < math.inf else None
+
+
+def norms_and_moves(steps: Steps, path: list[Tensor]) -> tuple[Steps, Steps]:
+    """Return |A_l| and |A_l - A_{l-1}| of every layer, of a path that fits the steps."""
     path = as_list("path", path, "matrices", fewest=1)
     path = [as_tensor(f"path[{l}]", A) for l, A in enumerate(path)]
     for l, A in enumerate(path):
@@ -193,10 +210,7 @@ def guarded_speed(steps: Steps, path: list[Tensor], guard: float) -> Steps | Non
     moves = torch.stack(
         [(b.double() - a.double()).norm() for a, b in zip(path, path[1:], strict=False)]
     )
-    speed = moves.cpu() / (steps * norms).clamp_min(torch.finfo(torch.float64).tiny)
-    # Not over the median, which is 0 where most of the layers do nothing.
-    mean = float(speed.mean())
-    return (speed / mean).clamp_min(guard) if 0 < mean < math.inf else None
+    return norms, moves.cpu()
 
 
 def check_guard(guard: float) -> None:
@@ -211,11 +225,12 @@ def check_longest(longest: float, depth: int) -> None:
         raise ValueError(f"longest must be at least 1 / depth = {1 / depth:.4g}, got {longest}.")
 
 
-def cap(steps: Steps, longest: float) -> Steps:
+def cap(steps: Steps, longest: float | Steps) -> Steps:
     """Clip steps at `longest` and hand what is cut off to the others in proportion."""
+    longest = torch.as_tensor(longest, dtype=steps.dtype).expand_as(steps)
     # Each round cuts one more step at least; those cut earlier, now at `longest`, stay cut.
     while bool((steps > longest).any()):
         cut = steps >= longest
-        rest = (1 - longest * int(cut.sum())) / steps[~cut].sum()
+        rest = (1 - longest[cut].sum()) / steps[~cut].sum()
         steps = torch.where(cut, longest, steps * rest)
     return steps

@@ -130,6 +130,7 @@ def remesh(model: Net, new_steps: Tensor) -> Net:
         depth=len(new_steps),
         effective_depth=model.effective_depth,
         step=model.step,
+        largest_leak=getattr(model, "largest_leak", 1.0),
         name="new_steps",
     )
     shares = overlaps(model.layer_steps.detach().double().cpu(), steps)

@@ -97,6 +97,7 @@ class Certificate(Measured):
             "negative_share": self.negative_share,
             "most_negative": self.most_negative,
             "waist": self.waist.to(torch.int8),
+            "overshoot": self.overshoot,
             "step_cost": self.step_costs,
             "continuum_predicted": self.continuum_predicted,
         }
@@ -264,6 +265,7 @@ def certify(
         waist=seen.waist,
         stable=stable,
         least_norm=least,
+        overshoot=seen.overshoot,
         step_costs=costs,
         continuum_predicted=objective_here - float(costs.sum()),
     )

@@ -81,6 +81,9 @@ class Measured(Shown):
     relu or no bottleneck."""
     least_norm: LeastNorm = field(repr=False)
     """The subgradient behind `residual`: the derivatives chosen on kinks, and what they give."""
+    overshoot: Tensor
+    """How far each Euler step shoots past where the leakage draws it, (step,), as a share of
+    ||A_l||: `layer_steps.overshoots`. It is 0 unless rho L~ is above 1."""
     step_costs: Tensor
     """What each step adds to the objective that an infinitely fine mesh would have, to first order
     in the steps, (step,); in the units of the data term, and of either sign."""

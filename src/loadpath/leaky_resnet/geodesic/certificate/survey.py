@@ -23,6 +23,7 @@ class Survey:
     most_negative: Tensor
     data_term: float
     trivial_loss: float
+    overshoot: Tensor
 
 
 def survey(model: LeakyResNet, x: Tensor, y: Tensor, loss: objective.AnyLoss) -> Survey:
@@ -52,6 +53,9 @@ def survey(model: LeakyResNet, x: Tensor, y: Tensor, loss: objective.AnyLoss) ->
     dimension = safe_ratio(trace.square(), products.square().sum((1, 2)))
     narrow = dimension <= STRETCH * dimension[1:-1].min() if n > 2 else new(n) > 0
     speed = safe_ratio(moves.sqrt(), model.layer_steps * squares[1:].sqrt())
+    # As `layer_steps.overshoots`, from sums: an Euler step beyond rho L~ = 1 passes its target.
+    leak = (model.layer_steps * model.effective_depth).clamp_min(1.0)
+    past = (1 - 1 / leak) * safe_ratio(moves.sqrt(), squares[1:].sqrt())
     # Fast steps and the ends of the path reach two layers into their neighbourhood.
     fast = torch.cat(
         [torch.ones(2), 1 - slow_steps(speed, model.layer_steps).float(), torch.ones(2)]
@@ -62,4 +66,5 @@ def survey(model: LeakyResNet, x: Tensor, y: Tensor, loss: objective.AnyLoss) ->
         most_negative=safe_ratio(low, high),
         data_term=data_term,
         trivial_loss=trivial_loss(model, x.double(), y, loss),
+        overshoot=past if model.step == "euler" else torch.zeros_like(past),
     )

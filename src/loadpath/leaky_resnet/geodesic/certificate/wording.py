@@ -13,6 +13,9 @@ from loadpath.leaky_resnet.geodesic.certificate.measured import (
     Measured,
 )
 
+OVERSHOOT = 0.1
+"""Share of a representation's norm by which a step may pass its target without a word."""
+
 LABELS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "gradient_residual": (("step",), "||W - c (g/rho) B^T S|| / ||W||, plain gradient", "1"),
     "least_norm_residual": (
@@ -43,6 +46,7 @@ LABELS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "most_negative": (("layer",), "min(0, min A) / max |A|", "1"),
     "waist": (("layer",), "1 for the layers of the bottleneck", "1"),
     "refined_objective": (("depth",), "objective on finer meshes", "same as the data term"),
+    "overshoot": (("step",), "how far Euler steps of rho L~ > 1 pass their target, / ||A||", "1"),
     "step_cost": (("step",), "what each step adds to the objective", "same as the data term"),
     "continuum_predicted": (
         (),
@@ -67,6 +71,7 @@ def sentences(certificate: Measured, tolerance: float, *, free_end: bool = True)
         _balance(certificate),
         _trivial(certificate) if free_end else "",
         _bottleneck(certificate),
+        _overshoot(certificate),
         _continuum(certificate),
         _refinement(certificate),
     ]
@@ -166,6 +171,18 @@ def _bottleneck(certificate: Measured) -> str:
     return (
         f"In the bottleneck ({where}) {share} of the representation's norm is negative, so this "
         f"is not a stable minimum of the theory: more neurons could lower the objective."
+    )
+
+
+def _overshoot(certificate: Measured) -> str:
+    past = float(certificate.overshoot.max())
+    if past <= OVERSHOOT:
+        return ""
+    layer = int(certificate.overshoot.argmax()) + 1
+    return (
+        f"Layer {layer}, a step of rho L~ > 1, shoots past where the leakage draws the "
+        f"representation by {_percent(past)} of its norm, so this is a minimum of the net that "
+        f"need not be near a geodesic: use more layers or exponential steps."
     )
 
 
