@@ -171,7 +171,8 @@ def warm_up():
     # Its own is one for all children of the server, and would stay held by one that is killed.
     tqdm.set_lock(threading.RLock())
     Figure.savefig = _picture
-    pages.draw_figure = lambda figure, ds: {"heading": "", "image": "", "reading": ""}
+    words = dict.fromkeys(("heading", "image", "alt", "reading"), "")
+    pages.draw_figure = lambda figure, ds: {**words, "tables": []}
     demo.SMALL.update(effective_depth=1.0, width=4, adam_steps=20)
     demo.TEACHER.update(n_train=20, n_test=10, lbfgs_steps=5)
     demo.DIGITS.update(n_train=80, lbfgs_steps=5)
