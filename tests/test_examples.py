@@ -15,7 +15,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 def test_no_example_stands_in_the_way_of_what_others_import():
     """Scripts find what lies beside them first: pandas took bottleneck.py for the package."""
-    code = "import loadpath as lp, pandas, xarray, matplotlib, sklearn, transformers; lp.plots.png"
+    code = "import loadpath as lp, pandas, xarray, matplotlib; lp.plots.png"
     command = [sys.executable, "-c", code]  # looks for modules in its folder first, as a script
     done = subprocess.run(command, cwd=EXAMPLES, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
