@@ -128,3 +128,8 @@ def test_meanings_that_are_no_words_are_refused(found, tmp_path):
     ds = ds.assign(meaning=("layer", list(range(ds.sizes["layer"]))))
     with pytest.raises(ValueError, match="^ds must hold words of 'meaning', got int64"):
         report.write_diagnosis(tmp_path / "a.html", ds, title="a")
+
+
+def test_a_diagnosis_without_widths_is_refused(found, tmp_path):
+    with pytest.raises(ValueError, match=r"^ds lacks the variables \['width'\]"):
+        report.write_diagnosis(tmp_path / "a.html", found[0].dataset.drop_vars("width"), title="a")

@@ -188,7 +188,7 @@ def write_diagnosis(
     path, ds = as_path("path", path), as_dataset("ds", ds)
     check_text("title", title)
     check_flag("overwrite", overwrite)
-    check_columns("ds", ds, "meaning(layer) in words")
+    check_columns("ds", ds, "meaning(layer) in words", "width(layer)")
     if skipped is not None:
         check_type("skipped", skipped, xr.Dataset, "what loadpath.diagnosis.skip_layers returns")
     if config is not None:
