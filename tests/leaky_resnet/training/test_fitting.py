@@ -139,6 +139,7 @@ def test_lbfgs_that_finds_nothing_lower_says_so():
     "options, sentence",
     [
         ({"weight_decay": 0.0}, "weight_decay must be finite and above 0, got 0.0"),
+        ({"weight_decay": 1e-50}, "weight_decay must be at least 1e-30, got 1e-50"),
         ({"weight_decay": math.nan}, "weight_decay must be finite and above 0, got nan"),
         ({"tolerance": -1.0}, "tolerance must be finite and above 0, got -1.0"),
         ({"max_seconds": 0.0}, "max_seconds must be finite and above 0, got 0.0"),

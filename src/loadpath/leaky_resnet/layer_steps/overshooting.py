@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from loadpath.checks import as_layer_steps, check_number
+from loadpath.checks import as_layer_steps, as_path_of_rows, check_number
 from loadpath.leaky_resnet.layer_steps.rules import Steps, norms_and_moves
 
 
@@ -64,6 +64,7 @@ def overshoots(
     """
     steps = as_layer_steps("steps", steps)
     check_number("effective_depth", effective_depth, least=0)
+    path = as_path_of_rows("path", path)
     norms, moves = norms_and_moves(steps, path)
     leak = (steps * effective_depth).clamp_min(1.0)  # 1 where nothing is passed
     return torch.where(norms > 0, (1 - 1 / leak) * moves / norms, 0.0)

@@ -39,6 +39,9 @@ from loadpath.results import Status, progress_bar
 from loadpath.storage import check_ending
 from loadpath.threads import torch_threads
 
+LEAST_DECAY = 1e-30
+"""Momenta are gradients divided by the weight decay, and overflow in float32 below that."""
+
 
 def default_weight_decay(model: LeakyResNet, loss: Loss) -> float:
     """Return the weight decay that `fit` takes where none is given.
@@ -177,6 +180,8 @@ def fit(
     for stage in stages:
         check_type("stages", stage, Stage, "stages of loadpath.training")
     check_number("weight_decay", weight_decay, above=0)
+    if weight_decay < LEAST_DECAY:
+        raise ValueError(f"weight_decay must be at least {LEAST_DECAY:g}, got {weight_decay:g}.")
     check_number("tolerance", tolerance, above=0)
     check_above_zero("max_seconds", max_seconds)
     check_count("record_every", record_every, 1)

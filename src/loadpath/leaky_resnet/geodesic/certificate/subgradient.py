@@ -20,7 +20,7 @@ from loadpath.leaky_resnet.geodesic.certificate.kinks import BLOCK, KinkField
 from loadpath.leaky_resnet.geodesic.certificate.slopes import LeastNorm, norms, report, search
 from loadpath.leaky_resnet.mechanics import check_data
 from loadpath.leaky_resnet.model import LeakyResNet
-from loadpath.leaky_resnet.objective import AnyLoss
+from loadpath.leaky_resnet.objective import LossLike
 from loadpath.threads import torch_threads
 
 WIDTHS = (1e-5, 1e-4, 1e-3, 1e-2)
@@ -35,7 +35,7 @@ def least_norm(
     y: Tensor,
     *,
     weight_decay: float,
-    loss: AnyLoss = "mse",
+    loss: LossLike | None = None,
     kink_width: float = 1e-3,
     iterations: int = ITERATIONS,
     threads: int | None = None,
@@ -57,8 +57,8 @@ def least_norm(
         (sample, out) outputs for "mse", (sample,) class numbers for "cross-entropy".
     weight_decay : float
         lambda, in the units of the data term.
-    loss : {"mse", "cross-entropy"}
-        The data term.
+    loss : {"mse", "cross-entropy"} or callable, optional
+        The data term; that which the targets ask for if left out.
     kink_width : float
         What counts as on a kink, in units of a layer's root mean square.
     iterations : int
@@ -127,7 +127,7 @@ def by_width(
     y: Tensor,
     *,
     weight_decay: float,
-    loss: AnyLoss = "mse",
+    loss: LossLike | None = None,
     widths: Sequence[float] = WIDTHS,
     iterations: int = ITERATIONS,
     threads: int | None = None,
@@ -148,8 +148,8 @@ def by_width(
         (sample, out) outputs for "mse", (sample,) class numbers for "cross-entropy".
     weight_decay : float
         lambda, in the units of the data term.
-    loss : {"mse", "cross-entropy"}
-        The data term.
+    loss : {"mse", "cross-entropy"} or callable, optional
+        The data term; that which the targets ask for if left out.
     widths : sequence of float
         Rising kink widths, in units of a layer's root mean square.
     iterations : int
@@ -178,7 +178,7 @@ def by_width(
     check_count("iterations", iterations, 0)
     threads = torch.get_num_threads() if threads is None else threads
     check_count("threads", threads, 1)
-    x, y, _ = check_data(model, x, y, loss, BLOCK)
+    x, y, loss = check_data(model, x, y, loss, BLOCK)
     x, y = x.detach(), y.detach()
     # Threads of torch's and of the BLAS would be in the way of ours.
     with torch_threads(1), ThreadpoolController().limit(limits=1, user_api="blas"):
