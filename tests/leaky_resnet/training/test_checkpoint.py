@@ -58,6 +58,7 @@ def test_a_run_in_many_sittings_is_the_unbroken_run(make, sittings, tmp_path):
     assert mesh.record().identical(unbroken_mesh.record())
 
 
+@pytest.mark.slow  # tests/attack kills a training too
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX")
 def test_a_run_killed_anywhere_ends_in_the_same_numbers(tmp_path):
     data = regression()
