@@ -7,12 +7,13 @@ Speed is measured on nets of random weights with random images or tokens and lab
 64. The same batches go through the net alone (in evaluation mode, without gradients), through
 `lp.diagnose` with its default measures and blocks that it finds, and through `torchlens.trace`,
 which saves the outputs of the same blocks or of all operations. They take turns, so that a busy
-moment hits all of them. The time of `diagnose` is that of its pass, `seconds_of_pass`: what comes
-after, the measures from sums and kept samples, does not grow with the data and is printed apart.
-The pass must be long enough to factorize: rows wait until a layer has as many as columns (3 w + 1),
-so there are 48 batches, twice as many rows as the widest layer has columns. torchlens, to which
-every batch costs the same, is given every eighth. `--nets` has more nets: one for images of
-224x224, which take half an hour, and a transformer that runs fused where nothing is hooked to it.
+moment hits all of them. The time of `diagnose` is that of its pass, `seconds_of_pass`: beside it
+are some passes of the first batch, to count and time layers, and what comes after, the measures
+from sums and kept samples; neither grows with the data, and both are printed apart. The pass must
+be long enough to factorize: rows wait until a layer has as many as columns (3 w + 1), so there are
+48 batches, twice as many rows as the widest layer has columns. torchlens, to which every batch
+costs the same, is given every eighth. `--nets` has more nets: one for images of 224x224, which take
+half an hour, and a transformer that runs fused where nothing is hooked to it.
 
 `--recording` measures only what it costs to record rows, for all kinds of nets, beside hooks that
 do nothing but copy what the same layers put out: what is kept must lie in memory of its own. That
@@ -207,7 +208,9 @@ def measure(name: str, turns: int, n_batches: int) -> None:
         note("hooks", hooks(net, batches))
         ds = lp.diagnose(net, batches)
         note("diagnose", ds.attrs["seconds_of_pass"])
-        after.append(ds.attrs["seconds_in_all"] - ds.attrs["seconds_of_pass"])
+        note("passes beside", ds.attrs["seconds_beside"])
+        passes = ds.attrs["seconds_of_pass"] + ds.attrs["seconds_beside"]
+        after.append(ds.attrs["seconds_in_all"] - passes)
         few = batches[: max(1, n_batches // 8)]  # every batch costs it the same, and much
         scale = n_batches / len(few)
         note("torchlens, blocks", scale * traced(net, few, blocks))

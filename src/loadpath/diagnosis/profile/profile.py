@@ -243,7 +243,7 @@ def diagnose(
     assert recorded is not None
     if len(recorded.features) < len(sums.mesh.nodes):  # an input that was left out in the end
         sums.mesh = mesh_of(inner, list(recorded.features), activation=activation)
-    passed = time.monotonic() - began
+    passed = time.monotonic() - began - beside.seconds
     runs = len(sums.layers) * sum(RUNS[name] for name in chosen)
     with results.progress_bar(progress, total=runs, desc="measuring", unit="layer") as bar:
         options = Options(gamma0, level, seed, bar.update)
@@ -264,6 +264,7 @@ def diagnose(
         **beside.attrs(),
         "mesh": sums.mesh.words,
         "seconds_of_pass": passed,
+        "seconds_beside": beside.seconds,
         "seconds_in_all": time.monotonic() - began,
     }
     stamped = results.stamp(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import torch
 from torch.nn import Parameter
 
 from loadpath.checks import as_list, check_above_zero, check_count, check_number, shown
+from loadpath.leaky_resnet.training.schedules import check_ramp, falling_cosine, ramped
 from loadpath.leaky_resnet.training.torch_stage import TorchOptimizer
 
 
@@ -58,8 +58,7 @@ class Adam:
         for beta in betas:
             check_number("betas", beta, least=0, below=1)
         object.__setattr__(self, "betas", (float(betas[0]), float(betas[1])))
-        check_number("ramp", self.ramp, least=0, most=1)
-        check_number("ramp_start", self.ramp_start, above=0, most=1)
+        check_ramp(self.ramp, self.ramp_start)
 
     def optimizer(self, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:
         """Return a fresh torch optimizer, whose rate is to be set before every iteration.
@@ -92,7 +91,7 @@ class Adam:
             The rate.
         """
         base = self.learning_rate or 0.002 * max(1.0, effective_depth)
-        return base * 0.5 * (1 + math.cos(math.pi * done))
+        return base * falling_cosine(done)
 
     def weight_decay(self, done: float, final: float) -> float:
         """Return the weight decay.
@@ -109,9 +108,7 @@ class Adam:
         float
             What it is at this point of the ramp.
         """
-        if done >= self.ramp:
-            return final
-        return final * self.ramp_start ** (1 - done / self.ramp)
+        return ramped(final, done, ramp=self.ramp, ramp_start=self.ramp_start)
 
 
 @dataclass(frozen=True)
@@ -174,7 +171,7 @@ class SGD:
         float
             The rate.
         """
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+        return self.learning_rate * falling_cosine(done)
 
     def weight_decay(self, done: float, final: float) -> float:
         """Return the weight decay.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,6 +11,7 @@ import torch
 from torch.nn import Parameter
 
 from loadpath.checks import check_choice, check_count, check_number, shown
+from loadpath.leaky_resnet.training.schedules import check_ramp, falling_cosine, ramped
 
 Schedule = Literal["cosine", "constant"]
 
@@ -91,8 +91,7 @@ class TorchOptimizer:
             raise ValueError(f"kind must be a class of torch optimizers, got {shown(kind)}.")
         check_count("steps", steps, 1)
         check_choice("schedule", schedule, ("cosine", "constant"))
-        check_number("ramp", ramp, least=0, most=1)
-        check_number("ramp_start", ramp_start, above=0, most=1)
+        check_ramp(ramp, ramp_start)
         for name, value in options.items():
             if not _is_plain(value):
                 raise ValueError(f"{name} must be a plain value, got {shown(value)}.")
@@ -206,8 +205,7 @@ class TorchOptimizer:
         float
             The rate.
         """
-        falls = 0.5 * (1 + math.cos(math.pi * done)) if self.schedule == "cosine" else 1.0
-        return self.lr * falls
+        return self.lr * (falling_cosine(done) if self.schedule == "cosine" else 1.0)
 
     def weight_decay(self, done: float, final: float) -> float:
         """Return the weight decay of the objective.
@@ -224,9 +222,7 @@ class TorchOptimizer:
         float
             What it is at this point of the ramp.
         """
-        if done >= self.ramp:
-            return final
-        return final * self.ramp_start ** (1 - done / self.ramp)
+        return ramped(final, done, ramp=self.ramp, ramp_start=self.ramp_start)
 
 
 def _is_plain(value: object) -> bool:

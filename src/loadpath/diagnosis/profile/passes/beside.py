@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import torch
@@ -40,6 +41,8 @@ class Beside:
             Confidence level of the intervals.
         """
         self.costs = LayerCosts() if measures is None or "costs" in measures else None
+        self.seconds = 0.0
+        """Time that these passes have taken."""
         asked = measures is not None and "next_token" in measures
         self.next_tokens = None
         if measures is None or asked:
@@ -52,11 +55,13 @@ class Beside:
 
     def __call__(self, recording: Recording, batch: Batch) -> None:
         """Measure a batch."""
+        began = time.monotonic()
         if self.costs is not None and batch.number == 0:
             self.costs.measure(recording, batch)
         if self.next_tokens is not None:
             with torch.no_grad():
                 self.next_tokens.measure(recording, mapped(batch, Tensor.clone))
+        self.seconds += time.monotonic() - began
 
     def columns(self, layers: Sequence[str]) -> Columns:
         """Return the columns over these layers."""

@@ -19,7 +19,7 @@ from loadpath.record import INPUT, Batch, Recording, Site, mapped
 
 RUNS_TIMED = 5
 """How often the first batch is timed at most."""
-SECONDS_TIMED = 2.0
+SECONDS_TIMED = 1.0
 """Seconds after which it is not timed again."""
 COUNTED = "counted"
 """Status of a number that is counted and not estimated."""
@@ -70,11 +70,11 @@ class LayerCosts:
             self.failed["operations"] = error
         try:
             began = time.monotonic()
-            for run in range(RUNS_TIMED + 1):
-                self._time(model, sites, batch, keep=run > 0)  # the first run warms up
-                if run and time.monotonic() - began > SECONDS_TIMED:
+            for _ in range(RUNS_TIMED):  # it has run before, so that it is warm
+                self._time(model, sites, batch)
+                if time.monotonic() - began > SECONDS_TIMED:
                     break
-        except Exception as error:
+        except Exception as error:  # as above: NaN and the reason take the place of the times
             self.failed["milliseconds"] = error
 
     def _count(self, model: nn.Module, sites: Sequence[Site], batch: Batch) -> None:
@@ -92,7 +92,7 @@ class LayerCosts:
         self.operations = found
         self.whole_operations = counter.get_total_flops() / 2 / batch.count
 
-    def _time(self, model: nn.Module, sites: Sequence[Site], batch: Batch, *, keep: bool) -> None:
+    def _time(self, model: nn.Module, sites: Sequence[Site], batch: Batch) -> None:
         """Time each call of the sites, and the whole model."""
         own, wait = _copy_of(batch), _waiting(model)
         found: dict[str, float] = {}
@@ -109,10 +109,9 @@ class LayerCosts:
             start = now()
             own.run(model)
             whole = now() - start
-        if keep:
-            self.whole_seconds.append(whole)
-            for name, seconds in found.items():
-                self.seconds[name].append(seconds)
+        self.whole_seconds.append(whole)
+        for name, seconds in found.items():
+            self.seconds[name].append(seconds)
 
     def columns(self, layers: Sequence[str]) -> dict[str, list[ColumnEntry]]:
         """Return the columns `parameters`, `operations` and `milliseconds`.
