@@ -146,7 +146,7 @@ def test_the_summary_says_the_numbers_in_words(page):
     assert f"{middle:.3g} in the median layer, {low:.3g} to {high:.3g}" in text
     at = float(profile["p"][int(np.argmin(profile["cost_of_identity"].values))])
     assert f"{float(profile['cost_of_identity'].min()):.3g}, at p = {at:.2f}" in text
-    assert "Yes, nearly. The residual is" in text and "A remark." in text
+    assert "Nearly in the middle, and not in the worst layer" in text and "A remark." in text
 
 
 def test_what_was_run_is_a_table_with_the_long_parts_folded(page):
@@ -171,14 +171,20 @@ def test_several_sections_have_a_table_of_contents_and_one_has_not(page, tmp_pat
     assert "<nav" not in one.read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("residual, verdict", [(0.1, "Yes, nearly"), (0.11, "No. ")])
+@pytest.mark.parametrize(
+    "residual, ends, verdict",
+    [
+        (0.1, 0.1, "Yes, nearly. The residual is 0.1 in the middle"),
+        (0.1, 5.0, "Nearly in the middle, and not in the worst layer (5). The residual is 0.1"),
+        (0.11, 0.01, "No. The residual is 0.11"),
+    ],
+)
 def test_a_large_residual_in_the_middle_makes_the_energies_indicative(
-    tmp_path, residual, verdict, quick
+    tmp_path, residual, ends, verdict, quick
 ):
     profile = synthetic_profile()
-    # Only the middle counts: the ends are far from stationary in both cases.
     middle = (profile["p_step"] >= 0.25) & (profile["p_step"] <= 0.75)
-    profile["stationarity"] = xr.where(middle, residual, 5.0)
+    profile["stationarity"] = xr.where(middle, residual, ends)
     path = report.write(tmp_path / "page.html", [report.Section("Net", profile)], title="Net")
     text = text_of(path)
     assert verdict in text

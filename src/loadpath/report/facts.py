@@ -111,12 +111,16 @@ def _stationarity_fact(profile: xr.Dataset) -> Fact:
     middle = residuals[(p >= 0.25) & (p <= 0.75)]
     residual = float(np.median(middle if len(middle) else residuals))
     text = f"{residual:.2g} in the middle of the path (the median for p from 0.25 to 0.75). "
+    worst = float(np.nanmax(residuals, initial=residual))
     if residual <= SMALL_RESIDUAL:
+        verdict = "Yes, nearly."
+        if worst > SMALL_RESIDUAL:
+            verdict = f"Nearly in the middle, and not in the worst layer ({worst:.2g})."
         text += (
             "That is small: there the net is close to a stationary point of its objective. Whether "
             "its energies are a geodesic's says the verdict."
         )
-        return Fact("Is it a stationary point?", f"Yes, nearly. The residual is {text}")
+        return Fact("Is it a stationary point?", f"{verdict} The residual is {text}")
     text += (
         f"That is more than {SMALL_RESIDUAL}: training has not reached a stationary point, so the "
         "energies are only indicative."

@@ -4,6 +4,7 @@ Every seed is a parameter of its test, so that a failure shows it.
 """
 
 import copy
+import inspect
 import math
 
 import numpy as np
@@ -18,7 +19,11 @@ from exact_paths import (
     square_net,
 )
 
+import loadpath as lp
 from loadpath import results
+from loadpath.cli.options.diagnose import DiagnoseOptions
+from loadpath.cli.options.geodesic import GeodesicOptions
+from loadpath.cli.options.train import TrainOptions
 from loadpath.leaky_resnet import data_term, mechanics, momenta
 from loadpath.leaky_resnet.mechanics.labels import LABELS
 from loadpath.leaky_resnet.model import LeakyResNet
@@ -407,3 +412,15 @@ def test_the_loss_follows_from_the_targets_and_both_halves_may_come_in_one():
         xr.testing.assert_equal(mechanics.profile(net, *given, weight_decay=0.1), named)
     outputs = mechanics.profile(net, X, Y, weight_decay=0.1, loss="mse")
     xr.testing.assert_equal(mechanics.profile(net, X.numpy(), Y.numpy(), weight_decay=0.1), outputs)
+
+
+def test_the_stabilizer_is_the_same_wherever_none_is_given():
+    given = [
+        inspect.signature(function).parameters["gamma0"].default
+        for function in (
+            *(lp.mechanics.profile, lp.diagnose, lp.training.Run.profile, lp.training.Run.plot),
+            *(lp.geodesic.Geodesic.dataset, lp.geodesic.Geodesic.plot),
+        )
+    ]
+    given += [options.gamma0 for options in (TrainOptions, GeodesicOptions, DiagnoseOptions)]
+    assert set(given) == {1e-3}
