@@ -5,7 +5,7 @@ from dataclasses import fields
 import xarray as xr
 
 from loadpath.cli.options import DiagnoseOptions, GeodesicOptions, TrainOptions
-from loadpath.report.settings import MAIN, ONLY_WITH, settings
+from loadpath.report.settings import MAIN, NOT_WITH, ONLY_WITH, settings
 
 HISTORY = xr.Dataset(
     attrs={
@@ -43,6 +43,8 @@ def test_what_did_nothing_is_left_out():
     told = settings(config | {"data": "teacher", "layer_steps": "irregular"})
     assert {"dims", "teacher", "irregularity"} <= dict([*told.main, *told.more]).keys()
     assert "targets" not in dict([*told.main, *told.more])
+    told = settings(config | {"data": "mine.csv", "targets": "onehot"})
+    assert dict([*told.main, *told.more])["targets"] == "onehot"
 
 
 def test_most_is_folded_and_something_is_not():
@@ -58,7 +60,8 @@ def test_names_are_those_of_options():
     known = {
         f.name for each in (TrainOptions, GeodesicOptions, DiagnoseOptions) for f in fields(each)
     }
-    assert ONLY_WITH.keys() <= known and {other for other, _ in ONLY_WITH.values()} <= known
+    beside = ONLY_WITH | NOT_WITH
+    assert beside.keys() <= known and {other for other, _ in beside.values()} <= known
     of_chains = {"n_blocks", "friction_right", "friction_left", "noise", "dynamics"}
     assert set(MAIN) - known - of_chains == {"loss", "n_samples", "samples"}
 

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from loadpath.leaky_resnet.training import errors_in_words
+from loadpath.report.alt_text import number
 from loadpath.report.verdict import SMALL_RESIDUAL, Verdict
 from loadpath.results import Status
 
@@ -17,11 +18,6 @@ class Fact(NamedTuple):
     name: str
     text: str
     doubtful: bool = False
-
-
-def _short(value: float) -> str:
-    """Return three digits, or all those before the point."""
-    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
 
 
 def verdict_facts(verdict: Verdict | None) -> Iterator[Fact]:
@@ -66,7 +62,7 @@ def path_facts(profile: xr.Dataset | None, *, certified: bool) -> Iterator[Fact]
     if "dimension" in profile:
         low, middle, high = np.quantile(profile["dimension"].values, [0.25, 0.5, 0.75])
         text = (
-            f"{_short(middle)} in the median layer, {_short(low)} to {_short(high)} in the middle "
+            f"{number(middle)} in the median layer, {number(low)} to {number(high)} in the middle "
             "half of the layers. On a geodesic with infinitely many layers it is the same in every "
             "layer, and approaches the bottleneck rank from below as the effective depth grows."
         )
@@ -76,7 +72,7 @@ def path_facts(profile: xr.Dataset | None, *, certified: bool) -> Iterator[Fact]
     gamma0 = profile.attrs.get("gamma0")
     known = "" if gamma0 is None else f", with gamma_0 = {gamma0:g}"
     text = (
-        f"{_short(coi.min())}, at p = {at:.2f}{known}. At small gamma it approaches the bottleneck "
+        f"{number(coi.min())}, at p = {at:.2f}{known}. At small gamma it approaches the bottleneck "
         "rank from above; a larger gamma fades small directions out, and lowers it."
     )
     yield Fact("Least cost of identity", text)
@@ -96,7 +92,7 @@ def _bottleneck_fact(profile: xr.Dataset) -> Fact:
         "value of the centred representation, at least a tenth of the first, to the next"
     )
     if clear and np.isfinite(rank.attrs.get("gap", np.inf)):
-        rule += f" (here a factor {_short(rank.attrs['gap'])})"
+        rule += f" (here a factor {number(rank.attrs['gap'])})"
     if not clear:
         rule = (
             "No layer has a clear drop between its singular values, so this is the least effective "

@@ -20,11 +20,12 @@ MAIN = (
 ONLY_WITH = {
     "dims": ("data", ("teacher",)),
     "teacher": ("data", ("teacher",)),
-    "targets": ("data", ("digits", "mnist", "fashion-mnist", "cifar10")),
     "image_size": ("data", ("mnist", "fashion-mnist", "cifar10")),
     "irregularity": ("layer_steps", ("irregular",)),
 }
 """Settings that mean something only beside some values of another; elsewhere they did nothing."""
+NOT_WITH = {"targets": ("data", ("teacher",))}
+"""Settings that did nothing beside some values of another."""
 NEVER = ("config_version",)
 """What says nothing about the run."""
 
@@ -86,7 +87,8 @@ def rows(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
 def _at_work(name: str, asked: Mapping[str, Any]) -> bool:
     """Tell whether a setting did anything beside the others."""
     other, values = ONLY_WITH.get(name, ("", ()))
-    return other not in asked or asked[other] in values
+    against, excluding = NOT_WITH.get(name, ("", ()))
+    return (other not in asked or asked[other] in values) and asked.get(against) not in excluding
 
 
 def _recorded(sources: tuple[xr.Dataset | None, ...]) -> dict[str, Any]:
