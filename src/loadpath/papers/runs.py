@@ -21,6 +21,7 @@ from loadpath.leaky_resnet.training import LBFGS, Adam, Run, fit
 from loadpath.papers.audit import AUDITS
 from loadpath.papers.experiment import Experiment
 from loadpath.papers.geodesics import GEODESICS
+from loadpath.papers.learnable import LEARNABLES
 from loadpath.papers.surgery import SURGERIES
 from loadpath.sweep import Cell
 
@@ -246,5 +247,6 @@ EXPERIMENTS = {
     **SURGERIES,
     **GEODESICS,
     **AUDITS,
+    **LEARNABLES,
 }
 """The experiments by their names."""

@@ -9,6 +9,8 @@ from loadpath.leaky_resnet.geodesic.certificate import (
     certify,
     least_norm,
 )
+from loadpath.leaky_resnet.geodesic.descent import Descent as Descent
+from loadpath.leaky_resnet.geodesic.descent import Phase as Phase
 from loadpath.leaky_resnet.geodesic.endpoints import FixedEnd, FreeEnd
 from loadpath.leaky_resnet.geodesic.hamiltonian_flow import Flow, flow
 from loadpath.leaky_resnet.geodesic.solution import Geodesic
