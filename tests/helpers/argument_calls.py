@@ -1010,6 +1010,31 @@ def ratios():
 
 
 call("plots.figure_surgery")(lambda: dict(ds=ratios()[0].copy(deep=True)))
+
+
+@functools.cache
+def gains():
+    bounds = np.array([0.05, 0.01, 0.09])
+    return xr.Dataset(
+        {
+            "gain": (
+                ("teacher", "effective_depth", "weight_decay", "depth", "rule", "bound"),
+                np.tile(bounds, (2, 1, 2, 3, 2, 1)),
+            ),
+            "unexplained": ("teacher", np.array([0.1, 0.5])),
+        },
+        coords={
+            "teacher": ["leak-0.1", "leak-1"],
+            "effective_depth": [3.0],
+            "weight_decay": [0.001, 0.01],
+            "depth": [4, 8, 18],
+            "rule": ["adaptive", "irregular"],
+            "bound": ["mean", "low", "high"],
+        },
+    )
+
+
+call("plots.figure_2_learnable")(lambda: dict(ds=gains().copy(deep=True)))
 call("plots.figure_growth")(lambda: dict(ds=ratios()[1].copy(deep=True)))
 
 

@@ -70,6 +70,26 @@ def geodesics(*, effective_depth: float, seed: int) -> xr.Dataset:
         threads=1,
         progress=False,
     )
+    return measure_geodesic(found, data, seed)
+
+
+def measure_geodesic(found: geodesic.Geodesic, data: sources.Data, seed: int) -> xr.Dataset:
+    """Return what is kept of a geodesic: part of its Dataset, and costs of identity by gamma0.
+
+    Parameters
+    ----------
+    found : Geodesic
+        The geodesic.
+    data : Data
+        Its samples, and those to test on.
+    seed : int
+        The seed of both.
+
+    Returns
+    -------
+    xr.Dataset
+        The Dataset, stamped.
+    """
     ds = found.dataset(gamma0=GAMMA0S[0])[list(KEPT)]
     costs = [
         torch.stack(

@@ -21,7 +21,9 @@ from loadpath.leaky_resnet.training import LBFGS, Adam, Run, fit
 from loadpath.papers.audit import AUDITS
 from loadpath.papers.experiment import Experiment
 from loadpath.papers.geodesics import GEODESICS
+from loadpath.papers.kernel_ridge import LEARNABILITIES
 from loadpath.papers.learnable import LEARNABLES
+from loadpath.papers.limit import LIMITS
 from loadpath.papers.surgery import SURGERIES
 from loadpath.sweep import Cell
 
@@ -247,6 +249,8 @@ EXPERIMENTS = {
     **SURGERIES,
     **GEODESICS,
     **AUDITS,
+    **LIMITS,
     **LEARNABLES,
+    **LEARNABILITIES,
 }
 """The experiments by their names."""

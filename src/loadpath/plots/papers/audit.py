@@ -48,7 +48,8 @@ AUDITED = (
 def figure_1a_certified(of_kind: Mapping[str, xr.Dataset]) -> Figure:
     """Draw Figure 1a once for each kind of net, on the same axes, over its residuals.
 
-    Residuals are the worst step's, a point a seed.
+    Residuals are the worst step's, a point a seed. Effective depths that span a factor of 12 or
+    more are on a logarithmic axis.
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ def figure_1a_certified(of_kind: Mapping[str, xr.Dataset]) -> Figure:
         check_text("of_kind's kind", kind)
         check_dimensions(f"of_kind[{kind!r}]", ds)
         check_dataset(f"of_kind[{kind!r}]", ds, "stationarity(effective_depth, seed, step)")
-    figure = Figure(figsize=figure_size(4.6 * len(of_kind) + 0.4, 5.8))
+    figure = Figure(figsize=figure_size(4.6 * max(len(of_kind), 1.3) + 0.4, 5.8))
     grid = figure.subplots(
         2, len(of_kind), squeeze=False, sharex=True, sharey="row", height_ratios=(3, 1)
     )
@@ -90,7 +91,9 @@ def figure_1a_certified(of_kind: Mapping[str, xr.Dataset]) -> Figure:
     dimension_scale(first)
     grid[1, 0].set_ylabel("worst residual")
     size_scale(grid[1, 0])
-    figure.legend(*first.get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    _depth_scale(grid[1, 0], np.concatenate([ds["effective_depth"] for ds in of_kind.values()]))
+    columns = 3 if len(of_kind) > 1 else 2
+    figure.legend(*first.get_legend_handles_labels(), loc="outside upper left", ncols=columns)
     return figure
 
 
@@ -153,10 +156,7 @@ def figure_audit(ds: xr.Dataset) -> Figure:
     _sizes(grid[2], ds)
     for ax in grid[2]:
         ax.set_xlabel(EFFECTIVE_DEPTH_LABEL)
-    depths = ds["effective_depth"].values
-    grid[0, 0].set_xscale("log", base=2)
-    grid[0, 0].set_xticks(depths, [f"{depth:g}" for depth in depths])
-    grid[0, 0].xaxis.set_minor_locator(NullLocator())
+    _depth_scale(grid[0, 0], ds["effective_depth"].values, span=1)
     handles, labels = grid[0, 0].get_legend_handles_labels()
     more, others = grid[1, 0].get_legend_handles_labels()
     kept = [i for i, label in enumerate(others) if label not in labels]
@@ -167,6 +167,16 @@ def figure_audit(ds: xr.Dataset) -> Figure:
         ncols=3,
     )
     return figure
+
+
+def _depth_scale(ax: Axes, depths: np.ndarray, span: float = 12) -> None:
+    """Scale an x axis of effective depths: logarithmic if they span a factor of `span`."""
+    depths = np.unique(depths)
+    if depths[0] <= 0 or depths[-1] < span * depths[0]:
+        return
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(depths, [f"{depth:g}" for depth in depths])
+    ax.xaxis.set_minor_locator(NullLocator())
 
 
 def _dimension(ax: Axes, ds: xr.Dataset) -> None:

@@ -1,0 +1,203 @@
+"""What layer steps gain on teachers that can be learned: the statistics that were registered.
+
+docs/registered/figure-2.md says what counts; nothing here chooses.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy import stats
+
+from loadpath.papers.comparisons import BOUNDS, Results, interval_text, ratio
+from loadpath.papers.learnable import CONTROL, DECAYS, DEPTHS, GRADIENT, LEARNABLE
+
+CELL = ("teacher", "effective_depth", "weight_decay", "depth")
+"""What makes a cell of the grid, beside the seeds."""
+NOT_TRIVIAL = 0.99
+"""A net whose training error is above this share of the variance has learned nothing."""
+
+
+def lay_out(measured: Results) -> xr.Dataset:
+    """Lay the cells out over their settings and seeds; what is missing is NaN.
+
+    Parameters
+    ----------
+    measured : sequence of tuple
+        Cells and their Datasets, from `learnable`.
+
+    Returns
+    -------
+    xr.Dataset
+        What was measured over teacher, effective_depth, weight_decay, seed, depth and rule, without
+        the layer steps.
+    """
+    parts = [
+        ds.drop_vars("layer_step").drop_attrs().expand_dims({k: [v] for k, v in cell.items()})
+        for cell, ds in measured
+    ]
+    ds = xr.combine_by_coords(parts, combine_attrs="drop", join="outer")
+    assert isinstance(ds, xr.Dataset)  # it would give arrays back for arrays
+    order = [teacher for teacher in (*LEARNABLE, CONTROL) if teacher in ds["teacher"]]
+    return ds.sel(teacher=order)
+
+
+def gains(ds: xr.Dataset, error: str = "test_error") -> xr.DataArray:
+    """Return what each rule gains over equal steps: 1 - ratio of test errors, with its interval.
+
+    Parameters
+    ----------
+    ds : xr.Dataset
+        From `lay_out`.
+    error : {"test_error", "test_error_earlier"}
+        Which error.
+
+    Returns
+    -------
+    xr.DataArray
+        Over the cells, the other rules, and `bound` ("mean", "low", "high").
+    """
+    errors = ds[error]
+    ratios = ratio(
+        errors.drop_sel(rule="equidistant"), errors.sel(rule="equidistant", drop=True)
+    ).sel(bound=["mean", "high", "low"])
+    return (1 - ratios).assign_coords(bound=BOUNDS)
+
+
+def table(measured: Results) -> pd.DataFrame:
+    """Return a row for each cell of the grid: errors, gains, and how training ended.
+
+    "adaptive" and "irregular" are gains with their 95 % intervals, and "p, Holm" is that of the
+    adaptive rule's gain among all cells that can be learned.
+
+    Parameters
+    ----------
+    measured : sequence of tuple
+        Cells and their Datasets, from `learnable`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table.
+    """
+    ds = lay_out(measured)
+    gain, logs = gains(ds), _logs(ds)
+    known = logs.notnull().sum("seed")
+    reached = ds["residual"] * ds["weight_decay"] <= GRADIENT * (1 + 1e-9)
+    least = ds["test_error"].notnull()
+    rows = {}
+    for at in _cells(logs):
+        one = ds.sel(at)
+        rows[tuple(at.values())] = {
+            "seeds": int(known.sel(at)),
+            "test error": float(one["test_error"].sel(rule="equidistant").mean()),
+            **{
+                rule: interval_text(gain.sel(at).sel(rule=rule))
+                for rule in ("adaptive", "irregular")
+            },
+            "p": _p(logs.sel(at).values),
+            "residual reached": float(reached.sel(at).where(least.sel(at)).mean()),
+            "trivial": int((one["train_error"] > NOT_TRIVIAL).sum()),
+        }
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    frame.index = pd.MultiIndex.from_tuples(list(rows), names=list(CELL))
+    can = frame.index.get_level_values("teacher") != CONTROL
+    frame.insert(5, "p, Holm", np.nan)
+    frame.loc[can, "p, Holm"] = holm(frame.loc[can, "p"].to_numpy())
+    return frame
+
+
+def claims(measured: Results, error: str = "test_error") -> pd.DataFrame:
+    """Return the registered claims, each a mean of logarithms of ratios over cells.
+
+    Below 0 the adaptive rule has the lower test error. A seed counts in a claim once all of its
+    cells are known.
+
+    Parameters
+    ----------
+    measured : sequence of tuple
+        Cells and their Datasets, from `learnable`.
+    error : {"test_error", "test_error_earlier"}
+        Which error.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Mean, 95 % interval and number of seeds of each claim.
+    """
+    logs = _logs(lay_out(measured), error)
+    can = logs.sel(teacher=[t for t in logs["teacher"].values if t != CONTROL])
+    weak, strong = can.sel(weight_decay=DECAYS[0]), can.sel(weight_decay=DECAYS[1])
+    few, many = DEPTHS[0], DEPTHS[-1]
+    per_seed = {
+        "helps where layers are few": _over_cells(weak.sel(depth=few)),
+        "fades with depth": _over_cells(weak.sel(depth=few) - weak.sel(depth=many)),
+        "hurts under strong decay": _over_cells(strong.sel(depth=list(DEPTHS[1:]))),
+    }
+    if CONTROL in logs["teacher"]:
+        control = logs.sel(teacher=CONTROL).dropna("effective_depth", how="all")
+        per_seed["gains on the control"] = _over_cells(control.sel(weight_decay=DECAYS[1]))
+    rows = {}
+    for name, values in per_seed.items():
+        x = values.values[np.isfinite(values.values)]
+        mean = float(x.mean()) if len(x) else np.nan
+        half = np.nan
+        if len(x) > 1:
+            half = float(stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
+        rows[name] = {"mean": mean, "low": mean - half, "high": mean + half, "seeds": len(x)}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Return p-values after Holm's correction for how many there are; NaN stays NaN.
+
+    Parameters
+    ----------
+    p : numpy.ndarray
+        (test,) p-values.
+
+    Returns
+    -------
+    numpy.ndarray
+        (test,) corrected ones, at most 1.
+
+    References
+    ----------
+    Holm, Scandinavian Journal of Statistics 6 (1979).
+    """
+    corrected = np.full(p.shape, np.nan)
+    known = np.flatnonzero(np.isfinite(p))
+    order = known[np.argsort(p[known])]
+    worst = np.maximum.accumulate((len(order) - np.arange(len(order))) * p[order])
+    corrected[order] = np.minimum(worst, 1)
+    return corrected
+
+
+def _logs(ds: xr.Dataset, error: str = "test_error") -> xr.DataArray:
+    """Return the logarithm of the adaptive rule's error over that of equal steps, seed by seed."""
+    errors = ds[error]
+    logs: xr.DataArray = xr.ufuncs.log(
+        errors.sel(rule="adaptive", drop=True) / errors.sel(rule="equidistant", drop=True)
+    )
+    return logs
+
+
+def _over_cells(logs: xr.DataArray) -> xr.DataArray:
+    """Return the mean over all but the seeds; NaN where a cell is not known."""
+    return logs.mean([dim for dim in logs.dims if dim != "seed"], skipna=False)
+
+
+def _cells(logs: xr.DataArray) -> list[dict[str, object]]:
+    """Return the cells of the grid that some seed has, in order."""
+    known = logs.notnull().any("seed").transpose(*CELL)
+    return [
+        {name: logs[name].values[i] for name, i in zip(CELL, at, strict=True)}
+        for at in np.argwhere(known.values)
+    ]
+
+
+def _p(logs: np.ndarray) -> float:
+    """Return the p-value of Student's test of a mean of 0; NaN for fewer than two numbers."""
+    x = logs[np.isfinite(logs)]
+    return float(stats.ttest_1samp(x, 0).pvalue) if len(x) > 1 else np.nan
