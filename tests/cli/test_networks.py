@@ -51,7 +51,7 @@ def test_it_writes_the_diagram_that_the_library_computes(finished, tmp_path):
     xr.testing.assert_equal(ds, phase_diagram.collect(setting, tmp_path, **grid))
     assert "dropout: 8 cells run, 0 kept\n- all epochs: 8\n" in said
     best = ds.test_accuracy.mean("seed").max().item()
-    assert f"best test accuracy {best:.4f} at slope" in said
+    assert f"best test accuracy {best:.4f} [" in said
     found = phase_diagram.correlation(ds, kind="inverse")
     assert f"inverse: Spearman {found.value:.3f} [{found.low:.3f}, {found.high:.3f}]" in said
     wide = phase_diagram.correlation(ds, kind="inverse", over="seeds and cells")
@@ -95,6 +95,17 @@ def test_more_seeds_and_panels_run_only_what_is_new(finished, tmp_path):
     said = run(*TINY, "--panel", "batch-size", "--noise", "[200,50]", "--resume", "--out", copied)
     assert "batch size: 8 cells run, 0 kept" in said
     assert results.load(copied / "batch-size.nc").noise.values.tolist() == [200, 50]
+
+
+def test_nets_are_trained_on_several_subsets_of_the_data(finished, tmp_path):
+    copied = shutil.copytree(finished[0], tmp_path / "copied")
+    said = run(*ONE, "--data-seeds", 2, "--resume", "--out", copied)
+    assert "dropout: 8 cells run, 8 kept" in said
+    ds = results.load(copied / "dropout.nc")
+    assert ds.data_seed.values.tolist() == [0, 0, 1, 1]
+    found = phase_diagram.correlation(ds, kind="inverse")
+    assert f"inverse: Spearman {found.value:.3f} [{found.low:.3f}, {found.high:.3f}]" in said
+    assert (copied / "cells" / "dropout" / "data-seed-1" / "sweep.yaml").is_file()
 
 
 def test_all_panels_at_once(tmp_path):
@@ -188,7 +199,11 @@ def test_mean_curves_that_do_not_fall_are_counted(finished):
     words = "so many do not surely fall, and may bend in any way: 4 (fuzziness), 4 (trace_ratio), 4"
     assert f"- of 4 mean curves {words} (inverse)" in summary(level)
     steep = ds["log_separation"] - 5 * ds["layer"] * xr.where(ds["kind"] == "inverse", -1, 1)
-    assert "do not surely fall" not in summary(ds.assign(log_separation=steep))
+    said = summary(ds.assign(log_separation=steep))
+    assert "do not surely fall" not in said
+    options = dict(kind="fuzziness", method="pearson", between="cells")
+    cells = phase_diagram.correlation(ds.assign(log_separation=steep), **options)
+    assert f"; between cells {cells.value:.3f} [{cells.low:.3f}, {cells.high:.3f}]" in said
 
 
 def test_nets_that_tell_nothing_apart_have_no_correlation(finished):

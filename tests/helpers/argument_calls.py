@@ -721,7 +721,9 @@ call("phase_diagram.mean_curves")(lambda: dict(ds=test_phase_diagram.diagram(), 
 LEVELS = dict(slopes=[0.0], noises=[0.1], seeds=[0])
 call("phase_diagram.axes")(lambda: dict(setting=setting(), **LEVELS))
 call("phase_diagram.run")(
-    lambda: dict(setting=setting(), folder=folder(), workers=1, progress=False, **LEVELS)
+    lambda: (
+        dict(setting=setting(), folder=folder(), data_seeds=[0], workers=1, progress=False) | LEVELS
+    )
 )
 
 
@@ -732,7 +734,9 @@ def measured_cells():
     return where
 
 
-call("phase_diagram.collect")(lambda: dict(setting=setting(), folder=measured_cells(), **LEVELS))
+call("phase_diagram.collect")(
+    lambda: dict(setting=setting(), folder=measured_cells(), data_seeds=[0], **LEVELS)
+)
 call("phase_diagram.measure")(
     lambda: (
         dict(slope=0.1, noise=0.1, seed=0, panel="dropout", width=4, depth=2, epochs=1)
@@ -751,7 +755,7 @@ def diagram():
 
 call("phase_diagram.correlation")(
     lambda: (
-        dict(ds=test_phase_diagram.diagram(), kind="fuzziness", method="spearman")
+        dict(ds=test_phase_diagram.diagram(), kind="fuzziness", method="spearman", between="nets")
         | dict(over="seeds", n_bootstrap=40, level=0.95, seed=0)
     )
 )

@@ -116,13 +116,16 @@ def test_cells_stand_over_the_concavity_of_their_mean_curve_with_its_interval():
     squares = [line for line in ax.lines if line.get_marker() == "s"]
     assert [len(line.get_xdata()) for line in squares] == [2, 2, 1]
     bars = [c for c in ax.collections if len(c.get_segments())]
-    for j, (line, bar) in enumerate(zip(squares, bars, strict=True)):
+    for j, (line, bar, upright) in enumerate(zip(squares, bars[::2], bars[1::2], strict=True)):
         rows = slice(0, 1 if j == 2 else 2)
         np.testing.assert_allclose(line.get_xdata(), curves.mean_concavity[rows, j])
         np.testing.assert_allclose(line.get_ydata(), ds.test_accuracy[rows, j].mean("seed"))
         ends = np.array(bar.get_segments())[:, :, 0]
         np.testing.assert_allclose(ends[:, 0], curves.mean_concavity_low[rows, j])
         np.testing.assert_allclose(ends[:, 1], curves.mean_concavity_high[rows, j])
+        ends = np.array(upright.get_segments())[:, :, 1]
+        np.testing.assert_allclose(ends[:, 0], curves.mean_test_accuracy_low[rows, j])
+        np.testing.assert_allclose(ends[:, 1], curves.mean_test_accuracy_high[rows, j])
 
 
 def test_the_title_has_the_correlation_and_one_seed_has_none():

@@ -22,7 +22,7 @@ from loadpath.spring_block.phase_diagram import NOISES, Panel, Setting
 NAMES: dict[str, Panel] = {panel.replace(" ", "-"): panel for panel in NOISES}
 """Panels as options and files spell them."""
 GROWS = {
-    *("panel", "noise", "spacing", "slopes", "seeds", "seed"),
+    *("panel", "noise", "spacing", "slopes", "seeds", "seed", "data_seeds"),
     *("kind", "beside_chain", "workers", "scheduler", "out"),
 }
 """Options that may differ when a diagram is gone on with: other cells, or the same elsewhere."""
@@ -42,13 +42,14 @@ def draw_diagrams(options: PhaseDiagramOptions, noises: Sequence[float] | None) 
     """
     out, settings = Path(options.out), options.settings()
     check_count("seeds", options.seeds, 1)
+    check_count("data_seeds", options.data_seeds, 1)
     check_count("workers", options.workers, 1)
     if options.scheduler is not None and options.workers != 1:
         raise ValueError(
             "workers must not be given beside a scheduler, which has its own, got "
             f"{options.workers}."
         )
-    if options.beside_chain and options.seeds < 2:
+    if options.beside_chain and options.seeds * options.data_seeds < 2:
         raise ValueError(f"seeds must be at least 2 to fit a chain beside, got {options.seeds}.")
     names = list(NAMES) if options.panel == "all" else [options.panel]
     if noises is not None and len(names) > 1:
@@ -58,6 +59,8 @@ def draw_diagrams(options: PhaseDiagramOptions, noises: Sequence[float] | None) 
         noises=noises,
         seeds=range(options.seed, options.seed + options.seeds),
     )
+    subsets = range(options.data_seed, options.data_seed + options.data_seeds)
+    data_seeds = subsets if len(subsets) > 1 else None
     by_panel = {name: setting_of_panel(options, NAMES[name]) for name in names}
     for setting in by_panel.values():  # the last one's fault must not show after hours
         setting.checked(phase_diagram.axes(setting, **grid))
@@ -69,11 +72,12 @@ def draw_diagrams(options: PhaseDiagramOptions, noises: Sequence[float] | None) 
             setting,
             out / "cells" / name,
             **grid,
+            data_seeds=data_seeds,
             workers=options.workers,
             scheduler=options.scheduler,
         )
         failed += [(name, failure) for failure in outcome.failed]
-        ds = phase_diagram.collect(setting, out / "cells" / name, **grid)
+        ds = phase_diagram.collect(setting, out / "cells" / name, **grid, data_seeds=data_seeds)
         results.save(ds, out / f"{name}.nc", overwrite=True)
         print(f"{setting.panel}: {outcome.ran} cells run, {outcome.kept} kept\n{summary(ds)}")
         panels.append(ds)
@@ -108,8 +112,9 @@ def summary(ds: xr.Dataset) -> str:
         best, curves = mean.isel(at), phase_diagram.mean_curves(ds)
         there = curves.sel(slope=best["slope"], noise=best["noise"])
         bends = ", ".join(f"{_bend(there.sel(kind=kind))} ({kind})" for kind in KINDS)
+        accuracy = _with_interval(there.isel(kind=0), "mean_test_accuracy", 4)
         lines.append(
-            f"- best test accuracy {best.item():.4f} at slope {best['slope'].item():g}, "
+            f"- best test accuracy {accuracy} at slope {best['slope'].item():g}, "
             f"noise {best['noise'].item():g}, where the mean curve has a concavity of {bends}"
         )
         lines += _flat_curves(curves)
@@ -122,11 +127,15 @@ def summary(ds: xr.Dataset) -> str:
 
 def _bend(curve: xr.Dataset) -> str:
     """Say how a mean curve bends, with its interval if it has one."""
-    value = f"{curve['mean_concavity'].item():.3f}"
-    low, high = (curve[f"mean_concavity_{end}"].item() for end in ("low", "high"))
+    return _with_interval(curve, "mean_concavity", 3)
+
+
+def _with_interval(one: xr.Dataset, name: str, digits: int) -> str:
+    """Say a number with its interval if it has one."""
+    value, low, high = (one[f"{name}{end}"].item() for end in ("", "_low", "_high"))
     if not np.isfinite([low, high]).all():
-        return value
-    return f"{value} [{low:.3f}, {high:.3f}]"
+        return f"{value:.{digits}f}"
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def _flat_curves(curves: xr.Dataset) -> list[str]:
@@ -149,11 +158,16 @@ def _correlation(ds: xr.Dataset, kind: SeparationKind) -> str:
         pearson = phase_diagram.correlation(ds, kind=kind, method="pearson")
     except ValueError as error:  # too few nets, or all alike
         return f"no correlation, since {error}"
-    return (
+    said = (
         f"Spearman {found.value:.3f} [{found.low:.3f}, {found.high:.3f}] over {found.n_nets} nets, "
         f"[{wide.low:.3f}, {wide.high:.3f}] if cells are drawn too; Pearson {pearson.value:.3f} "
         f"[{pearson.low:.3f}, {pearson.high:.3f}]"
     )
+    try:
+        cells = phase_diagram.correlation(ds, kind=kind, method="pearson", between="cells")
+    except ValueError:  # too few cells
+        return said
+    return f"{said}; between cells {cells.value:.3f} [{cells.low:.3f}, {cells.high:.3f}]"
 
 
 def _check_folder(out: Path, resume: bool, settings: dict[str, Any]) -> None:

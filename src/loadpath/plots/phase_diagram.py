@@ -129,13 +129,14 @@ def accuracy_against_concavity(
 ) -> Axes:
     """Draw the test accuracy of every net over the concavity of its load curve.
 
-    Dots are nets. Squares are cells: the mean accuracy over the concavity of the mean curve, with
-    its 95 % interval over seeds, where the Dataset has the log separation. Cells whose mean curve
-    does not surely fall have none, as it may bend in any way.
+    Dots are nets. Squares are cells: the mean accuracy over the concavity of the mean curve, each
+    with its 95 % interval as of `loadpath.phase_diagram.mean_curves`, where the Dataset has the log
+    separation. Cells whose mean curve does not surely fall have none, as it may bend in any way.
 
     The title has Spearman's coefficient of accuracy with -|concavity| over nets, and its 95 %
-    bootstrap interval over seeds. There is no title where there is no coefficient, as without a
-    second seed or where all nets are equally good. Nets outside the axes are counted at the edge.
+    interval over seeds, and over subsets of the data where there are several. There is no title
+    where there is no coefficient, as without a second seed or where all nets are equally good. Nets
+    outside the axes are counted at the edge.
 
     Parameters
     ----------
@@ -284,18 +285,19 @@ def _draw_cells(
 ) -> None:
     """Draw a square for each cell whose mean curve falls, with the interval of its concavity."""
     curves = mean_curves(ds.sel(kind=[kind])).sel(kind=kind)
-    mean = ds["test_accuracy"].mean("seed")
     falls = curves["mean_curve_status"] == "falls"
     for level, colour in zip(ds[by].values, colours, strict=True):
         here = {by: level}
         kept = falls.sel(here).values
-        bend, low, high = (
-            curves[f"mean_concavity{end}"].sel(here).values[kept] for end in ("", "_low", "_high")
+        (bend, *bend_ends), (mean, *mean_ends) = (
+            [curves[f"{name}{end}"].sel(here).values[kept] for end in ("", "_low", "_high")]
+            for name in ("mean_concavity", "mean_test_accuracy")
         )
         ax.errorbar(
             bend,
-            mean.sel(here).values[kept],
-            xerr=[bend - low, high - bend],
+            mean,
+            xerr=[bend - bend_ends[0], bend_ends[1] - bend],
+            yerr=[mean - mean_ends[0], mean_ends[1] - mean],
             fmt="s",
             color=colour,
             ms=4.5,

@@ -1,5 +1,7 @@
 """Estimates with intervals, and the sampling behind them: knows neither nets nor layers."""
 
+from loadpath.statistics.crossed import crossed_jackknife as crossed_jackknife
+from loadpath.statistics.crossed import crossed_variance as crossed_variance
 from loadpath.statistics.estimate import Estimate, Status
 from loadpath.statistics.estimate import alone as alone
 from loadpath.statistics.estimate import near_rounding as near_rounding

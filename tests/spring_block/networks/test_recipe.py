@@ -49,8 +49,8 @@ def test_noises_add_up():
     "panel, count, first, last, epochs",
     [
         ("data noise", 9, {"data_noise": 0.0}, {"data_noise": 0.8}, 100),
-        ("learning rate", 9, {"rate": 1e-4}, {"rate": 0.5}, 200),
-        ("dropout", 8, {"dropout": 0.0}, {"dropout": 0.3}, 100),
+        ("learning rate", 12, {"rate": 1e-4}, {"rate": 0.5}, 200),
+        ("dropout", 16, {"dropout": 0.0}, {"dropout": 0.3}, 100),
         ("batch size", 10, {"batch_size": 2560}, {"batch_size": 5}, 100),
     ],
 )

@@ -133,3 +133,47 @@ def test_flat_curves_are_no_error():
 def test_bad_input_is_one_sentence(ds, options, said):
     with pytest.raises(ValueError, match=said):
         mean_curves(ds, **options)
+
+
+def test_the_accuracy_of_a_cell_is_a_mean_with_students_interval():
+    ds = diagram([[4, 2.5, 0], [2, 1.5, 0], [6, 1.0, 2], [1, 0.5, 0]])
+    accuracy = np.array([0.9, 0.8, np.nan, 0.85])
+    found = mean_curves(ds.assign(test_accuracy=(("slope", "noise", "seed"), accuracy[None, None])))
+    assert found.mean_test_accuracy.dims == ("slope", "noise")
+    mean, reach = 0.85, stats.t.ppf(0.975, 2) * 0.05 / math.sqrt(3)
+    ends = [found[f"mean_test_accuracy{end}"].item() for end in ("", "_low", "_high")]
+    assert ends == pytest.approx([mean, mean - reach, mean + reach], abs=1e-12)
+    assert "mean_test_accuracy" not in mean_curves(ds)
+
+
+def test_intervals_hold_the_truth_of_nets_on_several_subsets():
+    # 5 subsets by 4 seeds; bend and fall hang on the subset more than on anything else.
+    rng = np.random.default_rng(4)
+    print("seed 4")
+    line, hump = np.linspace(1, 0, 5), np.array([0, 1, 1.5, 1, 0])
+    curves, rounds = [], 150
+    for _ in range(rounds):
+        bend = 0.1 + 0.05 * rng.normal(size=(5, 1)) + 0.02 * rng.normal(size=(5, 4))
+        fall = 3 + 0.3 * rng.normal(size=(5, 1)) + 0.1 * rng.normal(size=(5, 4))
+        curves.append((fall[..., None] * (line + bend[..., None] * hump)).reshape(20, 5))
+    dims = ("slope", "noise", "seed", "kind", "layer")
+    ds = xr.Dataset(
+        {"log_separation": (dims, np.array(curves)[None, :, :, None])},
+        coords={
+            "slope": [0.0],
+            "noise": range(rounds),
+            "seed": range(20),
+            "kind": ["fuzziness"],
+            "data_seed": ("seed", np.repeat(range(5), 4)),
+            "net_seed": ("seed", np.tile(range(4), 5)),
+        },
+    )
+    truth = {"concavity": 0.1 * hump.mean(), "total": 3.0}
+    found, naive = mean_curves(ds), mean_curves(ds.drop_vars("data_seed"))
+    for name, value in truth.items():
+        # 142 of 150 by name, and chance is 2.7; nets taken for independent hold it in about 90.
+        hits, fewer = (
+            int(((one[f"mean_{name}_low"] <= value) & (value <= one[f"mean_{name}_high"])).sum())
+            for one in (found, naive)
+        )
+        assert hits >= 132 and fewer <= 120, name

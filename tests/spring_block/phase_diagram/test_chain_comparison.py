@@ -9,7 +9,7 @@ from loadpath import spring_block
 from loadpath.measures.separation import LoadCurve
 from loadpath.spring_block import phase_diagram
 from loadpath.spring_block.phase_diagram import baselines, shared_chain
-from loadpath.spring_block.phase_diagram.chain_comparison import draw_from_chain
+from loadpath.spring_block.phase_diagram.chain_comparison import _mean_over_seeds, draw_from_chain
 
 RIGHT = np.array([0.12, 0.09, 0.06, 0.03, 0.01])
 LEFT = np.array([0.16, 0.15, 0.14, 0.12, 0.1])
@@ -273,3 +273,18 @@ def test_bad_options_are_refused(options, reason):
 def test_diagrams_that_say_too_little_are_refused(part, reason):
     with pytest.raises(ValueError, match=reason):
         phase_diagram.beside_chain(diagram(of_chains()).isel(part))
+
+
+def test_errors_of_means_are_about_subsets_of_the_data_too():
+    rng = np.random.default_rng(2)
+    print("seed 2")
+    # Two subsets that differ, each with three nets that do not: 2 samples and not 6.
+    values = rng.standard_normal((1, 1, 2, 1, 3)).repeat(3, axis=3).reshape(1, 1, 6, 3)
+    groups = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 1, 2, 0, 1, 2])
+    counted = np.ones((1, 1), dtype=bool)
+    mean, error = _mean_over_seeds(values, counted, groups)
+    two = values[0, 0, [0, 3]]
+    np.testing.assert_allclose(mean[0, 0], two.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(error[0, 0], two.std(0, ddof=1) / np.sqrt(2), rtol=1e-12)
+    alone = _mean_over_seeds(values, counted, None)[1]
+    np.testing.assert_allclose(alone[0, 0], values[0, 0].std(0, ddof=1) / np.sqrt(6), rtol=1e-12)

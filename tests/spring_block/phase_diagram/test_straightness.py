@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
+from loadpath.measures.separation import LoadCurve
 from loadpath.spring_block.phase_diagram import correlation
 from loadpath.spring_block.phase_diagram.straightness import _pearson, _ranks, _spearman
 
@@ -124,6 +125,7 @@ def test_the_same_seed_draws_the_same_and_dimensions_may_stand_in_any_order():
     [
         (dict(kind="other"), "kind must be one of"),
         (dict(method="kendall"), "method must be one of spearman, pearson, got 'kendall'."),
+        (dict(between="seeds"), "between must be one of nets, cells, got 'seeds'."),
         (dict(over="cells"), "over must be one of seeds, seeds and cells, got 'cells'."),
         (dict(level=1.0), "level must be between 0 and 1, got 1.0."),
         (dict(n_bootstrap=39), "n_bootstrap must be a whole number of at least 40, not 39."),
@@ -144,3 +146,104 @@ def test_diagrams_without_an_answer_are_refused():
         ValueError, match="test_accuracy must not be the same for all nets, got 1.0"
     ):
         correlation(ds.assign(test_accuracy=xr.ones_like(ds.test_accuracy)))
+
+
+def with_curves(bent, accuracy, falls=2.0):
+    """A diagram (slope, noise, seed) whose curves of four layers fall by `falls` and are bent."""
+    line, hump = np.linspace(1, 0, 4), np.array([0, 1, 1, 0])
+    curves = (line + 2 * np.asarray(bent)[..., None] * hump) * np.asarray(falls)[..., None]
+    ds = diagram(accuracy, np.asarray(bent))
+    dims = (*ds.test_accuracy.dims, "kind", "layer")
+    return ds.assign(log_separation=(dims, curves[..., None, :])).assign_coords(
+        slope=[0.0, 0.5, 1.0], noise=[0.0, 0.1, 0.2, 0.3], seed=np.arange(curves.shape[2])
+    )
+
+
+def shaken(seeds, rng):
+    """Nets that fall by amounts of their own, so that a mean curve is no mean of shapes."""
+    bent = np.linspace(-0.3, 0.4, 12).reshape(3, 4, 1) + 0.05 * rng.standard_normal((3, 4, seeds))
+    accuracy = 0.9 - 0.3 * np.abs(bent) + 0.05 * rng.standard_normal(bent.shape)
+    return with_curves(bent, accuracy, rng.uniform(1, 3, bent.shape))
+
+
+@pytest.mark.parametrize(
+    "method, theirs", [("spearman", stats.spearmanr), ("pearson", stats.pearsonr)]
+)
+def test_between_cells_the_value_is_scipys_of_mean_curves(method, theirs):
+    ds = shaken(5, np.random.default_rng(8))
+    found = correlation(ds, method=method, between="cells")
+    cells = [ds.isel(slope=i, noise=j) for i, j in np.ndindex(3, 4)]
+    bends = [
+        LoadCurve(cell.log_separation.mean("seed").squeeze().values, "fuzziness").concavity
+        for cell in cells
+    ]
+    means = [cell.test_accuracy.mean().item() for cell in cells]
+    assert found.value == pytest.approx(theirs(-np.abs(bends), means)[0], rel=1e-12)
+    assert (found.n_nets, found.n_left_out) == (60, 0)
+    assert found.low < found.value < found.high
+    wide = correlation(ds, method=method, between="cells", over="seeds and cells")
+    assert wide.value == found.value and wide.low < found.low and wide.high > found.high
+
+
+def test_cells_that_do_not_fall_do_not_count_between_cells():
+    ds = shaken(5, np.random.default_rng(9))
+    rest = correlation(ds.isel(slope=[0, 1]), between="cells", method="pearson")
+    ds.log_separation[2] = 0.1 * np.random.default_rng(1).standard_normal((4, 5, 1, 4))
+    found = correlation(ds, between="cells", method="pearson")
+    assert found.value == pytest.approx(rest.value, rel=1e-12)
+    assert (found.n_nets, found.n_left_out) == (40, 20)
+    alike = ds.assign(test_accuracy=ds.test_accuracy * 0 + 0.5)
+    with pytest.raises(ValueError, match="must have cells that differ in test_accuracy"):
+        correlation(alike, between="cells")
+    ds.log_separation[:2] *= 0
+    with pytest.raises(ValueError, match="ds must have at least 3 cells that count, got 0."):
+        correlation(ds, between="cells")
+
+
+def crossed(rng, subsets, nets, by_subset, by_net):
+    """Nets whose accuracy falls with their bend by an amount of their subset and of their seed."""
+    effect = 1 + by_subset * rng.standard_normal((subsets, 1)) + by_net * rng.standard_normal(nets)
+    bent = np.linspace(-0.3, 0.4, 12).reshape(3, 4, 1) + 0.02 * rng.standard_normal(
+        (3, 4, subsets * nets)
+    )
+    # What a cell's accuracy has beside is the same for all nets, so that means are not on a line.
+    beside = np.random.default_rng(0).normal(size=(3, 4, 1)) / 10
+    accuracy = beside - effect.ravel() * np.abs(bent) + 0.05 * rng.standard_normal(bent.shape)
+    return with_curves(bent, accuracy).assign_coords(
+        data_seed=("seed", np.repeat(np.arange(subsets), nets)),
+        net_seed=("seed", np.tile(np.arange(nets), subsets)),
+    )
+
+
+@pytest.mark.parametrize("between, rounds", [("nets", 60), ("cells", 15)])
+def test_the_interval_covers_other_subsets_too(between, rounds):
+    rng = np.random.default_rng(11)
+    options = dict(method="pearson", between=between)
+    many = crossed(rng, 3000, 1, 0.2, 0.0)
+    x, y = -np.abs(many.concavity.to_numpy()), many.test_accuracy.to_numpy()
+    if between == "cells":
+        x, y = -np.abs(many.concavity.mean("seed").to_numpy()), y.mean(2)
+    truth = stats.pearsonr(x.ravel(), y.ravel())[0]
+    hits = naive = 0
+    for _ in range(rounds):
+        ds = crossed(rng, 5, 4, 0.2, 0.0)
+        found = correlation(ds, **options)
+        hits += found.low <= truth <= found.high
+        if between == "nets":
+            one = correlation(ds.drop_vars("data_seed"), n_bootstrap=100, **options)
+            naive += one.low <= truth <= one.high
+    # 95 % by name. Intervals that take 20 nets of 5 subsets for independent hold it less often.
+    assert hits >= 0.85 * rounds and naive < 0.8 * rounds
+
+
+def test_subsets_that_are_alike_leave_no_doubt():
+    ds = crossed(np.random.default_rng(3), 1, 1, 0, 0)
+    same = xr.concat([ds] * 6, "seed", data_vars="all").assign_coords(
+        seed=np.arange(6),
+        data_seed=("seed", [0, 0, 0, 1, 1, 1]),
+        net_seed=("seed", [0, 1, 2] * 2),
+    )
+    found = correlation(same)
+    assert found.low == pytest.approx(found.value, abs=1e-6) == found.high
+    wide = correlation(same, over="seeds and cells")
+    assert wide.low < found.value - 0.05 and wide.high > found.value + 0.005

@@ -38,7 +38,9 @@ class NetworkOptions:
     n_test: int | None = None
     """test samples; 5000 if not given, what is left of digits"""
     data_seed: int = 0
-    """seed of the choice of samples, the same for all nets"""
+    """seed of the choice of samples, or of the first choice"""
+    data_seeds: int = 1
+    """how many choices of samples: every net is trained on each, and intervals are about both"""
     noise_scale: Literal["raw", "demeaned"] = "raw"
     """unit of the noise on inputs in data-noise: the standard deviation of the pixels as they were,
     as in the paper, or of the demeaned inputs, as up to version 0.1.0"""

@@ -222,10 +222,13 @@ def _panel(noises: Iterable[Noise], epochs: int = 100) -> PaperPanel:
 PANELS = {
     "data noise": _panel(DataNoise(q / 10) for q in range(9)),
     "learning rate": _panel(
-        map(LearningRate, (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.2, 0.5)),
+        map(
+            LearningRate,
+            (1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5),
+        ),
         epochs=200,
     ),
-    "dropout": _panel(map(Dropout, (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3))),
+    "dropout": _panel(Dropout(p / 50) for p in range(16)),
     "batch size": _panel(map(BatchSize, (2560, 1280, 640, 320, 160, 80, 40, 20, 10, 5))),
 }
-"""The four panels of [SB], for 2,560 training samples."""
+"""The four panels of [SB], at the levels of its code, for 2,560 training samples."""

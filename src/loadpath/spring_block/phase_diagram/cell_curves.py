@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from loadpath.checks import LARGEST, check_dataset, check_level, check_levels
 from loadpath.measures.separation import KINDS, SeparationKind
 from loadpath.spring_block.phase_diagram.curves import falling_curves, finite_concavity
-from loadpath.statistics import Estimate, alone, jackknife_from_values
+from loadpath.spring_block.phase_diagram.subsets import Labels, subsets_and_nets
+from loadpath.statistics import Estimate, alone, crossed_jackknife, jackknife_from_values
 
 Array = NDArray[np.float64]
+Groups = tuple[Labels, Labels] | None
+"""The subset and the seed of each net, or nothing where all have one subset."""
 CurveStatus = Literal["falls", "does not fall", "one seed", "no curve"]
 """What the mean curve of a cell is, in words."""
 CURVE_STATUSES: tuple[CurveStatus, ...] = get_args(CurveStatus)
@@ -23,7 +26,7 @@ CELL = ("slope", "noise", "kind")
 
 
 def mean_curves(ds: xr.Dataset, *, level: float = 0.95) -> xr.Dataset:
-    r"""Measure how the mean load curve of every cell bends, with an interval over seeds.
+    r"""Measure how the mean load curve of every cell bends, with an interval over its nets.
 
     The concavity of one net is divided by the fall of its own curve. Where curves hardly fall that
     is a division by next to nothing, and a mean over seeds of such ratios says nothing, however
@@ -33,7 +36,8 @@ def mean_curves(ds: xr.Dataset, *, level: float = 0.95) -> xr.Dataset:
     Parameters
     ----------
     ds : xarray.Dataset
-        log_separation (slope, noise, seed, kind, layer), as `collect` returns it.
+        log_separation (slope, noise, seed, kind, layer), as `collect` returns it; with
+        test_accuracy (slope, noise, seed) also how accurate each cell is on the mean.
     level : float
         Confidence level of the intervals, between 0 and 1.
 
@@ -50,6 +54,9 @@ def mean_curves(ds: xr.Dataset, *, level: float = 0.95) -> xr.Dataset:
         - "one seed": there is no interval.
         - "no curve": no seed has a finite curve, and there are no numbers.
 
+        Where accuracies are given, also mean_test_accuracy over (slope, noise), over the nets that
+        have one, with the ends of its interval.
+
     Raises
     ------
     ValueError
@@ -57,8 +64,12 @@ def mean_curves(ds: xr.Dataset, *, level: float = 0.95) -> xr.Dataset:
 
     Notes
     -----
-    Intervals are those of the jackknife that leaves out one seed at a time,
-    `loadpath.statistics.jackknife_from_values`; of the fall, which is a mean, that is Student's.
+    Intervals are those of the jackknife that leaves out one net at a time,
+    `loadpath.statistics.jackknife_from_values`; of means, as the fall is, that is Student's. Where
+    nets were trained on several subsets of the data, as the coordinate data_seed says, intervals
+    are also about other subsets: nets that share one, or share their seed, are not independent, and
+    the jackknife's pseudo-values are taken as a two-way table with random rows and columns,
+    `loadpath.statistics.crossed_jackknife`.
 
     Examples
     --------
@@ -84,15 +95,19 @@ def mean_curves(ds: xr.Dataset, *, level: float = 0.95) -> xr.Dataset:
         for name in ("concavity", "total")
         for end in ("", "_low", "_high")
     }
+    groups = subsets_and_nets(ds)
     status = np.full(shape, "no curve", dtype=object)
     seeds = np.zeros(shape, dtype=np.int64)
     for cell in np.ndindex(*shape):
         curves = falling_curves(D[cell], kinds[cell[2]])
-        curves = curves[np.isfinite(curves).all(-1)]
+        whole = np.asarray(np.isfinite(curves).all(-1))
+        curves, its_groups = curves[whole], _part(groups, whole)
         seeds[cell] = len(curves)
         if not len(curves):
             continue
-        bend, total = (_over_seeds(score, curves, level) for score in (finite_concavity, _fall))
+        bend, total = (
+            _over_nets(score, curves, its_groups, level) for score in (finite_concavity, _fall)
+        )
         status[cell] = _status(total, len(curves))
         low, high = bend.low, bend.high
         if status[cell] == "does not fall":
@@ -104,7 +119,7 @@ def mean_curves(ds: xr.Dataset, *, level: float = 0.95) -> xr.Dataset:
             for end, value in zip(("", "_low", "_high"), values, strict=True):
                 numbers[f"mean_{name}{end}"][cell] = value
     units = {"concavity": "1", "total": "nats"}
-    return xr.Dataset(
+    found = xr.Dataset(
         {
             **{
                 name: (CELL, values, {"units": units[name.split("_")[1]], "level": level})
@@ -115,6 +130,27 @@ def mean_curves(ds: xr.Dataset, *, level: float = 0.95) -> xr.Dataset:
         },
         coords={name: ds[name] for name in CELL},
     )
+    if "test_accuracy" not in ds:
+        return found
+    return found.assign(_accuracies(ds, groups, level))
+
+
+def _accuracies(ds: xr.Dataset, groups: Groups, level: float) -> dict[str, Any]:
+    """Return the mean test accuracy of each cell (slope, noise), and the ends of its interval."""
+    check_dataset("ds", ds, "test_accuracy(slope, noise, seed)")
+    accuracy = ds["test_accuracy"].transpose(*CELL[:2], "seed").to_numpy()
+    ends = np.full((3, *accuracy.shape[:2]), np.nan)
+    for cell in np.ndindex(*accuracy.shape[:2]):
+        known = np.isfinite(accuracy[cell])
+        if known.any():
+            each = accuracy[cell][known][:, None]
+            mean = _over_nets(_alone, each, _part(groups, known), level)
+            ends[(slice(None), *cell)] = mean.value, mean.low, mean.high
+    about = {"units": "1", "level": level}
+    return {
+        f"mean_test_accuracy{end}": (CELL[:2], values, about)
+        for end, values in zip(("", "_low", "_high"), ends, strict=True)
+    }
 
 
 def check_curves(name: str, ds: xr.Dataset) -> None:
@@ -150,14 +186,28 @@ def _fall(curves: Array) -> Array:
     return np.asarray(curves[..., 0] - curves[..., -1])
 
 
-def _over_seeds(score: Callable[[Array], Array], curves: Array, level: float) -> Estimate:
-    """Return a score of the mean of curves (seed, layer), leaving out one at a time."""
+def _alone(values: Array) -> Array:
+    """Return the only number (...) of values (..., 1)."""
+    return np.asarray(values[..., 0])
+
+
+def _part(groups: Groups, kept: NDArray[np.bool_]) -> Groups:
+    """Return the labels of the nets that are kept."""
+    return None if groups is None else (groups[0][kept], groups[1][kept])
+
+
+def _over_nets(
+    score: Callable[[Array], Array], curves: Array, groups: Groups, level: float
+) -> Estimate:
+    """Return a score of the mean of curves (net, layer), leaving out one at a time."""
     n = len(curves)
     value = float(score(curves.mean(0)))
     if n < 2 or not np.isfinite(value):
         return alone(value, n)
-    without = np.array([float(score(np.delete(curves, i, axis=0).mean(0))) for i in range(n)])
-    return jackknife_from_values(value, without, np.ones(n, dtype=np.int64), level=level)
+    without = score(np.stack([np.delete(curves, i, axis=0).mean(0) for i in range(n)]))
+    if groups is None:
+        return jackknife_from_values(value, without, np.ones(n, dtype=np.int64), level=level)
+    return crossed_jackknife(value, without, *groups, level=level)
 
 
 def _status(total: Estimate, seeds: int) -> CurveStatus:

@@ -18,6 +18,7 @@ from loadpath.spring_block.phase_diagram.cell_curves import mean_curves
 from loadpath.spring_block.phase_diagram.curves import falling_curves, finite_concavity
 from loadpath.spring_block.phase_diagram.levels import axis_value
 from loadpath.spring_block.phase_diagram.setting import FORMERLY, SCALE_MEANINGS, Setting
+from loadpath.spring_block.phase_diagram.subsets import over_subsets, side_by_side
 
 
 def measure(*, slope: float, noise: float, seed: int, **setting: Any) -> xr.Dataset:
@@ -124,6 +125,7 @@ def run(
     slopes: Sequence[float] | None = None,
     noises: Sequence[float] | None = None,
     seeds: Iterable[int] = range(10),
+    data_seeds: Iterable[int] | None = None,
     workers: int = 1,
     scheduler: str | None = None,
     progress: bool | None = None,
@@ -142,6 +144,9 @@ def run(
         Values of the panel's noise; those of the setting's protocol if left out.
     seeds : iterable of int
         Seeds of the nets. The numbers of a cell do not depend on what else is run, or where.
+    data_seeds : iterable of int, optional
+        Seeds of the subsets of the data, on each of which all nets are trained; that of the setting
+        if left out. Cells of another subset than the setting's are in a folder within `folder`.
     workers, scheduler, progress
         Where cells run and whether a bar is shown, as of `loadpath.sweep.run`.
 
@@ -161,16 +166,27 @@ def run(
     """
     folder = as_path("folder", folder)
     grid = axes(setting, slopes=slopes, noises=noises, seeds=seeds)
-    common = setting.checked(grid).plain()
-    return sweep.run(
-        measure,
-        sweep.product(grid),
-        folder,
-        common=common,
-        assumed=FORMERLY,
-        workers=workers,
-        scheduler=scheduler,
-        progress=progress,
+    subsets = [
+        (one.checked(grid).plain(), place)
+        for one, place in over_subsets(setting, folder, data_seeds)
+    ]
+    outcomes = [
+        sweep.run(
+            measure,
+            sweep.product(grid),
+            place,
+            common=common,
+            assumed=FORMERLY,
+            workers=workers,
+            scheduler=scheduler,
+            progress=progress,
+        )
+        for common, place in subsets
+    ]
+    return sweep.Outcome(
+        sum(one.ran for one in outcomes),
+        sum(one.kept for one in outcomes),
+        tuple(failure for one in outcomes for failure in one.failed),
     )
 
 
@@ -181,6 +197,7 @@ def collect(
     slopes: Sequence[float] | None = None,
     noises: Sequence[float] | None = None,
     seeds: Iterable[int] = range(10),
+    data_seeds: Iterable[int] | None = None,
 ) -> xr.Dataset:
     """Put the cells in `folder` together in one Dataset.
 
@@ -190,7 +207,7 @@ def collect(
         What all cells share.
     folder : str or Path
         Where `run` keeps the cells.
-    slopes, noises, seeds
+    slopes, noises, seeds, data_seeds
         Axes of the diagram, as of `run`.
 
     Returns
@@ -199,7 +216,9 @@ def collect(
         Variables of `measure` over (slope, noise, seed), and the concavity (slope, noise, seed,
         kind) of every curve, dimensionless; NaN for a curve that is infinite somewhere. Cells that
         are not there are NaN, and "" in the status. What `mean_curves` says of the mean curve of
-        every cell stands beside them.
+        every cell stands beside them. With `data_seeds` the nets of all subsets of the data are
+        numbered along seed, where the coordinates data_seed and net_seed say whose each is; the
+        functions here that take a diagram then give intervals over subsets and nets.
 
     Raises
     ------
@@ -211,6 +230,16 @@ def collect(
     """
     folder = as_path("folder", folder)
     grid = axes(setting, slopes=slopes, noises=noises, seeds=seeds)
+    each = over_subsets(setting, folder, data_seeds)
+    parts = [_collected(one, place, grid) for one, place in each]
+    ds = parts[0]
+    if data_seeds is not None:
+        ds = side_by_side(parts, [one.data_seed for one, _ in each])
+    return ds.merge(mean_curves(ds))
+
+
+def _collected(setting: Setting, folder: Path, grid: dict[str, list[Any]]) -> xr.Dataset:
+    """Return the cells of one subset of the data, with the concavity of each curve."""
     data = setting.samples()
     ds = sweep.collect(folder, grid).transpose("slope", "noise", "seed", ...)
     for name, former in FORMERLY.items():
@@ -228,7 +257,6 @@ def collect(
     D = ds["log_separation"]
     bent = [finite_concavity(falling_curves(D.sel(kind=kind).to_numpy(), kind)) for kind in KINDS]
     ds["concavity"] = (D.dims[:-1], np.stack(bent, axis=-1), {"units": "1"})
-    ds = ds.merge(mean_curves(ds))
     # Where the files were read from means nothing elsewhere; what they hold does.
     ds.attrs = {k: v for k, v in ds.attrs.items() if k.startswith("cells_")}
     shared = {k: v for k, v in setting.checked(grid).plain().items() if k != "folder"}

@@ -25,6 +25,8 @@ from loadpath.spring_block.phase_diagram.curves import (
     normalized_loads,
 )
 from loadpath.spring_block.phase_diagram.shared_chain import SharedChain, fit_shared
+from loadpath.spring_block.phase_diagram.subsets import Labels, subsets_and_nets
+from loadpath.statistics import crossed_variance
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -83,7 +85,8 @@ def beside_chain(
     -------
     xarray.Dataset
         Measured: load (slope, noise, spring) and the curve (slope, noise, layer) that falls by it
-        from 1 to 0, its concavity (slope, noise), each with a standard error over seeds, ..._error.
+        from 1 to 0, its concavity (slope, noise), each with a standard error over seeds, ..._error,
+        and over subsets of the data where nets have several.
         Fitted: fitted_load (model, slope, noise, spring) and predicted_load (model, half, slope,
         noise, spring), NaN where not predicted; frictions (slope), chain_noise (noise) and those
         of each slope's own chain, row_..., each with the ends of its interval, ..._low and
@@ -124,10 +127,11 @@ def beside_chain(
             "ds must have cells that count, with two seeds and more whose curves fall, at 2 slopes "
             f"and 2 levels of noise at least, got {slopes} and {noises}."
         )
-    load, load_error = _mean_over_seeds(by_seed, counted)
-    curve, curve_error = _mean_over_seeds(curve_from_loads(by_seed), counted)
+    groups = subsets_and_nets(ds)
+    load, load_error = _mean_over_seeds(by_seed, counted, groups)
+    curve, curve_error = _mean_over_seeds(curve_from_loads(by_seed), counted, groups)
     bend, bend_error = (
-        part[..., 0] for part in _mean_over_seeds(_concavity(by_seed)[..., None], counted)
+        part[..., 0] for part in _mean_over_seeds(_concavity(by_seed)[..., None], counted, groups)
     )
     options: dict[str, Any] = dict(dt=dt, n_steps=n_steps, level=level)
     joint = fit_shared(load, counted, **options)
@@ -218,13 +222,19 @@ def _concavity(loads: Array) -> Array:
     return finite_concavity(curve_from_loads(loads))
 
 
-def _mean_over_seeds(values: Array, counted: Mask) -> tuple[Array, Array]:
+def _mean_over_seeds(
+    values: Array, counted: Mask, groups: tuple[Labels, Labels] | None
+) -> tuple[Array, Array]:
     """Return means of (slope, noise, seed, ...) and their standard errors; NaN elsewhere."""
     mean, error = (np.full((*values.shape[:2], values.shape[-1]), np.nan) for _ in range(2))
     for cell in zip(*counted.nonzero(), strict=True):
-        own = values[cell]
-        own = own[np.isfinite(own).all(-1)]
-        mean[cell], error[cell] = own.mean(0), own.std(0, ddof=1) / np.sqrt(len(own))
+        known = np.isfinite(values[cell]).all(-1)
+        own = values[cell][known]
+        mean[cell] = own.mean(0)
+        if groups is None:
+            error[cell] = own.std(0, ddof=1) / np.sqrt(len(own))
+        else:
+            error[cell] = np.sqrt(crossed_variance(own, groups[0][known], groups[1][known])[0])
     return mean, error
 
 
