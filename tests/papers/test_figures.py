@@ -1,6 +1,7 @@
 """Experiments, and figures that show the numbers of their runs."""
 
 import dataclasses
+import functools
 import shutil
 from pathlib import Path
 
@@ -118,11 +119,13 @@ def synthetic(measured, experiment, cell):
     return ds
 
 
-@pytest.fixture
-def drawn(measured, tmp_path, monkeypatch):
-    """Draw a figure of cells on disk; gives what the plot was handed, the cells and the picture."""
+@pytest.fixture(scope="module")
+def drawn(measured, tmp_path_factory):
+    """Draw a figure of cells on disk; gives what the plot was handed, and the cells."""
 
-    def of(name, seeds):
+    @functools.cache
+    def of(name, *seeds):
+        tmp_path = tmp_path_factory.mktemp("figures")
         experiment = EXPERIMENTS[FIGURES[name].experiment]
         cells = [cell for cell in experiment.cells(seeds) if FIGURES[name].shows(cell)]
         datasets = [synthetic(measured, experiment.name, cell) for cell in cells]
@@ -130,9 +133,10 @@ def drawn(measured, tmp_path, monkeypatch):
             keep(ds, tmp_path, experiment, cell)
         handed = []
         plot = getattr(plots, f"figure_{name}")
-        monkeypatch.setattr(plots, f"figure_{name}", lambda ds: handed.append(ds) or plot(ds))
-        monkeypatch.setattr(Job, "__call__", None)  # all cells are there
-        picture, _ = draw(name, tmp_path, seeds=seeds)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(plots, f"figure_{name}", lambda ds: handed.append(ds) or plot(ds))
+            patch.setattr(Job, "__call__", None)  # all cells are there
+            picture, _ = draw(name, tmp_path, seeds=seeds)
         assert picture == tmp_path / "figures" / f"figure_{name}.png"
         assert picture.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
         return handed[0], list(zip(cells, datasets, strict=True))
@@ -152,7 +156,7 @@ def assert_laid_out(table, variable, expected):
 
 
 def test_figure_1a_shows_every_net_of_the_grid(drawn):
-    table, cells = drawn("1a", [0, 1])
+    table, cells = drawn("1a", 0, 1)
     assert table.sizes["effective_depth"] == 6 and table.sizes["seed"] == 2
     assert_laid_out(table, "dimension", [(c, ds["dimension"]) for c, ds in cells])
     least = [(c, ds["cost_of_identity_by_gamma0"].min("layer")) for c, ds in cells]
@@ -161,14 +165,14 @@ def test_figure_1a_shows_every_net_of_the_grid(drawn):
 
 
 def test_figure_3_shows_the_largest_momenta(drawn):
-    table, cells = drawn("3", [1])
+    table, cells = drawn("3", 1)
     assert_laid_out(table, "path_length", [(c, ds["path_length"]) for c, ds in cells])
     for name in ("momentum_norm", "momentum_activation_norm"):
         assert_laid_out(table, name, [(c, ds[name].max()) for c, ds in cells])
 
 
 def test_figure_2a_shows_equal_widths_and_equal_parameters(drawn):
-    table, cells = drawn("2a", [1])
+    table, cells = drawn("2a", 1)
     assert table["test_error"].dims == table["test_error_equal"].dims
     assert dict(table["test_error"].sizes) == {"rule": 3, "depth": 5, "seed": 1}
     widths = dict(zip(table["depth"].values, table["width"].values, strict=True))
@@ -182,27 +186,27 @@ def test_figure_2a_shows_equal_widths_and_equal_parameters(drawn):
 
 @pytest.mark.parametrize("name", ["1b", "1c"])
 def test_figures_1b_and_1c_show_the_first_seed_at_7(name, drawn):
-    profile, cells = drawn(name, [2, 0])
+    profile, cells = drawn(name, 2, 0)
     assert cells[0][0] == {"effective_depth": 7.0, "seed": 2}
     xr.testing.assert_equal(profile, cells[0][1])
 
 
 def test_figure_2b_shows_the_adaptive_net_that_is_kept_whole(drawn):
-    profile, cells = drawn("2b", [0])
+    profile, cells = drawn("2b", 0)
     ((cell, ds),) = cells
     assert cell == {"rule": "adaptive", "depth": runs.DEPTH, "width": runs.WIDTH, "seed": 0}
     xr.testing.assert_equal(profile, ds)
 
 
 def test_figure_2c_shows_one_net_a_rule(drawn):
-    profiles, cells = drawn("2c", [0, 1])
+    profiles, cells = drawn("2c", 0, 1)
     assert list(profiles) == list(runs.RULES)
     for cell, ds in cells:
         xr.testing.assert_equal(profiles[cell["rule"]], ds)
 
 
 def test_figure_scale_shows_every_scale(drawn):
-    table, cells = drawn("scale", [0, 1])
+    table, cells = drawn("scale", 0, 1)
     assert list(table["scale"].values) == list(runs.SCALES)
     for name in ("centred_spectrum", "cost_of_identity_by_gamma0"):
         dims = [dim for dim in table[name].dims if dim not in cells[0][0]]
@@ -210,7 +214,7 @@ def test_figure_scale_shows_every_scale(drawn):
 
 
 def test_figure_digits_shows_both_losses(drawn):
-    table, cells = drawn("digits", [1])
+    table, cells = drawn("digits", 1)
     assert set(table["targets"].values) == {"labels", "onehot"}
     assert len(cells) == table["misclassified"].size
     for name in ("misclassified", "cost_of_identity", "representation_norm"):
@@ -282,7 +286,7 @@ def test_draw_refuses_in_one_sentence(name, options, message, tmp_path):
 
 
 def test_summary_says_each_run_in_numbers(measured, drawn):
-    _, cells = drawn("1a", [0, 1])
+    _, cells = drawn("1a", 0, 1)
     table = summary(cells)
     assert len(table) == len(cells) and list(table["seed"]) == [cell["seed"] for cell, _ in cells]
     for (_, ds), (_, row) in zip(cells, table.iterrows(), strict=True):

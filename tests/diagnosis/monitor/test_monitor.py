@@ -825,9 +825,10 @@ def test_an_alarm_of_a_layer_is_followed_only_by_worse_ones():
     "name, steps, share",
     [
         ("MLP of depth 12 without norms", 300, 0.2),
-        ("MLP with BatchNorm, long after it fits", 300, 0.5),
         ("residual, zero at first", 200, 0.8),
-        ("odd or even", 400, 0.15),
+        # Longer ones; all kinds are tried by the slow test below.
+        pytest.param("MLP with BatchNorm, long after it fits", 300, 0.5, marks=pytest.mark.slow),
+        pytest.param("odd or even", 400, 0.15, marks=pytest.mark.slow),
     ],
 )
 def test_healthy_training_raises_no_alarm(name, steps, share):

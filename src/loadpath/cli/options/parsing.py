@@ -13,7 +13,7 @@ import importlib.util
 import itertools
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -59,8 +59,15 @@ class _Cite(argparse.Action):
         parser.exit(0)
 
 
-def parser() -> ArgumentParser:
-    """Return the parser: a subcommand for each command, its options from the fields."""
+def parser(named: Collection[str]) -> ArgumentParser:
+    """Return the parser: a subcommand for each command, its options from the fields.
+
+    Parameters
+    ----------
+    named : collection of str
+        The commands whose options are read or shown. The others have a summary and no options: to
+        make those of all commands takes several times as long as to make one command's.
+    """
     set_parsing_settings(
         docstring_parse_attribute_docstrings=True, add_print_completion_argument=True
     )
@@ -78,20 +85,26 @@ def parser() -> ArgumentParser:
     for name, command in COMMANDS.items():
         summary = (command.__doc__ or "").splitlines()[0]
         sub = ArgumentParser(description=summary, exit_on_error=False)
-        sub.add_argument(
-            "--config",
-            action=ActionConfigFile,
-            help="YAML file of options; those on the command line win over it",
-        )
-        bare = {**FLAGS, **SWITCHES}
-        flags = [flag for flag in bare if flag in command.__dataclass_fields__]
-        sub.add_class_arguments(command, as_group=False, as_positional=True, skip=set(flags))
-        for flag in flags:
-            sub.add_argument(f"--{flag}", action="store_true", help=bare[flag])
-        for word, meaning in LOUDNESS.items():
-            sub.add_argument(f"-{word[0]}", f"--{word}", action="store_true", help=meaning)
+        if name in named:
+            _add_options(sub, command)
         subcommands.add_subcommand(name, sub, help=summary)
     return top
+
+
+def _add_options(sub: ArgumentParser, command: Any) -> None:
+    """Give a command's parser its options."""
+    sub.add_argument(
+        "--config",
+        action=ActionConfigFile,
+        help="YAML file of options; those on the command line win over it",
+    )
+    bare = {**FLAGS, **SWITCHES}
+    flags = [flag for flag in bare if flag in command.__dataclass_fields__]
+    sub.add_class_arguments(command, as_group=False, as_positional=True, skip=set(flags))
+    for flag in flags:
+        sub.add_argument(f"--{flag}", action="store_true", help=bare[flag])
+    for word, meaning in LOUDNESS.items():
+        sub.add_argument(f"-{word[0]}", f"--{word}", action="store_true", help=meaning)
 
 
 def parse(arguments: Sequence[str]) -> tuple[str, dict[str, Any], dict[str, bool]]:
@@ -118,10 +131,13 @@ def parse(arguments: Sequence[str]) -> tuple[str, dict[str, Any], dict[str, bool
     """
     words = normal_form(arguments)
     check_completion(words)
-    if not any(word.startswith("--print_completion") for word in words[:1]):
+    named = set(COMMANDS) & set(words)
+    if any(word.startswith("--print_completion") for word in words[:1]):
+        named = set(COMMANDS)
+    else:
         check_spelling(words, COMMANDS)
     try:
-        config = parser().parse_args(words)
+        config = parser(named).parse_args(words)
     except argparse.ArgumentError as error:
         command = words[0] if words else ""
         if command in COMMANDS:
