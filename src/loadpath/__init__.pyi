@@ -22,5 +22,6 @@ from .measures import separation as separation
 from .results import load as load
 from .spring_block import networks as networks
 from .spring_block import phase_diagram as phase_diagram
+from .spring_block.tuning import tune as tune
 
 __version__: str

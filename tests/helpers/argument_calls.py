@@ -15,7 +15,7 @@ import xarray as xr
 
 import loadpath as lp
 from loadpath import plots
-from tests.plots import test_beside_chain, test_phase_diagram, test_plots
+from tests.plots import test_beside_chain, test_phase_diagram, test_plots, test_straightening
 from tests.plots.diagnosis import test_monitored
 
 CALLS = {}
@@ -35,6 +35,7 @@ MADE_BY_FUNCTIONS = {
     "loadpath.results": "Status",
     "loadpath.separation": "NeuralCollapse Scatter Simplex",
     "loadpath.spring_block": "Fit",
+    "loadpath.spring_block.tuning": "Crossing Tuned",
     "loadpath.statistics": "Agreement Estimate",
     "loadpath.sweep": "Failure Outcome",
     "loadpath.training": "Run",
@@ -47,6 +48,7 @@ NO_BASE_CALL = {
     "loadpath.phase_diagram.draw_from_chain": "the same",
     "loadpath.diagnosis.Diagnosis": "holds a Dataset as it is, whatever its numbers are",
     "loadpath.diagnosis.MonitorCallback": "runs in Lightning, and hands its options to Monitor",
+    "loadpath.tune": "trains nets for a second or more",
 }
 """What cannot be called in milliseconds: their arguments are tested where they stand."""
 RESULTS = {f"{room}.{name}" for room, names in MADE_BY_FUNCTIONS.items() for name in names.split()}
@@ -761,6 +763,22 @@ call("phase_diagram.correlation")(
 )
 
 
+def bent_curves():
+    """Curves (level, seed, layer) that are concave at the first level and convex at the last."""
+    bends = np.linspace(0.2, -0.2, 4)[:, None] + 0.01 * np.array([-1.0, 0.0, 1.0])
+    return np.stack([1 + 0 * bends, 0.6 + bends, 0.3 + bends, 0 * bends], axis=-1)
+
+
+call("spring_block.tuning.straight_level")(
+    lambda: dict(
+        levels=np.array([0.0, 0.1, 0.2, 0.3]),
+        log_separation=bent_curves(),
+        kind="fuzziness",
+        level=0.95,
+    )
+)
+
+
 # Pictures.
 def of_profile(*names):
     for name in names:
@@ -889,6 +907,36 @@ call("diagnosis.Monitor")(
         last_step=100,
     )
 )
+call("diagnosis.Steer")(
+    lambda: dict(
+        model=dropping_model(),
+        probe=model_and_batches()[1],
+        layers=LINEAR,
+        every=10,
+        start=10,
+        gain=0.5,
+        target=0.0,
+        kind="trace_ratio",
+        samples=20,
+        with_input=True,
+    )
+)
+call("diagnosis.Knob")(
+    lambda: dict(
+        get=lambda: 0.1,
+        set=lambda value: None,
+        low=0.1,
+        high=0.5,
+        name="noise",
+        more_is_noisier=True,
+        spacing="linear",
+    )
+)
+
+
+def dropping_model():
+    """The model of the other calls, with Dropout at its end."""
+    return torch.nn.Sequential(*model_and_batches()[0], torch.nn.Dropout(0.1))
 
 
 @functools.cache
@@ -947,6 +995,8 @@ call("plots.layer_load_curve", "plots.figure_diagnosis")(
 call("plots.layers_skipped")(
     lambda: dict(skipped=measured_skips().copy(deep=True), change="loss_change")
 )
+call("plots.tuning")(lambda: dict(ds=test_straightening.tuned()))
+call("plots.steering")(lambda: dict(ds=test_straightening.steered()))
 call("plots.monitor")(
     lambda: dict(history=test_monitored.watched(), measures=["loss", "spread", "load"])
 )

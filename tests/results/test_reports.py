@@ -213,6 +213,7 @@ BY_USERS_UNKNOWN = {  # refused at once, so it is expanded before any work
         p, None, title="", config={}
     ),
     "loadpath.papers.draw": lambda p: lp.papers.draw("1a", p),
+    "loadpath.tune": lambda p: lp.tune("digits", folder=p),
 }
 
 

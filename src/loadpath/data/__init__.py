@@ -11,6 +11,7 @@ from loadpath.data.forms import is_one_set as is_one_set
 from loadpath.data.image_samples import Resize as Resize
 from loadpath.data.images import cifar10, digits, fashion_mnist, mnist
 from loadpath.data.own import as_data, as_pair
+from loadpath.data.own import as_training as as_training
 from loadpath.data.samples import Data
 from loadpath.data.sources import READERS as READERS
 from loadpath.data.sources import check_options as check_options

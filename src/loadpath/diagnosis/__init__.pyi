@@ -13,3 +13,5 @@ from .profile import Measure as Measure
 from .profile import diagnose as diagnose
 from .profile import summary as summary
 from .skipping import skip_layers as skip_layers
+from .steering import Knob as Knob
+from .steering import Steer as Steer

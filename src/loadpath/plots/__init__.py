@@ -77,6 +77,7 @@ from .phase_diagram import (
 )
 from .saving import pdf, png, save, svg
 from .spring_block import chain_load_curves, chain_trajectories
+from .straightening import steering, tuning
 from .style import STYLE
 from .style import finished as finished
 
@@ -140,6 +141,8 @@ __all__ = [
     "save",
     "speed",
     "stationarity",
+    "steering",
     "svg",
+    "tuning",
     "weight_spectrum",
 ]

@@ -1,5 +1,6 @@
 from . import networks as networks
 from . import phase_diagram as phase_diagram
+from . import tuning as tuning
 from .chain import Chain as Chain
 from .chain import Dry as Dry
 from .chain import Smooth as Smooth

@@ -9,7 +9,7 @@ import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 import loadpath as lp
-from loadpath.measures.separation import ClassMoments, log_separation
+from loadpath.measures.separation import ClassMoments, log_separation, stacked_separations
 
 KINDS = ["fuzziness", "trace_ratio", "inverse"]
 # Householder QR is backward stable; the pseudo-inverses add the condition of a well-made layer.
@@ -478,3 +478,26 @@ def test_classes_of_one_size_count_alike_anyway():
 def test_other_words_for_weights_and_inverses_are_refused(options, sentence):
     with pytest.raises(ValueError, match=sentence):
         log_separation(GOOD, LABELS, **options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_layers_measured_together_have_the_numbers_of_each_by_itself(kind):
+    H, labels = gaussian(7)
+    wide, _ = gaussian(8, width=12)
+    layers = [torch.from_numpy(each) for each in (H, wide[: len(H)], H**3, 100 + H)]
+    alone = [log_separation(each, labels, kind) for each in layers]
+    together = stacked_separations(layers, torch.from_numpy(labels), kind)
+    # The K x K matrix has the squares of the condition of the means, 10 at most here.
+    assert together == pytest.approx(alone, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_layers_at_an_end_are_measured_as_they_are_one_by_one(kind):
+    H, labels = gaussian(9, width=3, classes=4)
+    labels = torch.from_numpy(labels)
+    means = torch.nn.functional.one_hot(labels).double()
+    few = torch.from_numpy(H[:, :1]).expand(-1, 3)  # class means that span one direction
+    layers = [means[:, :3], torch.zeros(len(H), 3).double(), few, torch.from_numpy(H)]
+    alone = [log_separation(each, labels, kind) for each in layers]
+    assert stacked_separations(layers, labels, kind) == pytest.approx(alone, rel=1e-9)
+    assert not np.isfinite(alone[:2]).any()

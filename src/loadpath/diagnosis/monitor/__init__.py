@@ -2,6 +2,7 @@
 
 from loadpath.diagnosis.monitor.account import BudgetWarning
 from loadpath.diagnosis.monitor.alarms import Alarm, Collapse, CollapseWarning
+from loadpath.diagnosis.monitor.held_batches import HeldBatches as HeldBatches
 from loadpath.diagnosis.monitor.held_batches import batches_in
 from loadpath.diagnosis.monitor.monitor import Monitor
 

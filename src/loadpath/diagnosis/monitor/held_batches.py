@@ -132,6 +132,34 @@ class HeldBatches:
             As `loadpath.record.stream`, except that NaN or infinity in a layer is noted in the
             snapshot.
         """
+        rows, sample, not_finite = self.rows()
+        return measure_snapshot(
+            rows,
+            sample,
+            classes=self.classes,
+            kind=self.kind,
+            not_finite=not_finite,
+            given=self._given,
+        )
+
+    def rows(self) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, str]]:
+        """Run the model over the samples as it is now, and leave it as it was.
+
+        Returns
+        -------
+        rows : dict of str to Tensor
+            What each layer puts out, (row, width), in the order in which the layers run; 0 stands
+            where a number is not finite.
+        sample : dict of str to Tensor
+            For each layer the sample that every row belongs to, (row,).
+        not_finite : dict of str to str
+            Layers with NaN or infinity, and how much of it in words.
+
+        Raises
+        ------
+        ValueError
+            As `measure`.
+        """
         noting = self._noting_reduction()
         rows: dict[str, list[Tensor]] = {}
         sample: dict[str, list[Tensor]] = {}
@@ -149,13 +177,10 @@ class HeldBatches:
                 )
             self._leave_out_input(f"has {words}")
             del rows[INPUT], sample[INPUT]
-        return measure_snapshot(
+        return (
             {layer: torch.cat(parts) for layer, parts in rows.items()},
             {layer: torch.cat(parts) for layer, parts in sample.items()},
-            classes=self.classes,
-            kind=self.kind,
-            not_finite={layer: noting.words(layer) for layer in rows if layer in noting.wrong},
-            given=self._given,
+            {layer: noting.words(layer) for layer in rows if layer in noting.wrong},
         )
 
     def _leave_out_input(self, reason: str) -> None:

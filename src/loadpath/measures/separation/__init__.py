@@ -26,6 +26,9 @@ from loadpath.measures.separation.inputs import as_small_features as as_small_fe
 from loadpath.measures.separation.inputs import check_labels as check_labels
 from loadpath.measures.separation.load_curve import LoadCurve
 from loadpath.measures.separation.log_separations import log_separation, target_separation
+from loadpath.measures.separation.log_separations import (
+    stacked_separations as stacked_separations,
+)
 from loadpath.measures.separation.ridge_probe import target_probe
 from loadpath.measures.separation.scatter import KINDS, Scatter, SeparationKind
 from loadpath.measures.separation.scatter import SEEN as SEEN

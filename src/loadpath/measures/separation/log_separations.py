@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
 from loadpath.checks import check_choice
 from loadpath.measures.separation.class_moments import ClassMoments
 from loadpath.measures.separation.equal_classes import (
@@ -13,6 +18,11 @@ from loadpath.measures.separation.inputs import Features, Labels, Targets
 from loadpath.measures.separation.scatter import SeparationKind, check_kind
 from loadpath.measures.separation.single_precision import PseudoInverse
 from loadpath.measures.separation.target_moments import TargetMoments
+from loadpath.threads import torch_threads
+
+CLEAR = 1e-3
+"""Least singular value of the class means, as a share of the largest, down to which no rounding of
+float32 features can hide in them; layers with less are measured one by one."""
 
 
 def log_separation(
@@ -149,3 +159,86 @@ def target_separation(
     """
     check_kind(kind)
     return TargetMoments.from_features(H, y).log_separation(kind)
+
+
+@torch_threads(1)
+def stacked_separations(
+    layers: Sequence[Tensor], labels: Tensor, kind: SeparationKind = "fuzziness"
+) -> list[float]:
+    r"""Return the log separation of the classes in the features of many layers.
+
+    These are the numbers of `log_separation`, to rounding, in a tenth of its time: layers of one
+    width go through each step together, and nothing is kept of how each number rounds. A layer
+    whose classes hardly differ, or have no scatter, is handed to `log_separation`.
+
+    Parameters
+    ----------
+    layers : sequence of Tensor
+        (sample, width) finite features of every layer; the samples are the same in each.
+    labels : Tensor
+        (sample,) class numbers from 0, at least 2 samples of each.
+    kind : {"fuzziness", "trace_ratio", "inverse"}
+        Convention of the separation.
+
+    Returns
+    -------
+    list of float
+        Natural logarithms, dimensionless, as `log_separation` has them.
+
+    Notes
+    -----
+    Costs $O(N w K)$ a layer for N samples of width w in K classes, and for kind "inverse"
+    $O(N w^2 + w^3)$.
+    """
+    found = [0.0] * len(layers)
+    widths: dict[int, list[int]] = {}
+    for place, H in enumerate(layers):
+        widths.setdefault(H.shape[1], []).append(place)
+    one_hot = torch.nn.functional.one_hot(labels.cpu()).double()
+    for places in widths.values():
+        together = torch.stack([layers[place].detach().cpu().double() for place in places])
+        values = _of_one_width(together, one_hot, kind)
+        for place, value in zip(places, values.tolist(), strict=True):
+            known = value == value  # NaN marks what needs care
+            found[place] = value if known else log_separation(layers[place], labels, kind)
+    return found
+
+
+def _of_one_width(H: Tensor, one_hot: Tensor, kind: SeparationKind) -> Tensor:
+    """Return the log separations (layer,) of features (layer, sample, width); NaN if unsure."""
+    n, K = one_hot.shape
+    counts = one_hot.sum(0)
+    means = (one_hot.T @ H) / counts[:, None]  # (layer, class, width)
+    within = (H - one_hot @ means) / n**0.5
+    share = (counts / n)[:, None]
+    between = (means - (share * means).sum(1, keepdim=True)) * share.sqrt()
+    # The K x K matrix of the means has the directions that the width x width one has.
+    squares, U = torch.linalg.eigh(between @ between.mT)
+    rank = min(K - 1, H.shape[2])
+    squares, U = squares[:, -rank:], U[:, :, -rank:]
+    unsure = ~(squares[:, 0] > CLEAR**2 * squares[:, -1])
+    spread = within.square().sum((1, 2))
+    unsure |= ~(spread > CLEAR**2 * squares.sum(1))
+    if kind == "trace_ratio":
+        ratio = spread / squares.sum(1)
+    elif kind == "fuzziness":
+        along = (within @ between.mT) @ U  # within, along each direction, times its s
+        ratio = (along / squares[:, None]).square().sum((1, 2))
+    else:
+        ratio, known = _inverse_ratio(within, between, full=n - K >= H.shape[2])
+        unsure |= ~known
+    return torch.where(unsure | ~(ratio > 0), torch.nan, ratio.log())
+
+
+def _inverse_ratio(within: Tensor, between: Tensor, *, full: bool) -> tuple[Tensor, Tensor]:
+    """Return the trace of between over within (layer,), and whether it is sure of its rank."""
+    moments = within.mT @ within
+    factor, failed = torch.linalg.cholesky_ex(moments)
+    diagonal = factor.diagonal(dim1=-2, dim2=-1)
+    known = (failed == 0) & (diagonal.amin(-1) > CLEAR**2 * diagonal.amax(-1)) & full
+    solved = torch.linalg.solve_triangular(
+        torch.where(known[:, None, None], factor, torch.eye(moments.shape[-1]).to(moments)),
+        between.mT,
+        upper=False,
+    )
+    return solved.square().sum((1, 2)), known
