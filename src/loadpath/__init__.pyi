@@ -12,6 +12,7 @@ from . import statistics as statistics
 from . import sweep as sweep
 from .citing import cite as cite
 from .diagnosis import diagnose as diagnose
+from .diagnosis import surgery as surgery
 from .leaky_resnet import LeakyResNet as LeakyResNet
 from .leaky_resnet import geodesic as geodesic
 from .leaky_resnet import layer_steps as layer_steps

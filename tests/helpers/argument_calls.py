@@ -38,6 +38,7 @@ MADE_BY_FUNCTIONS = {
     "loadpath.spring_block.tuning": "Crossing Tuned",
     "loadpath.statistics": "Agreement Estimate",
     "loadpath.sweep": "Failure Outcome",
+    "loadpath.surgery": "LinearMap Plan Proof RunningCosts",
     "loadpath.training": "Run",
     "loadpath.data": "Data",
 }
@@ -890,6 +891,36 @@ call("diagnosis.skip_layers")(
         | dict(pass_labels=False, grad=False, **diagnosed())
     )
 )
+
+
+@functools.cache
+def surgery_plan():
+    return lp.surgery.plan(**diagnosed(), layers=["2"], drop=1)
+
+
+call("surgery.plan")(
+    lambda: dict(
+        drop=1,
+        ways="drop",
+        layers=["2"],
+        tokens_first=False,
+        device="cpu",
+        max_batches=2,
+        pass_labels=False,
+        level=0.95,
+        seed=0,
+        **diagnosed(),
+    )
+)
+call("surgery.cut")(lambda: dict(model=model_and_batches()[0], what=surgery_plan()))
+call("surgery.prove")(
+    lambda: (
+        dict(smaller=lp.surgery.cut(model_and_batches()[0], surgery_plan()), level=0.95)
+        | dict(batch_sizes=(), max_batches=2, **diagnosed())
+    )
+)
+call("surgery.halves")(lambda: dict(batches=model_and_batches()[1], share=0.5, seed=0))
+call("surgery.Cut")(lambda: dict(layers=("2",), way="drop"))
 call("diagnosis.Collapse")(lambda: dict(spread=0.05, dead=0.9, dimensions=0.25, looks=2))
 call("diagnosis.Monitor")(
     lambda: dict(

@@ -1,3 +1,4 @@
+from . import surgery as surgery
 from .judging import Verdict as Verdict
 from .judging import layer_table as layer_table
 from .judging import verdict as verdict

@@ -150,7 +150,13 @@ def reason_to_keep(call: Call, before: Tensor | None, output: Tensor | None) -> 
 
 
 @contextmanager
-def bypassing(call: Call, layout: Layout, *, fill: float | None = None) -> Iterator[None]:
+def bypassing(
+    call: Call,
+    layout: Layout,
+    *,
+    fill: float | None = None,
+    through: Callable[[Tensor], Tensor] | None = None,
+) -> Iterator[None]:
     """Put, within the block, what a call was given in place of its output.
 
     The output keeps its structure. The layer runs all the same, and what it puts out besides
@@ -165,6 +171,9 @@ def bypassing(call: Call, layout: Layout, *, fill: float | None = None) -> Itera
         Which tensors are its input and output.
     fill : float, optional
         A number to put in place of the output, instead of the input.
+    through : callable, optional
+        What the input goes through before it takes the place of the output of a module, such as a
+        linear map that stands for the layer.
 
     Raises
     ------
@@ -184,6 +193,9 @@ def bypassing(call: Call, layout: Layout, *, fill: float | None = None) -> Itera
         if fill is not None:
             filled = torch.full_like(new, fill)
             return mapped(output, lambda tensor: filled if tensor is new else tensor)
+        if through is not None:
+            moved = through(before).to(new.dtype)
+            return mapped(output, lambda tensor: moved if tensor is new else tensor)
         if not torch.equal(given, before):
             with torch.no_grad():
                 given.copy_(before)

@@ -1,0 +1,27 @@
+"""Surgery on any trained model: which layers can go together, cut, proven and exported.
+
+`plan` finds the layers, `cut` makes the smaller model, `prove` measures on other samples what that
+costs and saves, `heal` trains it a little, and `export` writes it for the tools that people use.
+"""
+
+from loadpath.diagnosis.surgery.cuts import WAYS, Cut, LinearMap, Way
+from loadpath.diagnosis.surgery.cutting import cut
+from loadpath.diagnosis.surgery.planning import Plan, plan
+from loadpath.diagnosis.surgery.proving import Proof, prove
+from loadpath.diagnosis.surgery.running_costs import RunningCosts
+from loadpath.diagnosis.surgery.search import Calling as Calling
+from loadpath.diagnosis.surgery.search import halves
+
+__all__ = [
+    "WAYS",
+    "Cut",
+    "LinearMap",
+    "Plan",
+    "Proof",
+    "RunningCosts",
+    "Way",
+    "cut",
+    "halves",
+    "plan",
+    "prove",
+]
