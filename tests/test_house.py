@@ -21,6 +21,7 @@ HOUSE = [
     "spring_block/tuning",
     "leaky_resnet",
     "diagnosis",
+    "laws",
     "papers",
     "report",
     "cli",

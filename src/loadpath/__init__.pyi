@@ -1,5 +1,6 @@
 from . import data as data
 from . import diagnosis as diagnosis
+from . import laws as laws
 from . import leaky_resnet as leaky_resnet
 from . import measures as measures
 from . import papers as papers

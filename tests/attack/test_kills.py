@@ -28,7 +28,7 @@ IN_A_ROW = 6
 """How often one run is killed at most, before it may end."""
 CLOCK = {"created", "seconds", "python_version", "parameters"}
 """What says when a result was made, or where."""
-OTHERWISE = {"diagnose": ("--level", "0.5")}
+OTHERWISE = {"diagnose": ("--level", "0.5"), "laws": ("--level", "0.5")}
 """Options that change results, where a seed does not."""
 RESUMED = {"train", "networks", "demo"}
 """Commands that go on with what a killed one left; the others begin again."""

@@ -6,7 +6,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from loadpath import data, diagnosis, papers, spring_block
+from loadpath import data, diagnosis, laws, papers, spring_block
 from loadpath.cli import options
 from loadpath.leaky_resnet import LeakyResNet, geodesic
 from loadpath.leaky_resnet.training import fit
@@ -42,6 +42,8 @@ def defaults_of(function):
         (options.PhaseDiagramOptions, spring_block.chain_phase_diagram),
         (options.DiagnoseOptions, diagnosis.diagnose),
         (options.DiagnoseOptions, Reduction),
+        (options.LawsOptions, laws.measure),
+        (options.LawsOptions, Reduction),
     ],
 )
 def test_defaults_are_those_of_the_function(command, function):

@@ -25,6 +25,7 @@ POSITIONAL = "*"
 MADE_BY_FUNCTIONS = {
     "loadpath.diagnosis": "Alarm BudgetWarning CollapseWarning Verdict",
     "loadpath.geodesic": "Certificate Flow Geodesic LeastNorm",
+    "loadpath.laws": "Definition Law Null Representations",
     "loadpath.layer_steps": "Layered Meshed Steps",
     "loadpath.measures": "Alignment Neighbours Probe StepSums",
     "loadpath.mechanics": "Bottleneck Energies Projection TheoremBounds",
@@ -48,6 +49,7 @@ NO_BASE_CALL = {
     "loadpath.phase_diagram.beside_chain": "a whole diagram and its fit take a minute",
     "loadpath.phase_diagram.draw_from_chain": "the same",
     "loadpath.diagnosis.Diagnosis": "holds a Dataset as it is, whatever its numbers are",
+    "loadpath.laws.Laws": "the same",
     "loadpath.diagnosis.MonitorCallback": "runs in Lightning, and hands its options to Monitor",
     "loadpath.tune": "trains nets for a second or more",
 }
@@ -1036,6 +1038,49 @@ call("plots.movement_and_harm")(
         ds=measured_profile().copy(deep=True),
         skipped=measured_skips().copy(deep=True),
         by="relative_step",
+    )
+)
+
+
+def law_options():
+    return dict(n_orders=2, level=0.9, seed=0, progress=False)
+
+
+call("laws.record")(
+    lambda: dict(layers=LINEAR, kept=20, with_input=True, seed=0, max_batches=2, **diagnosed())
+)
+call("laws.measure")(
+    lambda: (
+        dict(layers=LINEAR, kept=20, with_input=True, max_batches=2, n_untrained=1)
+        | law_options()
+        | diagnosed()
+    )
+)
+
+
+@functools.cache
+def recorded_path():
+    rows = [normal(30, 3, seed=l) for l in range(4)]
+    return lp.laws.Representations.from_features(rows, labels(30))
+
+
+call("laws.measure_representations")(
+    lambda: dict(path=recorded_path(), untrained=[recorded_path()], **law_options())
+)
+
+
+@functools.cache
+def measured_laws():
+    return lp.laws.measure_representations(recorded_path(), **law_options()).dataset
+
+
+call("plots.laws_curves", "plots.laws_against_nulls", "plots.figure_laws")(
+    lambda: dict(ds=measured_laws().copy(deep=True))
+)
+call("report.write_laws")(
+    lambda: (
+        dict(path=folder() / "a.html", laws=measured_laws().copy(deep=True), title="a")
+        | dict(config={"b": 1}, overwrite=False)
     )
 )
 

@@ -44,6 +44,11 @@ DOCUMENTED = {
     ("loadpath.layer_steps.adapted", "path"): BAD,  # a path that is not finite says nothing
     ("loadpath.layer_steps.equal_arclength", "path"): BAD,
     ("loadpath.layer_steps.refined", "path"): BAD,
+    # Without a null there is no p-value, and nothing to draw.
+    ("loadpath.laws.measure_representations", "untrained"): ("empty",),
+    ("loadpath.laws.measure_representations", "n_orders"): ("zero", "three", "one more"),
+    ("loadpath.laws.measure", "n_orders"): ("zero", "three", "one more"),
+    ("loadpath.laws.measure", "n_untrained"): ("zero", "three", "one more"),
     ("loadpath.mechanics.slow_steps", "speed"): BAD,  # a step that ends at 0 is infinitely fast
     ("loadpath.mechanics.relative_speed", "path"): NOTHING,  # the same
     ("loadpath.mechanics.stationarity", "W"): NOTHING,  # momenta, and nothing to hold

@@ -45,6 +45,7 @@ WORDS = {
     + ("--seeds", "2", "--panel", "dropout", "--noise", "[0,0.2]"),
     "demo": ("demo",),
     "diagnose": ("diagnose", "attacked_commands:model", "--measures", "[separation,energies]"),
+    "laws": ("laws", "attacked_commands:path", "--n-untrained", "1", "--n-orders", "2"),
 }
 """The words of each command, but for its folder."""
 KILLS = int(os.environ.get("LOADPATH_KILLS", "0"))
@@ -58,6 +59,12 @@ def model():
     net = torch.nn.Sequential(*(torch.nn.Linear(4, 4) for _ in range(2)))
     x = torch.randn(24, 4)
     return net, list(zip(x.split(12), (torch.arange(24) % 3).split(12), strict=True))
+
+
+def path():
+    """What `loadpath laws` is given, which wants some layers more."""
+    net, loader = model()
+    return torch.nn.Sequential(*net, torch.nn.Linear(4, 4)), loader
 
 
 def curve(*, alpha, seed, log):

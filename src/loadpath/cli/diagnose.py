@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 import xarray as xr
-from torch import Tensor, nn
+from torch import nn
 
-from loadpath import data, diagnosis, results
+from loadpath import diagnosis, results
 from loadpath import report as pages
 from loadpath.cli.folders import (
     check_free,
@@ -25,9 +19,10 @@ from loadpath.cli.folders import (
     save_config,
 )
 from loadpath.cli.options import DiagnoseOptions
+from loadpath.cli.preparation import load_entry, words_of_the_command_line
 from loadpath.diagnosis.judging import table_lines
 from loadpath.diagnosis.profile import check_options
-from loadpath.record import Loader, Reduction, batches_of
+from loadpath.record import Loader, Reduction
 
 DIAGNOSIS = {"layer": ("layer",), "meaning": ("layer",)}
 """What a page needs of a diagnosis at least, with its dimensions."""
@@ -49,7 +44,7 @@ def run(options: DiagnoseOptions) -> None:
     ValueError
         If an option is out of range, or the entry point returns no model and loader.
     """
-    with _words_of_the_command_line([options.entry]):
+    with words_of_the_command_line([options.entry]):
         diagnose(options)
 
 
@@ -59,7 +54,16 @@ def diagnose(options: DiagnoseOptions) -> None:
     out = Path(options.out)
     present = earlier_results(out)
     check_free(options.out, present, options.overwrite)
-    model, loader = load_entry(options)
+    model, loader = load_entry(
+        options.entry,
+        seed=options.seed,
+        data=options.data,
+        target=options.target,
+        again="layers are skipped in a second pass: return a DataLoader or a list, or pass "
+        "--skip-batches 0"
+        if options.skip_batches
+        else "",
+    )
     common: dict[str, Any] = dict(
         layers=options.patterns(),
         device=options.device,
@@ -164,50 +168,6 @@ def judged(
     return diagnosis.verdict(ds, skipped, tolerated=tolerated)
 
 
-def load_entry(options: DiagnoseOptions) -> tuple[nn.Module, Loader]:
-    """Return the model and the loader that the entry point returns.
-
-    What goes wrong inside the user's function is shown as it is.
-
-    Raises
-    ------
-    ValueError
-        If there is no such function, or if it returns something else.
-    """
-    try:
-        function = _function(options.entry)
-        torch.manual_seed(options.seed)
-        found = function()
-    except SystemExit as error:
-        raise ValueError(
-            f"entry {options.entry!r} ends the program, with exit code {error.code!r}, and returns "
-            "no model and loader; it is given no words of the command line."
-        ) from None
-    if options.data is not None and isinstance(found, nn.Module):
-        found = (found, None)
-    if not isinstance(found, tuple) or len(found) != 2 or not isinstance(found[0], nn.Module):
-        kinds = type(found).__name__
-        if isinstance(found, tuple):
-            kinds = f"a tuple of {', '.join(type(part).__name__ for part in found)}"
-        raise ValueError(
-            f"entry {options.entry!r} must return a model and a loader, and it returns {kinds}."
-        )
-    model, loader = found
-    if options.data is not None:
-        return model, list(batches_of(read_samples(options.data, options.target), model))
-    if options.skip_batches and isinstance(loader, Iterator):
-        raise ValueError(
-            f"the loader of {options.entry!r} can be read only once, and layers are skipped in a "
-            "second pass: return a DataLoader or a list, or pass --skip-batches 0."
-        )
-    return model, loader
-
-
-def read_samples(path: str, target: tuple[str, ...] | str | None) -> tuple[Tensor, Tensor]:
-    """Return inputs as they are in a file, and labels or targets."""
-    return data.load_training(path, target=target, normalize=False)
-
-
 def write_page(folder: Path, page: Path | None = None, *, overwrite: bool = True) -> Path:
     """Write the page about the diagnosis in `folder`."""
     ds = results.load(folder / "diagnosis.nc", what="diagnosis", holding=DIAGNOSIS, attrs=ATTRS)
@@ -226,59 +186,3 @@ def write_page(folder: Path, page: Path | None = None, *, overwrite: bool = True
         config=config,
         overwrite=overwrite,
     )
-
-
-@contextmanager
-def _words_of_the_command_line(words: list[str]) -> Iterator[None]:
-    """Let `sys.argv` be these words within the block."""
-    before, sys.argv = sys.argv, words
-    try:
-        yield
-    finally:
-        sys.argv = before
-
-
-def _function(entry: str) -> Any:
-    """Return the function that `entry` names, from a module of the user's own."""
-    module_name, colon, name = entry.partition(":")
-    if module_name.endswith(".py"):
-        folder, _, file = module_name.removesuffix(".py").rpartition("/")
-        where = f" in {folder!r}" if folder.strip("./") else ""
-        raise ValueError(
-            f"entry must name a module as import does, without .py, got {entry!r}: did you mean "
-            f"{file}:{name or 'load'}{where}?"
-        )
-    if not (module_name and colon and name):
-        raise ValueError(f"entry must be module:function, such as my_model:load, got {entry!r}.")
-    if not all(part.isidentifier() for part in module_name.split(".")):
-        raise ValueError(
-            f"entry must name a module as import does, such as my_model:load for my_model.py in "
-            f"this folder, got {entry!r}."
-        )
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())  # as `python -m` does: the module is the user's own
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise  # a package that the user's module needs
-        raise ValueError(
-            f"entry {entry!r} names a module that is not found, neither installed nor in this "
-            "folder."
-        ) from None
-    function: Any = module
-    for part in name.split("."):
-        function = getattr(function, part, None)
-    if not callable(function):
-        raise ValueError(f"entry {entry!r} must name a function, and {module_name} has none such.")
-    if inspect.iscoroutinefunction(function):
-        raise ValueError(f"entry {entry!r} must not name an async function, which returns nothing.")
-    try:
-        inspect.signature(function).bind()
-    except TypeError as error:
-        raise ValueError(
-            f"entry {entry!r} must name a function that takes no arguments: {error}."
-        ) from None
-    except ValueError:  # written in C without a signature
-        pass
-    return function

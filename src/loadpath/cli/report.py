@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from loadpath import report as pages
 from loadpath import results
-from loadpath.cli import chain, diagnose
+from loadpath.cli import chain, diagnose, laws
 from loadpath.cli.folders import write_report
 from loadpath.cli.options import ReportOptions
 
@@ -30,10 +31,11 @@ def run(options: ReportOptions) -> bool:
     """
     page = None if options.out is None else Path(options.out)
     folder = Path(options.run_folder)
-    write = write_report
-    for name, other in (("chain.nc", chain.write_page), ("diagnosis.nc", diagnose.write_page)):
+    write: Callable[..., Path] = write_report
+    pages_of = {"chain.nc": chain, "diagnosis.nc": diagnose, "laws.nc": laws}
+    for name, command in pages_of.items():
         if (folder / name).is_file():
-            write = other
+            write = command.write_page
     print(write(folder, page, overwrite=options.overwrite))
     history = folder / "history.nc"
     warned = pages.warning(results.load(history)) if history.is_file() else ""

@@ -36,6 +36,7 @@ from .diagnosis import (
     monitor,
     movement_and_harm,
 )
+from .laws import figure_laws, laws_against_nulls, laws_curves
 from .leaky_resnet import (
     convergence,
     descent,
@@ -110,11 +111,14 @@ __all__ = [
     "figure_diagnosis",
     "figure_digits",
     "figure_growth",
+    "figure_laws",
     "figure_phase_diagrams",
     "figure_scale",
     "figure_surgery",
     "frictions_of_slopes",
     "hamiltonians",
+    "laws_against_nulls",
+    "laws_curves",
     "layer_alignment",
     "layer_collapse",
     "layer_dimensions",

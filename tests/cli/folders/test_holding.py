@@ -23,10 +23,10 @@ def hold(folder, **changes):
     (folder / LOCK).write_bytes(writer.as_bytes())
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "diagnose no_such:model"])
+@pytest.mark.parametrize("command", [*COMMANDS, "diagnose no_such:model", "laws no_such:model"])
 @pytest.mark.parametrize("option", ["", "--overwrite", "--resume"])
 def test_a_folder_that_another_process_writes_to_is_refused(command, option, tmp_path, refusal):
-    if option == "--resume" and command.split()[0] in ("geodesic", "chain", "diagnose"):
+    if option == "--resume" and command.split()[0] in ("geodesic", "chain", "diagnose", "laws"):
         return
     if option and "phase-diagram" in command:
         return

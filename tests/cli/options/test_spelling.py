@@ -62,7 +62,7 @@ def test_a_slip_in_a_config_file_is_named(tmp_path, refusal):
     assert "loadpath train has no option 'widht' (did you mean width?)." in answer
 
 
-NEEDED = {"figures": ["1a"], "report": ["run"], "diagnose": ["a:b"]}
+NEEDED = {"figures": ["1a"], "report": ["run"], "diagnose": ["a:b"], "laws": ["a:b"]}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

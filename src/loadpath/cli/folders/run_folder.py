@@ -43,6 +43,8 @@ DIAGRAM_FILES = ("config.yaml", "phase_diagram.nc", "phase_diagram.png")
 """What `phase-diagram` writes."""
 DIAGNOSIS_FILES = ("config.yaml", "diagnosis.nc", "skipped.nc", "report.html")
 """What `diagnose` writes."""
+LAW_FILES = ("config.yaml", "laws.nc", "laws.png", "report.html")
+"""What `laws` writes."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -96,6 +98,7 @@ def written_files(folder: Path) -> list[str]:
         CHAIN_FILES,
         DIAGRAM_FILES,
         DIAGNOSIS_FILES,
+        LAW_FILES,
         OLDER_FILES,
     )
     names = dict.fromkeys(name for each in files for name in each)

@@ -7,6 +7,7 @@ field is its help. A value out of range is refused when the options are made.
 from loadpath.cli.options.chain import ChainOptions, MotionOptions
 from loadpath.cli.options.diagnose import DiagnoseOptions
 from loadpath.cli.options.geodesic import GeodesicOptions
+from loadpath.cli.options.laws import LawsOptions
 from loadpath.cli.options.net import NetOptions
 from loadpath.cli.options.networks import NetworkOptions
 from loadpath.cli.options.pages import FIGURES, DemoOptions, FiguresOptions, ReportOptions
@@ -27,6 +28,7 @@ __all__ = [
     "DiagnoseOptions",
     "FiguresOptions",
     "GeodesicOptions",
+    "LawsOptions",
     "MotionOptions",
     "NetOptions",
     "NetworkOptions",

@@ -23,6 +23,7 @@ from loadpath.cli.options.chain import ChainOptions
 from loadpath.cli.options.complaints import in_users_terms
 from loadpath.cli.options.diagnose import DiagnoseOptions
 from loadpath.cli.options.geodesic import GeodesicOptions
+from loadpath.cli.options.laws import LawsOptions
 from loadpath.cli.options.pages import DemoOptions, FiguresOptions, ReportOptions
 from loadpath.cli.options.phase_diagram import FORMERLY, PhaseDiagramOptions
 from loadpath.cli.options.shared import FLAGS, LOUDNESS, SWITCHES
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Any] = {
     "chain": ChainOptions,
     "phase-diagram": PhaseDiagramOptions,
     "diagnose": DiagnoseOptions,
+    "laws": LawsOptions,
     "figures": FiguresOptions,
     "report": ReportOptions,
 }

@@ -28,6 +28,7 @@ SWITCHES = {
     "common_noise": "shake all blocks of a chain alike, by the sum of their noises, sqrt(n) times "
     "one; by default each has its own",
     "pass_labels": "give the model the labels of batches that are dicts, for a loss of its own",
+    "with_input": "take the model's input as the first layer",
 }
 """Options without a value that config files do hold."""
 

@@ -1,8 +1,8 @@
 """Any model: what its layers do, and what it loses without them."""
 
-from loadpath.plots.diagnosis.axis import (
-    short_names,
-)
+from loadpath.plots.diagnosis.axis import Names as Names
+from loadpath.plots.diagnosis.axis import layer_axis as layer_axis
+from loadpath.plots.diagnosis.axis import short_names
 from loadpath.plots.diagnosis.layers import (
     layer_alignment,
     layer_collapse,

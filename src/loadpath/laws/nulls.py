@@ -1,0 +1,246 @@
+"""What a law is held against: an untrained net, another order in depth, other labels."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from loadpath.laws.definitions import Definition, NullName
+from loadpath.laws.representations import Array, Representations
+from loadpath.leaky_resnet import LeakyResNet
+
+Untrained = Callable[[int], nn.Module]
+"""A function from a seed to an untrained net of the same kind."""
+
+
+def in_other_orders(path: Representations, n: int, seed: int) -> Iterator[Representations]:
+    r"""Yield the path with its increments in random orders, from the same first layer.
+
+    Parameters
+    ----------
+    path : Representations
+        With layers of one width.
+    n : int
+        How many.
+    seed : int
+        Seed of the orders.
+
+    Yields
+    ------
+    Representations
+        $A_0, A_0 + d_{\pi(1)}, A_0 + d_{\pi(1)} + d_{\pi(2)}, \dots$ with $d_l$ the increments:
+        the first and the last layer stay.
+    """
+    rng = np.random.default_rng([seed, 1])
+    for _ in range(n):
+        order = torch.from_numpy(rng.permutation(len(path.increments)))
+        sums = torch.cumsum(path.increments[order], 0)
+        yield path.with_rows([path.rows[0], *(path.rows[0] + each for each in sums)])
+
+
+def curves_in_other_orders(curve: Array, n: int, seed: int) -> Iterator[Array]:
+    """Yield a curve over layers with its increments in random orders.
+
+    Parameters
+    ----------
+    curve : Array
+        (layer,) numbers.
+    n : int
+        How many.
+    seed : int
+        Seed of the orders.
+
+    Yields
+    ------
+    Array
+        (layer,) numbers with the same ends.
+    """
+    rng, parts = np.random.default_rng([seed, 1]), np.diff(curve)
+    for _ in range(n):
+        yield np.concatenate([curve[:1], curve[0] + np.cumsum(rng.permutation(parts))])
+
+
+def with_other_labels(path: Representations, n: int, seed: int) -> Iterator[Representations]:
+    """Yield the path with answers in random orders, those of one sample together.
+
+    Parameters
+    ----------
+    path : Representations
+        With answers.
+    n : int
+        How many.
+    seed : int
+        Seed of the orders.
+
+    Yields
+    ------
+    Representations
+        With the same rows.
+
+    Notes
+    -----
+    Rows that share a sample are not exchangeable with others, and their labels need not be alike.
+    So where there are such rows, labels are shifted along the rows by a random number of places,
+    which keeps what neighbours share.
+    """
+    rng = np.random.default_rng([seed, 2])
+    assert path.answers is not None
+    alone = len(path.samples.unique()) == path.count
+    for _ in range(n):
+        if alone:
+            order = torch.from_numpy(rng.permutation(path.count))
+        else:
+            order = torch.arange(path.count).roll(int(rng.integers(1, path.count)))
+        yield path.with_answers(path.answers[order])
+
+
+def values_under(
+    null: NullName, definitions: Sequence[Definition], path: Representations, n: int, seed: int
+) -> dict[str, Array]:
+    """Return the statistics of laws under one of the two nulls that need no other net.
+
+    Parameters
+    ----------
+    null : {"depth", "labels"}
+        Which.
+    definitions : sequence of Definition
+        The laws, which all have that null.
+    path : Representations
+        The net.
+    n : int
+        How many draws.
+    seed : int
+        Seed of the draws, which are the same for all laws.
+
+    Returns
+    -------
+    dict of str to Array
+        (draw,) values of each law that are finite.
+    """
+    if null == "depth" and not path.adds_to_a_stream:
+        return {each.name: _of_curves(each, path, n, seed) for each in definitions}
+    draw = with_other_labels if null == "labels" else in_other_orders
+    found: dict[str, list[float]] = {each.name: [] for each in definitions}
+    for drawn in draw(path, n, seed) if definitions else ():
+        for each in definitions:
+            found[each.name].append(each.statistic_of(drawn))
+    return {name: _finite(values) for name, values in found.items()}
+
+
+def _of_curves(definition: Definition, path: Representations, n: int, seed: int) -> Array:
+    """Return the statistic of a law with the parts of its own curve in random orders."""
+    curve, score = path.curve(definition.curve), definition.score
+    assert score is not None  # only laws that see no order have none
+    if len(curve) < len(path.rows):  # over steps: they change places themselves
+        rng = np.random.default_rng([seed, 1])
+        return _finite([score(rng.permutation(curve)) for _ in range(n)])
+    return _finite([score(each) for each in curves_in_other_orders(curve, n, seed)])
+
+
+def _finite(values: Sequence[float]) -> Array:
+    found = np.array(values, dtype=float)
+    return found[np.isfinite(found)]
+
+
+def fresh(model: nn.Module) -> Untrained:
+    """Return what makes untrained nets of a model's kind.
+
+    Parameters
+    ----------
+    model : nn.Module
+        The model: a `LeakyResNet`, or one whose modules with parameters or running statistics all
+        have `reset_parameters`, as those of torch have.
+
+    Returns
+    -------
+    callable
+        From a seed to an untrained net, in the type and place of the model.
+
+    Raises
+    ------
+    ValueError
+        If a module has parameters of its own and no `reset_parameters`.
+    """
+    if isinstance(model, LeakyResNet):
+        return _fresh_leaky_resnets(model)
+    for name, module in model.named_modules():
+        held = [*module._parameters.values()]
+        if any(each is not None for each in held) and not hasattr(module, "reset_parameters"):
+            raise ValueError(
+                f"untrained must be a function from a seed to a net for this model, because "
+                f"{name or 'the model itself'!r} ({type(module).__name__}) has parameters and no "
+                "reset_parameters, got None."
+            )
+
+    def make(seed: int) -> nn.Module:
+        net = copy.deepcopy(model)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            for module in net.modules():
+                reset = getattr(module, "reset_parameters", None)
+                if callable(reset):
+                    reset()
+        return net
+
+    return make
+
+
+def _fresh_leaky_resnets(model: LeakyResNet) -> Untrained:
+    """Return what draws the weights of a LeakyResNet anew; its maps stay."""
+
+    def make(seed: int) -> nn.Module:
+        drawn = LeakyResNet(
+            model.in_features,
+            model.out_features,
+            width=model.width,
+            depth=model.depth,
+            effective_depth=model.effective_depth,
+            layer_steps=model.layer_steps.cpu(),
+            step=model.step,
+            largest_leak=model.largest_leak,
+            activation=model.activation,
+            bias=model.bias,
+            seed=seed,
+            dtype=torch.float64,
+            device="cpu",
+        )
+        net = copy.deepcopy(model)
+        with torch.no_grad():
+            net.weights.copy_(drawn.weights)
+        return net
+
+    return make
+
+
+def same_samples(path: Representations, other: Representations) -> Representations:
+    """Return the representations of another net with the answers of the first.
+
+    Parameters
+    ----------
+    path : Representations
+        Of the net.
+    other : Representations
+        Of an untrained net of its kind, on the same data.
+
+    Returns
+    -------
+    Representations
+        With positions, activation and answer kind of the net.
+
+    Raises
+    ------
+    ValueError
+        If the two have other layers.
+    """
+    widths = [H.shape[1] for H in path.rows]
+    if other.names != path.names or [H.shape[1] for H in other.rows] != widths:
+        raise ValueError(
+            f"untrained must make nets with the layers of the model, {list(path.names)}, got "
+            f"{list(other.names)}."
+        )
+    return replace(other, p=path.p, activation=path.activation, bias=path.bias)

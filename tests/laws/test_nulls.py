@@ -1,0 +1,157 @@
+"""Nulls have the false-alarm rate that they say, and leave alone what they must."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import nn
+
+import loadpath as lp
+from loadpath.laws import Null, Representations
+from loadpath.laws.definitions import BY_NAME
+from loadpath.laws.nulls import (
+    fresh,
+    in_other_orders,
+    same_samples,
+    values_under,
+    with_other_labels,
+)
+
+ORDERS = 19
+"""With as many orders the least p-value is 0.05, and the test is exact at that level."""
+
+
+def independent_layers(rng, n_layers=7):
+    """Layers without anything in common, which are exchangeable; labels that mean nothing."""
+    rows = [torch.from_numpy(rng.standard_normal((16, 2))) for _ in range(n_layers)]
+    return Representations.from_features(rows, np.arange(16) % 2)
+
+
+def random_walk(rng, n_steps=6):
+    """A walk of small independent steps, whose increments are exchangeable."""
+    at = torch.from_numpy(rng.standard_normal((16, 3)))
+    steps = torch.from_numpy(0.3 * rng.standard_normal((n_steps, 16, 3)))
+    rows = [at, *(at + each for each in steps.cumsum(0))]
+    return Representations.from_features(rows, rng.permutation(np.arange(16) % 2))
+
+
+def short_walk(rng):
+    return random_walk(rng, n_steps=3)
+
+
+def alarms(null, name, make, n, seed):
+    """How many of n draws of a null hypothesis have p <= 0.05."""
+    rng = np.random.default_rng(seed)
+    law, found = BY_NAME[name], 0
+    for i in range(n):
+        path = make(rng)
+        values = values_under(null, [law], path, ORDERS, seed=i)[name]
+        found += Null(null, values, law.statistic_of(path)).p_value <= 0.05
+    return found
+
+
+def within(found, n):
+    low, high = stats.binom.interval(0.999, n, 0.05)
+    return low <= found <= high
+
+
+CASES = [
+    ("depth", "slow middle", independent_layers),
+    ("depth", "slow middle", random_walk),
+    ("depth", "bottleneck rank", random_walk),
+    ("depth", "equal separation", short_walk),
+    ("labels", "equal load, bend, trace_ratio", short_walk),
+    ("labels", "equal separation", short_walk),
+]
+
+
+@pytest.mark.parametrize("null, name, make", CASES[:2])
+def test_few_false_alarms_in_few_draws(null, name, make):
+    seed = 20261129
+    found = alarms(null, name, make, 40, seed)
+    assert within(found, 40), f"{found} of 40, seed {seed}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("null, name, make", CASES)
+def test_one_false_alarm_in_twenty(null, name, make):
+    seed = 20261130
+    found = alarms(null, name, make, 400, seed)
+    assert within(found, 400), f"{found} of 400, seed {seed}"
+
+
+def test_one_false_alarm_in_twenty_untrained_nets():
+    # The net is one more untrained net: p is the rank of one among 20 equal draws.
+    rng = np.random.default_rng(7)
+    draws = rng.standard_normal((2000, 20))
+    found = sum(Null("untrained", each[1:], each[0]).p_value <= 0.05 for each in draws)
+    assert within(found, 2000), f"{found} of 2000, seed 7"
+
+
+def test_other_orders_keep_ends_and_steps():
+    path = random_walk(np.random.default_rng(0))
+    for other in in_other_orders(path, 3, seed=0):
+        assert torch.allclose(other.rows[0], path.rows[0])
+        assert torch.allclose(other.rows[-1], path.rows[-1], atol=1e-12)  # sums in another order
+        steps = lambda p: sorted(float(s.norm()) for s in p.increments)  # noqa: E731
+        np.testing.assert_allclose(steps(other), steps(path), rtol=1e-9)
+
+
+def test_other_labels_keep_their_numbers_and_the_rows():
+    path = random_walk(np.random.default_rng(0))
+    (other,) = with_other_labels(path, 1, seed=0)
+    assert other.rows is path.rows
+    assert other.answers.bincount().tolist() == path.answers.bincount().tolist()
+    assert other.answers.tolist() != path.answers.tolist()
+
+
+def test_labels_of_rows_that_belong_together_are_shifted():
+    rows = [torch.randn(12, 2, generator=torch.Generator().manual_seed(s)) for s in range(3)]
+    labels = torch.arange(12) % 5
+    path = Representations.from_features(
+        rows, labels, answer_kind="tokens", samples=torch.arange(12) // 4
+    )
+    (other,) = with_other_labels(path, 1, seed=0)
+    shifts = [i for i in range(12) if torch.equal(labels.roll(i), other.answers)]
+    assert len(shifts) == 1 and shifts[0] > 0
+
+
+def test_fresh_nets_are_untrained_and_reproducible_and_leave_the_model_alone():
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Linear(3, 2))
+    before = [p.clone() for p in model.parameters()]
+    torch.manual_seed(5)
+    wanted = torch.rand(1)
+    torch.manual_seed(5)
+    make = fresh(model)
+    one, again, other = make(1), make(1), make(2)
+    assert torch.equal(torch.rand(1), wanted)  # the caller's random state stays
+    assert all(map(torch.equal, before, model.parameters()))
+    assert torch.equal(one[0].weight, again[0].weight)
+    assert not torch.equal(one[0].weight, other[0].weight)
+    assert not torch.equal(one[0].weight, model[0].weight)
+
+
+def test_fresh_leaky_resnets_have_the_sizes_and_maps_of_the_model():
+    model = lp.LeakyResNet(4, 3, width=5, depth=3, effective_depth=2.0, scale=0.7)
+    with torch.no_grad():
+        model.weights.mul_(0)
+    net = fresh(model)(3)
+    assert net.weights.shape == model.weights.shape and float(net.weights.detach().norm()) > 0
+    assert torch.equal(net.input_map, model.input_map)
+
+
+def test_a_model_that_cannot_be_reset_is_refused():
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(2))
+
+    with pytest.raises(ValueError, match=r"untrained must be a function .*'1' \(Own\)"):
+        fresh(nn.Sequential(nn.Linear(2, 2), Own()))
+
+
+def test_untrained_nets_of_other_layers_are_refused():
+    path = random_walk(np.random.default_rng(0))
+    other = random_walk(np.random.default_rng(0), n_steps=5)
+    with pytest.raises(ValueError, match="untrained must make nets with the layers of the model"):
+        same_samples(path, other)
