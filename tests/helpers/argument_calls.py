@@ -51,6 +51,7 @@ NO_BASE_CALL = {
     "loadpath.diagnosis.Diagnosis": "holds a Dataset as it is, whatever its numbers are",
     "loadpath.laws.Laws": "the same",
     "loadpath.diagnosis.MonitorCallback": "runs in Lightning, and hands its options to Monitor",
+    "loadpath.diagnosis.SteerCallback": "runs in Lightning, and hands its options to Steer",
     "loadpath.tune": "trains nets for a second or more",
 }
 """What cannot be called in milliseconds: their arguments are tested where they stand."""

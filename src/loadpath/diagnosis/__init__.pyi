@@ -16,3 +16,4 @@ from .profile import summary as summary
 from .skipping import skip_layers as skip_layers
 from .steering import Knob as Knob
 from .steering import Steer as Steer
+from .steering_callback import SteerCallback as SteerCallback

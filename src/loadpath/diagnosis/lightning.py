@@ -115,7 +115,7 @@ class MonitorCallback(Callback):
         # A new trainer counts from 0 again.
         self._before = 0 if state is None else max(0, state["number"] - trainer.global_step)
         log = _TrainerLog(trainer, self._before)
-        part = _part(pl_module, self._module)
+        part = part_of(pl_module, self._module)
         convert = trainer.precision_plugin.convert_input
         self.monitor = Monitor(
             part,
@@ -247,8 +247,26 @@ def _last_step(trainer: Any, before: int) -> int | None:
     return int(steps) + before
 
 
-def _part(module: nn.Module, name: str) -> nn.Module:
-    """Return the part of a module by its name."""
+def part_of(module: nn.Module, name: str) -> nn.Module:
+    """Return the part of a module by its name.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The module.
+    name : str
+        Name of the part; "" for all of it.
+
+    Returns
+    -------
+    nn.Module
+        The part.
+
+    Raises
+    ------
+    ValueError
+        If there is none of that name.
+    """
     try:
         return module.get_submodule(name)
     except AttributeError:

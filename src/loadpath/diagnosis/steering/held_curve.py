@@ -15,7 +15,7 @@ from loadpath.diagnosis.monitor import HeldBatches
 from loadpath.measures.separation import LoadCurve, SeparationKind, stacked_separations
 from loadpath.record import INPUT
 
-GROUPS = 10
+GROUPS = 5
 """Groups of samples of which each is left out once, for the error of a concavity."""
 FEWEST = 3
 """Samples of a class: without any one of them there must be a scatter left."""
@@ -118,7 +118,7 @@ class HeldCurve:
         Parameters
         ----------
         with_error : bool
-            Whether the error over samples is computed too, at the cost of ten curves.
+            Whether the error over samples is computed too, at the cost of five curves.
 
         Returns
         -------

@@ -32,6 +32,9 @@ LARGEST_ERROR = 0.1
 """Standard error of a concavity above which a probe is too small to say anything: a third of what
 curves bend by between no dropout and far too much of it."""
 
+ERROR_LOOKS = tuple(4**power for power in range(16))
+"""Looks at which that error is measured, which takes as long as five other looks."""
+
 
 class Steer:
     """Set the noise of a training so that the load curve of the model becomes straight.
@@ -85,7 +88,7 @@ class Steer:
 
     Notes
     -----
-    At looks 1, 2, 4, 8 and so on the standard error of the concavity over samples is measured too.
+    At looks 1, 4, 16 and so on the standard error of the concavity over samples is measured too.
     If it is above 0.1 the knobs are held until the next such look, and the record says that the
     probe is too small.
 
@@ -341,7 +344,7 @@ class Steer:
     def _look(self, began: float) -> None:
         """Measure the curve, turn the knobs, and write down what was done."""
         count = len(self._looks) + 1
-        with_error = count & (count - 1) == 0  # 1, 2, 4, 8, ...
+        with_error = count in ERROR_LOOKS
         reading = self._read(with_error=with_error)
         if with_error and not math.isnan(reading.error):
             self._too_small = reading.error > LARGEST_ERROR
