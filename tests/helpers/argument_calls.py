@@ -39,7 +39,7 @@ MADE_BY_FUNCTIONS = {
     "loadpath.spring_block.tuning": "Crossing Tuned",
     "loadpath.statistics": "Agreement Estimate",
     "loadpath.sweep": "Failure Outcome",
-    "loadpath.surgery": "LinearMap Plan Proof RunningCosts",
+    "loadpath.surgery": "Exported Healed LinearMap Plan Proof RunningCosts",
     "loadpath.training": "Run",
     "loadpath.data": "Data",
 }
@@ -922,6 +922,37 @@ call("surgery.prove")(
         | dict(batch_sizes=(), max_batches=2, **diagnosed())
     )
 )
+call("surgery.heal")(
+    lambda: dict(
+        smaller=lp.surgery.cut(model_and_batches()[0], surgery_plan()),
+        plan=surgery_plan(),
+        steps=2,
+        learning_rate=1e-3,
+        seed=0,
+        **diagnosed(),
+    )
+)
+
+
+def exported(**options):
+    folder = Path(tempfile.mkdtemp()) / "out"
+    model = model_and_batches()[0]
+    return dict(model=model, folder=folder, **options)
+
+
+@functools.cache
+def exported_folder():
+    given = exported()
+    lp.surgery.export(smaller=lp.surgery.cut(given["model"], surgery_plan()), **given)
+    return given["folder"]
+
+
+call("surgery.export")(
+    lambda: exported(
+        smaller=lp.surgery.cut(model_and_batches()[0], surgery_plan()), name="a", overwrite=False
+    )
+)
+call("surgery.load")(lambda: dict(model=model_and_batches()[0], folder=exported_folder()))
 call("surgery.halves")(lambda: dict(batches=model_and_batches()[1], share=0.5, seed=0))
 call("surgery.Cut")(lambda: dict(layers=("2",), way="drop"))
 call("diagnosis.Collapse")(lambda: dict(spread=0.05, dead=0.9, dimensions=0.25, looks=2))

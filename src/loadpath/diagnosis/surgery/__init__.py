@@ -6,6 +6,8 @@ costs and saves, `heal` trains it a little, and `export` writes it for the tools
 
 from loadpath.diagnosis.surgery.cuts import WAYS, Cut, LinearMap, Way
 from loadpath.diagnosis.surgery.cutting import cut
+from loadpath.diagnosis.surgery.exporting import Exported, export, load
+from loadpath.diagnosis.surgery.healing import Healed, heal
 from loadpath.diagnosis.surgery.planning import Plan, plan
 from loadpath.diagnosis.surgery.proving import Proof, prove
 from loadpath.diagnosis.surgery.running_costs import RunningCosts
@@ -15,13 +17,18 @@ from loadpath.diagnosis.surgery.search import halves
 __all__ = [
     "WAYS",
     "Cut",
+    "Exported",
+    "Healed",
     "LinearMap",
     "Plan",
     "Proof",
     "RunningCosts",
     "Way",
     "cut",
+    "export",
     "halves",
+    "heal",
+    "load",
     "plan",
     "prove",
 ]

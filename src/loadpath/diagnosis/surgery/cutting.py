@@ -12,7 +12,14 @@ from loadpath.checks import check_type
 from loadpath.diagnosis.surgery.cuts import Cut, LinearMap, runs_of
 from loadpath.diagnosis.surgery.planning import Plan
 from loadpath.diagnosis.surgery.search import Calling, Subject, batches_in_memory
-from loadpath.diagnosis.surgery.ways import Gap, Standing, number_in_list, take_out
+from loadpath.diagnosis.surgery.ways import (
+    Gap,
+    Recipe,
+    Standing,
+    number_in_list,
+    remember,
+    take_out,
+)
 from loadpath.leaky_resnet import layer_steps
 from loadpath.record import Batch, Loader, OwnRandomness, evaluation_mode, leaves, unwrapped
 
@@ -108,10 +115,13 @@ def _shorter_path(subject: Subject, chosen: list[int], what: Cut) -> nn.Module:
     net = subject.model
     if subject.calls[0].site.module is not net or not isinstance(net, layer_steps.Layered):
         raise ValueError("model must be a whole Leaky ResNet, so that layers of its path can go.")
+    shorter: nn.Module
     if what.way == "merge":
-        return Standing(subject).remeshed(tuple(chosen))
-    nodes = [subject.calls[layer].site.node or 0 for layer in chosen]
-    shorter: nn.Module = layer_steps.without(net, [node - 1 for node in nodes])
+        shorter = Standing(subject).remeshed(tuple(chosen))
+    else:
+        nodes = [subject.calls[layer].site.node or 0 for layer in chosen]
+        shorter = layer_steps.without(net, [node - 1 for node in nodes])
+    remember(shorter, Recipe(what.layers, what.way))
     return shorter
 
 
@@ -186,7 +196,9 @@ def _take_out(
             if gap is None:
                 return False
             put.setdefault(where[layer], gap)
-    take_out(made, [where[layer] for layer in chosen], put)
+    out = [where[layer] for layer in chosen]
+    take_out(made, out, put)
+    remember(made, Recipe.of(what, out, put))
     return True
 
 

@@ -298,12 +298,14 @@ class Subject:
         self.scoring = choose_scoring(self.calling.loss, output, batch, self.reading)
 
 
-def prepared(raw: Any, number: int, model: nn.Module, calling: Calling) -> Batch:
-    """Return what a loader yielded as a call of the model, on the CPU."""
+def prepared(
+    raw: Any, number: int, model: nn.Module, calling: Calling, device: torch.device | None = None
+) -> Batch:
+    """Return what a loader yielded as a call of the model, on the CPU unless told otherwise."""
     return prepare(
         raw,
         number,
-        device=torch.device("cpu"),
+        device=torch.device("cpu") if device is None else device,
         split=calling.split,
         pass_labels=calling.pass_labels,
         model=model,

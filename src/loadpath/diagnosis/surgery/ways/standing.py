@@ -62,10 +62,7 @@ class Standing:
             elif behind is not None:
                 found.append((*run, behind))
             else:
-                raise ValueError(
-                    f"way must not be 'merge' for layer {subject.names[run[0]]!r}, which has no "
-                    "layer of its shape beside it."
-                )
+                raise ValueError(f"no layer of its shape is beside {subject.names[run[0]]!r}")
         return found
 
     def why_not_merged(self, chosen: Run) -> str | None:
