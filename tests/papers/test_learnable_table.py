@@ -119,10 +119,30 @@ def test_holm_is_that_of_the_book():
     np.testing.assert_allclose(learnable_table.holm(p), [0.03, 0.06, np.nan, 0.06, 0.02])
 
 
+def with_ridge(measured):
+    """The cells beside two seeds of "learnability", whose best kernel is the second."""
+    teachers = [*learnable.LEARNABLE, learnable.CONTROL]
+    left = np.stack([np.full(4, 0.9), np.array([0.1, 0.2, 0.3, 0.5])], axis=1)
+    ridge = xr.Dataset({"unexplained": (("teacher", "kernel"), left)}, {"teacher": teachers})
+    cells = [({"experiment": "learnable", **cell}, ds) for cell, ds in measured]
+    return cells + [({"experiment": "learnability", "seed": seed}, ridge) for seed in (0, 1)]
+
+
+def test_the_summary_has_claims_under_the_cells():
+    measured = made(by_depth_and_decay, noise=0.01)
+    frame = learnable_table.summarize(with_ridge(measured))
+    assert len(frame) == 39 + 4
+    assert frame.loc[("leak-0.3", 8.0, 0.01, 18), "left by ridge"] == 0.2
+    claim = frame.loc[("claim: helps where layers are few", "", "", "")]
+    assert claim["seeds"] == SEEDS
+    mean, low, high = (
+        float(x) for x in claim["adaptive"].strip(")").replace("(", "to ").split("to ")
+    )
+    assert low < mean < high and mean == pytest.approx(1 - np.exp(-0.3), abs=0.01)
+
+
 def test_the_figure_shows_the_gains_in_per_cent():
-    ds = learnable_table.lay_out(made(by_depth_and_decay, noise=0.05))
-    shown = learnable_table.gains(ds).to_dataset(name="gain")
-    shown["unexplained"] = ("teacher", np.linspace(0.1, 0.5, 4))
+    shown = learnable_table.shown(with_ridge(made(by_depth_and_decay, noise=0.05)))
     figure = plots.figure_2_learnable(shown)
     panels = [ax for ax in figure.axes if ax.axison]
     assert len(panels) == 7  # the control is at one effective depth only

@@ -65,6 +65,70 @@ def gains(ds: xr.Dataset, error: str = "test_error") -> xr.DataArray:
     return (1 - ratios).assign_coords(bound=BOUNDS)
 
 
+def shown(measured: Results) -> xr.Dataset:
+    """Return gains and what kernel ridge leaves, for `plots.figure_2_learnable`.
+
+    Parameters
+    ----------
+    measured : sequence of tuple
+        Cells and their Datasets, from `learnable` and `learnability`; the setting "experiment"
+        tells which.
+
+    Returns
+    -------
+    xr.Dataset
+        What that figure takes.
+    """
+    ds = gains(lay_out(_of(measured, "learnable"))).to_dataset(name="gain")
+    ds["unexplained"] = _unexplained(measured).mean("seed").sel(teacher=ds["teacher"])
+    return ds
+
+
+def summarize(measured: Results) -> pd.DataFrame:
+    """Return the `table`, with what kernel ridge leaves, and the claims under it.
+
+    A claim's "adaptive" is 1 less the geometric mean of the ratios over its cells and seeds; for
+    "fades with depth", of the ratio at the fewest layers over that at the most.
+
+    Parameters
+    ----------
+    measured : sequence of tuple
+        As for `shown`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each cell, and for each claim.
+    """
+    cells = _of(measured, "learnable")
+    frame = table(cells)
+    left = _unexplained(measured).mean("seed")
+    frame.insert(1, "left by ridge", [float(left.sel(teacher=at[0])) for at in frame.index])
+    for name, claim in claims(cells).iterrows():
+        gain = 1 - np.exp(claim[["mean", "high", "low"]].to_numpy(dtype=float))
+        text = interval_text(xr.DataArray(gain, {"bound": BOUNDS}, "bound"))
+        row = {"seeds": int(claim["seeds"]), "adaptive": text}
+        frame.loc[(f"claim: {name}", "", "", ""), list(row)] = list(row.values())
+    return frame
+
+
+def _of(measured: Results, experiment: str) -> Results:
+    """Return the cells of an experiment, without the setting that says so."""
+    return [
+        ({name: value for name, value in cell.items() if name != "experiment"}, ds)
+        for cell, ds in measured
+        if cell["experiment"] == experiment
+    ]
+
+
+def _unexplained(measured: Results) -> xr.DataArray:
+    """Return what the best kernel leaves of each teacher, seed by seed."""
+    cells = _of(measured, "learnability")
+    seeds = xr.Variable("seed", [cell["seed"] for cell, _ in cells])
+    left: xr.DataArray = xr.concat([ds["unexplained"].min("kernel") for _, ds in cells], seeds)
+    return left
+
+
 def table(measured: Results) -> pd.DataFrame:
     """Return a row for each cell of the grid: errors, gains, and how training ended.
 
