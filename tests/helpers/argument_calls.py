@@ -25,7 +25,7 @@ POSITIONAL = "*"
 MADE_BY_FUNCTIONS = {
     "loadpath.diagnosis": "Alarm BudgetWarning CollapseWarning Verdict",
     "loadpath.geodesic": "Certificate Flow Geodesic LeastNorm",
-    "loadpath.laws": "Definition Law Null Representations",
+    "loadpath.laws": "Definition DepthPower Law Null Representations",
     "loadpath.layer_steps": "Layered Meshed Steps",
     "loadpath.measures": "Alignment Neighbours Probe StepSums",
     "loadpath.mechanics": "Bottleneck Energies Projection TheoremBounds",
@@ -49,6 +49,7 @@ NO_BASE_CALL = {
     "loadpath.phase_diagram.beside_chain": "a whole diagram and its fit take a minute",
     "loadpath.phase_diagram.draw_from_chain": "the same",
     "loadpath.diagnosis.Diagnosis": "holds a Dataset as it is, whatever its numbers are",
+    "loadpath.laws.Composition": "the same",
     "loadpath.laws.Laws": "the same",
     "loadpath.diagnosis.MonitorCallback": "runs in Lightning, and hands its options to Monitor",
     "loadpath.diagnosis.SteerCallback": "runs in Lightning, and hands its options to Steer",
@@ -1086,6 +1087,27 @@ call("laws.measure")(
         dict(layers=LINEAR, kept=20, with_input=True, max_batches=2, n_untrained=1)
         | law_options()
         | diagnosed()
+    )
+)
+call("laws.depth_power")(
+    lambda: dict(depths=[4, 8, 16], losses=[0.8, 0.45, 0.2], floor=0.1, level=0.9)
+)
+
+
+class Residual(torch.nn.Linear):
+    def forward(self, h):
+        return h + 0.1 * super().forward(h)
+
+
+def residual_net():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(*(Residual(4, 4) for _ in range(4)))
+
+
+call("laws.composition")(
+    lambda: (
+        dict(model=residual_net(), loader=model_and_batches()[1], layers=["0", "1", "2", "3"])
+        | dict(n_shuffles=2, seed=0, max_batches=2)
     )
 )
 

@@ -47,6 +47,7 @@ DOCUMENTED = {
     # Without a null there is no p-value, and nothing to draw.
     ("loadpath.laws.measure_representations", "untrained"): ("empty",),
     ("loadpath.laws.measure_representations", "n_orders"): ("zero", "three", "one more"),
+    ("loadpath.laws.composition", "model"): ("weights 0", "weights tiny"),  # nothing moves
     ("loadpath.laws.measure", "n_orders"): ("zero", "three", "one more"),
     ("loadpath.laws.measure", "n_untrained"): ("zero", "three", "one more"),
     ("loadpath.mechanics.slow_steps", "speed"): BAD,  # a step that ends at 0 is infinitely fast
