@@ -43,12 +43,13 @@ compat: $(READY)  ## wheel and sdist, tried in clean environments (PYTHONS="pyth
 gpu: $(READY)  ## the tests that need a GPU, and the speed of the training step there
 	$(BIN)/python benchmarks/gpu.py
 
-bench: $(READY)  ## speed of the training step, of the chain, of phase diagrams and of diagnoses (an hour)
+bench: $(READY)  ## speed of the training step, the chain, phase diagrams, geodesics and diagnoses (an hour)
 	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/chain.py
 	$(BIN)/python benchmarks/phase_diagram.py
-	$(BIN)/python -m pip install --quiet -c constraints.txt torchlens  # only to be compared with
+	$(BIN)/python -m pip install --quiet -c constraints.txt torchlens pytorch_optimizer  # only to be compared with
+	$(BIN)/python benchmarks/geodesic.py --opponents
 	$(BIN)/python benchmarks/diagnose.py
 	$(BIN)/python benchmarks/monitor.py
 

@@ -8,9 +8,16 @@ Then `solve` gets the recipe's own time. Reported: how long it takes to reach th
 the recipe ends with, and the residual that it reaches in that time. `--quick` takes a fiftieth of
 the epochs, to see that it runs (a minute); its times and objectives mean nothing.
 
-`--tune` prints what the recipe ends with on a grid of rates and schedules (hours). `--scale`
-measures the cost of an evaluation against N, w, L and L~ and fits powers to it; `--large` solves a
-problem of many samples and prints the peak memory.
+`--opponents` races newer methods and `solve` on problems of half the width and half the samples, on
+one thread and by the processor's own clock, which other work on the machine hardly touches: how
+soon each reaches what the recipe ends with, and where it is in a fifth of the recipe's time (two
+seeds, two minutes each a problem; `pip install pytorch_optimizer` first, or SOAP is left out).
+`--full` does so on the whole problems, seven minutes each.
+
+`--tune` prints what the recipe ends with on a grid of rates and schedules (hours), and with
+`--opponents` what those come to on theirs (half an hour). `--scale` measures the cost of an
+evaluation against N, w, L and L~ and fits powers to it; `--large` solves a problem of many samples
+and prints the peak memory.
 """
 
 from __future__ import annotations
@@ -20,100 +27,19 @@ import resource
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
-from train_step import EagerNet
+from geodesic_opponents import TUNED, against
+from geodesic_problems import DEPTH, PROBLEMS, Problem, adam, recipe, solve
 
 import loadpath as lp
-from loadpath.data import Data
-from loadpath.leaky_resnet import Adjoint, Loss, data_term
-from loadpath.leaky_resnet.training import SGD, Adam
+from loadpath.leaky_resnet import Adjoint
 from loadpath.threads import torch_threads
 
-DEPTH = 20
-EPOCHS = (5000, 1000)
 QUICK = 50
 """`--quick` divides the epochs by this."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What to learn, and how the recipe does it best."""
-
-    name: str
-    effective_depth: float
-    weight_decay: float
-    loss: Loss
-    adam: Adam
-    sgd: SGD = SGD(EPOCHS[1], learning_rate=0.01)
-
-    def data(self, n_train: int | None = None) -> Data:
-        """Its samples."""
-        if self.name == "digits":
-            return lp.data.digits(targets="labels", seed=0)
-        if self.name == "Figure 1":
-            return lp.data.teacher((30, 3, 30), n_train=n_train or 1000, seed=0)
-        return lp.data.teacher((30, 6, 3, 30), kind="leaky-resnet", seed=0)
-
-
-def adam(rate: float, *, annealed: bool) -> Adam:
-    """5,000 epochs at a cosine rate: as the paper has it, or annealed as `lp.fit` does it."""
-    if annealed:
-        return Adam(EPOCHS[0], learning_rate=rate)
-    return Adam(EPOCHS[0], rate, betas=(0.9, 0.999), ramp=0.0, ramp_start=1.0)
-
-
-PROBLEMS = (
-    Problem("Figure 1", 7.0, 0.3, "mse", adam(0.014, annealed=False)),
-    Problem("Figure 2", 3.0, 0.3, "mse", adam(0.024, annealed=False)),
-    Problem("digits", 5.0, 0.01, "cross-entropy", adam(0.01, annealed=False)),
-)
-
-
-def recipe(problem: Problem, data: Data) -> tuple[float, float]:
-    """Objective that the recipe ends with, and its seconds; nothing but training is timed."""
-    start = lp.LeakyResNet(
-        data.in_features, data.out_features, effective_depth=problem.effective_depth, seed=0
-    )
-    model = EagerNet(start)
-    x = data.x_train.float()
-    y = data.y_train.float() if problem.loss == "mse" else data.y_train
-    optimizers = (
-        torch.optim.Adam(model.parameters(), betas=problem.adam.betas),
-        torch.optim.SGD(model.parameters(), lr=1.0, momentum=problem.sgd.momentum),
-    )
-    started = time.perf_counter()
-    for stage, optimizer in zip((problem.adam, problem.sgd), optimizers, strict=True):
-        for i in range(stage.steps):
-            done = i / stage.steps
-            for group in optimizer.param_groups:
-                group["lr"] = stage.rate(done, problem.effective_depth)
-            decay = stage.weight_decay(done, problem.weight_decay)
-            optimizer.zero_grad()
-            objective = data_term(model(x), y, problem.loss) + decay * model.regularizer()
-            objective.backward()
-            optimizer.step()
-    seconds = time.perf_counter() - started
-    with torch.no_grad():
-        C = data_term(model(x), y, problem.loss)
-        return float(C + problem.weight_decay * model.regularizer()), seconds
-
-
-def solve(
-    problem: Problem, data: Data, max_seconds: float, *, progress: bool = False
-) -> lp.geodesic.Geodesic:
-    """`solve` in the same time, on as many threads."""
-    return lp.geodesic.solve(
-        data.x_train,
-        data.y_train,
-        effective_depth=problem.effective_depth,
-        weight_decay=problem.weight_decay,
-        loss=problem.loss,
-        max_seconds=max_seconds,
-        progress=progress,
-    )
 
 
 def quick(problem: Problem) -> Problem:
@@ -213,8 +139,8 @@ def scale() -> None:
 
 def large(n: int, effective_depth: float, max_seconds: float) -> None:
     """Solve Figure 1's problem on `n` samples, and print its residual and peak memory."""
-    problem = replace(PROBLEMS[0], effective_depth=effective_depth)
-    path = solve(problem, problem.data(n), max_seconds, progress=True)
+    problem = replace(PROBLEMS[0], effective_depth=effective_depth, n_train=n)
+    path = solve(problem, problem.data(), max_seconds, progress=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(
         f"N = {n}, L~ = {effective_depth:g}: {path.status}, objective {path.objective:.4f} "
@@ -234,7 +160,10 @@ def large(n: int, effective_depth: float, max_seconds: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--problem", choices=[p.name for p in PROBLEMS], help="only this one")
-    parser.add_argument("--tune", action="store_true", help="the recipe at other settings")
+    parser.add_argument("--opponents", action="store_true", help="newer methods against `solve`")
+    parser.add_argument("--full", action="store_true", help="--opponents on the whole problems")
+    parser.add_argument("--seeds", type=int, default=2, help="for --opponents")
+    parser.add_argument("--tune", action="store_true", help="at other settings")
     parser.add_argument("--scale", action="store_true", help="cost against N, w, L and L~")
     parser.add_argument("--large", type=int, metavar="N", help="solve with this many samples")
     parser.add_argument("--effective-depth", type=float, default=7.0, help="for --large")
@@ -251,7 +180,21 @@ def main() -> None:
         large(options.large, options.effective_depth, options.max_seconds)
     else:
         problem = next(p for p in PROBLEMS if p.name == options.problem)
-        (tune if options.tune else compare)(quick(problem) if options.quick else problem)
+        problem = quick(problem) if options.quick else problem
+        if options.opponents and problem.name not in TUNED:
+            print(f"{problem.name} is not raced: nothing was tuned for it")
+        elif options.opponents:
+            races = [
+                against(replace(problem, seed=seed), grid=options.tune, full=options.full)
+                for seed in range(1 if options.tune else options.seeds)
+            ]
+            for other, ratios in zip(("recipe", "best opponent"), np.transpose(races), strict=True):
+                print(
+                    f"{other} / solve, median over seeds: {np.median(ratios):.1f} "
+                    f"({min(ratios):.1f} to {max(ratios):.1f})"
+                )
+        else:
+            (tune if options.tune else compare)(problem)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from threadpoolctl import threadpool_info
 from torch import nn
 
 from loadpath import LeakyResNet
-from loadpath.leaky_resnet import Adjoint, by_numpy
+from loadpath.leaky_resnet import Adjoint
+from loadpath.leaky_resnet.products import by_numpy
 from loadpath.threads import torch_threads
 
 SIZES = ((1000, 100, 20), (4000, 512, 20))

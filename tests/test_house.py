@@ -290,9 +290,9 @@ def test_every_test_stands_where_its_source_does():
     for test in TESTS.rglob("test_*.py"):
         place = test.relative_to(TESTS).parent
         name = test.stem.removeprefix("test_")
-        source = SOURCE / place / name
         if not place.parts or place.parts[0] == ATTACK:
             continue
+        source = (TESTS.parent if place.parts[0] == BENCHMARKS else SOURCE) / place / name
         if not (source.with_suffix(".py").exists() or source.is_dir()):
             if place.name != name and name not in WHOLE.get(str(place), ()):
                 stray.append(str(test.relative_to(TESTS)))
@@ -301,6 +301,8 @@ def test_every_test_stands_where_its_source_does():
 
 ATTACK = "attack"
 """Folder of tests that try to break the whole house, wherever it gives way."""
+BENCHMARKS = "benchmarks"
+"""Folder of tests of what stands in a folder of this name beside the sources."""
 WHOLE = {
     "cli": ("reports",),
     "diagnosis": ("models", "coverage", "invariance", "ranking", "reports"),
