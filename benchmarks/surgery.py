@@ -1,0 +1,321 @@
+"""Surgery against what else chooses layers: harm against layers removed, on five models.
+
+    python benchmarks/surgery.py --out FOLDER              # every cell that is not there yet
+    python benchmarks/surgery.py --out FOLDER --models mlp --seeds 0
+    python benchmarks/surgery.py --out FOLDER --table      # what there is
+    python benchmarks/surgery.py --out FOLDER --coverage 200  # the study of intervals
+
+All methods choose on the same samples, and `lp.surgery.prove` measures each cut model on the same
+others, without healing. Opponents: ShortGPT's block influence (arXiv 2403.03853), the run of
+neighbours with the least angular distance (arXiv 2403.17887), SLEB's greedy by loss (arXiv
+2402.09025), LaCo's merging (arXiv 2402.11187), one linear map in the place of the run that is
+nearest to its input, fitted on activations in memory (as ReplaceMe, arXiv 2505.02819), the last
+layers, and random sets. They are written anew here from their papers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor, nn
+
+import loadpath as lp
+from loadpath.diagnosis.surgery import Calling, Cut, LinearMap
+from loadpath.diagnosis.surgery.search import Harm, Race, Subject, subject_of
+from loadpath.diagnosis.surgery.ways import Standing, take_out
+
+sys.path.insert(0, str(Path(__file__).parent))
+from surgery_models import DEPTHS, LAYERS, trained
+
+SHARES = (0.15, 0.25, 0.5)
+"""Shares of the layers that go."""
+OURS = {
+    "ours, dropped": "drop",
+    "ours, linear": "linear",
+    "ours, any way": ("drop", "linear", "merge"),
+}
+RANDOM = 5
+"""Random sets, whose mean harm counts."""
+
+
+def streams(subject: Subject, most: int = 4000) -> tuple[list[Tensor], list[Tensor]]:
+    """Return what every layer is given and puts out, (row, width) each."""
+    before: list[list[Tensor]] = [[] for _ in subject.calls]
+    after: list[list[Tensor]] = [[] for _ in subject.calls]
+
+    def run(batch: object) -> None:
+        def see(layer: int, A: Tensor, out: Tensor) -> None:
+            for kept, tensor in ((before, A), (after, out)):
+                rows = tensor.movedim(1, -1) if tensor.ndim == 4 else tensor
+                mask = batch.mask if tensor.ndim == 3 else None
+                kept[layer].append(rows[mask] if mask is not None else rows.flatten(0, -2))
+
+        with subject.watch(batch, see):
+            batch.run(subject.model)
+
+    for _ in subject.passes(range(len(subject.batches)), run):
+        pass
+    subject.count_passes(sum(subject.sizes), 1)
+    whole = [[torch.cat(rows) for rows in kept] for kept in (before, after)]
+    every = -(-len(whole[0][0]) // most)
+    return [A[::every] for A in whole[0]], [A[::every] for A in whole[1]]
+
+
+def block_influence(subject: Subject, size: int) -> tuple[int, ...]:
+    """ShortGPT: the layers whose output is most alike to their input by the cosine of rows."""
+    before, after = streams(subject)
+    alike = [
+        float(torch.cosine_similarity(a, b).mean()) for a, b in zip(before, after, strict=True)
+    ]
+    return tuple(sorted(np.argsort(alike)[::-1][:size].tolist()))
+
+
+def angular_run(subject: Subject, size: int) -> tuple[int, ...]:
+    """The run of neighbours over which rows turn least."""
+    before, after = streams(subject)
+    n_layers = len(subject.calls)
+
+    def angle(first: int) -> float:
+        cosine = torch.cosine_similarity(before[first], after[first + size - 1])
+        return float(cosine.clamp(-1, 1).arccos().mean())
+
+    first = min(range(n_layers - size + 1), key=angle)
+    return tuple(range(first, first + size))
+
+
+def greedy_by_loss(subject: Subject, size: int) -> tuple[int, ...]:
+    """SLEB: one layer after another, each time the one whose loss is least on the whole sample."""
+    race = Race(subject, Harm(subject), list(range(len(subject.batches))), Standing(subject))
+    chosen: tuple[int, ...] = ()
+    for _ in range(size):
+        more = [
+            (tuple(sorted((*chosen, l))), "drop")
+            for l in range(len(subject.calls))
+            if l not in chosen
+        ]
+        race.measure(more, race.order)
+        chosen = min(more, key=race.mean)[0]
+    return chosen
+
+
+def last(subject: Subject, size: int) -> tuple[int, ...]:
+    """The last layers."""
+    n_layers = len(subject.calls)
+    return tuple(range(n_layers - size, n_layers))
+
+
+def cut_of(subject: Subject, layers: tuple[int, ...]) -> Cut:
+    return Cut(tuple(subject.names[l] for l in layers))
+
+
+def linear_in_memory(subject: Subject, size: int) -> Cut:
+    """One linear map, by least squares, in the place of the run nearest to its input by cosine."""
+    before, after = streams(subject)
+
+    def alike(first: int) -> float:
+        return float(torch.cosine_similarity(before[first], after[first + size - 1]).mean())
+
+    first = max(range(len(subject.calls) - size + 1), key=alike)
+    A, out = before[first].double(), after[first + size - 1].double()
+    ones = torch.cat([A, A.new_ones(len(A), 1)], dim=1)
+    found = torch.linalg.lstsq(ones, out, driver="gelsd").solution
+    run = tuple(subject.names[first : first + size])
+    conv = any(isinstance(m, nn.Conv2d) for m in subject.calls[first].site.module.modules())
+    return Cut(run, "linear", (LinearMap(run, found[:-1].T, found[-1], 1 if conv else -1),))
+
+
+@torch.no_grad()
+def collapsed(subject: Subject, size: int) -> nn.Module:
+    """LaCo: from the last layers on, two layers folded into the one before as differences.
+
+    A merger stands if outputs stay alike by a threshold, which falls until enough layers are gone.
+    """
+    import copy
+
+    model = subject.model
+    layers = [call.site.module for call in subject.calls]
+    names = {id(module): name for name, module in model.named_modules()}
+    raw = subject.batches[:2]
+
+    def answers(net: nn.Module) -> Tensor:
+        other = Subject(net, Calling(LAYERS_HERE[0], max_batches=2), raw)
+        found = [other.reading.answer(out) for out in other.passes([0, 1], lambda b: b.run(net))]
+        return torch.cat([f.flatten(0, -2) for f in found])
+
+    def folded(first: int, groups: list[list[int]]) -> list[list[int]]:
+        count = min(3 if left(groups) > 1 else 2, len(groups) - first)
+        return [*groups[:first], sum(groups[first : first + count], []), *groups[first + count :]]
+
+    def left(groups: list[list[int]]) -> int:
+        return size - (len(layers) - len(groups))
+
+    def made(groups: list[list[int]]) -> nn.Module:
+        net = copy.deepcopy(model)
+        for group in groups:
+            block = net.get_submodule(names[id(layers[group[0]])])
+            base = dict(layers[group[0]].named_parameters())
+            for name, parameter in block.named_parameters():
+                differences = [
+                    dict(layers[l].named_parameters())[name] - base[name] for l in group[1:]
+                ]
+                parameter.add_(sum(differences, torch.zeros_like(parameter)))
+        gone = [names[id(layers[l])] for group in groups for l in group[1:]]
+        take_out(net, gone, {})
+        return net
+
+    whole = answers(model)
+    groups = [[l] for l in range(len(layers))]
+    threshold = 0.95
+    while left(groups) > 0:
+        first = len(groups) - 2
+        while first >= 0 and left(groups) > 0:
+            tried = folded(first, groups)
+            alike = torch.cosine_similarity(answers(made(tried)), whole).mean()
+            if float(alike) >= threshold:
+                groups = tried
+                first -= 1
+            first -= 1
+        threshold -= 0.1
+    return made(groups)
+
+
+LAYERS_HERE = [""]
+"""The layers of the model at hand."""
+SETS: dict[str, Callable[[Subject, int], tuple[int, ...]]] = {
+    "block influence": block_influence,
+    "angular run": angular_run,
+    "greedy by loss": greedy_by_loss,
+    "last layers": last,
+}
+METHODS = (*OURS, *SETS, "LaCo", "linear in memory", "random")
+
+
+def measure(model: str, seed: int, share: float, method: str, folder: str) -> xr.Dataset:
+    """Choose a cut by one method on the search samples, and prove it on the others."""
+    place = Path(folder) / "models"
+    place.mkdir(parents=True, exist_ok=True)
+    net, batches = trained(model, seed, place)
+    search, held_out = lp.surgery.halves(batches, seed=seed)
+    size = max(round(share * DEPTHS[model]), 1)
+    LAYERS_HERE[0] = LAYERS[model]
+    calling = Calling(LAYERS[model])
+    subject = subject_of(net, search, calling)
+    plan = None
+    if method in OURS:
+        plan = lp.surgery.plan(
+            net, search, drop=size, ways=OURS[method], layers=LAYERS[model], seed=seed
+        )
+        smaller, passes, cut = [lp.surgery.cut(net, plan)], plan.passes, str(plan.cut)
+    elif method == "random":
+        generator = np.random.default_rng(seed)
+        sets = [
+            tuple(sorted(generator.permutation(len(subject.calls))[:size].tolist()))
+            for _ in range(RANDOM)
+        ]
+        smaller = [lp.surgery.cut(net, cut_of(subject, each), search) for each in sets]
+        passes, cut = 0.0, "random"
+    elif method == "LaCo":
+        smaller, passes, cut = [collapsed(subject, size)], math.nan, "LaCo"
+    else:
+        chosen = (
+            linear_in_memory(subject, size)
+            if method == "linear in memory"
+            else cut_of(subject, SETS[method](subject, size))
+        )
+        smaller = [lp.surgery.cut(net, chosen, search)]
+        passes, cut = subject.spent, str(chosen)
+    proofs = [lp.surgery.prove(net, each, held_out, plan, batch_sizes=()) for each in smaller]
+    ds = xr.Dataset()
+    for name in ("loss_change", "accuracy_change", "output_change"):
+        for part in ("value", "low", "high"):
+            found = np.mean([getattr(getattr(proof, name), part) for proof in proofs])
+            ds[f"{name}_{part}"] = ((), float(found))
+    ds["loss"], ds["accuracy"] = ((), proofs[0].loss), ((), proofs[0].accuracy)
+    ds["passes"], ds["removed"] = ((), float(passes)), ((), size)
+    return ds.assign_attrs(cut=cut)
+
+
+def coverage(draws: int, folder: Path) -> None:
+    """Count how often the proof's interval holds the harm of the chosen set on all other data."""
+    net, batches = trained("mlp", 0, folder / "models")
+    x, y = (torch.cat([b[i] for b in batches]) for i in range(2))
+    held = low = 0
+    for seed in range(draws):
+        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+        search, proof = order[:200], order[200:400]
+        cells = [list(zip(x[w].split(40), y[w].split(40), strict=True)) for w in (search, proof)]
+        plan = lp.surgery.plan(net, cells[0], drop=3, layers=LAYERS["mlp"], seed=seed)
+        smaller = lp.surgery.cut(net, plan)
+        found = lp.surgery.prove(net, smaller, cells[1], plan, batch_sizes=()).loss_change
+        with torch.no_grad():
+            rest = order[200:]
+            losses = [
+                nn.functional.cross_entropy(m(x[rest]), y[rest], reduction="none").double()
+                for m in (smaller, net)
+            ]
+            d = losses[0] - losses[1]
+        # The proof's samples are drawn from the rest without replacement, which narrows what they
+        # can miss it by: the interval is narrowed alike, to be judged at its own level.
+        truth = float(d.mean())
+        narrower = math.sqrt(1 - len(proof) / len(rest))
+        reach = narrower * (found.high - found.low) / 2
+        held += abs(found.value - truth) <= reach
+        low += truth < found.value - reach
+        if seed % 20 == 19:
+            print(
+                f"{held} of {seed + 1} intervals hold the harm; {low} misses lie below", flush=True
+            )
+
+
+def table(folder: Path, models: list[str], seeds: list[int]) -> None:
+    """Print the rise of the loss for every model, share and method, over seeds."""
+    for model in models:
+        axes = {"model": [model], "share": list(SHARES), "seed": seeds, "method": list(METHODS)}
+        harm = lp.sweep.collect(folder / "cells", axes)["loss_change_value"]
+        for share in SHARES:
+            print(f"{model}, {share:.0%}")
+            for method in METHODS:
+                here = harm.sel(model=model, share=share, method=method).values.ravel()
+                known = [float(v) for v in here if math.isfinite(v)]
+                if known:
+                    text = ", ".join(f"{v:.4f}" for v in known)
+                    print(f"  {method:18s} {np.mean(known):9.4f}   ({text})")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--models", nargs="+", default=list(DEPTHS), choices=list(DEPTHS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--table", action="store_true")
+    parser.add_argument("--coverage", type=int, default=0)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    if options.coverage:
+        (options.out / "models").mkdir(parents=True, exist_ok=True)
+        coverage(options.coverage, options.out)
+        return
+    if options.table:
+        table(options.out, options.models, options.seeds)
+        return
+    for model in options.models:
+        seeds = options.seeds[:1] if model == "minilm" else options.seeds
+        axes = {"model": [model], "share": list(SHARES), "seed": seeds, "method": list(METHODS)}
+        cells = lp.sweep.product(axes)
+        found = lp.sweep.run(
+            measure, cells, options.out / "cells", common={"folder": str(options.out)}
+        )
+        print(
+            model, found.ran, "ran,", found.kept, "kept,", len(found.failed), "failed", flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()
