@@ -242,36 +242,46 @@ def measure(model: str, seed: int, share: float, method: str, folder: str) -> xr
     return ds.assign_attrs(cut=cut)
 
 
+def cover(draw: int, folder: str) -> xr.Dataset:
+    """Draw samples for a search and a proof, and compare the proof with the harm on all others."""
+    net, batches = trained("mlp", 0, Path(folder) / "models")
+    x, y = (torch.cat([b[i] for b in batches]) for i in range(2))
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(draw))
+    search, proof = (
+        list(zip(x[which].split(40), y[which].split(40), strict=True))
+        for which in (order[:200], order[200:400])
+    )
+    plan = lp.surgery.plan(net, search, drop=3, layers=LAYERS["mlp"], seed=draw)
+    smaller = lp.surgery.cut(net, plan)
+    found = lp.surgery.prove(net, smaller, proof, plan, batch_sizes=()).loss_change
+    rest = order[200:]
+    with torch.no_grad():
+        after, before = (
+            nn.functional.cross_entropy(m(x[rest]), y[rest], reduction="none").double()
+            for m in (smaller, net)
+        )
+    truth = float((after - before).mean())
+    # The proof's samples are drawn from the rest without replacement, which narrows by how much
+    # they can miss it: the interval is narrowed alike, to be judged at its own level.
+    reach = math.sqrt(1 - 200 / len(rest)) * (found.high - found.low) / 2
+    numbers = {"value": found.value, "truth": truth, "reach": reach}
+    numbers |= {"search": plan.loss_change.value}
+    return xr.Dataset({name: ((), number) for name, number in numbers.items()})
+
+
 def coverage(draws: int, folder: Path) -> None:
     """Count how often the proof's interval holds the harm of the chosen set on all other data."""
-    net, batches = trained("mlp", 0, folder / "models")
-    x, y = (torch.cat([b[i] for b in batches]) for i in range(2))
-    held = low = 0
-    for seed in range(draws):
-        order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
-        search, proof = order[:200], order[200:400]
-        cells = [list(zip(x[w].split(40), y[w].split(40), strict=True)) for w in (search, proof)]
-        plan = lp.surgery.plan(net, cells[0], drop=3, layers=LAYERS["mlp"], seed=seed)
-        smaller = lp.surgery.cut(net, plan)
-        found = lp.surgery.prove(net, smaller, cells[1], plan, batch_sizes=()).loss_change
-        with torch.no_grad():
-            rest = order[200:]
-            losses = [
-                nn.functional.cross_entropy(m(x[rest]), y[rest], reduction="none").double()
-                for m in (smaller, net)
-            ]
-            d = losses[0] - losses[1]
-        # The proof's samples are drawn from the rest without replacement, which narrows what they
-        # can miss it by: the interval is narrowed alike, to be judged at its own level.
-        truth = float(d.mean())
-        narrower = math.sqrt(1 - len(proof) / len(rest))
-        reach = narrower * (found.high - found.low) / 2
-        held += abs(found.value - truth) <= reach
-        low += truth < found.value - reach
-        if seed % 20 == 19:
-            print(
-                f"{held} of {seed + 1} intervals hold the harm; {low} misses lie below", flush=True
-            )
+    (folder / "models").mkdir(parents=True, exist_ok=True)
+    axes = {"draw": list(range(draws))}
+    cells = lp.sweep.product(axes)
+    lp.sweep.run(cover, cells, folder / "coverage", common={"folder": str(folder)})
+    ds = lp.sweep.collect(folder / "coverage", axes)
+    known = np.isfinite(ds["value"])
+    held = (abs(ds["value"] - ds["truth"]) <= ds["reach"]).where(known)
+    print(f"{int(known.sum())} draws: the interval holds the harm in {float(held.mean()):.1%}")
+    print(
+        f"mean harm: search {float(ds['search'].mean()):.4f}, proof {float(ds['value'].mean()):.4f}"
+    )
 
 
 def table(folder: Path, models: list[str], seeds: list[int]) -> None:
@@ -282,7 +292,7 @@ def table(folder: Path, models: list[str], seeds: list[int]) -> None:
         for share in SHARES:
             print(f"{model}, {share:.0%}")
             for method in METHODS:
-                here = harm.sel(model=model, share=share, method=method).values.ravel()
+                here = harm.sel({"model": model, "share": share, "method": method}).values.ravel()
                 known = [float(v) for v in here if math.isfinite(v)]
                 if known:
                     text = ", ".join(f"{v:.4f}" for v in known)
@@ -299,7 +309,6 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.coverage:
-        (options.out / "models").mkdir(parents=True, exist_ok=True)
         coverage(options.coverage, options.out)
         return
     if options.table:

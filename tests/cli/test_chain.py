@@ -13,7 +13,12 @@ import yaml
 
 from loadpath import cli, report, results, spring_block
 from loadpath.cli import chain as module
-from loadpath.cli.chain_summary import concavity_with_error, name_shape, still_moving, summary
+from loadpath.cli.chains.chain_summary import (
+    concavity_with_error,
+    name_shape,
+    still_moving,
+    summary,
+)
 from loadpath.cli.folders import CHAIN_FILES, OLDER_FILES
 from loadpath.cli.options import ChainOptions
 from loadpath.measures.separation import LoadCurve

@@ -923,6 +923,23 @@ call("surgery.prove")(
         | dict(batch_sizes=(), max_batches=2, **diagnosed())
     )
 )
+
+
+@functools.cache
+def surgery_proof():
+    smaller = lp.surgery.cut(model_and_batches()[0], surgery_plan())
+    return lp.surgery.prove(**diagnosed(), smaller=smaller, batch_sizes=(1,)).dataset()
+
+
+call("report.write_surgery")(
+    lambda: dict(
+        path=Path(tempfile.mkdtemp()) / "page.html",
+        plan=surgery_plan().dataset.copy(deep=True),
+        proof=surgery_proof().copy(deep=True),
+        title="A cut",
+        overwrite=False,
+    )
+)
 call("surgery.heal")(
     lambda: dict(
         smaller=lp.surgery.cut(model_and_batches()[0], surgery_plan()),

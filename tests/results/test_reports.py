@@ -164,6 +164,8 @@ def archive(path, **arrays):
 X, Y = np.eye(4), np.arange(4) % 2
 SPLIT = {"x_train": X, "y_train": Y, "x_test": X, "y_test": Y}
 SUMS = {"a": lp.record.Moments(2)}
+NET = torch.nn.Sequential(*(torch.nn.Linear(2, 2) for _ in range(3)))
+SMALLER = lp.surgery.cut(NET, lp.surgery.Cut(("1",)), [torch.ones(4, 2)])
 WRITERS = {
     "loadpath.plots.save": lambda p: lp.plots.save(Figure(), f"{p}/a.svg"),
     "loadpath.results.save": lambda p: results.save(xr.Dataset({"y": 1}), f"{p}/a.nc"),
@@ -171,6 +173,7 @@ WRITERS = {
         {"t": torch.ones(2)}, f"{p}/a.safetensors", metadata={"format": "f"}
     ),
     "loadpath.record.save_sums": lambda p: lp.record.save_sums(SUMS, f"{p}/sums"),
+    "loadpath.surgery.export": lambda p: lp.surgery.export(NET, SMALLER, f"{p}/cut"),
     "loadpath.sweep.run": lambda p: sweep.run(
         odd, sweep.product({"x": [1]}), f"{p}/sweep", progress=False
     ),
@@ -181,6 +184,7 @@ READERS = {
         f"{p}/a.safetensors", format="f", what="file"
     ),
     "loadpath.record.load_sums": lambda p: lp.record.load_sums(f"{p}/sums", lp.record.Moments),
+    "loadpath.surgery.load": lambda p: lp.surgery.load(NET, f"{p}/cut"),
     "loadpath.sweep.load": lambda p: sweep.load(f"{p}/sweep", {"x": 1}),
     "loadpath.sweep.collect": lambda p: sweep.collect(f"{p}/sweep", {"x": [1]}),
     "loadpath.data.from_npz": lambda p: lp.data.from_npz(f"{p}/xy.npz"),
@@ -212,6 +216,7 @@ BY_USERS_UNKNOWN = {  # refused at once, so it is expanded before any work
     "loadpath.report.write_diagnosis": lambda p: lp.report.write_diagnosis(
         p, None, title="", config={}
     ),
+    "loadpath.report.write_surgery": lambda p: lp.report.write_surgery(p, None, None, title=""),
     "loadpath.report.write_laws": lambda p: lp.report.write_laws(p, None, title=""),
     "loadpath.papers.draw": lambda p: lp.papers.draw("1a", p),
     "loadpath.tune": lambda p: lp.tune("digits", folder=p),

@@ -12,7 +12,7 @@ import xarray as xr
 
 from loadpath import plots, results
 from loadpath.checks import check_count
-from loadpath.cli import beside_chain
+from loadpath.cli.chains import fit_chains
 from loadpath.cli.folders import earlier_results, read_config, save_config, save_picture
 from loadpath.cli.options import FLAGS, FORMERLY, NetworkOptions, PhaseDiagramOptions
 from loadpath.measures.separation import KINDS, SeparationKind
@@ -92,7 +92,7 @@ def draw_diagrams(options: PhaseDiagramOptions, noises: Sequence[float] | None) 
             picture = plots.png(plots.figure_along_training(ds, kind=kind))
             print(f"picture: {save_picture(picture, out / f'{name}-training.png')}")
     if options.beside_chain:
-        beside_chain.fit_chains(dict(zip(names, panels, strict=True)), out, kind=kind)
+        fit_chains(dict(zip(names, panels, strict=True)), out, kind=kind)
     if failed:
         name, first = failed[0]
         raise ValueError(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from loadpath import plots, results, spring_block
 from loadpath.cli import networks
 from loadpath.cli.chain import build_chain
-from loadpath.cli.chain_summary import diagram_summary
+from loadpath.cli.chains import diagram_summary
 from loadpath.cli.folders import check_free, earlier_results, place_for, save_config, save_picture
 from loadpath.cli.options import PhaseDiagramOptions
 

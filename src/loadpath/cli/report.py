@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loadpath import report as pages
 from loadpath import results
-from loadpath.cli import chain, diagnose, laws
+from loadpath.cli import chain, diagnose, laws, surgery
 from loadpath.cli.folders import write_report
 from loadpath.cli.options import ReportOptions
 
@@ -32,7 +32,12 @@ def run(options: ReportOptions) -> bool:
     page = None if options.out is None else Path(options.out)
     folder = Path(options.run_folder)
     write: Callable[..., Path] = write_report
-    pages_of = {"chain.nc": chain, "diagnosis.nc": diagnose, "laws.nc": laws}
+    pages_of = {
+        "chain.nc": chain,
+        "diagnosis.nc": diagnose,
+        "laws.nc": laws,
+        "plan.nc": surgery,
+    }
     for name, command in pages_of.items():
         if (folder / name).is_file():
             write = command.write_page

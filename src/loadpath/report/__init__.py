@@ -1,10 +1,18 @@
-"""Self-contained HTML pages about nets, chains, laws or any model: what was run, what it says."""
+"""Self-contained HTML pages about nets, chains, laws, cuts, any model: what was run, and found."""
 
 from loadpath.report.chain import write_chain
 from loadpath.report.diagnosis import write_diagnosis
 from loadpath.report.laws import write_laws
 from loadpath.report.page import Section, write
+from loadpath.report.surgery import write_surgery
 from loadpath.report.verdict import judge as judge
 from loadpath.report.verdict import warning as warning
 
-__all__ = ["Section", "write", "write_chain", "write_diagnosis", "write_laws"]
+__all__ = [
+    "Section",
+    "write",
+    "write_chain",
+    "write_diagnosis",
+    "write_laws",
+    "write_surgery",
+]

@@ -1,5 +1,7 @@
 """Exports: what is loaded again is the cut model, and layers have each tool's own numbers."""
 
+from pathlib import Path
+
 import pytest
 import torch
 import yaml
@@ -12,6 +14,11 @@ from tests.diagnosis.surgery.test_cutting import ByName, Numbered, OfTuples, Res
 from tests.diagnosis.surgery.test_surgery import batches, bert, llama
 
 X = rows(20)
+HUB = "huggingface"
+
+
+def names_in(folder):
+    return {path.name for path in folder.iterdir()}
 
 
 def test_a_model_of_transformers_loads_there_and_gives_the_same_outputs(tmp_path):
@@ -20,20 +27,20 @@ def test_a_model_of_transformers_loads_there_and_gives_the_same_outputs(tmp_path
     gone = Cut(("model.layers.1", "model.layers.2"))
     smaller = lp.surgery.cut(model, gone, batches())
     found = lp.surgery.export(model, smaller, tmp_path / "out", name="meta/llama")
-    assert found.left_out == {} and set(found.files) == {p.name for p in found.folder.iterdir()}
-    loaded = transformers.AutoModelForCausalLM.from_pretrained(found.folder / "huggingface").eval()
+    assert found.left_out == {} and set(found.files) == names_in(tmp_path / "out")
+    loaded = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "out" / HUB).eval()
     ids = batches()[0]["input_ids"]
     with torch.no_grad():
         assert torch.equal(loaded(ids).logits, smaller(ids).logits)
     assert loaded.config.num_hidden_layers == 2
-    text = (found.folder / "prune-layers.txt").read_text()
+    text = (Path(found.place) / "prune-layers.txt").read_text()
     assert text == "1,2\n"  # blk.1 and blk.2 of llama.cpp, which counts from 0
-    slices = yaml.safe_load((found.folder / "mergekit.yaml").read_text())
+    slices = yaml.safe_load((Path(found.place) / "mergekit.yaml").read_text())
     assert slices["merge_method"] == "passthrough" and slices["dtype"] == "float32"
     ranges = [each["sources"][0]["layer_range"] for each in slices["slices"]]
     assert [l for first, end in ranges for l in range(first, end)] == [0, 3]
     assert slices["slices"][0]["sources"][0]["model"] == "meta/llama"
-    again = lp.surgery.load(model, found.folder)
+    again = lp.surgery.load(model, Path(found.place))
     with torch.no_grad():
         assert torch.equal(again(ids).logits, smaller(ids).logits)
     with pytest.raises(FileExistsError, match="exists already and overwrite is False"):
@@ -55,10 +62,10 @@ def test_the_model_inside_another_is_what_transformers_gets(tmp_path):
     model = Topics(bert().bert)
     smaller = lp.surgery.cut(model, Cut(("bert.encoder.layer.0",)), batches())
     found = lp.surgery.export(model, smaller, tmp_path)
-    loaded = Topics(transformers.AutoModel.from_pretrained(found.folder / "huggingface").eval())
+    loaded = Topics(transformers.AutoModel.from_pretrained(tmp_path / HUB).eval())
     with torch.no_grad():
         assert torch.equal(loaded(**batches()[0]), smaller(**batches()[0]))
-    assert (found.folder / "prune-layers.txt").read_text() == "0\n"
+    assert (Path(found.place) / "prune-layers.txt").read_text() == "0\n"
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ DIAGRAM_FILES = ("config.yaml", "phase_diagram.nc", "phase_diagram.png")
 """What `phase-diagram` writes."""
 DIAGNOSIS_FILES = ("config.yaml", "diagnosis.nc", "skipped.nc", "report.html")
 """What `diagnose` writes."""
+SURGERY_FILES = ("config.yaml", "plan.nc", "proof.nc", "report.html")
+"""What `surgery` writes beside the folder of the model."""
 LAW_FILES = ("config.yaml", "laws.nc", "laws.png", "report.html")
 """What `laws` writes."""
 
@@ -99,6 +101,7 @@ def written_files(folder: Path) -> list[str]:
         DIAGRAM_FILES,
         DIAGNOSIS_FILES,
         LAW_FILES,
+        SURGERY_FILES,
         OLDER_FILES,
     )
     names = dict.fromkeys(name for each in files for name in each)

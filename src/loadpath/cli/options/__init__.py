@@ -5,7 +5,7 @@ field is its help. A value out of range is refused when the options are made.
 """
 
 from loadpath.cli.options.chain import ChainOptions, MotionOptions
-from loadpath.cli.options.diagnose import DiagnoseOptions
+from loadpath.cli.options.diagnose import DiagnoseOptions, SurgeryOptions
 from loadpath.cli.options.geodesic import GeodesicOptions
 from loadpath.cli.options.laws import LawsOptions
 from loadpath.cli.options.net import NetOptions
@@ -34,6 +34,7 @@ __all__ = [
     "NetworkOptions",
     "PhaseDiagramOptions",
     "ReportOptions",
+    "SurgeryOptions",
     "TrainOptions",
     "parse",
     "parser",

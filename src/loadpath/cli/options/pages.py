@@ -65,7 +65,7 @@ class ReportOptions:
     """Write the page about a finished run again, from the results in its folder."""
 
     run_folder: str
-    """folder that `loadpath train`, `geodesic`, `chain`, `diagnose` or `laws` wrote"""
+    """folder that `loadpath train`, `geodesic`, `chain`, `diagnose`, `laws` or `surgery` wrote"""
     out: str | None = None
     """file to write the page to; if not given report.html in the folder, animation.html for a
     chain"""

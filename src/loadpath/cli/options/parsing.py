@@ -21,7 +21,7 @@ from jsonargparse import ActionConfigFile, ArgumentParser, set_parsing_settings
 
 from loadpath.cli.options.chain import ChainOptions
 from loadpath.cli.options.complaints import in_users_terms
-from loadpath.cli.options.diagnose import DiagnoseOptions
+from loadpath.cli.options.diagnose import DiagnoseOptions, SurgeryOptions
 from loadpath.cli.options.geodesic import GeodesicOptions
 from loadpath.cli.options.laws import LawsOptions
 from loadpath.cli.options.pages import DemoOptions, FiguresOptions, ReportOptions
@@ -38,6 +38,7 @@ COMMANDS: dict[str, Any] = {
     "phase-diagram": PhaseDiagramOptions,
     "diagnose": DiagnoseOptions,
     "laws": LawsOptions,
+    "surgery": SurgeryOptions,
     "figures": FiguresOptions,
     "report": ReportOptions,
 }

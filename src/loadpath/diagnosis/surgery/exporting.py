@@ -30,8 +30,8 @@ MERGEKIT, PRUNED = "mergekit.yaml", "prune-layers.txt"
 class Exported:
     """What was written, and what could not be."""
 
-    folder: Path
-    """Where it is."""
+    place: str
+    """The folder."""
     files: tuple[str, ...]
     """Names of what was written there."""
     left_out: dict[str, str]
@@ -102,7 +102,9 @@ def export(
     files, left_out = [WEIGHTS], dict[str, str]()
     reason = why_not_pretrained(original, recipe)
     if reason:
-        return Exported(folder, (WEIGHTS,), dict.fromkeys((PRETRAINED, MERGEKIT, PRUNED), reason))
+        return Exported(
+            str(folder), (WEIGHTS,), dict.fromkeys((PRETRAINED, MERGEKIT, PRUNED), reason)
+        )
     home = pretrained_with(original, recipe.layers) or ""
     part: Any = made.get_submodule(home)
     part.save_pretrained(folder / PRETRAINED)
@@ -111,7 +113,7 @@ def export(
     if recipe.way != "drop":
         reason = "its layers were merged, and not dropped"
         left_out = dict.fromkeys((MERGEKIT, PRUNED), reason)
-        return Exported(folder, tuple(files), left_out)
+        return Exported(str(folder), tuple(files), left_out)
     whole: Any = original.get_submodule(home)
     gone = layer_numbers(original, recipe.layers)
     depth = len(_list_of(original, recipe.layers[0]))
@@ -120,7 +122,7 @@ def export(
     text = yaml.safe_dump(mergekit_slices(gone, depth, source, dtype), sort_keys=False)
     write_atomic(folder / MERGEKIT, text.encode(), overwrite=overwrite)
     write_atomic(folder / PRUNED, (prune_layers(gone) + "\n").encode(), overwrite=overwrite)
-    return Exported(folder, (*files, MERGEKIT, PRUNED), left_out)
+    return Exported(str(folder), (*files, MERGEKIT, PRUNED), left_out)
 
 
 def load(model: nn.Module, folder: str | os.PathLike[str]) -> nn.Module:

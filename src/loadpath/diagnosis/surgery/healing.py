@@ -38,6 +38,15 @@ class Healed:
     backward_passes: int
     """Backward passes of single samples through the cut model."""
 
+    def sentence(self) -> str:
+        """Return what was done, in words."""
+        return (
+            f"The smaller model was healed in {len(self.distances)} steps, from a "
+            f"{self.distance_kind} of {self.distances[0]:.3g} to {self.distances[-1]:.3g} on their "
+            f"batches, with {self.forward_passes:,} forward and {self.backward_passes:,} backward "
+            "passes of a sample."
+        )
+
 
 def heal(
     model: nn.Module,

@@ -223,7 +223,7 @@ def plan(
     right = unknown(0, "not enough samples")
     if search.harm.has_classes:
         right = race.change(best, level=level, right=True)
-    return Plan(
+    found = Plan(
         cut=search.cut(best),
         loss_change=race.change(best, level=level),
         accuracy_change=right,
@@ -237,6 +237,8 @@ def plan(
         example=subject.batches[0],
         seen=frozenset(subject.seen),
     )
+    found.dataset.attrs["sentences"] = "\n".join(found.sentences())
+    return found
 
 
 def _checked_ways(ways: Way | Sequence[Way]) -> tuple[Way, ...]:

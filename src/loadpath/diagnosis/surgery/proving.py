@@ -91,7 +91,8 @@ class Proof(Shown):
         )
         for original, smaller in self.costs:
             lines.append(
-                f"With {original.n_samples} samples a batch the smaller model takes "
+                f"With {original.n_samples} sample{'s' * (original.n_samples > 1)} a batch the "
+                "smaller model takes "
                 f"{smaller.milliseconds:.3g} ms and the original {original.milliseconds:.3g} "
                 f"({smaller.milliseconds / original.milliseconds:.0%}){_memory(original, smaller)}."
             )
@@ -144,6 +145,7 @@ class Proof(Shown):
             n_seen=self.n_seen,
             level=self.level,
             loss_kind=self.loss_kind,
+            sentences="\n".join(self.sentences()),
         )
 
 
@@ -154,8 +156,9 @@ def _with_ends(estimate: Estimate, times: float = 1.0) -> str:
 
 def _memory(original: RunningCosts, smaller: RunningCosts) -> str:
     given = [smaller.peak_bytes, original.peak_bytes]
-    now, before = (f"{each / 2**20:.3g}" for each in given)
-    return f", and {now} MiB beside its weights, of {before}"
+    unit, size = ("MiB", 2**20) if max(given) >= 2**20 else ("KiB", 2**10)
+    now, before = (f"{each / size:.3g}" for each in given)
+    return f", and {now} {unit} beside its weights, where that took {before}"
 
 
 def prove(
