@@ -153,11 +153,15 @@ def test_laws_of_order_see_no_order_in_what_they_say_they_do_not():
     [
         ("equal separation", LINE, "no labels"),
         ("monotone collapse", growing([1.0, 2.0, 3.0]), "no labels"),
-        ("equal spacing", growing([1.0, 2.0, 3.0]), "fewer than 3 steps"),
+        (
+            "equal spacing",
+            growing([1.0, 2.0, 3.0]),
+            "fewer than 3 steps between layers of one width",
+        ),
         (
             "equal spacing",
             Representations.from_features([torch.ones(4, 2), torch.ones(4, 3), torch.ones(4, 2)]),
-            "layers are of several widths",
+            "fewer than 3 steps between layers of one width",
         ),
         (
             "equal separation",

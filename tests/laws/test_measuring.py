@@ -94,9 +94,25 @@ def test_what_cannot_be_measured_says_why_and_the_rest_stands():
     rows = [torch.randn(30, w, generator=torch.Generator().manual_seed(w)) for w in (3, 4, 3)]
     found = measure_representations(Representations.from_features(rows), n_orders=3, progress=False)
     reasons = {name: law.reason for name, law in found.items() if law.standing == "not measured"}
-    assert reasons["slow middle"] == "layers are of several widths"
+    assert reasons["slow middle"] == "fewer than 3 steps between layers of one width"
     assert reasons["equal readout"] == "no labels"
     assert set(reasons) == {each.name for each in DEFINITIONS} - {"bottleneck rank"}
+
+
+def test_laws_of_steps_are_of_the_longest_run_of_one_width():
+    wide = torch.randn(60, 9, generator=torch.Generator().manual_seed(1)).double()
+    rows = [wide, *EQUAL.rows, wide[:, :3]]
+    path = Representations.from_features(rows, EQUAL.answers, p=np.arange(8))
+    found = measure_representations(path, n_orders=3, progress=False)
+    alone = Representations.from_features(EQUAL.rows, EQUAL.answers, p=np.arange(1, 7))
+    for name in ("slow middle", "equal spacing", "geometric growth"):
+        wanted = found[name].definition.statistic_of(alone)
+        assert found[name].estimate.value == pytest.approx(wanted, rel=1e-12)
+    known = np.isfinite(found.dataset["curve"])
+    assert known.sel(law="slow middle").values.tolist() == [0, 0, 1, 1, 1, 1, 1, 0]
+    assert known.sel(law="geometric growth").values.tolist() == [0, 1, 1, 1, 1, 1, 1, 0]
+    assert known.sel(law="equal separation").values.all()
+    assert [null.name for null in found["slow middle"].nulls] == ["depth"]
 
 
 def test_a_law_whose_curve_is_not_finite_is_not_measured():

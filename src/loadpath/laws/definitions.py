@@ -38,7 +38,7 @@ class Definition(Shown):
     source: str
     """Who said so, and what of the statistic is this project's."""
     need: Need
-    """What must be there for it."""
+    """What must be there for it; laws of steps are of the longest run of layers of one width."""
     curve: Curve
     """The curve that a figure shows, over layers, or over steps."""
     score: Callable[[Array], float] | None
@@ -53,6 +53,21 @@ class Definition(Shown):
     takes_tokens: bool = False
     """Whether answers may be tokens of a vocabulary."""
 
+    def part(self, path: Representations) -> Representations:
+        """Return the layers that the law is about.
+
+        Parameters
+        ----------
+        path : Representations
+            All layers.
+
+        Returns
+        -------
+        Representations
+            Those of the longest run of one width, for laws of steps; else all.
+        """
+        return path.stream if self.need == "steps" else path
+
     def statistic_of(self, path: Representations) -> float:
         """Return the statistic.
 
@@ -66,6 +81,7 @@ class Definition(Shown):
         float
             The number; NaN where the curve is not finite.
         """
+        path = self.part(path)
         if self.of_samples is not None:
             return self.of_samples(path)
         assert self.score is not None
@@ -86,10 +102,8 @@ class Definition(Shown):
             The reason in words, or "".
         """
         kind = path.answer_kind
-        if self.need == "steps" and not path.of_one_width:
-            return "layers are of several widths"
-        if self.need == "steps" and len(path.rows) < 4:
-            return "fewer than 3 steps"
+        if self.need == "steps" and len(path.stream.rows) < 4:
+            return "fewer than 3 steps between layers of one width"
         if self.need in ("answers", "classes") and kind == "none":
             return "no labels"
         if self.need == "classes" and kind != "classes":
@@ -112,7 +126,8 @@ class Definition(Shown):
             "depth" where the statistic depends on the order of what is put in another order,
             "labels" where it depends on labels.
         """
-        ordered = self.order == "curve" or (self.order == "path" and path.adds_to_a_stream)
+        adds = self.part(path).adds_to_a_stream
+        ordered = self.order == "curve" or (self.order == "path" and adds)
         depth: tuple[NullName, ...] = ("depth",) if ordered else ()
         labels: tuple[NullName, ...] = ("labels",) if self.need in ("answers", "classes") else ()
         return (*depth, *labels)

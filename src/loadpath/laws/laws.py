@@ -210,7 +210,7 @@ def dataset_of_laws(
     laws : mapping of str to Law
         The laws by their names.
     curves : mapping of str to Array
-        The curve of each that has one, over layers or over steps.
+        (layer,) the curve of each that has one, NaN where there is no number.
     names : tuple of str
         The layers.
     p : Array
@@ -234,7 +234,7 @@ def dataset_of_laws(
             chance[i, j] = null.p_value
         curve = curves.get(law.definition.name)
         if curve is not None:
-            over[i, len(names) - len(curve) :] = curve
+            over[i] = curve
         if law.estimate is not None:
             numbers[:, i] = law.estimate.value, law.estimate.low, law.estimate.high
     words: dict[str, list[str]] = {

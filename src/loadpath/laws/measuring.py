@@ -198,7 +198,7 @@ def measure_representations(
                 reasons[each.name] = "its curve is not finite"
             bar.update()
         there = [each for each in there if not reasons[each.name]]
-        curves = {each.name: path.curve(each.curve) for each in there}
+        curves = {each.name: _placed(each, path) for each in there}
         drawn: dict[NullName, dict[str, Array]] = {"untrained": _untrained(there, others)}
         for null in NEED_NO_NET if n_orders else ():
             held = [each for each in there if null in each.nulls_for(path)]
@@ -225,6 +225,15 @@ def measure_representations(
         adds_to_a_stream=path.adds_to_a_stream,
     )
     return Laws(stamped)
+
+
+def _placed(definition: Definition, path: Representations) -> Array:
+    """Return the curve of a law over all layers, NaN where it has no number."""
+    part = definition.part(path)
+    curve, found = part.curve(definition.curve), np.full(len(path.rows), np.nan)
+    last = len(part.rows) + (path.first_of_stream if part is not path else 0)
+    found[last - len(curve) : last] = curve
+    return found
 
 
 def _check_options(n_orders: int, level: float, seed: int, progress: bool | None) -> None:

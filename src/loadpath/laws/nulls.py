@@ -122,14 +122,18 @@ def values_under(
     dict of str to Array
         (draw,) values of each law that are finite.
     """
-    if null == "depth" and not path.adds_to_a_stream:
-        return {each.name: _of_curves(each, path, n, seed) for each in definitions}
-    draw = with_other_labels if null == "labels" else in_other_orders
     found: dict[str, list[float]] = {each.name: [] for each in definitions}
-    for drawn in draw(path, n, seed) if definitions else ():
-        for each in definitions:
-            found[each.name].append(each.statistic_of(drawn))
-    return {name: _finite(values) for name, values in found.items()}
+    curves: dict[str, Array] = {}
+    for part in dict.fromkeys(each.part(path) for each in definitions):
+        held = [each for each in definitions if each.part(path) is part]
+        if null == "depth" and not part.adds_to_a_stream:
+            curves |= {each.name: _of_curves(each, part, n, seed) for each in held}
+            continue
+        draw = with_other_labels if null == "labels" else in_other_orders
+        for drawn in draw(part, n, seed):
+            for each in held:
+                found[each.name].append(each.statistic_of(drawn))
+    return {name: _finite(values) for name, values in found.items()} | curves
 
 
 def _of_curves(definition: Definition, path: Representations, n: int, seed: int) -> Array:

@@ -147,6 +147,26 @@ class Representations(Shown):
         return len({H.shape[1] for H in self.rows}) == 1
 
     @cached_property
+    def first_of_stream(self) -> int:
+        """Where the longest run of layers of one width begins; the first of several."""
+        widths = [H.shape[1] for H in self.rows]
+        begins = [l for l in range(len(widths)) if l == 0 or widths[l] != widths[l - 1]]
+        lengths = np.diff([*begins, len(widths)])
+        return begins[int(lengths.argmax())]
+
+    @cached_property
+    def stream(self) -> Representations:
+        """The longest run of layers of one width, between which there are steps."""
+        if self.of_one_width:
+            return self
+        first = self.first_of_stream
+        width, last = self.rows[first].shape[1], first
+        while last < len(self.rows) and self.rows[last].shape[1] == width:
+            last += 1
+        part = slice(first, last)
+        return replace(self, names=self.names[part], rows=self.rows[part], p=self.p[part])
+
+    @cached_property
     def increments(self) -> Tensor:
         """(step, sample, width): A_l - A_{l-1}, for layers of one width."""
         return torch.stack([b - a for a, b in zip(self.rows, self.rows[1:], strict=False)])
