@@ -22,7 +22,7 @@ SHARE = 5
 
 @dataclass(frozen=True)
 class Tuned:
-    """What was best for the opponents on seed 0, of all that `--opponents --tune` tries."""
+    """What was best for the opponents on seed 0; docs/geodesics.md says of what."""
 
     adam: float
     """Rate of Adam over L~."""
