@@ -701,7 +701,8 @@ call("networks.train_all")(
 
 
 def setting(**options):
-    sizes = dict(width=4, depth=2, epochs=1, n_train=40, engine="plain")
+    # As many samples as leave all classes in the subset of any seed.
+    sizes = dict(width=4, depth=2, epochs=1, n_train=120, engine="plain")
     return lp.phase_diagram.Setting("dropout", **{**sizes, **options})
 
 
