@@ -34,6 +34,8 @@ PREDICTION_COST = 1 + 2 * (1 + DRAWS)
 """Forward passes that a prediction takes on each sample."""
 FOR_FIRST_RACE = 0.5
 """Share of what is left that the first race may take; the rest is for exchanges."""
+SHARES: dict[Way, float] = {"drop": 1.0, "merge": 1.0, "linear": 2.0}
+"""How the passes that are left are shared between ways: maps must be fitted and predicted first."""
 FEWEST_RUNS = 4
 """Runs of neighbours that race against the best predicted sets at least."""
 RESERVE = 2.0
@@ -104,8 +106,8 @@ class Search:
         until = self.most if until is None else until
         winners: list[Runner] = []
         for place, way in enumerate(self.ways):
-            spent = self.subject.spent
-            end = spent + (until - spent) / (len(self.ways) - place)
+            spent, left = self.subject.spent, [SHARES[each] for each in self.ways[place:]]
+            end = spent + (until - spent) * left[0] / sum(left)
             pool = [(each, way) for each in self._pool(size, way) if self._can_go(each, way)]
             if pool:
                 winners.append(self._by_exchange(self._first_race(pool, end), end))
@@ -140,7 +142,7 @@ class Search:
             sizes_left = math.ceil(math.log2(most - least + 1))
             spent = self.subject.spent
             self.best(size, spent + max(self.most - spent, 0.0) / sizes_left)
-            whole = [r for r in self.race.measured if len(r[0]) == size and self.race.is_whole(r)]
+            whole = [r for r in self._allowed(size) if self.race.is_whole(r)]
             runner = min(whole, key=lambda each: self._cost(each, right))
             cost = self._cost(runner, right)
             if cost <= budget:
@@ -201,6 +203,10 @@ class Search:
             predicted_from="gradients" if self.by_gradients else "each layer left out",
             seed=self.seed,
         )
+
+    def _allowed(self, size: int) -> list[Runner]:
+        """Return the sets of a size that were measured, in ways that are allowed."""
+        return [r for r in self.race.measured if len(r[0]) == size and r[1] in self.ways]
 
     def _first_race(self, runners: Sequence[Runner], until: float) -> Runner:
         """Return the winner of a race that takes part of the passes that are left.
