@@ -44,6 +44,7 @@ def defaults_of(function):
         (options.DiagnoseOptions, Reduction),
         (options.LawsOptions, laws.measure),
         (options.LawsOptions, Reduction),
+        (options.TuneOptions, spring_block.tuning.tune),
     ],
 )
 def test_defaults_are_those_of_the_function(command, function):
@@ -62,6 +63,9 @@ def test_allowed_words_are_those_of_the_rooms():
     network, setting = get_type_hints(options.NetworkOptions), get_type_hints(Setting)
     for name in ("network", "noise_scale", "resize", "pseudo_inverse", "protocol"):
         assert words(network[name]) == words(setting[name])
+    tuned = get_type_hints(options.TuneOptions)
+    assert words(tuned["network"]) == words(setting["network"])
+    assert words(tuned["knob"]) == set(spring_block.tuning.KNOB_NAMES)
     panels = {panel.replace(" ", "-") for panel in words(setting["panel"])}
     assert words(network["panel"]) == panels | {"all"}
     assert set(options.TrainOptions().sources()) == set(data.READERS) - {"npz"}

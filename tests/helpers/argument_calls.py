@@ -1005,6 +1005,17 @@ call("diagnosis.Steer")(
         with_input=True,
     )
 )
+call("diagnosis.CurvePruner")(lambda: dict(step=10, keep=0.25, by="both", n_startup_trials=4))
+call("diagnosis.report_curve")(lambda: {POSITIONAL: (a_trial(),), "curve": 0.1, "step": 3})
+
+
+def a_trial():
+    """A trial of Optuna by itself."""
+    import optuna
+
+    return optuna.trial.FixedTrial({})
+
+
 call("diagnosis.Knob")(
     lambda: dict(
         get=lambda: 0.1,
@@ -1078,6 +1089,12 @@ call("plots.layer_load_curve", "plots.figure_diagnosis")(
 )
 call("plots.layers_skipped")(
     lambda: dict(skipped=measured_skips().copy(deep=True), change="loss_change")
+)
+call("report.write_tuning")(
+    lambda: (
+        dict(path=folder() / "a.html", tuned=test_straightening.tuned(), title="a")
+        | dict(config={"b": 1}, overwrite=False)
+    )
 )
 call("plots.tuning")(lambda: dict(ds=test_straightening.tuned()))
 call("plots.steering")(lambda: dict(ds=test_straightening.steered()))

@@ -220,6 +220,7 @@ BY_USERS_UNKNOWN = {  # refused at once, so it is expanded before any work
     "loadpath.report.write_laws": lambda p: lp.report.write_laws(p, None, title=""),
     "loadpath.papers.draw": lambda p: lp.papers.draw("1a", p),
     "loadpath.tune": lambda p: lp.tune("digits", folder=p),
+    "loadpath.report.write_tuning": lambda p: lp.report.write_tuning(p, None, title=""),
 }
 
 

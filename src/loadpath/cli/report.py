@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loadpath import report as pages
 from loadpath import results
-from loadpath.cli import chain, diagnose, laws, surgery
+from loadpath.cli import chain, diagnose, laws, surgery, tune
 from loadpath.cli.folders import write_report
 from loadpath.cli.options import ReportOptions
 
@@ -37,6 +37,7 @@ def run(options: ReportOptions) -> bool:
         "diagnosis.nc": diagnose,
         "laws.nc": laws,
         "plan.nc": surgery,
+        "tuning.nc": tune,
     }
     for name, command in pages_of.items():
         if (folder / name).is_file():

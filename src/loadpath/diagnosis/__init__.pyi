@@ -13,6 +13,8 @@ from .profile import Diagnosis as Diagnosis
 from .profile import Measure as Measure
 from .profile import diagnose as diagnose
 from .profile import summary as summary
+from .pruning import CurvePruner as CurvePruner
+from .pruning import report_curve as report_curve
 from .skipping import skip_layers as skip_layers
 from .steering import Knob as Knob
 from .steering import Steer as Steer

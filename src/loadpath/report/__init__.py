@@ -5,6 +5,7 @@ from loadpath.report.diagnosis import write_diagnosis
 from loadpath.report.laws import write_laws
 from loadpath.report.page import Section, write
 from loadpath.report.surgery import write_surgery
+from loadpath.report.tuning import write_tuning
 from loadpath.report.verdict import judge as judge
 from loadpath.report.verdict import warning as warning
 
@@ -15,4 +16,5 @@ __all__ = [
     "write_diagnosis",
     "write_laws",
     "write_surgery",
+    "write_tuning",
 ]

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from loadpath.leaky_resnet.training import errors_in_words
-from loadpath.report.alt_text import number
+from loadpath.report.pictures import number
 from loadpath.report.verdict import SMALL_RESIDUAL, Verdict
 from loadpath.results import Status
 

@@ -8,8 +8,7 @@ import numpy as np
 import xarray as xr
 
 from loadpath import plots
-from loadpath.report.alt_text import alt_text
-from loadpath.report.dark import for_both_grounds
+from loadpath.report.pictures import alt_text, for_both_grounds
 from loadpath.report.values import tables_of
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from loadpath import plots
-from loadpath.report.alt_text import number, place
+from loadpath.report.pictures import number, place
 
 CELLS, ROWS, COLUMNS = 600, 50, 24
 """The most cells, rows and curves of a table; of more rows or curves, evenly spaced ones are kept,

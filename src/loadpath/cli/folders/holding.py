@@ -60,6 +60,8 @@ def what_is_kept(command: str, options: Any) -> str:
         return "the page was not written"
     if (folder / "cells").is_dir():
         return "the cells that were saved are kept, and --resume goes on with the others"
+    if (folder / "nets").is_dir():
+        return "the networks that were saved are kept, and --resume goes on with the others"
     if command in ("train", "demo") and any(folder.rglob("checkpoint.safetensors")):
         return f"the last checkpoint in {str(folder)!r} is kept, and --resume goes on from it"
     files = written_files(folder)

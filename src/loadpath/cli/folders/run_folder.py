@@ -47,6 +47,8 @@ SURGERY_FILES = ("config.yaml", "plan.nc", "proof.nc", "report.html")
 """What `surgery` writes beside the folder of the model."""
 LAW_FILES = ("config.yaml", "laws.nc", "laws.png", "report.html")
 """What `laws` writes."""
+TUNING_FILES = ("config.yaml", "tuning.nc", "tuning.png", "report.html")
+"""What `tune` writes."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -102,6 +104,7 @@ def written_files(folder: Path) -> list[str]:
         DIAGNOSIS_FILES,
         LAW_FILES,
         SURGERY_FILES,
+        TUNING_FILES,
         OLDER_FILES,
     )
     names = dict.fromkeys(name for each in files for name in each)

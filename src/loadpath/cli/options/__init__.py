@@ -15,6 +15,7 @@ from loadpath.cli.options.parsing import COMMANDS, parse, parser
 from loadpath.cli.options.phase_diagram import FORMERLY, PhaseDiagramOptions
 from loadpath.cli.options.shared import FLAGS, PATHS, SWITCHES, with_homes
 from loadpath.cli.options.train import TrainOptions
+from loadpath.cli.options.tune import TuneOptions
 
 __all__ = [
     "COMMANDS",
@@ -36,6 +37,7 @@ __all__ = [
     "ReportOptions",
     "SurgeryOptions",
     "TrainOptions",
+    "TuneOptions",
     "parse",
     "parser",
     "with_homes",

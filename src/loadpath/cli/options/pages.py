@@ -65,7 +65,8 @@ class ReportOptions:
     """Write the page about a finished run again, from the results in its folder."""
 
     run_folder: str
-    """folder that `loadpath train`, `geodesic`, `chain`, `diagnose`, `laws` or `surgery` wrote"""
+    """folder that `loadpath train`, `geodesic`, `chain`, `diagnose`, `laws`, `surgery` or `tune`
+    wrote"""
     out: str | None = None
     """file to write the page to; if not given report.html in the folder, animation.html for a
     chain"""

@@ -20,15 +20,15 @@ from typing import Any
 from jsonargparse import ActionConfigFile, ArgumentParser, set_parsing_settings
 
 from loadpath.cli.options.chain import ChainOptions
-from loadpath.cli.options.complaints import in_users_terms
 from loadpath.cli.options.diagnose import DiagnoseOptions, SurgeryOptions
 from loadpath.cli.options.geodesic import GeodesicOptions
 from loadpath.cli.options.laws import LawsOptions
+from loadpath.cli.options.mistakes import check_spelling, in_users_terms
 from loadpath.cli.options.pages import DemoOptions, FiguresOptions, ReportOptions
 from loadpath.cli.options.phase_diagram import FORMERLY, PhaseDiagramOptions
 from loadpath.cli.options.shared import FLAGS, LOUDNESS, SWITCHES
-from loadpath.cli.options.spelling import check_spelling
 from loadpath.cli.options.train import TrainOptions
+from loadpath.cli.options.tune import TuneOptions
 
 COMMANDS: dict[str, Any] = {
     "demo": DemoOptions,
@@ -39,6 +39,7 @@ COMMANDS: dict[str, Any] = {
     "diagnose": DiagnoseOptions,
     "laws": LawsOptions,
     "surgery": SurgeryOptions,
+    "tune": TuneOptions,
     "figures": FiguresOptions,
     "report": ReportOptions,
 }

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from loadpath.checks import as_path
-from loadpath.cli.options.spelling import meant
+from loadpath.cli.options.mistakes import meant
 
 CONFIG_VERSION = 1
 """Version of config files. It rises when an option changes its meaning: no old file is misread."""

@@ -11,6 +11,8 @@ from loadpath.spring_block.tuning.crossing import Crossing
 from loadpath.spring_block.tuning.knobs import KNOB_NAMES as KNOB_NAMES
 from loadpath.spring_block.tuning.selection import straight_level
 from loadpath.spring_block.tuning.tuned import Tuned
+from loadpath.spring_block.tuning.tuned import tuned_of_dataset as tuned_of_dataset
+from loadpath.spring_block.tuning.tuning import prepare as prepare
 from loadpath.spring_block.tuning.tuning import tune
 
 __all__ = ["Crossing", "Tuned", "straight_level", "tune"]

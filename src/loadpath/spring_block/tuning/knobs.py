@@ -14,7 +14,7 @@ KnobName = Literal["dropout", "data-noise", "learning-rate", "batch-size"]
 """What may be tuned."""
 KNOB_NAMES: tuple[KnobName, ...] = get_args(KnobName)
 """The names as values."""
-DIGITS = 4
+DIGITS = 3
 """Significant digits of a level, as it stands in the names of files."""
 
 

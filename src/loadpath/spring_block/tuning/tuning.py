@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -121,30 +122,84 @@ def tune(
     >>> int(found.dataset["finished"].sum())
     8
     """
+    kept = nullcontext(folder) if folder is not None else tempfile.TemporaryDirectory()
+    with kept as place:
+        return prepare(
+            place,
+            data,
+            knob=knob,
+            low=low,
+            high=high,
+            n_levels=n_levels,
+            seeds=seeds,
+            seed=seed,
+            slope=slope,
+            kind=kind,
+            level=level,
+            data_folder=data_folder,
+            net=net,
+        ).run(workers=workers, progress=progress)
+
+
+def prepare(
+    folder: str | Path,
+    data: Any,
+    *,
+    knob: str,
+    low: float | None,
+    high: float | None,
+    n_levels: int,
+    seeds: int,
+    seed: int,
+    slope: float,
+    kind: SeparationKind,
+    level: float,
+    data_folder: str | Path | None,
+    net: Mapping[str, Any],
+) -> Tuning:
+    """Check all that a tuning is asked for, as `tune` does, and train nothing yet.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where the nets' numbers are to be kept.
+    data, knob, low, high, n_levels, seeds, seed, slope, kind, level, data_folder
+        As of `tune`.
+    net : mapping
+        Further fields of `Setting`.
+
+    Returns
+    -------
+    Tuning
+        What is ready to run.
+
+    Raises
+    ------
+    ValueError
+        As `tune`.
+    """
     check_count("n_levels", n_levels, 2)
     check_count("seeds", seeds, 2)
     check_seed("seed", seed)
     check_number("slope", slope, least=0, most=1)
     check_choice("kind", kind, KINDS)
     check_level(level)
-    kept = nullcontext(folder) if folder is not None else tempfile.TemporaryDirectory()
-    with kept as place:
-        home = as_path("folder", place)
-        setting, axis = _setting(data, knob, low, high, home, data_folder, net)
-        return _Tuning(
-            setting,
-            axis,
-            home / "nets",
-            slope=float(slope),
-            seed=int(seed),
-            seeds=seeds,
-            kind=kind,
-            level=level,
-            running={"workers": workers, "progress": progress},
-        ).run(n_levels)
+    home = as_path("folder", folder)
+    setting, axis = _setting(data, knob, low, high, home, data_folder, net)
+    return Tuning(
+        setting,
+        axis,
+        home / "nets",
+        slope=float(slope),
+        seed=int(seed),
+        seeds=seeds,
+        n_levels=n_levels,
+        kind=kind,
+        level=level,
+    )
 
 
-class _Tuning:
+class Tuning:
     """One tuning on its way: the nets that there are, and those that come next."""
 
     def __init__(
@@ -156,13 +211,15 @@ class _Tuning:
         slope: float,
         seed: int,
         seeds: int,
+        n_levels: int,
         kind: SeparationKind,
         level: float,
-        running: dict[str, Any],
     ) -> None:
+        """Check that every net can be trained."""
         self._axis, self._folder, self._slope = axis, folder, slope
         self._seed, self._seeds = seed, seeds
-        self._kind, self._level, self._running = kind, level, running
+        self._n_levels, self._kind, self._level = n_levels, kind, level
+        self._running: dict[str, Any] = {}
         ends: dict[str, list[Any]] = {
             "seed": [seed],
             "noise": [axis.low, axis.high],
@@ -170,8 +227,21 @@ class _Tuning:
         }
         self._setting = setting.checked(ends)
 
-    def run(self, n_levels: int) -> Tuned:
-        """Train level after level, and return what was found."""
+    def run(self, *, workers: int = 1, progress: bool | None = None) -> Tuned:
+        """Train level after level, and return what was found.
+
+        Parameters
+        ----------
+        workers, progress
+            As of `loadpath.sweep.run`.
+
+        Returns
+        -------
+        Tuned
+            The level, and how far it can be trusted.
+        """
+        self._running = {"workers": workers, "progress": progress}
+        n_levels = self._n_levels
         levels = list(dict.fromkeys(self._axis.level(p) for p in first_places(n_levels)))
         while True:
             self._train(levels)
@@ -242,7 +312,7 @@ def _setting(
     high: float | None,
     home: Path,
     data_folder: str | Path | None,
-    net: dict[str, Any],
+    net: Mapping[str, Any],
 ) -> tuple[Setting, Axis]:
     """Return what all nets share, and the axis of the knob."""
     panel = axis_of(knob, None, None, 10**9).panel

@@ -77,9 +77,14 @@ def tuning_words(ds: xr.Dataset, axis: Axis, found: Mapping[str, Any]) -> list[s
         said.append("The choice is clear: the curve is surely concave below and convex above.")
         if axis.noisier_below:
             said[-1] = "The choice is clear: the curve is surely concave above and convex below."
-    else:
-        said.append(REASONS[found["reason"]])
     lost = levels - int(np.asarray(ds["falls"]).sum())
+    if found["verdict"] == "doubtful" and lost and "end of the range" in found["reason"]:
+        said.append(
+            "The choice is doubtful, because its interval reaches the end of the levels at which "
+            "curves surely fall: train more nets, or for longer."
+        )
+    elif found["verdict"] != "clear":
+        said.append(REASONS[found["reason"]])
     if lost and found["reason"] != "curves do not fall":
         said.append(
             f"The curves do not surely fall at {lost} of {levels} levels, which are unused."

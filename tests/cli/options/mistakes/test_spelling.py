@@ -7,7 +7,7 @@ import pytest
 from loadpath import cli
 from loadpath.cli import train as train_module
 from loadpath.cli.options import COMMANDS, FLAGS, SWITCHES, parse
-from loadpath.cli.options.complaints import example
+from loadpath.cli.options.mistakes.complaints import example
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -62,7 +62,13 @@ def test_a_slip_in_a_config_file_is_named(tmp_path, refusal):
     assert "loadpath train has no option 'widht' (did you mean width?)." in answer
 
 
-NEEDED = {"figures": ["1a"], "report": ["run"], "diagnose": ["a:b"], "laws": ["a:b"]}
+NEEDED = {
+    "figures": ["1a"],
+    "report": ["run"],
+    "diagnose": ["a:b"],
+    "laws": ["a:b"],
+    "surgery": ["a:b"],
+}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

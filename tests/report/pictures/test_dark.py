@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from loadpath import plots, report
-from loadpath.report.dark import CONTRAST, GROUND, INK, contrast, for_both_grounds
+from loadpath.report.pictures.dark import CONTRAST, GROUND, INK, contrast, for_both_grounds
 from loadpath.spring_block import Chain, simulate
 from tests.plots.test_plots import synthetic_profile
 

@@ -7,7 +7,7 @@ from dataclasses import MISSING, fields
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from loadpath.cli.options.spelling import meant, names_of_options
+from loadpath.cli.options.mistakes.spelling import meant, names_of_options
 
 KINDS: dict[Any, tuple[str, str, str]] = {
     bool: ("true or false", "true or false", "true"),

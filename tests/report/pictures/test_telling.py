@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from loadpath import plots
-from loadpath.report.alt_text import alt_text
+from loadpath.report.pictures import alt_text
 from tests.plots.test_plots import synthetic_profile
 
 
