@@ -76,8 +76,8 @@ def test_few_false_alarms_in_few_draws(null, name, make):
 @pytest.mark.parametrize("null, name, make", CASES)
 def test_one_false_alarm_in_twenty(null, name, make):
     seed = 20261130
-    found = alarms(null, name, make, 400, seed)
-    assert within(found, 400), f"{found} of 400, seed {seed}"
+    found = alarms(null, name, make, 200, seed)
+    assert within(found, 200), f"{found} of 200, seed {seed}"
 
 
 def test_one_false_alarm_in_twenty_untrained_nets():
