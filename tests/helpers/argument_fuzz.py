@@ -74,6 +74,8 @@ DOCUMENTED = {
         "other kind",  # a tuple is a batch, and a list holds batches
     ),
     ("loadpath.diagnosis.verdict", "skipped"): ("nan", "all inf"),  # layers without intervals
+    ("loadpath.surgery.plan", "ways"): ("list", "tuple", "array"),  # several ways
+    ("loadpath.surgery.prove", "model"): ("weights 0", "weights tiny"),  # outputs are all alike
     ("loadpath.results.stamp", "ds"): (
         "nan",
         "inf",

@@ -105,3 +105,12 @@ def test_batches_are_repeated_or_cut_to_any_size():
     bigger = with_samples(batch, 7)
     assert bigger.count == 7 and torch.equal(bigger.args[0][:, 0] / 2, bigger.labels.float())
     assert with_samples(batch, 1).args[0].shape == (1, 2)
+
+
+def test_models_that_do_not_answer_alike_are_refused():
+    with pytest.raises(ValueError, match="smaller must answer in the shape of the original"):
+        lp.surgery.prove(MODEL, nn.Linear(6, 4).double(), HELD_OUT)
+    odd = nn.Linear(6, 3).double()
+    nn.init.constant_(odd.bias, float("nan"))
+    with pytest.raises(ValueError, match="smaller must answer in finite numbers, and in batch 0"):
+        lp.surgery.prove(MODEL, odd, HELD_OUT)

@@ -87,6 +87,7 @@ def export(
     check_flag("overwrite", overwrite)
     if name is not None:
         check_text("name", name)
+    check_type("smaller", smaller, nn.Module, "an nn.Module")
     original, made = unwrapped(model), unwrapped(smaller)
     recipe = recipe_of(made)
     present = [n for n in (WEIGHTS, PRETRAINED, MERGEKIT, PRUNED) if (folder / n).exists()]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from loadpath.checks import check_count, check_number, check_type
+from loadpath.checks import check_count, check_number, check_seed, check_type
 from loadpath.diagnosis.surgery.planning import Plan
 from loadpath.diagnosis.surgery.search import (
     Subject,
@@ -96,6 +96,8 @@ def heal(
     check_type("plan", plan, Plan, "a Plan")
     check_count("steps", steps, 1)
     check_number("learning_rate", learning_rate, above=0)
+    check_seed("seed", seed)
+    check_type("smaller", smaller, nn.Module, "an nn.Module")
     original, healed = unwrapped(model), copy.deepcopy(unwrapped(smaller))
     subject = subject_of(original, [plan.example], plan.calling)
     batches = batches_in_memory(original, loader, plan.calling)

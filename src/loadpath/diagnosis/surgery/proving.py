@@ -213,6 +213,7 @@ def prove(
         check_type("plan", plan, Plan, "a Plan")
     for size in as_list("batch_sizes", batch_sizes, "numbers of samples"):
         check_count("batch_sizes", size, 1)
+    check_type("smaller", smaller, nn.Module, "an nn.Module")
     original, other = unwrapped(model), unwrapped(smaller)
     calling = Calling() if plan is None else plan.calling
     # The user's own bound on the batches of the search is none for those of the proof.
@@ -283,8 +284,24 @@ class _Proving:
         self.n_seen += int((~new).sum())
         self.n_samples += int(new.sum())
         self.scoring.note(output, batch, self.reading)
+        self._check_answers(output, now, batch.number)
         self._add_scores(output, now, batch, new)
         self._add_outputs(output, now, batch, first, new)
+
+    def _check_answers(self, output: Any, now: Any, number: int) -> None:
+        """Refuse models that do not answer alike, or not in finite numbers."""
+        answers = [self.reading.answer(each) for each in (output, now)]
+        for name, answer in zip(("model", "smaller"), answers, strict=True):
+            if answer is not None and not bool(answer.isfinite().all()):
+                raise ValueError(
+                    f"{name} must answer in finite numbers, and in batch {number} it does not."
+                )
+        shapes = [None if each is None else tuple(each.shape) for each in answers]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"smaller must answer in the shape of the original, {shapes[0]} in batch {number}, "
+                f"and it answers in {shapes[1]}."
+            )
 
     def _add_scores(self, output: Any, now: Any, batch: Batch, new: Tensor) -> None:
         scoring = self.scoring

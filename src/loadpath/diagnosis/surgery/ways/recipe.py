@@ -84,7 +84,7 @@ class Recipe:
         try:
             put = {name: form_to_gap(form, like) for name, form in self.gaps.items()}
             take_out(made, self.out, put)
-        except (AttributeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise ValueError(
                 f"model must be the original, of which {', '.join(self.layers)} were cut, and it "
                 "has no such layers."
