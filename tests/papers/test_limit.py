@@ -21,11 +21,12 @@ def solves(monkeypatch):
 
     monkeypatch.setattr(runs, "RUNGS", {2.0: 4, 3.0: 5, 4.0: 6})
     monkeypatch.setattr(runs, "FINER", {3.0: 10})
+    monkeypatch.setattr(runs, "ROUNDS", 1)
     monkeypatch.setattr(runs, "WIDTH", 8)
     monkeypatch.setattr(runs, "SAMPLES", 20)
     monkeypatch.setattr(runs.geodesic, "solve", briefly)
     # A memory of its own, so that no other test is handed a tiny net.
-    fresh = functools.lru_cache(maxsize=8)(runs._solved.__wrapped__)
+    fresh = functools.lru_cache(maxsize=9)(runs._solved.__wrapped__)
     monkeypatch.setattr(runs, "_solved", fresh)
     return asked
 
@@ -48,13 +49,21 @@ def test_a_rung_by_itself_solves_those_before(solves):
     assert [asked["effective_depth"] for asked in solves] == [2.0, 3.0, 4.0]
 
 
+def test_what_has_not_converged_goes_on_from_where_it_ended(solves, monkeypatch):
+    monkeypatch.setattr(runs, "ROUNDS", 3)
+    found = runs._solved(2.0, 4, 0)
+    assert str(found.status) == "out of time"  # as `solves` has each end
+    assert [asked["start"] is None for asked in solves] == [True, False, False]
+    assert solves[2]["start"] is not solves[1]["start"]
+
+
 def test_steps_stay_short_while_the_leakage_grows():
     leaks = list(runs.RUNGS)
     assert all(leak / depth <= 0.5 for leak, depth in runs.RUNGS.items())
     assert sorted(leaks) == leaks and set(runs.SHOWN) <= set(leaks)
     assert all(depth == 2 * runs.RUNGS[leak] for leak, depth in runs.FINER.items())
     cells = EXPERIMENTS["limit"].cells([0, 1])
-    assert [cell["seed"] for cell in cells] == [0] * 8 + [1] * 8
+    assert [cell["seed"] for cell in cells] == [0] * 9 + [1] * 9
 
 
 def test_rungs_are_tabled_with_their_intervals():
