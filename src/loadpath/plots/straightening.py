@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from loadpath.checks import check_dataset
+from loadpath.checks import as_numbers, check_dataset, check_levels
 
 from .style import (
     axes_or_new,
@@ -47,6 +47,8 @@ def tuning(ds: xr.Dataset, ax: Axes | None = None) -> Axes:
     points = "concavity(level)", "concavity_error(level)"
     fit = (f"{name}(point)" for name in ("fit", "fit_low", "fit_high", "fit_level"))
     check_dataset("ds", ds, *points, *fit)
+    as_numbers("ds.concavity_error", ds["concavity_error"].values, least=0.0, missing=True)
+    check_levels("ds", ds, "level")
     ax = axes_or_new(ax)
     at, known = ds["fit_level"].values, np.isfinite(ds["concavity"].values)
     if np.isfinite(ds["fit"].values).all():
