@@ -13,7 +13,7 @@ import importlib.util
 import itertools
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -63,12 +63,12 @@ class _Cite(argparse.Action):
         parser.exit(0)
 
 
-def parser(named: Collection[str]) -> ArgumentParser:
+def parser(named: frozenset[str]) -> ArgumentParser:
     """Return the parser: a subcommand for each command, its options from the fields.
 
     Parameters
     ----------
-    named : collection of str
+    named : frozenset of str
         The commands whose options are read or shown. The others have a summary and no options: to
         make those of all commands takes several times as long as to make one command's.
     """
@@ -135,9 +135,9 @@ def parse(arguments: Sequence[str]) -> tuple[str, dict[str, Any], dict[str, bool
     """
     words = normal_form(arguments)
     check_completion(words)
-    named = set(COMMANDS) & set(words)
+    named = frozenset(COMMANDS) & frozenset(words)
     if any(word.startswith("--print_completion") for word in words[:1]):
-        named = set(COMMANDS)
+        named = frozenset(COMMANDS)
     else:
         check_spelling(words, COMMANDS)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from torch import Tensor, nn
@@ -23,9 +23,9 @@ class LinearMap:
 
     run: tuple[str, ...]
     """Names of the layers that it stands for, in the order in which they run."""
-    weight: Tensor
+    weight: Tensor = field(repr=False)
     """W, (width, width)."""
-    bias: Tensor
+    bias: Tensor = field(repr=False)
     """b, (width,)."""
     axis: int = -1
     """The axis of the features in what the layers are given: 1 for maps of channels, else -1."""

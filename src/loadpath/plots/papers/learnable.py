@@ -64,7 +64,7 @@ def figure_2_learnable(ds: xr.Dataset) -> Figure:
             left = float(ds["unexplained"].sel(teacher=teacher))
             said = literal(f"{teacher}, {100 * left:.0f} % left by ridge")
             ax.set_title(f"{said}\n" + rf"$\tilde{{L}}$ = {leak:g}")
-        row[0].set_ylabel("gain in test error, %")
+        row[0].set_ylabel(literal("gain in test error, %"))
     for column in grid.T:
         drawn = [ax for ax in column if ax.axison]
         if drawn:

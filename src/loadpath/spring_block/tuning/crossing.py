@@ -8,7 +8,7 @@ the fit crosses zero. Its interval is where the confidence band of the fit holds
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
@@ -60,11 +60,11 @@ class Crossing:
     """How far it can be trusted."""
     reason: Reason
     """Why."""
-    grid: Array
+    grid: Array = field(repr=False)
     """(point,) places of the fit."""
-    fit: Array
+    fit: Array = field(repr=False)
     """(point,) the fitted curve."""
-    band: Array
+    band: Array = field(repr=False)
     """(2, point) the ends of its confidence band."""
 
 
