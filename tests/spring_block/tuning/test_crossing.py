@@ -48,23 +48,17 @@ def coverage(name, deviation, draws, shared=0.0):
 
 @pytest.mark.parametrize("name", CURVES)
 def test_intervals_hold_the_zero(name):
-    # 60 draws of 95 % fall below 0.85 once in 500 times; curves and noise are those of nets.
-    assert coverage(name, 0.01, 60) >= 0.85, f"seed {SEED}"
+    # 60 draws of 95 % fall below 0.85 once in 500 times; noise is as nets have it, and less, where
+    # the bend is more than the noise.
+    assert coverage(name, 0.01, 30) + coverage(name, 0.003, 30) >= 2 * 0.85, f"seed {SEED}"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("deviation", [0.01, 0.03])
+@pytest.mark.parametrize("deviation", [0.003, 0.01, 0.03])
 @pytest.mark.parametrize("name", CURVES)
 def test_intervals_hold_the_zero_as_often_as_they_say(name, deviation):
-    # Local lines miss some of a bend, and the design looks where chance says: 0.9 and not 0.95.
-    assert 0.9 <= coverage(name, deviation, 2000) <= 0.995, f"seed {SEED}"
-
-
-@pytest.mark.slow
-@pytest.mark.xfail(reason="the bend that local lines miss is more than noise this small")
-@pytest.mark.parametrize("name", ["bent", "steep at the zero"])
-def test_intervals_of_bent_curves_with_next_to_no_noise_hold_the_zero(name):
-    assert coverage(name, 0.003, 2000) >= 0.9, f"seed {SEED}"
+    # The bias is estimated, and the design looks where chance says: 0.92, and not 0.95.
+    assert 0.92 <= coverage(name, deviation, 2000) <= 0.995, f"seed {SEED}"
 
 
 @pytest.mark.slow

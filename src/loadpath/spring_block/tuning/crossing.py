@@ -2,7 +2,8 @@ r"""Where a noisy curve of concavity against the level of a knob crosses zero, a
 
 The curve is fitted by local lines through the few levels that are nearest, each weighted by its
 error, and bent to be monotone, as the theory has it: more noise, less concave. The level is where
-the fit crosses zero. Its interval is where the confidence band of the fit holds zero.
+the fit crosses zero. Its interval is where the confidence band of the fit holds zero. As lines miss
+a bend, the band is wider than the errors, by as much as local parabolas differ from the lines.
 """
 
 from __future__ import annotations
@@ -33,13 +34,10 @@ Reason = Literal[
     "curves do not fall",
 ]
 """Why a verdict is what it is."""
-NEAREST = 4
-"""Levels whose distance sets how far a local line looks; it weighs the fourth by nothing."""
+NEAREST = {1: 4, 2: 6}
+"""By degree, the level whose distance sets how far a local fit looks; it is weighed by nothing."""
 POINTS = 401
 """Places of the fit; levels cannot be told apart by less than 1/400 of the range."""
-WIDER = 1.1
-"""How much wider than Student's a band is, for the bend that local lines miss: simulated intervals
-of 95 % held the zero in 92 to 96 of 100 cases without it."""
 PRIOR = 4.0
 """Degrees of freedom that the pooled variance counts for beside a level's own."""
 
@@ -110,6 +108,10 @@ def find_crossing(
     At a place x the fit is the line by weighted least squares, with weights
     $(1 - (|x - x_i| / h)^3)^3 / \sigma_i^2$ and h the distance to the fourth level from x, or more
     where fewer than three levels are within it. It is linear in the values, and so is its error.
+    Where the curve bends, a line is biased however small the errors are. The bias is taken to be
+    the difference from a local parabola, with the sixth level in place of the fourth, and its size
+    adds to the band: without it, intervals of 95 % held the zero of a steep simulated curve in 43
+    of 100 cases.
     Fit and band are bent to be decreasing by isotonic regression, which keeps a band's coverage
     [1]_.
 
@@ -137,13 +139,14 @@ def find_crossing(
     order = np.argsort(x)
     x, c, error = x[order], c[order], np.maximum(error[order], 1e-9)
     grid = np.linspace(x[0], x[-1], POINTS)
-    smoother = _local_lines(grid, x, error)
+    smoother = _local_fit(grid, x, error, degree=1)
+    raw = smoother @ c
+    bias = np.abs(raw - _local_fit(grid, x, error, degree=2) @ c)
     variance = (smoother**2) @ error**2
     if replicates is not None and len(replicates) > 1:
         moved = np.asarray(replicates)[:, order] @ smoother.T  # (group, point)
         variance = variance + moved.var(0) * (len(moved) - 1)
-    half = WIDER * special.stdtrit(max(dof, 1.0), (1 + level) / 2) * np.sqrt(variance)
-    raw = smoother @ c
+    half = special.stdtrit(max(dof, 1.0), (1 + level) / 2) * np.sqrt(variance) + bias
     fit, low, high = (_decreasing(each) for each in (raw, raw - half, raw + half))
     slope, slope_error = _slope(x, c, error)
     grows = bool(slope > special.stdtrit(max(dof, 1.0), 0.975) * slope_error)
@@ -180,18 +183,27 @@ def pooled_errors(values: Array) -> tuple[Array, float]:
         return np.sqrt(variance / np.where(n > 0, n, np.nan)), dof
 
 
-def _local_lines(grid: Array, x: Array, error: Array) -> Array:
-    """Return the matrix (point, level) that takes values to their fit by local lines."""
+def _local_fit(grid: Array, x: Array, error: Array, *, degree: int) -> Array:
+    """Return the matrix (point, level) that takes values to their fit by local polynomials.
+
+    With fewer than `degree` + 2 levels the polynomials are lines.
+    """
+    degree = degree if len(x) >= degree + 2 else 1
     apart = x - grid[:, None]  # (point, level)
     nearest = np.sort(np.abs(apart), axis=1)
-    h = nearest[:, NEAREST - 1] if len(x) >= NEAREST else 1.5 * nearest[:, -1]
-    # At least two levels must count for something, or there is no line.
-    h = np.maximum(h, 1.01 * nearest[:, min(len(x), 3) - 1]) * (1 + 1e-9)
-    weight = np.maximum(1 - (np.abs(apart) / h[:, None]) ** 3, 0) ** 3 / error**2
-    total, first = weight.sum(1), (weight * apart).sum(1)
-    second = (weight * apart**2).sum(1)
-    determinant = total * second - first**2
-    return np.asarray(weight * (second[:, None] - first[:, None] * apart) / determinant[:, None])
+    at = NEAREST[degree]
+    h = nearest[:, at - 1] if len(x) >= at else 1.5 * nearest[:, -1]
+    # At least `degree` + 1 levels must count for something, or there is no polynomial.
+    h = np.maximum(h, 1.01 * nearest[:, min(len(x), degree + 2) - 1]) * (1 + 1e-9)
+    apart = apart / h[:, None]
+    root = np.sqrt(np.maximum(1 - np.abs(apart) ** 3, 0) ** 3) / error * error.min()
+    powers = apart[:, :, None] ** np.arange(degree + 1)  # (point, level, power)
+    # The constant of each polynomial, by factorization: squares would lose half of the digits.
+    q, r = np.linalg.qr(root[:, :, None] * powers)
+    first = np.zeros((len(grid), degree + 1, 1))
+    first[:, 0] = 1
+    constant = q @ np.linalg.solve(r.transpose(0, 2, 1), first)
+    return np.asarray(constant[:, :, 0] * root)
 
 
 def _decreasing(values: Array) -> Array:

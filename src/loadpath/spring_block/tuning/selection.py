@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from loadpath.checks import as_array, check_level
+from loadpath.checks import as_array, as_numbers, check_level
 from loadpath.measures.separation import SeparationKind, check_kind, concavity
 from loadpath.spring_block.tuning.crossing import (
     Array,
@@ -188,6 +188,8 @@ def straight_level(
     check_kind(kind)
     check_level(level)
     D = as_array("log_separation", log_separation)
+    # Infinities are of nets that failed, as NaN is.
+    D = as_numbers("log_separation", np.where(np.isinf(D), np.nan, D), missing=True)
     x = as_array("levels", levels)
     if D.ndim != 3 or x.shape != D.shape[:1] or len(x) < 2 or D.shape[1] < 2 or D.shape[2] < 3:
         raise ValueError(
