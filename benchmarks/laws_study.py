@@ -217,7 +217,10 @@ def report(out: Path, nets: list[str], seeds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--fashion", default="digits", help="folder of Fashion-MNIST, or digits")
+    parser.add_argument(
+        "--fashion",
+        help="folder of Fashion-MNIST; digits for a trial, which is not the registered experiment",
+    )
     parser.add_argument("--nets", default=",".join(SETTINGS))
     parser.add_argument("--variants", default="", help="only these, such as 8 or 0.2 0.1")
     parser.add_argument("--seeds", type=int, default=SEEDS)
@@ -228,6 +231,8 @@ def main() -> None:
     if given.report:
         report(given.out, nets, given.seeds)
         return
+    if given.fashion is None:
+        parser.error("--fashion is needed: the folder of Fashion-MNIST's files.")
     wanted = cells(nets, given.seeds)
     if given.variants:
         wanted = [cell for cell in wanted if cell["variant"] in given.variants.split(",")]

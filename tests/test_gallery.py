@@ -32,7 +32,7 @@ def words_of(svg):
     return {text for text in said if re.search(r"[A-Za-z]{3}", text) and not re.search(r"\d", text)}
 
 
-@pytest.mark.slow  # that the code runs is seen with the other pages
+@pytest.mark.slow  # that each figure is drawn is tested in tests/plots
 def test_the_code_draws_the_pictures_that_are_shown(drawn):
     shown = SHOWN.findall(PAGE.read_text(encoding="utf-8"))
     names = [path.removeprefix("gallery/") for _, path in shown]
