@@ -21,8 +21,8 @@ from exact_paths import (
 
 import loadpath as lp
 from loadpath import results
-from loadpath.cli.options.diagnose import DiagnoseOptions
 from loadpath.cli.options.geodesic import GeodesicOptions
+from loadpath.cli.options.models import DiagnoseOptions
 from loadpath.cli.options.train import TrainOptions
 from loadpath.leaky_resnet import data_term, mechanics, momenta
 from loadpath.leaky_resnet.mechanics.labels import LABELS

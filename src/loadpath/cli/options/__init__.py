@@ -5,9 +5,8 @@ field is its help. A value out of range is refused when the options are made.
 """
 
 from loadpath.cli.options.chain import ChainOptions, MotionOptions
-from loadpath.cli.options.diagnose import DiagnoseOptions, SurgeryOptions
 from loadpath.cli.options.geodesic import GeodesicOptions
-from loadpath.cli.options.laws import LawsOptions
+from loadpath.cli.options.models import DiagnoseOptions, LawsOptions, SurgeryOptions
 from loadpath.cli.options.net import NetOptions
 from loadpath.cli.options.networks import NetworkOptions
 from loadpath.cli.options.pages import FIGURES, DemoOptions, FiguresOptions, ReportOptions

@@ -20,10 +20,9 @@ from typing import Any
 from jsonargparse import ActionConfigFile, ArgumentParser, set_parsing_settings
 
 from loadpath.cli.options.chain import ChainOptions
-from loadpath.cli.options.diagnose import DiagnoseOptions, SurgeryOptions
 from loadpath.cli.options.geodesic import GeodesicOptions
-from loadpath.cli.options.laws import LawsOptions
 from loadpath.cli.options.mistakes import check_spelling, in_users_terms
+from loadpath.cli.options.models import DiagnoseOptions, LawsOptions, SurgeryOptions
 from loadpath.cli.options.pages import DemoOptions, FiguresOptions, ReportOptions
 from loadpath.cli.options.phase_diagram import FORMERLY, PhaseDiagramOptions
 from loadpath.cli.options.shared import FLAGS, LOUDNESS, SWITCHES
