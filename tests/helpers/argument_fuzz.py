@@ -49,7 +49,7 @@ DOCUMENTED = {
     ("loadpath.laws.measure_representations", "n_orders"): ("zero", "three", "one more"),
     ("loadpath.laws.composition", "model"): ("weights 0", "weights tiny"),  # nothing moves
     ("loadpath.laws.measure", "n_orders"): ("zero", "three", "one more"),
-    ("loadpath.laws.measure", "n_untrained"): ("zero", "three", "one more"),
+    ("loadpath.laws.measure", "n_untrained"): ("zero", "three", "one more", "one less"),
     ("loadpath.mechanics.slow_steps", "speed"): BAD,  # a step that ends at 0 is infinitely fast
     ("loadpath.mechanics.relative_speed", "path"): NOTHING,  # the same
     ("loadpath.mechanics.stationarity", "W"): NOTHING,  # momenta, and nothing to hold
@@ -78,6 +78,8 @@ DOCUMENTED = {
         "other kind",  # a tuple is a batch, and a list holds batches
     ),
     ("loadpath.diagnosis.verdict", "skipped"): ("nan", "all inf"),  # layers without intervals
+    ("loadpath.diagnosis.Steer", "probe"): ("inside", "other kind"),  # as above
+    ("loadpath.surgery.halves", "batches"): ("inside",),  # batches of any kind are dealt
     ("loadpath.surgery.plan", "ways"): ("list", "tuple", "array"),  # several ways
     ("loadpath.surgery.prove", "model"): ("weights 0", "weights tiny"),  # outputs are all alike
     ("loadpath.results.stamp", "ds"): (
@@ -120,7 +122,7 @@ HANDED_ON = {
 """Arguments that go on to another function, where None is allowed."""
 CLOSED_OVER = {("loadpath.record.find_blocks", "model")}
 """Nets that another argument calls itself, so that a copy is another net."""
-OPAQUE = ("Adjoint", "Monitor")
+OPAQUE = ("Adjoint", "Monitor", "Steer")
 """Classes whose buffers hold nothing yet, or times: there are no numbers to compare."""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import xarray as xr
 
 from loadpath.checks import (
+    as_numbers,
     as_path,
     check_columns,
     check_dataset,
@@ -83,6 +84,11 @@ def write_surgery(
     check_type("proof", proof, xr.Dataset, "the dataset of a proof")
     check_columns("plan", plan, "predicted_harm(layer)", "goes(layer)", "status(layer) in words")
     check_dataset("proof", proof, "value(change)", "low(change)", "high(change)")
+    batches: list[int] = []
+    if costs := [f"{name}(batch, model)" for name in _COSTS if name in proof]:
+        check_dataset("proof", proof, *costs, "batch(batch)", model="original")
+        check_dataset("proof", proof, model="smaller")
+        batches = [int(size) for size in as_numbers("proof's batch", proof["batch"].values)]
     if config is not None:
         check_type("config", config, Mapping, "a mapping of names to values")
     provenance = {
@@ -97,7 +103,7 @@ def write_surgery(
         proven=str(proof.attrs.get("sentences", "")).splitlines(),
         changes=_changes(proof),
         level=f"{float(proof.attrs.get('level', 0.95)):.0%}",
-        batches=[int(size) for size in proof["batch"].values] if "batch" in proof.coords else [],
+        batches=batches,
         costs=_costs(proof),
         layers=_layers(plan),
         settings=settings(config or {}, plan),
@@ -121,14 +127,13 @@ def _changes(proof: xr.Dataset) -> list[tuple[str, str, str]]:
 
 def _costs(proof: xr.Dataset) -> list[tuple[str, list[tuple[str, str]]]]:
     """Return what both models take: a name, and for each batch the original and the smaller."""
-    return [
-        (
-            words,
-            [(_as_text(float(a) / unit), _as_text(float(b) / unit)) for a, b in proof[name].values],
-        )
-        for name, (words, unit) in _COSTS.items()
-        if name in proof
-    ]
+    found = []
+    for name, (words, unit) in _COSTS.items():
+        if name not in proof:
+            continue
+        pairs = proof[name].sel(model=["original", "smaller"]).transpose("batch", "model").values
+        found.append((words, [(_as_text(a / unit), _as_text(b / unit)) for a, b in pairs]))
+    return found
 
 
 def _as_text(value: float) -> str:

@@ -15,6 +15,7 @@ from loadpath.checks import (
     as_path,
     check_dataset,
     check_flag,
+    check_levels,
     check_text,
     check_type,
 )
@@ -79,6 +80,10 @@ def write_tuning(
     ds = as_dataset("tuned", tuned)
     check_dataset("tuned", ds, "concavity(level)", "concavity_error(level)", "falls(level)")
     check_dataset("tuned", ds, "finished(level, seed)", "train_accuracy(level, seed)")
+    check_dataset(
+        "tuned", ds, *(f"{n}(point)" for n in ("fit_level", "fit", "fit_low", "fit_high"))
+    )
+    check_levels("tuned", ds, "level")
     for name in ("verdict", "level", "level_low", "level_high", "words", "knob"):
         if name not in ds.attrs:
             raise ValueError(f"tuned must have the attr {name!r} of a tuning, and lacks it.")

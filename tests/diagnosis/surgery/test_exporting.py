@@ -134,6 +134,9 @@ def test_what_cannot_be_exported_or_loaded_is_refused(tmp_path):
     with pytest.raises(ValueError, match="smaller must be a model that loadpath.surgery.cut made"):
         lp.surgery.export(model, model, tmp_path)
     smaller = lp.surgery.cut(model, Cut(("blocks.1",)), [X])
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="cannot be written .Not a directory"):
+        lp.surgery.export(model, smaller, tmp_path / "file" / "out")
     lp.surgery.export(model, smaller, tmp_path)
     with pytest.raises(ValueError, match="model must be of the architecture that was cut"):
         lp.surgery.load(residual_net(width=4), tmp_path)

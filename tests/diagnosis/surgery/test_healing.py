@@ -39,6 +39,17 @@ def test_healing_on_samples_of_the_proof_is_refused():
         lp.surgery.heal(MODEL, smaller, SEARCH, plan, learning_rate=0.0)
 
 
+def test_another_net_than_the_one_that_was_planned_is_refused():
+    plan = lp.surgery.plan(MODEL, SEARCH, drop=1)
+    smaller, other = lp.surgery.cut(MODEL, plan), torch.nn.Linear(4, 4)
+    with pytest.raises(ValueError, match="^model must be the one that was planned, and has no la"):
+        lp.surgery.heal(other, smaller, SEARCH, plan)
+    with pytest.raises(ValueError, match="^model must be the one that was planned, and has no la"):
+        lp.surgery.cut(other, plan)
+    with pytest.raises(ValueError, match="^smaller must have parameters to train, and has none"):
+        lp.surgery.heal(MODEL, torch.nn.Identity(), SEARCH, plan)
+
+
 def test_distances_leave_padding_out():
     ids = torch.ones(2, 3, dtype=torch.long)
     mask = torch.tensor([[1, 1, 0], [1, 0, 0]])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from loadpath.checks import check_type
 from loadpath.diagnosis.surgery.cuts import Cut, LinearMap, runs_of
 from loadpath.diagnosis.surgery.planning import Plan
-from loadpath.diagnosis.surgery.search import Calling, Subject, batches_in_memory
+from loadpath.diagnosis.surgery.search import Calling, Subject, batches_in_memory, lacking
 from loadpath.diagnosis.surgery.ways import (
     Gap,
     Recipe,
@@ -71,6 +71,7 @@ def cut(model: nn.Module, what: Plan | Cut, loader: Loader | None = None) -> nn.
     check_type("what", what, Plan | Cut, "a Plan or a Cut")
     inner = unwrapped(model)
     if isinstance(what, Plan):
+        what.check_model(inner)
         calling, batches, wanted = what.calling, [what.example], what.cut
     elif loader is None:
         raise ValueError("loader must be given with a Cut that no plan made: a list of one batch.")
@@ -89,11 +90,10 @@ def cut(model: nn.Module, what: Plan | Cut, loader: Loader | None = None) -> nn.
 def _siblings(model: nn.Module, what: Cut) -> list[str]:
     """Return patterns of the layers that go, and of those beside them."""
     found: dict[str, None] = {}
-    known = {name for name, _ in model.named_modules(remove_duplicate=False)}
+    for name in lacking(model, what.layers):
+        raise ValueError(f"layers must be modules of the model, and it has no {name!r}.")
     for name in what.layers:
         parent, _, key = name.rpartition(".")
-        if name not in known and not parent.endswith("path"):
-            raise ValueError(f"layers must be modules of the model, and it has no {name!r}.")
         if key.isdigit():
             found[f"{parent}.*".removeprefix(".")] = None
         found[name] = None

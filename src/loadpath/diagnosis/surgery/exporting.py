@@ -95,7 +95,6 @@ def export(
         raise FileExistsError(
             f"{str(folder / present[0])!r} exists already and overwrite is False."
         )
-    folder.mkdir(parents=True, exist_ok=True)
     metadata = {"format": FORMAT, "recipe": recipe.text()}
     if isinstance(made, layer_steps.Layered):
         metadata["effective_depth"] = repr(float(made.effective_depth))

@@ -73,7 +73,7 @@ def heal(
     steps : int, default 100
         Steps of Adam, on a batch each; the rate falls to 0 along half a cosine.
     learning_rate : float, default 1e-4
-        The rate of the first step.
+        The rate of the first step, at most 1.
     seed : int, default 0
         The seed of the order of batches.
 
@@ -85,7 +85,8 @@ def heal(
     Raises
     ------
     ValueError
-        For samples that the search has not seen, and if the distance is not finite.
+        For samples that the search has not seen, for a model that is not the one that was planned,
+        if `smaller` has no parameters, and if the distance is not finite.
 
     Notes
     -----
@@ -95,10 +96,14 @@ def heal(
     """
     check_type("plan", plan, Plan, "a Plan")
     check_count("steps", steps, 1)
-    check_number("learning_rate", learning_rate, above=0)
+    check_number("learning_rate", learning_rate, above=0, most=1)
     check_seed("seed", seed)
     check_type("smaller", smaller, nn.Module, "an nn.Module")
     original, healed = unwrapped(model), copy.deepcopy(unwrapped(smaller))
+    parameters = [p for p in healed.parameters() if p.is_floating_point()]
+    if not parameters:
+        raise ValueError("smaller must have parameters to train, and has none.")
+    plan.check_model(original)
     subject = subject_of(original, [plan.example], plan.calling)
     batches = batches_in_memory(original, loader, plan.calling)
     for number, raw in enumerate(batches):
@@ -110,7 +115,6 @@ def heal(
     subject.batches = batches
     scoring = subject.scoring
     shares = scoring is not None and scoring.units == "nats"
-    parameters = [p for p in healed.parameters() if p.is_floating_point()]
     learned = [p.requires_grad for p in parameters]
     for parameter in parameters:
         parameter.requires_grad_(True)

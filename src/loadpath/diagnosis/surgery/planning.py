@@ -23,6 +23,7 @@ from loadpath.diagnosis.surgery.cuts import WAYS, Cut, Way
 from loadpath.diagnosis.surgery.search import (
     Calling,
     Subject,
+    lacking,
     subject_of,
 )
 from loadpath.diagnosis.surgery.searching import Search
@@ -61,6 +62,11 @@ class Plan(Shown):
     """The first batch of the search, on which `cut` checks the cut model."""
     seen: frozenset[bytes] = frozenset()
     """Fingerprints of the samples of the search, which `prove` leaves out."""
+
+    def check_model(self, model: nn.Module) -> None:
+        """Refuse a model that is not the one that was planned: one that lacks a layer of it."""
+        for layer in lacking(model, map(str, self.dataset["layer"].values)):
+            raise ValueError(f"model must be the one that was planned, and has no layer {layer!r}.")
 
     def sentences(self) -> list[str]:
         """Return what was found, in words."""

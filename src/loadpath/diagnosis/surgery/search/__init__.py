@@ -9,6 +9,7 @@ from loadpath.diagnosis.surgery.search.subject import (
     Calling,
     Subject,
     batches_in_memory,
+    lacking,
     own_memory,
     prepared,
     subject_of,
@@ -34,5 +35,6 @@ __all__ = [
     "predict",
     "prepared",
     "shuffled",
+    "lacking",
     "subject_of",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
@@ -322,3 +322,9 @@ def subject_of(model: nn.Module, loader: Loader, calling: Calling) -> Subject:
     """Return a model with the samples of a search, once its layers are known."""
     inner = unwrapped(model)
     return Subject(inner, calling, batches_in_memory(inner, loader, calling))
+
+
+def lacking(model: nn.Module, names: Iterable[str]) -> list[str]:
+    """Return the names of layers that a model does not have; nodes of a path are no modules."""
+    known = {name for name, _ in model.named_modules(remove_duplicate=False)}
+    return [n for n in names if n not in known and not n.rpartition(".")[0].endswith("path")]
