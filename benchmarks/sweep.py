@@ -34,9 +34,10 @@ import numpy as np
 import psutil
 import xarray as xr
 
-from loadpath import sweep
+from loadpath import results, sweep
 from loadpath.storage import write_atomic
 from loadpath.sweep.cluster import _OnWorker
+from loadpath.sweep.contents import Reader
 from loadpath.sweep.folder import set_aside_if_damaged
 from loadpath.sweep.job import Job
 
@@ -104,15 +105,26 @@ def one_cell(folder: Path, count: int = 200) -> None:
         parts["save"] = busy.seconds()
         sweep.run(measure, cells(count), place / "sweep", progress=False)
         busy = Busy(os.getpid())
+        reader = Reader()
         for path in (place / "sweep").glob("*.nc"):
-            assert not set_aside_if_damaged(path)
+            assert not set_aside_if_damaged(path, reader)
         parts["see that it is there and whole"] = busy.seconds()
         busy = Busy(os.getpid())
         assert sweep.collect(place / "sweep", {"index": range(count)})["finished"].all()
         parts["collect"] = busy.seconds()
+        for name, read in {"load": results.load, "load through xarray": _load_by_xarray}.items():
+            busy = Busy(os.getpid())
+            for path in (place / "sweep").glob("*.nc"):
+                read(path)
+            parts[name] = busy.seconds()
         print(f"  {measure.__name__}: {len(files[0]) / 1024:.1f} KB")
         for name, (cpu, wall) in parts.items():
             print(f"    {name:<32} {1e3 * cpu / count:6.2f} ({1e3 * wall / count:.2f})")
+
+
+def _load_by_xarray(path: Path) -> None:
+    with xr.open_dataset(path, engine="h5netcdf", decode_times=False) as ds:
+        ds.load()
 
 
 def engines(folder: Path, count: int) -> None:

@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
+from loadpath.results.plain_netcdf import NotPlainError, read_plain
 from loadpath.storage import (
     DIGEST_BYTES,
     DamagedError,
@@ -168,7 +169,11 @@ def decoded(content: bytes, path: Path) -> xr.Dataset:
         As `opened` does.
     """
     try:
-        opened(content, path).close()
+        with opened(content, path) as file:
+            try:
+                return read_plain(file)
+            except NotPlainError:
+                pass
         # Times stay numbers: a variable in units of seconds must come back as it was saved.
         return xr.load_dataset(
             io.BytesIO(content), engine="h5netcdf", decode_times=False, decode_timedelta=False
