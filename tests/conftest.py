@@ -1,5 +1,6 @@
 """What every test shares."""
 
+import gc
 from pathlib import Path
 
 import blank_pictures
@@ -8,6 +9,16 @@ import torch
 import typechecking  # noqa: F401, before the package, whose functions it has checked
 
 from loadpath import cli
+
+
+def pytest_collection_finish():
+    """Spare the garbage collector the modules and the tests, which stay until the end.
+
+    Looking through them again and again took a tenth of a run of the tests of plots and papers.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 
 @pytest.fixture(autouse=True, scope="session")
