@@ -20,9 +20,13 @@ FIXED = LEVELS.index(0.1)
 KIND = "fuzziness"
 
 
+SETTINGS = (("bn", "with BatchNorm"), ("plain", "without BatchNorm"))
+"""Kinds of nets that verdicts are given for, and what they are called."""
+
+
 def report(folder: Path) -> None:
     """Print the regret of every method, and what is decided."""
-    for norm, words in (("bn", "with BatchNorm"), ("plain", "without BatchNorm")):
+    for norm, words in SETTINGS:
         regrets = {
             (name, slope): regrets_of(folder, name, norm, slope)
             for name in SETS
@@ -36,13 +40,10 @@ def report(folder: Path) -> None:
         print(f"\n{words}: regret in points, over {len(regrets)} settings")
         for method in dict.fromkeys(m for r in regrets.values() for m in r):
             some = {key: r for key, r in regrets.items() if method in r}
-            value, low, high = _drawn(some, lambda r, m=method: r[m])
+            value, low, high = drawn(some, lambda r, m=method: r[m])
             print(f"  {method:28s} {value:6.2f} [{low:.2f}, {high:.2f}] at {len(some)} settings")
         for claim, contrast, bound in CLAIMS:
-            value, low, high = _drawn(regrets, contrast)
-            holds = "holds" if high <= bound else "fails" if low > bound else "not shown"
-            ends = f"[{low:+.2f}, {high:+.2f}]"
-            print(f"  {claim}, at most {bound:g}: {value:+.2f} {ends} -> {holds}")
+            print(f"  {claim}, at most {bound:g}: {verdict(drawn(regrets, contrast), bound)}")
 
 
 CLAIMS = [
@@ -143,7 +144,14 @@ def twin(nets: dict[str, xr.Dataset], seed: int) -> int:
     return int(np.where(fitting, norm, np.inf).argmin())
 
 
-def _drawn(regrets, contrast) -> tuple[float, float, float]:
+def verdict(found: tuple[float, float, float], bound: float) -> str:
+    """What is decided of a claim that a contrast is at most so much."""
+    value, low, high = found
+    holds = "holds" if high <= bound else "fails" if low > bound else "not shown"
+    return f"{value:+.2f} [{low:+.2f}, {high:+.2f}] -> {holds}"
+
+
+def drawn(regrets, contrast) -> tuple[float, float, float]:
     """The mean of a contrast over sets, with the interval of draws of sets and of seeds."""
     rng = np.random.default_rng(SEED)
     sets: dict[str, list[np.ndarray]] = {}

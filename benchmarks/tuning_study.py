@@ -5,6 +5,8 @@
     python benchmarks/tuning_study.py --data RUNS/data --out RUNS/study --stage cnn
     python benchmarks/tuning_study.py --data RUNS/data --out RUNS/forecast --stage forecast
     python benchmarks/tuning_study.py --data RUNS/data --out RUNS/study --report
+    python benchmarks/tuning_study.py --data RUNS/data --out RUNS/study --report \\
+        --forecasts RUNS/forecast
 
 A stage runs the cells that are not on disk yet, all of a seed before those of the next, so that
 what is there at any time is balanced; `--seeds 3` runs the first three. The stage "forecast" goes
@@ -249,8 +251,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--report", action="store_true")
+    parser.add_argument(
+        "--forecasts", type=Path, help="--report of that stage, beside the main one"
+    )
     options = parser.parse_args()
     if options.report:
+        if options.forecasts:
+            from tuning_forecast import report_forecasts
+
+            report_forecasts(options.out, options.forecasts)
+            return
         from tuning_report import report
 
         report(options.out)
