@@ -1,11 +1,11 @@
-"""The test of docs/registered/tuning.md: its cells, resumable, and what they come to.
+r"""The test of docs/registered/tuning.md: its cells, resumable, and what they come to.
 
     python benchmarks/tuning_data.py --out RUNS/data --fashion FOLDER   # once
     python benchmarks/tuning_study.py --data RUNS/data --out RUNS/study --stage main
     python benchmarks/tuning_study.py --data RUNS/data --out RUNS/study --stage cnn
     python benchmarks/tuning_study.py --data RUNS/data --out RUNS/forecast --stage forecast
     python benchmarks/tuning_study.py --data RUNS/data --out RUNS/study --report
-    python benchmarks/tuning_study.py --data RUNS/data --out RUNS/study --report \\
+    python benchmarks/tuning_study.py --data RUNS/data --out RUNS/study --report \
         --forecasts RUNS/forecast
 
 A stage runs the cells that are not on disk yet, all of a seed before those of the next, so that
