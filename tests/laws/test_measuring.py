@@ -46,6 +46,22 @@ def test_intervals_cover_what_resampling_moves(equal):
     assert e.low < e.value < e.high and e.n == 60
 
 
+def test_intervals_end_where_the_statistic_does():
+    # Five classes that nearly fall in line: a symmetric interval would go past a correlation of -1.
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 5
+    means = rng.standard_normal((5, 8))
+    path = [means[labels] + 0.6**l * rng.standard_normal((60, 8)) for l in range(6)]
+    rows = [torch.from_numpy(A) for A in path]
+    path = Representations.from_features(rows, torch.from_numpy(labels))
+    found = measure_representations(path, n_orders=3, progress=False)
+    for definition in DEFINITIONS:
+        e = found[definition.name].estimate
+        assert definition.ideal - 1e-9 <= e.low <= e.value <= e.high <= definition.most
+    assert found["equal separation"].estimate.low == pytest.approx(-1, abs=0.01)
+    assert found["equal load, bend, trace_ratio"].estimate.low == 0.0
+
+
 def test_untrained_nets_are_a_null_and_the_model_is_left_alone():
     torch.manual_seed(0)
     net = nn.Sequential(*(nn.Linear(4, 4) for _ in range(4)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -34,7 +35,7 @@ class Definition(Shown):
     statistic: str
     """What the number is, in words."""
     ideal: float
-    """What the statistic is where the law is obeyed exactly."""
+    """What the statistic is where the law is obeyed exactly, which is the least it can be."""
     source: str
     """Who said so, and what of the statistic is this project's."""
     need: Need
@@ -45,6 +46,8 @@ class Definition(Shown):
     """The statistic as a function of the curve; None where it needs the samples."""
     of_samples: Callable[[Representations], float] | None = None
     """The statistic of the samples, where no curve gives it."""
+    most: float = math.inf
+    """The most that the statistic can be."""
     neutral: float | None = None
     """The statistic of a net that does neither what the law says nor the opposite."""
     order: Order = "curve"
@@ -176,6 +179,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         claim="The log separation falls by equal parts from layer to layer.",
         statistic="Pearson's correlation of the log fuzziness with the layer's number",
         ideal=-1.0,
+        most=1.0,
         source=f"{HS}: their statistic",
         need="answers",
         curve=curves.LOG_SEPARATIONS["fuzziness"],
@@ -187,6 +191,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         claim="Variability collapse NC1 falls at every layer.",
         statistic="Spearman's correlation of NC1 with the layer's number",
         ideal=-1.0,
+        most=1.0,
         source="Wang, Gai and Zhang, arXiv:2405.00985, say that it falls monotonically; the "
         "correlation is this project's",
         need="classes",
@@ -271,6 +276,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         claim="Every layer takes an equal part off what a linear readout of the answer misses.",
         statistic="Pearson's correlation of log(1 - R^2) with the layer's number",
         ideal=-1.0,
+        most=1.0,
         source="He and Su, arXiv:2408.13442: their statistic, of a readout held out and with a "
         "ridge, which are this project's; for classes as zeros and ones, too",
         need="answers",

@@ -252,14 +252,20 @@ def _estimated(
     sizes: NDArray[np.int64],
     level: float,
 ) -> Estimate | None:
-    """Return the statistic with a grouped jackknife's interval; None where it is not finite."""
+    """Return the statistic with a grouped jackknife's interval; None where it is not finite.
+
+    The jackknife's interval is symmetric, and is cut where it runs past what the statistic can be.
+    """
     value = definition.statistic_of(path)
     if not np.isfinite(value):
         return None
     without = np.array([_attempt(definition.statistic_of, each) for each in rest])
     if len(rest) < 2 or not np.isfinite(without).all():
         return alone(value, path.count)
-    return jackknife_from_values(value, without, sizes, level=level)
+    found = jackknife_from_values(value, without, sizes, level=level)
+    low = min(max(found.low, definition.ideal), value)  # which rounding may put just past it
+    high = max(min(found.high, definition.most), value)
+    return replace(found, low=low, high=high)
 
 
 def _attempt(statistic: Callable[[Representations], float], path: Representations) -> float:
