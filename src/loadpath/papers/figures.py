@@ -13,7 +13,7 @@ import xarray as xr
 
 from loadpath import plots, sweep
 from loadpath.checks import as_path
-from loadpath.papers import audit_table, comparisons
+from loadpath.papers import audit_table, comparisons, limit
 from loadpath.papers.runs import DETAILED, EXPERIMENTS, WIDTH, equal_width
 from loadpath.storage import write_atomic
 from loadpath.sweep import Cell
@@ -196,6 +196,11 @@ def _figure_1a_certified(measured: Results) -> Any:
     )
 
 
+def _figure_1a_limit(measured: Results) -> Any:
+    followed = _table_1a(limit.on_rungs(measured))
+    return plots.figure_1a_certified({"certified geodesics, exponential steps": followed})
+
+
 def _certified(measured: Results) -> pd.DataFrame:
     """Return trained nets and geodesics of the same problems, a row for each L~ and kind."""
     rows = summary(measured).drop(columns=["seed", "status"])
@@ -260,6 +265,7 @@ FIGURES = {
     "1a-certified": Figure(
         "bottleneck", 1, lambda cell: True, _figure_1a_certified, _certified, ("geodesics",)
     ),
+    "1a-limit": Figure("limit", 3, lambda cell: True, _figure_1a_limit, limit.tabulate_rungs),
     "1b": Figure("bottleneck", 1, _at_7, lambda measured: plots.figure_1b(measured[0][1])),
     "1c": Figure("bottleneck", 1, _at_7, lambda measured: plots.figure_1c(measured[0][1])),
     "2a": Figure("discretization", 5, lambda cell: True, _figure_2a),
