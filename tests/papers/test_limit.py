@@ -60,7 +60,8 @@ def test_what_has_not_converged_goes_on_from_where_it_ended(solves, monkeypatch)
 def test_steps_stay_short_while_the_leakage_grows():
     leaks = list(runs.RUNGS)
     assert all(leak / depth <= 0.5 for leak, depth in runs.RUNGS.items())
-    assert sorted(leaks) == leaks and max(leaks) == 32.0
+    assert sorted(leaks) == leaks and set(runs.SHOWN) <= set(leaks)
+    assert max(runs.SHOWN) == max(leaks) == 32.0
     assert all(depth == 2 * runs.RUNGS[leak] for leak, depth in runs.FINER.items())
     cells = EXPERIMENTS["limit"].cells([0, 1])
     assert [cell["seed"] for cell in cells] == [0] * 10 + [1] * 10
@@ -91,3 +92,16 @@ def test_rungs_are_tabled_with_their_intervals():
     assert coarse["COI - dimension"] == "1.5 (-4.85 to 7.85)"
     assert (coarse["residual"], fine["residual"]) == (0.008, 0.02)
     assert (fine["dimension"], fine["COI - dimension"], coarse["rank"]) == ("1.5", "1.5", "3 3")
+
+
+def test_the_figure_has_the_rungs_that_are_shown():
+    cells = [
+        {"effective_depth": leak, "depth": depth, "seed": 0}
+        for leak, depth in (*runs.RUNGS.items(), *runs.FINER.items())
+    ]
+    nets = [xr.Dataset({"layers": cell["depth"]}) for cell in cells]
+    shown = runs.on_shown_rungs(list(zip(cells, nets, strict=True)))
+    assert [cell for cell, _ in shown] == [
+        {"effective_depth": leak, "seed": 0} for leak in runs.SHOWN
+    ]
+    assert [int(ds["layers"]) for _, ds in shown] == [runs.RUNGS[leak] for leak in runs.SHOWN]

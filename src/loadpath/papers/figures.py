@@ -197,7 +197,7 @@ def _figure_1a_certified(measured: Results) -> Any:
 
 
 def _figure_1a_limit(measured: Results) -> Any:
-    followed = _table_1a(limit.on_rungs(measured))
+    followed = _table_1a(limit.on_shown_rungs(measured))
     return plots.figure_1a_certified({"certified geodesics, exponential steps": followed})
 
 
