@@ -1,0 +1,90 @@
+/**
+ * Colours, light and dark. Style sheets use them as `var(--text)`; canvases ask for `colors()` each
+ * time they draw, and are drawn anew when the theme changes (`onTheme`).
+ */
+
+/** Names of the custom properties in style.css, without the dashes. */
+const NAMES = [
+  "text", // what is read first
+  "quiet", // labels and axes
+  "line", // grids and borders
+  "panel", // the ground of boxes
+  "ground", // the page
+  "blue", // links, focus; convex, active
+  "orange", // doubt; concave, lazy
+  "green",
+  "purple",
+  "stuck", // a block at rest
+] as const;
+
+export type Colors = Readonly<Record<(typeof NAMES)[number], string>>;
+export type Theme = "auto" | "light" | "dark";
+
+const KEY = "loadpath-theme";
+const listeners: (() => void)[] = [];
+const dark = matchMedia("(prefers-color-scheme: dark)");
+let found: Colors | undefined;
+
+/** The colours of the theme that shows. */
+export function colors(): Colors {
+  if (!found) {
+    const style = getComputedStyle(document.documentElement);
+    found = Object.fromEntries(
+      NAMES.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]),
+    ) as Colors;
+  }
+  return found;
+}
+
+/** Be told when the colours change. */
+export function onTheme(listener: () => void): void {
+  listeners.push(listener);
+}
+
+/** The theme that was chosen here before: "auto" follows the system. */
+export function chosenTheme(): Theme {
+  try {
+    const kept = localStorage.getItem(KEY);
+    return kept === "light" || kept === "dark" ? kept : "auto";
+  } catch {
+    return "auto"; // some browsers keep nothing for files on disk
+  }
+}
+
+export function chooseTheme(theme: Theme): void {
+  try {
+    if (theme === "auto") localStorage.removeItem(KEY);
+    else localStorage.setItem(KEY, theme);
+  } catch {
+    // It holds for this page then.
+  }
+  show(theme);
+}
+
+/** Whether the page shows dark now. */
+export function isDark(): boolean {
+  const { theme } = document.documentElement.dataset;
+  return theme ? theme === "dark" : dark.matches;
+}
+
+/** A colour between two, as the page's style sheet writes them: "#rrggbb". */
+export function mix(from: string, to: string, share: number): string {
+  const part = (text: string, at: number) => parseInt(text.slice(at, at + 2), 16);
+  const between = (at: number) =>
+    Math.round(part(from, at) + (part(to, at) - part(from, at)) * Math.min(1, Math.max(0, share)));
+  return `rgb(${between(1)}, ${between(3)}, ${between(5)})`;
+}
+
+function show(theme: Theme): void {
+  if (theme === "auto") delete document.documentElement.dataset["theme"];
+  else document.documentElement.dataset["theme"] = theme;
+  changed();
+}
+
+function changed(): void {
+  found = undefined;
+  for (const listener of listeners) listener();
+}
+
+dark.addEventListener("change", changed);
+show(chosenTheme());
