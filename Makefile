@@ -25,7 +25,7 @@ test: $(READY)  ## lint, types, tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
 KILLS ?= 300
 attack: $(READY)  ## kill, damage and fill at random what commands write (minutes; a night: KILLS=20000)

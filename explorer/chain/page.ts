@@ -7,7 +7,8 @@ import { Axes, linear } from "../shared/plot";
 import { Summary } from "../shared/spoken";
 import { number, State } from "../shared/state";
 import { Surface } from "../shared/surface";
-import { concavity, curve, restState } from "./exact";
+import * as physics from "./physics";
+import { concavity, curve, restState } from "./physics";
 
 const state = new State({
   n_blocks: number(7, { min: 1, max: 100, step: 1 }),
@@ -16,8 +17,7 @@ const state = new State({
 
 const main = openPage("chain", "Friction decides which springs carry the load.", {
   state,
-  restState,
-  concavity,
+  physics,
 });
 
 const surface = new Surface({
