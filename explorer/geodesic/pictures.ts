@@ -162,7 +162,8 @@ function energyRange(path: Geodesic, gamma0: number, whole: boolean): [number, n
   // The ends are fast: on an axis that holds them the bottleneck would be a thin line.
   const slow = parts.slice(Math.floor(path.layers / 4), Math.ceil((3 * path.layers) / 4));
   const highest = Math.max(...slow.map(({ sum }) => sum));
-  return [Math.max(4 * Math.min(...kinetic), 1.3 * highest), 3 * Math.min(...cost)];
+  const down = 3 * Math.min(...cost);
+  return [Math.max(4 * Math.min(...kinetic), 1.3 * highest, 0.3 * down), down];
 }
 
 /** Dimension and least cost of identity of every solved geodesic, over L~. */
@@ -182,7 +183,7 @@ export function drawDepths(
   };
   const axes = new Axes(pen, box, colors, {
     x,
-    y: linear([Math.min(...dimensions) - 2, Math.min(30, Math.max(...costs)) + 3]),
+    y: linear([Math.min(...dimensions) - 2, Math.max(...costs) + 3]),
     xLabel: "effective depth L\u0303",
     yLabel: "dimensions",
   });
@@ -199,7 +200,7 @@ export function drawDepths(
     });
   });
   const label = leaks[1] ?? 2;
-  axes.text("least cost of identity", label, Math.min(30, costs[1] ?? 0), {
+  axes.text("least cost of identity", label, costs[1] ?? 0, {
     dx: 10,
     dy: -4,
     color: colors.blue,

@@ -25,7 +25,8 @@ export function spectrumInWords(path: Geodesic, node: number): string {
   const { count, factor } = standOut(path, node);
   if (!count) return `${at} no singular value stands out from the next: there is no bottleneck here.`;
   const which = count === 1 ? "one singular value stands" : `${COUNTS[count]} singular values stand`;
-  return `${at} ${which} out: the ${ORDERS[count]} is ${digits(factor, 2)} times the ${ORDERS[count + 1]}. The teacher has ${COUNTS[RANK]} inner dimensions.`;
+  const times = factor > 1000 ? "more than 1,000" : digits(factor, 2);
+  return `${at} ${which} out: the ${ORDERS[count]} is ${times} times the ${ORDERS[count + 1]}. The teacher has ${COUNTS[RANK]} inner dimensions.`;
 }
 
 export function energiesInWords(path: Geodesic, node: number, gamma0: number): string {

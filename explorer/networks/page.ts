@@ -90,7 +90,8 @@ dots.element.addEventListener("pointerleave", () => {
   show();
 });
 dots.element.addEventListener("click", (event) => {
-  const cell = scatter.at(dots.place(event));
+  // What a mouse is over is what it means: clicks are placed in whole pixels, moves in parts.
+  const cell = hovered ?? scatter.at(dots.place(event));
   if (cell !== undefined) state.set({ slope: panel().slopeOf(cell), level: panel().levelOf(cell) });
 });
 
