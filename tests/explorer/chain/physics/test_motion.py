@@ -65,7 +65,9 @@ def test_chains_come_to_rest_where_they_should_however_they_are_pulled(
 ):
     # Steps of 0.25 / k keep the scheme monotone, so that it stops nowhere but at rest.
     chain = Chain(n_blocks=n, friction_right=right, friction_left=left)
-    found = stepped(page_code, chain, steps=900 + 300 * n + 40 * n * n, pull=PULLS[pull][0], dt=0.25)
+    found = stepped(
+        page_code, chain, steps=900 + 300 * n + 40 * n * n, pull=PULLS[pull][0], dt=0.25
+    )
     np.testing.assert_allclose(found["loads"][0], rest_state(chain), rtol=0, atol=1e-10)
     assert found["speed"] < 1e-10
 
