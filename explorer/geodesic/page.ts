@@ -72,22 +72,28 @@ const goTo = ({ x }: { x: number }) => state.set({ p: x });
 const usual = (width: number) => Math.max(260, Math.min(400, 0.72 * width));
 const tall = (width: number) => Math.max(280, Math.min(500, 1.05 * width));
 
-const spectrum = surface("Spectrum along the path", tall, (pen, box, colors) =>
-  pictures.drawSpectrum(pen, box, colors, path(), position()), goTo,
+const spectrum = surface(
+  "Spectrum along the path",
+  tall,
+  (pen, box, colors) => pictures.drawSpectrum(pen, box, colors, path(), position()),
+  goTo,
 );
 const samples = surface("Samples in a plane", tall, (pen, box, colors) =>
   pictures.drawSamples(pen, box, colors, path(), position()),
 );
-const energies = surface("The Hamiltonian's two parts", usual, (pen, box, colors) =>
-  pictures.drawEnergies(
-    pen,
-    box,
-    colors,
-    path(),
-    position(),
-    gamma0(),
-    state.values.range === "whole",
-  ),
+const energies = surface(
+  "The Hamiltonian's two parts",
+  usual,
+  (pen, box, colors) =>
+    pictures.drawEnergies(
+      pen,
+      box,
+      colors,
+      path(),
+      position(),
+      gamma0(),
+      state.values.range === "whole",
+    ),
   goTo,
 );
 const depths = surface(
@@ -96,8 +102,10 @@ const depths = surface(
   (pen, box, colors) => pictures.drawDepths(pen, box, colors, path(), gamma0()),
   ({ x }) => state.set({ depth: geodesicAt(x).leak }),
 );
-const residuals = surface("Residuals of the layers", () => 300, (pen, box, colors) =>
-  pictures.drawResiduals(pen, box, colors, path()),
+const residuals = surface(
+  "Residuals of the layers",
+  () => 300,
+  (pen, box, colors) => pictures.drawResiduals(pen, box, colors, path()),
 );
 
 // --- controls ---
@@ -162,7 +170,12 @@ play.addEventListener("click", () => {
 // --- the page ---
 
 function card(title: string, name: string, ...parts: Node[]): HTMLElement {
-  return make("section", { class: `panel ${name}`, "aria-label": title }, make("h2", {}, title), ...parts);
+  return make(
+    "section",
+    { class: `panel ${name}`, "aria-label": title },
+    make("h2", {}, title),
+    ...parts,
+  );
 }
 
 main.append(

@@ -134,15 +134,35 @@ export function drawEnergies(
   const ps = path.content.p.slice(0, -1);
   const zero = steps.map(() => 0);
   axes.inside(() => {
-    axes.area(ps, zero, parts.map(({ kinetic }) => kinetic), colors.orange, 0.5);
-    axes.area(ps, parts.map(({ cost }) => -cost), zero, colors.blue, 0.5);
+    axes.area(
+      ps,
+      zero,
+      parts.map(({ kinetic }) => kinetic),
+      colors.orange,
+      0.5,
+    );
+    axes.area(
+      ps,
+      parts.map(({ cost }) => -cost),
+      zero,
+      colors.blue,
+      0.5,
+    );
     axes.line([0, 1], [0, 0], { color: colors.quiet, width: 1 });
-    axes.line(ps, path.content.dimension.map((value) => -value), {
-      color: colors.text,
-      width: 1.5,
-      dash: [5, 4],
-    });
-    axes.line(ps, parts.map(({ sum }) => sum), { color: colors.text, width: 3 });
+    axes.line(
+      ps,
+      path.content.dimension.map((value) => -value),
+      {
+        color: colors.text,
+        width: 1.5,
+        dash: [5, 4],
+      },
+    );
+    axes.line(
+      ps,
+      parts.map(({ sum }) => sum),
+      { color: colors.text, width: 3 },
+    );
     markPosition(axes, colors, p);
   });
   const node = path.node(p);
@@ -229,7 +249,12 @@ export function drawResiduals(pen: Pen, box: Box, colors: Colors, path: Geodesic
   residual.forEach((value, l) => {
     const [left, right] = [axes.px(p[l] ?? 0), axes.px(p[l + 1] ?? 1)];
     pen.fillStyle = value > tolerance ? colors.orange : colors.green;
-    pen.fillRect(left + 0.5, axes.py(value), Math.max(1, right - left - 1), axes.bottom - axes.py(value));
+    pen.fillRect(
+      left + 0.5,
+      axes.py(value),
+      Math.max(1, right - left - 1),
+      axes.bottom - axes.py(value),
+    );
   });
   axes.line([0, 1], [tolerance, tolerance], { color: colors.text, width: 1.5, dash: [6, 4] });
   axes.text(`tolerance, ${digits(100 * tolerance)} %`, 1, tolerance, {

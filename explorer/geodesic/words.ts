@@ -5,7 +5,18 @@ import type { Geodesic } from "./paths";
 import { RANK } from "./pictures";
 
 const COUNTS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight"];
-const ORDERS = ["", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"];
+const ORDERS = [
+  "",
+  "first",
+  "second",
+  "third",
+  "fourth",
+  "fifth",
+  "sixth",
+  "seventh",
+  "eighth",
+  "ninth",
+];
 /** Ratio of one singular value to the next from which the first ones are said to stand out. */
 const GAP = 3;
 
@@ -23,8 +34,10 @@ export function standOut(path: Geodesic, node: number): { count: number; factor:
 export function spectrumInWords(path: Geodesic, node: number): string {
   const at = `At p = ${(path.content.p[node] ?? 0).toFixed(2)}`;
   const { count, factor } = standOut(path, node);
-  if (!count) return `${at} no singular value stands out from the next: there is no bottleneck here.`;
-  const which = count === 1 ? "one singular value stands" : `${COUNTS[count]} singular values stand`;
+  if (!count)
+    return `${at} no singular value stands out from the next: there is no bottleneck here.`;
+  const which =
+    count === 1 ? "one singular value stands" : `${COUNTS[count]} singular values stand`;
   const times = factor > 1000 ? "more than 1,000" : digits(factor, 2);
   return `${at} ${which} out: the ${ORDERS[count]} is ${times} times the ${ORDERS[count + 1]}. The teacher has ${COUNTS[RANK]} inner dimensions.`;
 }
@@ -43,7 +56,8 @@ export function depthInWords(path: Geodesic, gamma0: number): string {
   const n = (value: number) => digits(value, 3);
   const [dimension, cost] = [path.medianDimension(), path.leastCost(gamma0)];
   const gap = Math.abs(cost - dimension);
-  const hidden = cost < RANK - 0.1 ? ` Below ${RANK}: at this \u03b3\u2080 weak dimensions are hidden.` : "";
+  const hidden =
+    cost < RANK - 0.1 ? ` Below ${RANK}: at this \u03b3\u2080 weak dimensions are hidden.` : "";
   return `At L\u0303 = ${digits(path.leak)}: ${n(dimension)} and ${n(cost)}, ${n(gap)} apart.${hidden}`;
 }
 

@@ -83,9 +83,14 @@ export function drawLoads(
   });
   axes.frame();
   if (!shares) {
-    axes.text("the curve does not surely fall, so there is no whole to share", last / 2, highest / 2, {
-      align: "center",
-    });
+    axes.text(
+      "the curve does not surely fall, so there is no whole to share",
+      last / 2,
+      highest / 2,
+      {
+        align: "center",
+      },
+    );
     return;
   }
   const equal = 1 / last;

@@ -1,7 +1,14 @@
 /** What the page says: names, numbers and sentences that follow from the numbers. */
 
 import { digits, signed } from "../shared/dom";
-import { panelOf, type DataSet, type Estimate, type Kind, type Panel, type PanelName } from "./panels";
+import {
+  panelOf,
+  type DataSet,
+  type Estimate,
+  type Kind,
+  type Panel,
+  type PanelName,
+} from "./panels";
 
 export const DATA_NAMES: Readonly<Record<DataSet, string>> = {
   mnist: "MNIST",
@@ -41,7 +48,8 @@ export const KIND_AXES: Readonly<Record<Kind, string>> = {
 const NEARLY = 0.03;
 
 export function levelText(panel: PanelName, level: number): string {
-  if (panel === "learning-rate") return level < 0.001 ? level.toExponential().replace("-", "\u2212") : String(level);
+  if (panel === "learning-rate")
+    return level < 0.001 ? level.toExponential().replace("-", "\u2212") : String(level);
   return panel === "batch-size" ? String(level) : digits(level);
 }
 

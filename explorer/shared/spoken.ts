@@ -24,7 +24,12 @@ export class Summary {
   private waiting = 0;
 
   constructor(label: string) {
-    this.element = make("section", { class: "summary", "aria-label": label }, this.seen, this.heard);
+    this.element = make(
+      "section",
+      { class: "summary", "aria-label": label },
+      this.seen,
+      this.heard,
+    );
   }
 
   /** Show a text now; it is read out after it has rested, unless `quiet`. */

@@ -56,10 +56,7 @@ export function number(
 }
 
 /** One of a few words. */
-export function choice<const C extends string>(
-  initial: C,
-  choices: readonly C[],
-): ChoiceField<C> {
+export function choice<const C extends string>(initial: C, choices: readonly C[]): ChoiceField<C> {
   return { kind: "choice", initial, choices };
 }
 
@@ -124,12 +121,22 @@ export class State<S extends Fields> {
     this.initial = initial as Values<S>;
     this.current = { ...initial, ...fromHash(fields, location.hash) };
     addEventListener("hashchange", () => {
-      this.set({ ...this.initial, ...fromHash(fields, location.hash) } as Partial<Values<S>>);
+      this.read(location.hash);
     });
   }
 
   get values(): Values<S> {
     return this.current as Values<S>;
+  }
+
+  /** The view as the part of an address that follows the "#". */
+  get address(): string {
+    return toHash(this.fields, this.current);
+  }
+
+  /** Show the view of an address. */
+  read(address: string): void {
+    this.set({ ...this.initial, ...fromHash(this.fields, address) } as Partial<Values<S>>);
   }
 
   /** Change some values; what a field does not allow is left as it is. */
@@ -162,7 +169,7 @@ export class State<S extends Fields> {
   }
 
   private write(): void {
-    const hash = toHash(this.fields, this.current);
+    const hash = this.address;
     if (hash === location.hash.replace(/^#/, "")) return;
     // An empty address would jump to the top and, from a disk, is refused; "#" alone is neither.
     history.replaceState(null, "", `#${hash}`);

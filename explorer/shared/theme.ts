@@ -67,12 +67,20 @@ export function isDark(): boolean {
   return theme ? theme === "dark" : dark.matches;
 }
 
-/** A colour between two, as the page's style sheet writes them: "#rrggbb". */
+/** A colour between two of the style sheet's: "#rrggbb", or "#rgb" as a build shortens them. */
 export function mix(from: string, to: string, share: number): string {
-  const part = (text: string, at: number) => parseInt(text.slice(at, at + 2), 16);
-  const between = (at: number) =>
-    Math.round(part(from, at) + (part(to, at) - part(from, at)) * Math.min(1, Math.max(0, share)));
-  return `rgb(${between(1)}, ${between(3)}, ${between(5)})`;
+  const part = Math.min(1, Math.max(0, share));
+  const [a, b] = [channels(from), channels(to)];
+  const [red, green, blue] = a.map((each, i) => Math.round(each + (b[i] - each) * part));
+  return `rgb(${red}, ${green}, ${blue})`;
+}
+
+function channels(color: string): number[] {
+  const step = color.length === 4 ? 1 : 2;
+  return [0, 1, 2].map((i) => {
+    const text = color.slice(1 + i * step, 1 + (i + 1) * step);
+    return parseInt(step === 1 ? text + text : text, 16);
+  });
 }
 
 function show(theme: Theme): void {

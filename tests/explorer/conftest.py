@@ -53,7 +53,7 @@ def visit(browser):
             color_scheme="dark" if dark else "light",
             reduced_motion="no-preference" if moving else "reduce",
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         page = context.new_page()
         faults, url = [], (PAGES / f"{name}.html").as_uri()
         opened.append((context, faults))

@@ -39,11 +39,23 @@ export class MeanFlow {
 
   /** Mean loads (n + 1) of a chain pulled from rest at 0. */
   loads(right: number, left: number, sigma: number): Float64Array {
+    const work = this.integrate(right, left, sigma);
+    for (;;) {
+      const { value, done } = work.next();
+      if (done) return value;
+    }
+  }
+
+  /** The same bit by bit: it stops after every step, for who has other things to do as well. */
+  *integrate(right: number, left: number, sigma: number): Generator<void, Float64Array> {
     this.width = Math.max(sigma, SHARPEST);
     this.right = -right / this.width;
     this.left = -left / this.width;
     let [x, before, now, next] = this.arrays.map((each) => each.fill(0));
-    for (const h of this.lengths) [x, before, now, next] = this.advance(h, x, before, now, next);
+    for (const h of this.lengths) {
+      [x, before, now, next] = this.advance(h, x, before, now, next);
+      yield;
+    }
     const out = new Float64Array(this.n + 1);
     for (let l = 0; l <= this.n; l++) {
       out[l] = (l < this.n ? x[l] : 1) - (l > 0 ? x[l - 1] : 0);

@@ -45,6 +45,8 @@ export class Ensemble {
   /** Time that has passed. */
   time = 0;
   private readonly random: Random;
+  /** Whether all replicas are where the first one is: without noise only that one is stepped. */
+  private alike = true;
 
   /** All blocks rest at 0. */
   constructor(n_blocks: number, replicas: number, seed: number) {
@@ -58,7 +60,9 @@ export class Ensemble {
   /** Take some steps; chain, motion and pull may differ from call to call. */
   step(chain: Chain, motion: Motion, pull: Pull, count = 1): void {
     if (chain.n_blocks !== this.n) throw new Error(`n_blocks must be ${this.n}.`);
-    const { x, v, n, replicas, random } = this;
+    if (motion.noise > 0 && this.alike) this.part();
+    const { x, v, n, random } = this;
+    const replicas = this.alike ? 1 : this.replicas;
     const { dt, noise_decay, common_noise } = motion;
     const k = chain.stiffness;
     const most = chain.friction_right;
@@ -99,14 +103,28 @@ export class Ensemble {
 
   /** Loads (n + 1) of one replica, into `out`. */
   loads(replica: number, out: Float64Array): Float64Array {
-    const first = replica * (this.n + 2);
+    const first = this.alike ? 0 : replica * (this.n + 2);
     for (let l = 0; l <= this.n; l++) out[l] = this.x[first + l + 1] - this.x[first + l];
+    return out;
+  }
+
+  /** Standard errors (n + 1) of the mean loads, into `out`. */
+  errors(mean: ArrayLike<number>, out: Float64Array): Float64Array {
+    const { x, n, replicas } = this;
+    out.fill(0);
+    if (this.alike) return out;
+    for (let r = 0; r < replicas; r++) {
+      const first = r * (n + 2);
+      for (let l = 0; l <= n; l++) out[l] += (x[first + l + 1] - x[first + l] - mean[l]) ** 2;
+    }
+    for (let l = 0; l <= n; l++) out[l] = Math.sqrt(out[l] / (replicas - 1) / replicas);
     return out;
   }
 
   /** Mean loads (n + 1) over the replicas, into `out`. */
   meanLoads(out: Float64Array): Float64Array {
-    const { x, n, replicas } = this;
+    const { x, n } = this;
+    const replicas = this.alike ? 1 : this.replicas;
     out.fill(0);
     for (let r = 0; r < replicas; r++) {
       const first = r * (n + 2);
@@ -114,6 +132,16 @@ export class Ensemble {
     }
     for (let l = 0; l <= n; l++) out[l] /= replicas;
     return out;
+  }
+
+  /** Put all replicas where the first one is: from here on they differ. */
+  private part(): void {
+    const { x, v, n, replicas } = this;
+    for (let r = 1; r < replicas; r++) {
+      x.copyWithin(r * (n + 2), 0, n + 2);
+      v.copyWithin(r * n, 0, n);
+    }
+    this.alike = false;
   }
 
   /** Whether no block of the first replica moves. */

@@ -7,9 +7,10 @@ from loadpath.spring_block import Chain, chain_phase_diagram
 from loadpath.spring_block.chain import CLEAR, unpinning_noise
 from tests.explorer.chain.physics.test_exact import as_json
 
-CELLS = """({grid, chain, motion, ratio}) => {
+CELLS = """({grid, chain, motion}) => {
   const found = grid.friction.map(() => grid.noise.map(() => null));
-  for (const cell of window.loadpath.physics.cells(grid, { chain, motion, ratio })) {
+  const run = window.loadpath.physics.runOf(chain, motion);
+  for (const cell of window.loadpath.physics.cells(grid, { chain, motion, run })) {
     if (cell) found[cell.column][cell.row] = cell.value;
   }
   return found;
@@ -17,29 +18,52 @@ CELLS = """({grid, chain, motion, ratio}) => {
 MOTION = dict(dt=0.01, mass=1, damping=1, noise=0, noise_decay=0, common_noise=False)
 
 
-def concavities(page, grid, *, ratio, **motion):
-    given = dict(grid=grid, chain=as_json(Chain()), motion={**MOTION, **motion}, ratio=ratio)
+def concavities(page, grid, *, left, **motion):
+    chain = Chain(friction_left=left)
+    given = dict(grid=grid, chain=as_json(chain), motion={**MOTION, **motion})
     return np.array(page.evaluate(CELLS, given), dtype=float)
 
 
+def ours(grid, *, left, **options):
+    """Concavity and its error of `chain_phase_diagram`, which holds the ratio of frictions."""
+    columns = [
+        chain_phase_diagram(
+            friction=[right], noise=grid["noise"], ratio=left / right, progress=False, **options
+        )
+        for right in grid["friction"]
+    ]
+    names = ("concavity", "concavity_error")
+    return (np.concatenate([ds[name].values for ds in columns]) for name in names)
+
+
 def test_the_diagram_from_the_flow_of_means_is_that_of_simulated_chains(page_code):
-    grid = dict(friction=[0.02, 0.1, 0.25], noise=[0.0, 0.004, 0.02])
-    found = concavities(page_code, grid, ratio=4 / 3, dynamics="overdamped")
-    ds = chain_phase_diagram(**grid, ratio=4 / 3, n_replicas=64, seed=2, progress=False)
-    off = np.abs(found - ds["concavity"].values)
+    grid = dict(friction=[0.02, 0.25], noise=[0.0, 0.005, 0.02])
+    found = concavities(page_code, grid, left=0.13, dynamics="overdamped")
+    concavity, error = ours(grid, left=0.13, n_replicas=16, seed=2)
     # 1e-4 is what the flow is good for, and what a chain without noise lacks of rest after the run.
-    assert (off < 4 * ds["concavity_error"].values + 2e-4).all()
+    assert (np.abs(found - concavity) < 4 * error + 2e-4).all()
 
 
-def test_the_diagram_of_langevin_chains_is_simulated_to_the_same_signs(page_code):
+def test_the_diagram_of_langevin_chains_is_simulated(page_code):
     grid = dict(friction=[0.02, 0.1], noise=[0.0, 0.1])
-    found = concavities(page_code, grid, ratio=2.0, dynamics="langevin", dt=0.05)
-    ds = chain_phase_diagram(
-        **grid, ratio=2.0, dynamics="langevin", dt=0.05, n_replicas=64, seed=2, progress=False
-    )
-    # The page has 8 replicas a cell, and so errors sqrt(8) times as large.
-    error = ds["concavity_error"].values * np.sqrt(64 / 8 + 1)
-    assert (np.abs(found - ds["concavity"].values) < CLEAR * error + 1e-9).all()
+    motion = dict(dynamics="langevin", dt=0.05)
+    found = concavities(page_code, grid, left=0.15, **motion)
+    concavity, error = ours(grid, left=0.15, n_replicas=16, seed=2, **motion)
+    # The page has 8 replicas a cell.
+    assert (np.abs(found - concavity) < CLEAR * error * np.sqrt(16 / 8 + 1) + 1e-9).all()
+    assert concavity[0, 0] > 0 > concavity[0, 1]
+
+
+def test_long_chains_are_given_the_time_that_they_take_to_relax(page_code):
+    code = "({chain, motion}) => window.loadpath.physics.runOf(chain, motion)"
+    for n, k, dynamics, steps in (
+        (7, 1.0, "overdamped", 10_000),
+        (7, 0.1, "overdamped", 100_000),
+        (100, 1.0, "overdamped", round(10_000 * (101 / 8) ** 2)),
+        (100, 1.0, "langevin", 10_000),
+    ):
+        chain, motion = Chain(n_blocks=n, stiffness=k), {**MOTION, "dynamics": dynamics}
+        assert page_code.evaluate(code, dict(chain=as_json(chain), motion=motion)) == steps
 
 
 def test_rough_cells_come_first_and_each_cell_once(page_code):
@@ -53,10 +77,11 @@ def test_rough_cells_come_first_and_each_cell_once(page_code):
 
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 2.0])
 def test_the_noise_that_frees_a_chain_is_the_librarys(page_code, ratio):
-    code = """({chain, mu, ratio, time, dt}) =>
-      window.loadpath.physics.unpinningNoise(chain, mu, ratio, time, dt)"""
+    code = """({chain, mu, time, dt}) =>
+      window.loadpath.physics.unpinningNoise(chain, mu, time, dt)"""
     for mu, time in ((0.1, 100.0), (0.02, 1000.0), (0.3, 20.0)):
-        given = dict(chain=as_json(Chain()), mu=mu, ratio=ratio, time=time, dt=0.01)
+        chain = Chain(friction_left=ratio * mu)
+        given = dict(chain=as_json(chain), mu=mu, time=time, dt=0.01)
         ours = unpinning_noise(Chain(), [mu], ratio=ratio, time=time, dt=0.01)[0]
         assert page_code.evaluate(code, given) == pytest.approx(ours, rel=1e-9)
 
