@@ -5,7 +5,7 @@
  */
 
 import { make } from "../shared/dom";
-import { colors, isDark } from "../shared/theme";
+import { colors, isDark, mix } from "../shared/theme";
 import type { Panel } from "./panels";
 
 export type Shade = "accuracy" | "concavity";
@@ -48,21 +48,13 @@ function ramp(share: number): string {
   const stops = RAMPS[isDark() ? "dark" : "light"];
   const at = Math.min(1, Math.max(0, share)) * (stops.length - 1);
   const i = Math.min(stops.length - 2, Math.floor(at));
-  return between(stops[i] ?? "", stops[i + 1] ?? "", at - i);
+  return mix(stops[i] ?? "", stops[i + 1] ?? "", at - i);
 }
 
 function bendColor(share: number): string {
   const { blue, orange, panel } = colors();
   const size = Math.min(1, Math.abs(share));
-  return between(panel, share < 0 ? blue : orange, size);
-}
-
-function between(from: string, to: string, share: number): string {
-  const part = (text: string, at: number) => parseInt(text.slice(at, at + 2), 16);
-  const mixed = [1, 3, 5].map((at) =>
-    Math.round(part(from, at) + (part(to, at) - part(from, at)) * share),
-  );
-  return `rgb(${mixed.join(", ")})`;
+  return mix(panel, share < 0 ? blue : orange, size);
 }
 
 /** A bar of colours with what its ends mean. */
