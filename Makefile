@@ -61,6 +61,7 @@ bench: $(READY)  ## speed of the training step, the chain, phase diagrams, geode
 	$(BIN)/python benchmarks/geodesic.py --opponents
 	$(BIN)/python benchmarks/diagnose.py
 	$(BIN)/python benchmarks/monitor.py
+	$(BIN)/python benchmarks/explorer_frames.py
 
 figures: $(READY)  ## every figure of the paper (hours; resumes where it stopped)
 	$(BIN)/loadpath figures all --out docs --workers 2

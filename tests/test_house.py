@@ -303,8 +303,8 @@ ATTACK = "attack"
 """Folder of tests that try to break the whole house, wherever it gives way."""
 BESIDE = {"benchmarks", "explorer"}
 """Folders of tests of what stands in folders of these names beside the package."""
-ENDINGS = (".py", ".ts")
-"""Endings of sources: the pages of the explorer are written in TypeScript."""
+ENDINGS = (".py", ".ts", ".mjs")
+"""Endings of sources: the explorer is written in TypeScript, and its build in JavaScript."""
 WHOLE = {
     "cli": ("reports",),
     "diagnosis": ("models", "coverage", "invariance", "ranking", "reports"),

@@ -120,5 +120,6 @@ export class Live {
       const now = Math.abs(v[i]) < REST ? 0 : Math.sign(v[i]);
       stirring[i] = KEPT * stirring[i] + (1 - KEPT) * now;
     }
+    if (this.resting) stirring.fill(0);
   }
 }

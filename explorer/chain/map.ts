@@ -19,7 +19,7 @@ const FINE = { columns: 28, rows: 24 };
 const COARSE = { columns: 16, rows: 12 };
 
 /** Where an axis has ticks, as shares of its end. */
-const TICKS = [0, 0.03, 0.1, 0.3, 0.6, 1];
+const TICKS = [0, 0.1, 1 / 3, 2 / 3, 1];
 
 /** How friction and noise are spread: as their sliders are, and as far as they tell chains apart. */
 function axesOf(values: Settings): { x: Scale; y: Scale } {

@@ -43,14 +43,6 @@ let waiting = 0;
 let told = 0;
 let topic = "";
 
-const main = openPage(
-  "chain",
-  "A deep network as blocks on springs. Each block is a layer. Training pulls the end out; " +
-    "nonlinearity holds each block like friction; noise in training shakes it loose. The stretch of " +
-    "a spring is the work of its layer.",
-  { state, physics, live, costs, advance },
-);
-
 const chain = new Surface({
   label: "The chain",
   height: (width) => (width < 500 ? 92 : 100),
@@ -70,6 +62,14 @@ const forces = new Surface({
   draw: (pen, box, colors) => drawForces(pen, box, colors, live, state.values),
 });
 const map = new PhaseMap(state);
+const main = openPage(
+  "chain",
+  "A deep network as blocks on springs. Each block is a layer. Training pulls the end out; " +
+    "nonlinearity holds each block like friction; noise in training shakes it loose. The stretch of " +
+    "a spring is the work of its layer.",
+  { state, physics, live, map, costs, advance },
+);
+
 const summary = new Summary("What is seen");
 const play = make("button", { type: "button", class: "main" });
 const time = make("span", { class: "clock" });
@@ -117,7 +117,7 @@ function frame(now: number): void {
     owed -= live.advance(Math.floor(owed), STEPPING);
     dirty = true;
   }
-  map.advance(MAPPING);
+  map.advance(playing && !live.resting ? MAPPING : STEPPING + MAPPING);
   if (dirty) draw(playing && !live.resting && now - told < TELLING);
   costs.push(performance.now() - started);
   if (costs.length > REMEMBERED) costs.shift();
@@ -171,81 +171,76 @@ function panel(title: string, surface: Surface, ...more: (Node | string)[]): HTM
 }
 
 play.addEventListener("click", () => setPlaying(!playing || live.resting));
-const controls = settingsForm(state);
 
 main.append(
   presets(state, "Views to begin with", PRESETS, pullAgain),
   make(
     "div",
     { class: "stage" },
-    controls,
     make(
-      "div",
-      { class: "views" },
-      make(
-        "section",
-        { class: "panel chain" },
-        chain.element,
-        make(
-          "div",
-          { class: "buttons" },
-          play,
-          button("Pull again", pullAgain, "Put all blocks back to the start and pull the end"),
-          button("Skip ahead", skip, "Take the steps at once that let the chain settle"),
-          bends[0],
-          time,
-        ),
-        keys(
-          key("block stuck", "a block sticks"),
-          key("block slips", "it slips to the right"),
-          key("block back", "to the left"),
-          key("mark", "where it belongs, exactly"),
-        ),
-      ),
-      summary.element,
+      "section",
+      { class: "panel chain" },
+      chain.element,
       make(
         "div",
-        { class: "panels" },
-        panel(
-          "Load curve",
-          curve,
-          keys(
-            key("live", "now"),
-            key("chord", "chord: equal work"),
-            key("rest", "exact at rest"),
-            key("shaken noisy", "exact when shaken"),
-          ),
-          caption(
-            "Above its chord the curve is concave, or lazy: deep layers do the work. Below it is " +
-              "convex, or active.",
-          ),
-          ends,
+        { class: "buttons" },
+        play,
+        button("Pull again", pullAgain, "Put all blocks back to the start and pull the end"),
+        button("Skip ahead", skip, "Take the steps at once that let the chain settle"),
+        bends[0],
+        time,
+      ),
+      keys(
+        key("block stuck", "a block sticks"),
+        key("block slips", "it slips to the right"),
+        key("block back", "to the left"),
+        key("mark", "where it belongs, exactly"),
+      ),
+    ),
+    summary.element,
+    settingsForm(state),
+    make(
+      "div",
+      { class: "panels" },
+      panel(
+        "Load curve",
+        curve,
+        keys(
+          key("live", "now"),
+          key("chord", "chord: equal work"),
+          key("rest", "exact at rest"),
+          key("shaken noisy", "exact when shaken"),
         ),
-        panel(
-          "Forces on the blocks",
-          forces,
-          keys(
-            key("band", "what friction can hold"),
-            key("rest", "upper edge: blocks that were pulled rest here"),
-            key("shaken noisy", "middle: where noise leads"),
-          ),
-          caption(
-            "A block slips while the force of its two springs lies outside of the band. Watch where " +
-              "the dots gather: that height is the slope of the loads.",
-          ),
+        caption(
+          "Above its chord the curve is concave, or lazy: deep layers do the work. Below it is " +
+            "convex, or active.",
         ),
-        panel(
-          "Phase diagram",
-          map.surface,
-          keys(
-            key("concave", "concave"),
-            key("convex", "convex"),
-            key("turns", "turns"),
-            key("rest flow", "noise that frees the chain"),
-          ),
-          caption("The dot is where the sliders are: drag it, or click elsewhere."),
-          source,
+        ends,
+      ),
+      panel(
+        "Forces on the blocks",
+        forces,
+        keys(
+          key("band", "what friction can hold"),
+          key("rest", "upper edge: blocks that were pulled rest here"),
+          key("shaken noisy", "middle: where noise leads"),
         ),
+        caption(
+          "A block slips while the force of its two springs lies outside of the band. Watch where " +
+            "the dots gather: that height is the slope of the loads.",
+        ),
+      ),
+      panel(
+        "Phase diagram",
+        map.surface,
+        keys(
+          key("concave", "concave"),
+          key("convex", "convex"),
+          key("turns", "turns"),
+          key("rest flow", "noise that frees the chain"),
+        ),
+        caption("The dot is where the sliders are: drag it, or click elsewhere."),
+        source,
       ),
     ),
   ),
@@ -259,7 +254,7 @@ state.onChange((values, changes) => {
   main.classList.toggle("flow", values.dynamics === "overdamped");
   const { rest, shaken } = live.bends;
   ends.textContent =
-    `Exactly: ${signed(rest)} at rest` +
+    `Exactly: ${signed(rest)} at rest${values.dynamics === "langevin" ? " without inertia" : ""}` +
     (values.noise > 0 ? `, ${signed(shaken)} when shaken for long.` : ".");
   const run = physics.runOf(chainOf(values), motionOf(values)).toLocaleString("en");
   source.textContent =

@@ -48,7 +48,8 @@ export function words(live: Live, values: Settings): { text: string; topic: stri
   );
   if (values.noise > 0) {
     parts.push(
-      `Where noise leads in the end, it is exactly ${signed(shaken)}; without noise ${signed(rest)}.`,
+      `Where noise leads in the end, it is exactly ${signed(shaken)}; ` +
+        `without noise${values.dynamics === "langevin" ? " or inertia" : ""} ${signed(rest)}.`,
     );
   } else if (values.dynamics === "overdamped") {
     parts.push(`At rest it is exactly ${signed(rest)}.`);

@@ -2,6 +2,7 @@
 
 import re
 
+import explorer_frames
 import pytest
 
 from loadpath.measures.separation.load_curve import LoadCurve
@@ -83,11 +84,12 @@ def test_an_address_restores_a_view_and_nonsense_in_it_is_ignored(visit):
     assert (found["noise"], found["friction_left"], found["n_blocks"]) == (0.02, 0.16, 12)
     assert found["stiffness"] == 4 and found["pull"] == "jerks" and found["common_noise"] is True
     assert found["mass"] == 1 and found["dynamics"] == "overdamped"
-    assert page.get_by_label("Noise", exact=False).first.get_attribute("aria-valuetext") == "0.02"
+    assert page.locator("input[name=noise]").get_attribute("aria-valuetext") == "0.02"
     assert page.get_by_label("In jerks").is_checked()
-    page.evaluate("location.hash = '#n_blocks=3'")
+    page.evaluate("location.hash = '#n_blocks=3&noise=NaN&stiffness=&friction_left=Infinity'")
     page.wait_for_function("window.loadpath.state.values.n_blocks === 3")
-    assert values(page)["noise"] == 0
+    found = values(page)
+    assert found["noise"] == 0 and found["stiffness"] == 1 and found["friction_left"] == 0.1
 
 
 def test_presets_show_what_their_names_say(visit):
@@ -128,17 +130,25 @@ def test_the_dot_on_the_phase_diagram_moves_the_sliders(visit):
     )
 
 
-@pytest.mark.parametrize("width", [390, 800, 1280, 1600])
-def test_nothing_is_cut_off_at_any_width_and_themes_differ(visit, width):
-    dark = width in (390, 1280)
-    page = visit("chain", "#dynamics=langevin&pull=jerks", width=width, dark=dark)
-    assert page.evaluate(NO_OVERFLOW) == [True, []]
+def test_nothing_is_cut_off_at_any_width(visit):
+    page = visit("chain", "#dynamics=langevin&pull=jerks", width=390)
+    for width in (390, 800, 1280, 1600):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate(NO_OVERFLOW) == [True, []], width
+
+
+def test_the_theme_is_the_systems_or_the_one_that_is_chosen(visit):
+    page = visit("chain", dark=True)
+    light, dark = "rgb(255, 255, 255)", "rgb(13, 17, 23)"
     ground = "getComputedStyle(document.body).backgroundColor"
-    assert page.evaluate(ground) == ("rgb(13, 17, 23)" if dark else "rgb(255, 255, 255)")
     theme = page.get_by_role("button", name=re.compile("^Theme"))
-    theme.click()
-    theme.click()
-    assert page.evaluate(ground) == "rgb(13, 17, 23)" and theme.inner_text() == "Theme: dark"
+    for name, color in {"auto": dark, "light": light, "dark": dark}.items():
+        assert theme.inner_text() == f"Theme: {name}" and page.evaluate(ground) == color
+        theme.click()
+    page.emulate_media(color_scheme="light")
+    assert page.evaluate(ground) == light
+    page.reload()
+    assert theme.inner_text() == "Theme: auto"
 
 
 def test_everything_that_can_be_moved_has_a_name_and_a_hint(visit):
@@ -166,11 +176,9 @@ def test_controls_show_where_they_apply(visit):
 
 
 @pytest.mark.slow
-def test_a_hundred_blocks_leave_room_in_every_frame(visit):
-    """Generous bounds, since other work may share the core: benchmarks/explorer.py measures."""
-    page = visit("chain", "#n_blocks=100&noise=0.002&friction_right=0.001", moving=True)
-    page.wait_for_function("window.loadpath.costs.length > 100", timeout=60_000)
-    costs = sorted(page.evaluate("window.loadpath.costs"))
-    assert costs[len(costs) // 2] < 16
-    first = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-    assert page.evaluate(first) < 1000
+def test_a_hundred_blocks_leave_room_in_every_frame(browser):
+    """Milliseconds of one core, by Chromium's own clock; benchmarks/explorer_frames.py has more."""
+    name = "100 blocks, noise"
+    script, thread = explorer_frames.frame_costs(browser, explorer_frames.VIEWS[name], 3.0)
+    assert len(script) > 10 and sorted(script)[len(script) // 2] < 8 and thread < 16.7
+    assert min(explorer_frames.first_paints(browser, 3)) < 1000

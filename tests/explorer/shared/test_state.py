@@ -50,10 +50,3 @@ def test_what_is_set_is_held_in_range_and_kept_in_the_address(page_code, change,
     assert page.evaluate("window.loadpath.state.address") == kept
     if kept:
         page.wait_for_function("kept => location.hash === `#${kept}`", arg=kept)
-
-
-def test_not_a_number_is_left_out(visit):
-    page = visit("chain", "#noise=NaN&n_blocks=&friction_right=Infinity&friction_left=0x1")
-    found = page.evaluate("() => ({ ...window.loadpath.state.values })")
-    assert found["noise"] == 0 and found["n_blocks"] == 7 and found["friction_right"] == 0.1
-    assert found["friction_left"] == 0.3  # 1, held in range
