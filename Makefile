@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test attack science docs explorer compat gpu bench figures gallery clean
+.PHONY: help demo test attack science docs explorer explorer-data compat gpu bench figures gallery clean
 
 help:  ## show these lines
 	@awk -F ':.*## ' '/^[.a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ docs: $(READY)  ## the docs site, in site/: warnings and dead links fail
 explorer: $(READY)  ## the pages that run in a browser, built anew into the package (needs node 20)
 	cd explorer && npm ci && npm run build
 	$(BIN)/python explorer/manifest.py --write
+
+explorer-data: $(READY)  ## what the explorer's pages carry, from docs/data (half a minute); then `make explorer`
+	$(BIN)/python explorer/data/export.py
 
 compat: $(READY)  ## wheel and sdist, tried in clean environments (PYTHONS="python3.12 ..." for others)
 	$(BIN)/python tests/helpers/packages.py $(PYTHONS)

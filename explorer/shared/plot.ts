@@ -89,6 +89,8 @@ export interface AxesOptions {
   readonly xLabel?: string;
   readonly yLabel?: string;
   readonly format?: (value: number) => string;
+  /** How ticks of y are written, if not by `format`. */
+  readonly yFormat?: (value: number) => string;
   /** Room around the frame, in CSS pixels. */
   readonly margin?: Partial<{ left: number; right: number; top: number; bottom: number }>;
 }
@@ -140,7 +142,7 @@ export class Axes {
   /** Grid lines, tick labels and the names of the axes. */
   frame({ grid = true } = {}): void {
     const { pen, colors } = this;
-    const { format = digits, xLabel, yLabel } = this.options;
+    const { format = digits, yFormat = format, xLabel, yLabel } = this.options;
     pen.font = `12px ${FONT}`;
     pen.lineWidth = 1;
     pen.strokeStyle = colors.line;
@@ -159,7 +161,7 @@ export class Axes {
       const at = this.py(tick);
       if (at > this.bottom + 1 || at < this.top - 1) continue;
       if (grid) this.segment(this.left, at, this.right, at);
-      pen.fillText(format(tick), this.left - 6, at);
+      pen.fillText(yFormat(tick), this.left - 6, at);
     }
     if (xLabel) {
       pen.textAlign = "right";

@@ -21,6 +21,7 @@ WANTED = (
     "loadpath/py.typed",
     "loadpath/data/digits.npz",
     "loadpath/report/templates/base.html.j2",
+    *(f"loadpath/report/explorer/{page}.html" for page in ("chain", "networks", "geodesic")),
 )
 SMOKE = """
 import tempfile, warnings
@@ -52,6 +53,7 @@ COMMANDS = (
     "loadpath geodesic --dims [6,2,6] --n-train 60 --width 8 --depth 4 --effective-depth 2 "
     "--max-seconds 5 --out path",
     "loadpath report run --overwrite",
+    "loadpath explore --out pages",
 )
 
 
