@@ -60,7 +60,7 @@ def frame_costs(browser: Browser, address: str, seconds: float) -> tuple[list[fl
     """Return milliseconds of one core: of each frame's script, and of the thread for each frame."""
     page = open_page(browser, "chain", address)
     # The phase diagram is computed once for a setting: what is asked is the chain in motion.
-    page.wait_for_function("window.loadpath.map.done", timeout=300_000)
+    page.evaluate("window.loadpath.map.advance(Infinity)")
     browser.start_tracing(page=page, categories=CATEGORIES)
     page.wait_for_timeout(1000 * seconds)
     events = json.loads(browser.stop_tracing())["traceEvents"]
@@ -88,14 +88,12 @@ def first_paints(browser: Browser, rounds: int) -> list[float]:
     """Return the milliseconds from the start of loading to the first contentful paint."""
     found = []
     for _ in range(rounds):
-        context = browser.new_context(viewport={"width": 1280, "height": 800}, bypass_csp=True)
-        page = context.new_page()
-        page.goto((PAGES / "chain.html").as_uri())
+        page = open_page(browser, "chain", "")
         page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
         found.append(
             page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
         )
-        context.close()
+        page.close()
     return found
 
 
