@@ -209,7 +209,7 @@ export function drawDepths(
   });
   axes.frame();
   axes.line(x.domain, [RANK, RANK], { color: colors.text, width: 1.5, dash: [6, 4] });
-  axes.text("bottleneck rank 3", x.domain[0], RANK, { dx: 4, dy: -9, color: colors.text });
+  axes.text(`rank ${RANK}`, x.domain[0], RANK, { dx: 4, dy: -9, color: colors.text });
   axes.inside(() => {
     axes.line(leaks, costs, { color: colors.blue, width: 2.5 });
     axes.line(leaks, dimensions, { color: colors.purple, width: 2.5 });

@@ -6,6 +6,7 @@ import { openPage } from "../shared/header";
 import { Summary } from "../shared/spoken";
 import { choice, number, State } from "../shared/state";
 import { Surface } from "../shared/surface";
+import { onTheme } from "../shared/theme";
 import { curveRange, drawCurves, drawLoads, loadShares } from "./curves";
 import { CellMap } from "./map";
 import { DATA_SETS, KINDS, PANELS, panelOf } from "./panels";
@@ -187,6 +188,30 @@ main.append(
   ),
 );
 
+/** What is the same for all cells of a panel. */
+function showPanel(): void {
+  const [now, { panel: name, shade }] = [panel(), state.values];
+  map.show(now, shade);
+  shades.show(now, shade);
+  axis.textContent = `${words.LEVEL_NAMES[name].axis} \u2192`;
+  claim.textContent = words.claimInWords(now);
+  warned.textContent = words.caution(now);
+  source.textContent = words.sourceInWords(now);
+  for (const [pair, [value, low, high]] of [
+    ["nets", now.betweenNets],
+    ["cells", now.betweenCells],
+  ] as const) {
+    const [middle, from, to] = [value, low, high].map((each) => minus(each.toFixed(2)));
+    between[pair].replaceChildren(...emphasized(`${middle} (${from} to ${to})`));
+  }
+  const out = now.cells - cellsOf(now).length;
+  leftOut.textContent =
+    "Hollow dots lie beyond the frame." +
+    (out
+      ? ` ${out} of ${now.cells} cells are left out: their mean curves do not surely fall, so that their concavity may be anything.`
+      : "");
+}
+
 function show(): void {
   const [now, cell] = [panel(), shown()];
   map.choose(chosen());
@@ -233,33 +258,16 @@ function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
+onTheme(() => shades.show(panel(), state.values.shade));
+
 let opened = false;
-state.onChange((values, changed) => {
+state.onChange((_, changed) => {
   // Levels of one kind of noise say nothing of another's. An address may name both at once.
   if (opened && changed.has("panel") && !changed.has("slope") && !changed.has("level")) {
     state.set({ slope: BEST, level: BEST });
   }
   opened = true;
-  const now = panel();
   hovered = undefined;
-  map.show(now, values.shade);
-  shades.show(now, values.shade);
-  axis.textContent = `${words.LEVEL_NAMES[values.panel].axis} \u2192`;
-  claim.textContent = words.claimInWords(now);
-  warned.textContent = words.caution(now);
-  source.textContent = words.sourceInWords(now);
-  for (const [name, [value, low, high]] of [
-    ["nets", now.betweenNets],
-    ["cells", now.betweenCells],
-  ] as const) {
-    const [middle, from, to] = [value, low, high].map((each) => minus(each.toFixed(2)));
-    between[name].replaceChildren(...emphasized(`${middle} (${from} to ${to})`));
-  }
-  const out = now.cells - cellsOf(now).length;
-  leftOut.textContent =
-    "Hollow dots lie beyond the frame." +
-    (out
-      ? ` ${out} of ${now.cells} cells are left out: their mean curves do not surely fall, so that their concavity may be anything.`
-      : "");
+  if ((["data", "panel", "kind", "shade"] as const).some((name) => changed.has(name))) showPanel();
   show();
 });

@@ -50,6 +50,7 @@ export class Panel {
   readonly seeds: number;
   private readonly curves: Float64Array;
   private readonly netAccuracy: Float64Array;
+  private readonly means: (number[] | undefined)[];
 
   constructor(content: Content, kind: Kind) {
     this.content = content;
@@ -58,6 +59,7 @@ export class Panel {
     this.seeds = content.subsets * content.nets;
     this.curves = unpack(content.kinds[kind].curves);
     this.netAccuracy = unpack(content.net_accuracy);
+    this.means = Array.from({ length: this.cells }, (_, cell) => this.measureMean(cell));
   }
 
   cell(slope: number, level: number): number {
@@ -109,6 +111,10 @@ export class Panel {
 
   /** The mean over the nets whose curve is finite; undefined if there is none. */
   meanCurve(cell: number): number[] | undefined {
+    return this.means[cell];
+  }
+
+  private measureMean(cell: number): number[] | undefined {
     const curves = this.netCurves(cell);
     if (!curves.length) return undefined;
     return Array.from(

@@ -88,7 +88,8 @@ def missing_from(wheel):
 def strays_in(sdist):
     """What should not be in the sdist."""
     names = tarfile.open(sdist).getnames()
-    return [n for n in names if n.split("/")[1:2] in (["site"], ["runs"], ["demo"], [".venv"])]
+    outside = (["site"], ["runs"], ["demo"], [".venv"])
+    return [n for n in names if n.split("/")[1:2] in outside or "node_modules" in n.split("/")]
 
 
 def environment(python, wheel, folder):
