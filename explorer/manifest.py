@@ -17,7 +17,7 @@ from pathlib import Path
 SOURCES = Path(__file__).parent
 PAGES = SOURCES.parent / "src" / "loadpath" / "report" / "explorer"
 MANIFEST = "manifest.json"
-NOT_SOURCES = {"node_modules", "__pycache__"}
+NOT_SOURCES = {"node_modules", "__pycache__", ".DS_Store"}
 
 
 def sources(folder: Path = SOURCES) -> dict[str, str]:

@@ -179,6 +179,7 @@ def test_controls_show_where_they_apply(visit):
 def test_a_hundred_blocks_leave_room_in_every_frame(browser):
     """Milliseconds of one core, by Chromium's own clock; benchmarks/explorer_frames.py has more."""
     name = "100 blocks, noise"
-    script, thread = explorer_frames.frame_costs(browser, explorer_frames.VIEWS[name], 3.0)
-    assert len(script) > 10 and sorted(script)[len(script) // 2] < 8 and thread < 16.7
+    costs = explorer_frames.frame_costs(browser, explorer_frames.VIEWS[name], 3.0)
+    assert len(costs.script) > 10 and sorted(costs.script)[len(costs.script) // 2] < 8
+    assert costs.thread < 12 and costs.chromium < 30  # twice what was measured
     assert min(explorer_frames.first_paints(browser, 3)) < 1000
