@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test attack science docs compat gpu bench figures gallery clean
+.PHONY: help demo test attack science docs explorer explorer-data compat gpu bench figures gallery clean
 
 help:  ## show these lines
 	@awk -F ':.*## ' '/^[.a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,10 +21,11 @@ demo: $(READY)  ## teacher and real digits, trained, measured and reported (a mi
 	$(BIN)/loadpath demo --out demo --overwrite
 
 test: $(READY)  ## lint, types, tests
+	$(BIN)/python explorer/manifest.py
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
 KILLS ?= 300
 attack: $(READY)  ## kill, damage and fill at random what commands write (minutes; a night: KILLS=20000)
@@ -36,6 +37,14 @@ science: $(READY)  ## the slow tests: claims of the paper, measured
 
 docs: $(READY)  ## the docs site, in site/: warnings and dead links fail
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# The pages are committed, so that who installs or tests needs no node; a test tells when they are stale.
+explorer: $(READY)  ## the pages that run in a browser, built anew into the package (needs node 20)
+	cd explorer && npm ci && npm run build
+	$(BIN)/python explorer/manifest.py --write
+
+explorer-data: $(READY)  ## what the explorer's pages carry, from docs/data (half a minute); then `make explorer`
+	$(BIN)/python explorer/data/export.py
 
 compat: $(READY)  ## wheel and sdist, tried in clean environments (PYTHONS="python3.12 ..." for others)
 	$(BIN)/python tests/helpers/packages.py $(PYTHONS)
@@ -52,6 +61,7 @@ bench: $(READY)  ## speed of the training step, the chain, phase diagrams, geode
 	$(BIN)/python benchmarks/geodesic.py --opponents
 	$(BIN)/python benchmarks/diagnose.py
 	$(BIN)/python benchmarks/monitor.py
+	$(BIN)/python benchmarks/explorer_frames.py
 
 figures: $(READY)  ## every figure of the paper (hours; resumes where it stopped)
 	$(BIN)/loadpath figures all --out docs --workers 2
@@ -61,5 +71,5 @@ gallery: $(READY)  ## the pictures of docs/gallery.md, anew (half a minute)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/helpers/gallery.py docs
 
 clean:  ## remove the environment, caches and the demo's output
-	rm -rf .venv demo site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv explorer/node_modules demo site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,7 @@
-"""Formulas as MathML, which browsers draw by themselves; and what `--help` prints, as it is."""
+"""Formulas as MathML, which browsers draw by themselves; what `--help` prints; the explorer.
+
+The explorer's pages are those that the package ships, and go to explorer/ as they are.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,27 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from latex2mathml.converter import convert
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
 
 _NARROW = {**os.environ, "COLUMNS": "78"}
 INLINE = re.compile(r'<span class="arithmatex">\\\((.*?)\\\)</span>', re.DOTALL)
 BLOCK = re.compile(r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', re.DOTALL)
 
 
+EXPLORER = Path(__file__).parents[1] / "src" / "loadpath" / "report" / "explorer"
 HELP = re.compile(r"<!-- help: *([a-z-]*) *-->")
+
+
+def on_files(files: Files, config: MkDocsConfig, **_: Any) -> Files:
+    """Put the explorer's pages among the files of the site, so that links to them are checked."""
+    for page in sorted(EXPLORER.glob("*.html")):
+        files.append(File.generated(config, f"explorer/{page.name}", abs_src_path=str(page)))
+    return files
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

@@ -292,8 +292,8 @@ def test_every_test_stands_where_its_source_does():
         name = test.stem.removeprefix("test_")
         if not place.parts or place.parts[0] == ATTACK:
             continue
-        source = (TESTS.parent if place.parts[0] == BENCHMARKS else SOURCE) / place / name
-        if not (source.with_suffix(".py").exists() or source.is_dir()):
+        source = (TESTS.parent if place.parts[0] in BESIDE else SOURCE) / place / name
+        if not (any(source.with_suffix(end).exists() for end in ENDINGS) or source.is_dir()):
             if place.name != name and name not in WHOLE.get(str(place), ()):
                 stray.append(str(test.relative_to(TESTS)))
     assert stray == []
@@ -301,8 +301,10 @@ def test_every_test_stands_where_its_source_does():
 
 ATTACK = "attack"
 """Folder of tests that try to break the whole house, wherever it gives way."""
-BENCHMARKS = "benchmarks"
-"""Folder of tests of what stands in a folder of this name beside the sources."""
+BESIDE = {"benchmarks", "explorer"}
+"""Folders of tests of what stands in folders of these names beside the package."""
+ENDINGS = (".py", ".ts", ".mjs")
+"""Endings of sources: the explorer is written in TypeScript, and its build in JavaScript."""
 WHOLE = {
     "cli": ("reports",),
     "diagnosis": ("models", "coverage", "invariance", "ranking", "reports"),

@@ -13,7 +13,7 @@ import yaml
 
 from loadpath import cli, report, results, spring_block
 from loadpath.cli import chain as module
-from loadpath.cli.chains.chain_summary import (
+from loadpath.cli.diagrams.chain_summary import (
     concavity_with_error,
     name_shape,
     still_moving,

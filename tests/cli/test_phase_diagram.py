@@ -10,7 +10,7 @@ import xarray as xr
 import yaml
 
 from loadpath import cli, results, spring_block
-from loadpath.cli.chains.chain_summary import diagram_summary
+from loadpath.cli.diagrams.chain_summary import diagram_summary
 from loadpath.cli.folders import DIAGRAM_FILES
 from loadpath.cli.phase_diagram import grid
 from loadpath.spring_block.chain.diagram import turning_noise

@@ -21,6 +21,7 @@ WANTED = (
     "loadpath/py.typed",
     "loadpath/data/digits.npz",
     "loadpath/report/templates/base.html.j2",
+    *(f"loadpath/report/explorer/{page}.html" for page in ("chain", "networks", "geodesic")),
 )
 SMOKE = """
 import tempfile, warnings
@@ -52,6 +53,7 @@ COMMANDS = (
     "loadpath geodesic --dims [6,2,6] --n-train 60 --width 8 --depth 4 --effective-depth 2 "
     "--max-seconds 5 --out path",
     "loadpath report run --overwrite",
+    "loadpath explore --out pages",
 )
 
 
@@ -86,7 +88,8 @@ def missing_from(wheel):
 def strays_in(sdist):
     """What should not be in the sdist."""
     names = tarfile.open(sdist).getnames()
-    return [n for n in names if n.split("/")[1:2] in (["site"], ["runs"], ["demo"], [".venv"])]
+    outside = (["site"], ["runs"], ["demo"], [".venv"])
+    return [n for n in names if n.split("/")[1:2] in outside or "node_modules" in n.split("/")]
 
 
 def environment(python, wheel, folder):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from loadpath import plots, results, spring_block
 from loadpath import report as pages
-from loadpath.cli.chains import concavity_with_error, name_shape, summary
+from loadpath.cli.diagrams import concavity_with_error, name_shape, summary
 from loadpath.cli.folders import (
     check_free,
     earlier_results,

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loadpath import plots, results, spring_block
-from loadpath.cli import networks
 from loadpath.cli.chain import build_chain
-from loadpath.cli.chains import diagram_summary
+from loadpath.cli.diagrams import diagram_summary, draw_diagrams
 from loadpath.cli.folders import check_free, earlier_results, place_for, save_config, save_picture
 from loadpath.cli.options import PhaseDiagramOptions
 
@@ -30,7 +29,7 @@ def run(options: PhaseDiagramOptions) -> None:
         return
     noise = options.noise
     noises = None if noise is None else grid("noise", noise, options.spacing).tolist()
-    networks.draw_diagrams(options, noises)
+    draw_diagrams(options, noises)
 
 
 def draw_chain(options: PhaseDiagramOptions) -> None:

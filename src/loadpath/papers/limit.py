@@ -17,7 +17,7 @@ import xarray as xr
 from scipy import stats
 
 from loadpath import data as sources
-from loadpath.leaky_resnet import geodesic
+from loadpath.leaky_resnet import LeakyResNet, geodesic
 from loadpath.papers.comparisons import Results
 from loadpath.papers.experiment import Experiment
 from loadpath.papers.geodesics import measure_geodesic
@@ -63,10 +63,10 @@ def limit(*, effective_depth: float, depth: int, seed: int) -> xr.Dataset:
     xr.Dataset
         What is kept of the geodesic.
     """
-    return measure_geodesic(_solved(effective_depth, depth, seed), _samples(seed), seed)
+    return measure_geodesic(_solved(effective_depth, depth, seed), samples(seed), seed)
 
 
-def _samples(seed: int) -> sources.Data:
+def samples(seed: int) -> sources.Data:
     """Return the samples of a seed."""
     return sources.teacher((30, 3, 30), n_train=SAMPLES, seed=seed)
 
@@ -80,7 +80,31 @@ def _solved(effective_depth: float, depth: int, seed: int) -> geodesic.Geodesic:
     elif effective_depth > min(RUNGS):
         last = max(leak for leak in RUNGS if leak < effective_depth)
         before = _solved(last, RUNGS[last], seed).model
-    data = _samples(seed)
+    return solve_rung(effective_depth, depth, seed, before)
+
+
+def solve_rung(
+    effective_depth: float, depth: int, seed: int, before: LeakyResNet | None
+) -> geodesic.Geodesic:
+    """Solve one rung from the geodesic before it, and again from where it ended, to convergence.
+
+    Parameters
+    ----------
+    effective_depth : float
+        L~ of the rung.
+    depth : int
+        Its layers.
+    seed : int
+        Seed of the data and the initial weights.
+    before : LeakyResNet, optional
+        The net to begin at; random weights if None.
+
+    Returns
+    -------
+    Geodesic
+        What the last of at most `ROUNDS` rounds ended with, converged or not.
+    """
+    data = samples(seed)
     for _ in range(ROUNDS):
         found = geodesic.solve(
             data.x_train,

@@ -24,6 +24,7 @@ from loadpath.papers.geodesics import GEODESICS
 from loadpath.papers.kernel_ridge import LEARNABILITIES
 from loadpath.papers.learnable import LEARNABLES
 from loadpath.papers.limit import LIMITS
+from loadpath.papers.paths import PATHS
 from loadpath.papers.surgery import SURGERIES
 from loadpath.sweep import Cell
 
@@ -250,6 +251,7 @@ EXPERIMENTS = {
     **GEODESICS,
     **AUDITS,
     **LIMITS,
+    **PATHS,
     **LEARNABLES,
     **LEARNABILITIES,
 }

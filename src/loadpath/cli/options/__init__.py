@@ -9,7 +9,13 @@ from loadpath.cli.options.geodesic import GeodesicOptions
 from loadpath.cli.options.models import DiagnoseOptions, LawsOptions, SurgeryOptions
 from loadpath.cli.options.net import NetOptions
 from loadpath.cli.options.networks import NetworkOptions
-from loadpath.cli.options.pages import FIGURES, DemoOptions, FiguresOptions, ReportOptions
+from loadpath.cli.options.pages import (
+    FIGURES,
+    DemoOptions,
+    ExploreOptions,
+    FiguresOptions,
+    ReportOptions,
+)
 from loadpath.cli.options.parsing import COMMANDS, parse, parser
 from loadpath.cli.options.phase_diagram import FORMERLY, PhaseDiagramOptions
 from loadpath.cli.options.shared import FLAGS, PATHS, SWITCHES, with_homes
@@ -26,6 +32,7 @@ __all__ = [
     "ChainOptions",
     "DemoOptions",
     "DiagnoseOptions",
+    "ExploreOptions",
     "FiguresOptions",
     "GeodesicOptions",
     "LawsOptions",

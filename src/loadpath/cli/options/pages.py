@@ -1,8 +1,9 @@
-"""Options of `loadpath demo`, `figures` and `report`."""
+"""Options of `loadpath demo`, `figures`, `report` and `explore`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from loadpath.checks import check_count
 from loadpath.cli.options.shared import check_seed
@@ -72,3 +73,15 @@ class ReportOptions:
     chain"""
     overwrite: bool = False
     """replace an existing page"""
+
+
+@dataclass(frozen=True)
+class ExploreOptions:
+    """Write the explorer: three pages that run in a browser, from a file, without a network."""
+
+    out: str = "explorer"
+    """folder for the pages: chain.html, networks.html and geodesic.html"""
+    open: Literal["chain", "networks", "geodesic"] | None = None
+    """page to open in the browser, where there is a display"""
+    overwrite: bool = False
+    """replace pages that are in the folder"""

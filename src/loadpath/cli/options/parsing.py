@@ -23,7 +23,12 @@ from loadpath.cli.options.chain import ChainOptions
 from loadpath.cli.options.geodesic import GeodesicOptions
 from loadpath.cli.options.mistakes import check_spelling, in_users_terms
 from loadpath.cli.options.models import DiagnoseOptions, LawsOptions, SurgeryOptions
-from loadpath.cli.options.pages import DemoOptions, FiguresOptions, ReportOptions
+from loadpath.cli.options.pages import (
+    DemoOptions,
+    ExploreOptions,
+    FiguresOptions,
+    ReportOptions,
+)
 from loadpath.cli.options.phase_diagram import FORMERLY, PhaseDiagramOptions
 from loadpath.cli.options.shared import FLAGS, LOUDNESS, SWITCHES
 from loadpath.cli.options.train import TrainOptions
@@ -41,6 +46,7 @@ COMMANDS: dict[str, Any] = {
     "tune": TuneOptions,
     "figures": FiguresOptions,
     "report": ReportOptions,
+    "explore": ExploreOptions,
 }
 """The options of every command; the module that has its name here has the function `run`."""
 _OPTION = re.compile(r"^--[a-z0-9-]+")

@@ -10,7 +10,7 @@ import xarray as xr
 import yaml
 
 from loadpath import cli, results
-from loadpath.cli.networks import summary
+from loadpath.cli.diagrams.networks import summary
 from loadpath.spring_block import phase_diagram
 from loadpath.spring_block.networks import PANELS
 from loadpath.spring_block.phase_diagram import Setting

@@ -12,7 +12,7 @@ import xarray as xr
 
 from loadpath import plots, results
 from loadpath.checks import check_count
-from loadpath.cli.chains import fit_chains
+from loadpath.cli.diagrams.beside_chain import fit_chains
 from loadpath.cli.folders import earlier_results, read_config, save_config, save_picture
 from loadpath.cli.options import FLAGS, FORMERLY, NetworkOptions, PhaseDiagramOptions
 from loadpath.measures.separation import KINDS, SeparationKind

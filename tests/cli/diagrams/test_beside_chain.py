@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from loadpath import cli, results
-from loadpath.cli.chains.beside_chain import fit_chains, table, verdict
+from loadpath.cli.diagrams.beside_chain import fit_chains, table, verdict
 from loadpath.spring_block import phase_diagram
 
 ONE = "--n-train 200 --epochs 20 --slopes [0,0.5] --seeds 2 --depth 5 --panel dropout".split()
