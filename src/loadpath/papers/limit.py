@@ -38,7 +38,6 @@ does: it begins at that of the rung, and has half its steps."""
 ROUNDS = 5
 """How often a rung is solved at most, each time from where it ended, until it converges: at
 L~ = 32 one round from the rung at 22.6 left a residual of 0.026, and three from 27 did (seed 0)."""
-
 SHOWN = (2.0, 4.0, 8.0, 11.3, 16.0, 22.6, 32.0)
 """The L~ that are figured; the others are steps from one to the next."""
 
