@@ -39,7 +39,7 @@ MADE_BY_FUNCTIONS = {
     "loadpath.spring_block.tuning": "Crossing Tuned",
     "loadpath.statistics": "Agreement Estimate",
     "loadpath.sweep": "Failure Outcome",
-    "loadpath.surgery": "Exported Healed LinearMap Plan Proof RunningCosts",
+    "loadpath.surgery": "Exported Folded Healed LinearMap Plan Proof RunningCosts",
     "loadpath.training": "Run",
     "loadpath.data": "Data",
 }
@@ -918,6 +918,13 @@ call("surgery.plan")(
     )
 )
 call("surgery.cut")(lambda: dict(model=model_and_batches()[0], what=surgery_plan()))
+call("surgery.fold")(
+    lambda: dict(
+        smaller=lp.surgery.cut(model_and_batches()[0], surgery_plan()),
+        plan=surgery_plan(),
+        loader=model_and_batches()[1],
+    )
+)
 call("surgery.prove")(
     lambda: (
         dict(smaller=lp.surgery.cut(model_and_batches()[0], surgery_plan()), level=0.95)

@@ -72,14 +72,19 @@ def operate(options: SurgeryOptions) -> None:
         level=options.level,
         seed=options.seed,
     )
-    smaller, healed = surgery.cut(model, plan), None
+    smaller, healed, folded = surgery.cut(model, plan), None, None
+    if plan.cut.way == "linear":
+        folded = surgery.fold(smaller, plan)
+        smaller = folded.model
     if options.heal:
         healed = surgery.heal(model, smaller, search, plan, steps=options.heal, seed=options.seed)
         smaller = healed.model
     proof = surgery.prove(model, smaller, held_out, plan, level=options.level)
     ds = proof.dataset()
+    done = [] if folded is None else folded.sentences()
     if healed is not None:
-        ds.attrs["sentences"] = "\n".join([healed.sentence(), ds.attrs["sentences"]])
+        done.append(healed.sentence())
+    ds.attrs["sentences"] = "\n".join([*done, ds.attrs["sentences"]])
     with place_for(out, [name for name in present if name != SMALLER]) as place:
         save_config(options.settings(), place)
         results.save(plan.dataset, place / "plan.nc", overwrite=True)

@@ -1,12 +1,14 @@
 """Surgery on any trained model: which layers can go together, cut, proven and exported.
 
-`plan` finds the layers, `cut` makes the smaller model, `prove` measures on other samples what that
-costs and saves, `heal` trains it a little, and `export` writes it for the tools that people use.
+`plan` finds the layers, `cut` makes the smaller model, `fold` takes linear maps into the weights
+beside them, `prove` measures on other samples what that costs and saves, `heal` trains it a little,
+and `export` writes it for the tools that people use.
 """
 
 from loadpath.diagnosis.surgery.cuts import WAYS, Cut, LinearMap, Way
 from loadpath.diagnosis.surgery.cutting import cut
 from loadpath.diagnosis.surgery.exporting import Exported, export, load
+from loadpath.diagnosis.surgery.folding import Folded, fold
 from loadpath.diagnosis.surgery.healing import Healed, heal
 from loadpath.diagnosis.surgery.planning import Plan, plan
 from loadpath.diagnosis.surgery.proving import Proof, prove
@@ -18,6 +20,7 @@ __all__ = [
     "WAYS",
     "Cut",
     "Exported",
+    "Folded",
     "Healed",
     "LinearMap",
     "Plan",
@@ -26,6 +29,7 @@ __all__ = [
     "Way",
     "cut",
     "export",
+    "fold",
     "halves",
     "heal",
     "load",
