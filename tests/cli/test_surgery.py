@@ -96,8 +96,12 @@ def test_plan_proof_page_and_model_are_written_and_the_page_again(tmp_path, caps
     config = yaml.safe_load((out / "config.yaml").read_text())
     assert config["drop"] == 1 and config["seed"] == 3
     assert cli.main(words) == 2 and "holds earlier results" in capsys.readouterr().err
-    assert cli.main([*words, "--overwrite", "--heal", "2", "--ways", "[drop,linear]"]) == 0
-    assert "was healed in 2 steps" in capsys.readouterr().out
+    assert (
+        cli.main([*words, "--overwrite", "--heal", "2", "--refit", "1", "--ways", "[drop,linear]"])
+        == 0
+    )
+    said = capsys.readouterr().out
+    assert "was healed in 2 steps" in said and "Least squares refitted" in said
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ MADE_BY_FUNCTIONS = {
     "loadpath.spring_block.tuning": "Crossing Tuned",
     "loadpath.statistics": "Agreement Estimate",
     "loadpath.sweep": "Failure Outcome",
-    "loadpath.surgery": "Exported Folded Healed LinearMap Plan Proof RunningCosts",
+    "loadpath.surgery": "Exported Folded Healed LinearMap Plan Proof Refit Refitted RunningCosts",
     "loadpath.training": "Run",
     "loadpath.data": "Data",
 }
@@ -946,6 +946,14 @@ call("report.write_surgery")(
         proof=surgery_proof().copy(deep=True),
         title="A cut",
         overwrite=False,
+    )
+)
+call("surgery.refit")(
+    lambda: dict(
+        smaller=lp.surgery.cut(model_and_batches()[0], surgery_plan()),
+        plan=surgery_plan(),
+        behind=1,
+        **diagnosed(),
     )
 )
 call("surgery.heal")(

@@ -72,18 +72,18 @@ def operate(options: SurgeryOptions) -> None:
         level=options.level,
         seed=options.seed,
     )
-    smaller, healed, folded = surgery.cut(model, plan), None, None
+    smaller, done = surgery.cut(model, plan), list[str]()
     if plan.cut.way == "linear":
         folded = surgery.fold(smaller, plan)
-        smaller = folded.model
+        smaller, done = folded.model, folded.sentences()
+    if options.refit:
+        refitted = surgery.refit(model, smaller, search, plan, behind=options.refit)
+        smaller, done = refitted.model, [*done, *refitted.sentences()]
     if options.heal:
         healed = surgery.heal(model, smaller, search, plan, steps=options.heal, seed=options.seed)
-        smaller = healed.model
+        smaller, done = healed.model, [*done, healed.sentence()]
     proof = surgery.prove(model, smaller, held_out, plan, level=options.level)
     ds = proof.dataset()
-    done = [] if folded is None else folded.sentences()
-    if healed is not None:
-        done.append(healed.sentence())
     ds.attrs["sentences"] = "\n".join([*done, ds.attrs["sentences"]])
     with place_for(out, [name for name in present if name != SMALLER]) as place:
         save_config(options.settings(), place)

@@ -1,10 +1,11 @@
 """Surgery on any trained model: which layers can go together, cut, proven and exported.
 
 `plan` finds the layers, `cut` makes the smaller model, `fold` takes linear maps into the weights
-beside them, `prove` measures on other samples what that costs and saves, `heal` trains it a little,
-and `export` writes it for the tools that people use.
+beside them, `refit` corrects by least squares what follows a cut, `heal` trains it a little,
+`prove` measures on other samples what that costs and saves, and `export` writes it for other tools.
 """
 
+from loadpath.diagnosis.surgery.correcting import Refit
 from loadpath.diagnosis.surgery.cuts import WAYS, Cut, LinearMap, Way
 from loadpath.diagnosis.surgery.cutting import cut
 from loadpath.diagnosis.surgery.exporting import Exported, export, load
@@ -12,6 +13,7 @@ from loadpath.diagnosis.surgery.folding import Folded, fold
 from loadpath.diagnosis.surgery.healing import Healed, heal
 from loadpath.diagnosis.surgery.planning import Plan, plan
 from loadpath.diagnosis.surgery.proving import Proof, prove
+from loadpath.diagnosis.surgery.refitting import Refitted, refit
 from loadpath.diagnosis.surgery.running_costs import RunningCosts
 from loadpath.diagnosis.surgery.search import Calling as Calling
 from loadpath.diagnosis.surgery.search import halves
@@ -25,6 +27,8 @@ __all__ = [
     "LinearMap",
     "Plan",
     "Proof",
+    "Refit",
+    "Refitted",
     "RunningCosts",
     "Way",
     "cut",
@@ -35,4 +39,5 @@ __all__ = [
     "load",
     "plan",
     "prove",
+    "refit",
 ]
