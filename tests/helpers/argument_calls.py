@@ -886,8 +886,15 @@ call("diagnose")(
         max_batches=2,
         pass_labels=False,
         grad=False,
+        rank="prediction",
         progress=False,
         **diagnosed(),
+    )
+)
+call("diagnosis.predict_harm")(
+    lambda: (
+        dict(layers=["2"], tokens_first=False, device="cpu", max_batches=2, level=0.95)
+        | dict(pass_labels=False, seed=0, progress=False, **diagnosed())
     )
 )
 call("diagnosis.skip_layers")(
