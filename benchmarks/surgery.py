@@ -2,6 +2,7 @@
 
     python benchmarks/surgery.py --out docs/data/surgery/cuts           # cells not there yet
     python benchmarks/surgery.py --out docs/data/surgery/cuts --table   # what there is
+    python benchmarks/surgery.py --out docs/data/surgery/cuts --figure cuts.png --page cuts.html
     python benchmarks/surgery.py --out FOLDER --models mlp --seeds 0
     python benchmarks/surgery.py --out FOLDER --coverage 200            # the study of intervals
 
@@ -27,6 +28,7 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
+from scipy import stats
 from torch import Tensor, nn
 
 import loadpath as lp
@@ -329,6 +331,30 @@ def collected(folder: Path, models: list[str], seeds: list[int]) -> xr.Dataset:
     return lp.sweep.collect(folder, axes)
 
 
+def compared(ds: xr.Dataset) -> xr.Dataset:
+    """Return harm(model, share, method) with its interval, over the seeds that there are.
+
+    An interval is the mean of those of the seeds, t intervals over samples. The mean cannot err by
+    more, however the proofs of several seeds depend on each other: they share data.
+    """
+    change = ds["loss_change"]
+    count = change.count("sample")
+    mean = change.mean("sample")
+    reach = change.std("sample", ddof=1) / np.sqrt(count) * stats.t.ppf(0.975, count - 1)
+    harm = xr.Dataset(
+        {"harm": mean, "harm_low": mean - reach, "harm_high": mean + reach, "passes": ds["passes"]}
+    ).mean("seed")
+    harm = harm.transpose("model", "share", "method")
+    seeds = {
+        str(model): [
+            int(s) for s in ds["seed"].values if ds["finished"].sel(model=model, seed=s).any()
+        ]
+        for model in ds["model"].values
+    }
+    told = "; ".join(f"{model}: {', '.join(map(str, found))}" for model, found in seeds.items())
+    return harm.assign_attrs(units="nats", level=0.95, seeds=told)
+
+
 def table(folder: Path, models: list[str], seeds: list[int]) -> None:
     """Print the rise of the loss for every model, share and method, over seeds."""
     ds = collected(folder, models, seeds)
@@ -353,6 +379,8 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--shares", nargs="+", type=float, default=list(SHARES), choices=SHARES)
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--figure", type=Path)
+    parser.add_argument("--page", type=Path)
     parser.add_argument("--coverage", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -360,8 +388,15 @@ def main() -> None:
     if options.coverage:
         coverage(options.coverage, options.out)
         return
-    if options.table:
-        table(options.out, options.models, options.seeds)
+    if options.table or options.figure or options.page:
+        ds = compared(collected(options.out, options.models, options.seeds))
+        if options.table:
+            table(options.out, options.models, options.seeds)
+        if options.figure:
+            lp.plots.save(lp.plots.figure_cuts(ds), options.figure, overwrite=True)
+        if options.page:
+            title = "Ways to choose layers that can go"
+            lp.report.write_cuts(options.page, ds, title=title, overwrite=True)
         return
     for model in options.models:
         seeds = options.seeds[:1] if model == "minilm" else options.seeds

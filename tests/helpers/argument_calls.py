@@ -1250,6 +1250,25 @@ def ratios():
     return halved, grown
 
 
+@functools.cache
+def compared_cuts():
+    harm = abs(normal(2, 3, 4).numpy())
+    dims = ("model", "share", "method")
+    return xr.Dataset(
+        {f"harm{end}": (dims, harm + by) for end, by in (("", 0), ("_low", -0.1), ("_high", 0.1))},
+        coords={"model": ["mlp", "gpt"], "share": [0.15, 0.25, 0.5], "method": list("abcd")},
+    )
+
+
+call("plots.figure_cuts")(lambda: dict(ds=compared_cuts().copy(deep=True)))
+call("report.write_cuts")(
+    lambda: dict(
+        path=Path(tempfile.mkdtemp()) / "page.html",
+        ds=compared_cuts().copy(deep=True),
+        title="Ways to cut",
+        overwrite=False,
+    )
+)
 call("plots.figure_surgery")(lambda: dict(ds=ratios()[0].copy(deep=True)))
 
 
