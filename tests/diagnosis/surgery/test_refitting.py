@@ -49,7 +49,7 @@ def test_a_linear_layer_that_goes_is_taken_up_by_the_next(gone):
     torch.testing.assert_close(found.model[number].weight, exact, rtol=1e-4, atol=1e-4)
     assert apart(model, smaller, X) > 0.1 and apart(model, found.model, rows(50, seed=2)) < 1e-4
     assert each.status == "refitted" and each.explained > 1 - 1e-6
-    assert (each.harm_before, each.harm_after) == (found.harm_before, found.harm_after)
+    assert (each.before, each.after) == (found.before, found.after)
 
 
 class Spanning(nn.Module):
@@ -132,9 +132,10 @@ def test_refitting_lowers_the_harm_on_samples_that_nothing_has_seen(bare, behind
         lp.surgery.prove(model, m, held_out, plan, batch_sizes=()) for m in (smaller, found.model)
     )
     assert last.output_change.high < first.output_change.low
-    assert found.harm_after < found.harm_before
+    assert found.after.distance < found.before.distance / 2
     if bare:
-        assert found.harm_before == pytest.approx(plan.loss_change.value, rel=1e-9)
+        assert found.after.harm < found.before.harm
+        assert found.before.harm == pytest.approx(plan.loss_change.value, rel=1e-9)
     stay = {f"blocks.{l}" for l in range(5)} - set(plan.cut.layers)
     tried = [each.layer for each in found.refits]
     assert set(tried) <= stay | {"head"} and ("head" in tried) >= (behind is None)
@@ -159,10 +160,24 @@ def test_a_correction_that_does_harm_is_taken_back_and_told(monkeypatch):
         torch.equal(p, q)
         for p, q in zip(found.model.parameters(), smaller.parameters(), strict=True)
     )
-    assert found.harm_after == found.harm_before
+    assert found.after == found.before
     (each,) = found.refits
-    assert each.harm_after > each.harm_before and each.status.startswith("the harm would rise from")
+    assert each.after.distance > each.before.distance
+    assert each.status.startswith("the distance would rise from")
     assert f"What follows at {each.layer} was left as it was" in found.sentences()[1]
+
+
+def test_a_rise_of_the_harm_on_the_samples_of_the_search_is_told():
+    model = residual_net((1.0, 0.6, 1.0))
+    with torch.no_grad():  # labels by which the model is worse than a cut one
+        plan = lp.surgery.plan(model, BATCHES, drop=1)
+        smaller = lp.surgery.cut(model, plan)
+        search = [(x, smaller(x).argmax(1)) for x in BATCHES]
+    plan = lp.surgery.plan(model, search, drop=1)
+    found = lp.surgery.refit(model, lp.surgery.cut(model, plan), search, plan)
+    assert found.before.harm < found.after.harm
+    assert found.after.distance < found.before.distance
+    assert "The harm rises on these samples" in found.sentences()[1]
 
 
 def test_layers_of_language_models_are_refitted_where_one_module_writes_to_their_output():
@@ -172,13 +187,13 @@ def test_layers_of_language_models_are_refitted_where_one_module_writes_to_their
     _, _, found = refitted(model, batches(8), layers="model.layers.*", gone=gone, behind=None)
     assert [each.layer for each in found.refits] == ["model.layers.2", "model.layers.3", "lm_head"]
     assert found.refits[0].module == "model.layers.1.mlp.down_proj"
-    assert found.harm_after < found.harm_before / 2
+    assert found.after.distance < found.before.distance / 2
     model = bert()
     gone = "bert.encoder.layer.1"
     _, _, found = refitted(model, batches(8), layers="bert.encoder.layer.*", gone=gone)
     (each,) = found.refits  # it ends in a norm
     assert each.status == "no module inside the BertLayer alone writes to its output"
-    assert found.harm_after == found.harm_before
+    assert found.after == found.before
 
 
 def test_padding_is_left_out():

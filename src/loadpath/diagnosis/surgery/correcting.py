@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from loadpath.diagnosis.surgery.healing import distance_of_answers
 from loadpath.diagnosis.surgery.search import Harm, Subject
 from loadpath.diagnosis.surgery.ways import (
     Correction,
@@ -22,10 +23,22 @@ from loadpath.diagnosis.surgery.ways import (
 )
 from loadpath.record import Batch, Moments, OwnRandomness, evaluation_mode, tensor_of
 
+Sums = tuple[float, float, float, float]
+"""Sums over a batch: of the distance and its weight, of the harm and its weight."""
 WIDEST = 8192
 """The most features that a module may be given and put out together: moments are their square."""
 ROWS = 20
 """Rows for each feature that a module is given, to which it is fitted at most."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far a smaller model is from the original, on the samples of the search."""
+
+    distance: float
+    """The distance of its answers to the original's, a mean over samples."""
+    harm: float
+    """The mean harm."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +52,10 @@ class Refit:
     explained: float
     """The share of what the layer's output missed that the correction makes up for, on samples of
     the search that it was not fitted to."""
-    harm_before: float
-    """The harm on the samples of the search before."""
-    harm_after: float
-    """The harm with the correction."""
+    before: Comparison
+    """How far the smaller model was from the original before, on the samples of the search."""
+    after: Comparison
+    """How far it is with the correction."""
     status: str
     """ "refitted", or why it was left as it was."""
 
@@ -57,12 +70,16 @@ class Correcting:
     """The smaller model, whose weights are corrected."""
     harm: Harm = field(init=False)
     """How it is scored."""
-    harms: list[float] = field(default_factory=list)
-    """The harm as it went."""
+    comparisons: list[Comparison] = field(default_factory=list)
+    """How far the smaller model was, as it went."""
+    answers: dict[int, Tensor] = field(default_factory=dict)
+    """What the original answers to each batch."""
 
     def __post_init__(self) -> None:
         """Learn what the layers are called in the smaller model."""
         self.harm = Harm(self.subject)
+        scoring = self.subject.scoring
+        self.shares = scoring is not None and scoring.units == "nats"
         self.called = names_after(self.subject.model, self.made)
 
     def refit(self, layer: str) -> Refit:
@@ -74,19 +91,19 @@ class Correcting:
         found: Correction | None = None
         if not why:
             found, why = self._correction(layer, str(new), module)
-        if not self.harms:
-            self.harms.append(self._measured())
-        before = after = self.harms[-1]
+        if not self.comparisons:
+            self.comparisons.append(self._measured())
+        before = after = self.comparisons[-1]
         if found is not None:
             part = self.made.get_submodule(module)
             kept = copy.deepcopy(part.state_dict())
             found.add_to(part)
             after = self._measured()
-            if after <= before:
-                self.harms.append(after)
+            if after.distance <= before.distance:
+                self.comparisons.append(after)
             else:
                 part.load_state_dict(kept)
-                why = f"the harm would rise from {before:.3g} to {after:.3g}"
+                why = f"the distance would rise from {before.distance:.3g} to {after.distance:.3g}"
         explained = float("nan") if found is None else found.explained
         return Refit(layer, module, explained, before, after, why or "refitted")
 
@@ -137,7 +154,7 @@ class Correcting:
         moments: list[Moments | None] = [None, None]
         numbers = list(range(len(subject.batches)))
         first = numbers[: (len(numbers) + 1) // 2]
-        measured: list[tuple[float, float]] = []
+        measured: list[Sums] = []
         reasons: set[str] = set()
 
         def run(batch: Batch) -> None:
@@ -150,8 +167,8 @@ class Correcting:
             ):
                 output = self._run(batch, self.made)
             subject.count_passes(batch.count, 2)
-            if not self.harms:
-                measured.append(self._harm_on(batch, plain, output))
+            if not self.comparisons:
+                measured.append(self._compared(batch, plain, output))
             if min(len(each) for each in (wanted, has, own)) != 1:
                 reasons.add("it does not run once for each batch")
                 return
@@ -177,7 +194,7 @@ class Correcting:
         for _ in subject.passes(numbers, run):
             pass
         if measured:
-            self.harms.append(_mean(measured))
+            self.comparisons.append(_comparison(measured))
         if reasons or moments[0] is None:
             return None, next(iter(reasons), "there are no rows to fit to")
         return correction(moments[0], moments[1], inputs, bias=part.bias is not None), ""
@@ -186,31 +203,41 @@ class Correcting:
         subject = self.subject
         return subject.run(batch, OwnRandomness(subject.device), (), model)
 
-    def _harm_on(self, batch: Batch, plain: Any, output: Any) -> tuple[float, float]:
-        """Return the summed harm of an output on a batch, and its weight."""
-        if batch.number not in self.harm.plain:
+    def _compared(self, batch: Batch, plain: Any, output: Any) -> Sums:
+        """Return the sums of distance and harm on a batch, each with its weight."""
+        reading, number = self.subject.reading, batch.number
+        if number not in self.answers:
             self.harm.note_plain(plain, batch)
-        found = self.harm.measure(output, batch)
-        return float(found.loss.sum()), float(found.weight.sum())
+            answer = reading.answer(plain)
+            assert answer is not None  # or the plan had refused it
+            self.answers[number] = answer
+        answer = reading.answer(output)
+        assert answer is not None
+        distance = distance_of_answers(answer, self.answers[number], batch, shares=self.shares)
+        harm = self.harm.measure(output, batch)
+        count = float(batch.count)
+        return float(distance) * count, count, float(harm.loss.sum()), float(harm.weight.sum())
 
-    def _measured(self) -> float:
-        """Return the mean harm of the smaller model as it is."""
+    def _measured(self) -> Comparison:
+        """Return how far the smaller model is as it stands."""
 
-        def run(batch: Batch) -> tuple[float, float]:
+        def run(batch: Batch) -> Sums:
             plain = None
-            if batch.number not in self.harm.plain:
+            if batch.number not in self.answers:
                 plain = self._run(batch, self.subject.model)
                 self.subject.count_passes(batch.count, 1)
             with evaluation_mode(self.made):
                 output = self._run(batch, self.made)
             self.subject.count_passes(batch.count, 1)
-            return self._harm_on(batch, plain, output)
+            return self._compared(batch, plain, output)
 
-        return _mean(list(self.subject.passes(range(len(self.subject.batches)), run)))
+        return _comparison(list(self.subject.passes(range(len(self.subject.batches)), run)))
 
 
-def _mean(parts: list[tuple[float, float]]) -> float:
-    return sum(harm for harm, _ in parts) / sum(weight for _, weight in parts)
+def _comparison(parts: list[Sums]) -> Comparison:
+    """Return the means over all batches."""
+    distance, count, harm, weight = (sum(column) for column in zip(*parts, strict=True))
+    return Comparison(distance / count, harm / weight)
 
 
 @contextmanager

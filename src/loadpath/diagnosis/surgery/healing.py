@@ -23,6 +23,9 @@ from loadpath.diagnosis.surgery.search import (
 )
 from loadpath.record import Batch, Loader, OwnRandomness, evaluation_mode, unwrapped
 
+DIVERGENCE, DISTANCE = "Kullback-Leibler divergence", "squared distance over the spread"
+"""How far answers are from the original's: of classes, and else."""
+
 
 @dataclass(frozen=True, eq=False)
 class Healed:
@@ -144,7 +147,7 @@ def heal(
     for parameter, flag in zip(parameters, learned, strict=True):
         parameter.grad = None
         parameter.requires_grad_(flag)
-    words = "Kullback-Leibler divergence" if shares else "squared distance over the spread"
+    words = DIVERGENCE if shares else DISTANCE
     return Healed(healed, tuple(distances), words, targets + samples, samples)
 
 

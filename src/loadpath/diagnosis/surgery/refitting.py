@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from torch import nn
 
 from loadpath.checks import check_count, check_type
-from loadpath.diagnosis.surgery.correcting import Correcting, Refit
-from loadpath.diagnosis.surgery.healing import batches_of_search
+from loadpath.diagnosis.surgery.correcting import Comparison, Correcting, Refit
+from loadpath.diagnosis.surgery.healing import DISTANCE, DIVERGENCE, batches_of_search
 from loadpath.diagnosis.surgery.planning import Plan
 from loadpath.diagnosis.surgery.search import Subject, subject_of
 from loadpath.diagnosis.surgery.ways import recipe_of, why_not_refitted
@@ -27,10 +27,12 @@ class Refitted(Shown):
     """The corrected copy."""
     refits: tuple[Refit, ...]
     """What was tried, in the order in which it runs."""
-    harm_before: float
-    """The mean harm on the samples of the search before."""
-    harm_after: float
-    """The mean harm there after; never above the one before."""
+    before: Comparison
+    """Distance and harm on the samples of the search before."""
+    after: Comparison
+    """Both after; the distance is never above the one before."""
+    distance_kind: str
+    """What the distance is, in words."""
     harm_kind: str
     """What the harm is, in words."""
     passes: float
@@ -43,10 +45,17 @@ class Refitted(Shown):
         names = ", ".join(each.module for each in done)
         lines = [
             f"Least squares refitted {len(done)} of {len(self.refits)} modules behind the cuts"
-            f"{f' ({names})' if done else ''}: the harm on the samples of the search goes from "
-            f"{self.harm_before:.3g} to {self.harm_after:.3g} ({self.harm_kind}), in "
-            f"{self.passes:.3g} forward passes over them."
+            f"{f' ({names})' if done else ''}: on the samples of the search the "
+            f"{self.distance_kind} to the original's answers goes from {self.before.distance:.3g} "
+            f"to {self.after.distance:.3g}, and the harm from {self.before.harm:.3g} to "
+            f"{self.after.harm:.3g} ({self.harm_kind}), in {self.passes:.3g} forward passes over "
+            "them."
         ]
+        if self.after.harm > self.before.harm:
+            lines.append(
+                "The harm rises on these samples, on which layers were chosen to do little: what "
+                "counts is the proof."
+            )
         lines += [
             f"What follows at {each.layer} was left as it was: {each.status}."
             for each in self.refits
@@ -98,8 +107,8 @@ def refit(
     original's, its weights get the V of $\min \sum \|r - z V^\top - c\|^2 + \alpha \|V\|^2$ and its
     bias the c. In a residual block that is the map back to the stream. The moments of z and r are
     streamed; $\alpha$ is the one of some that does best on half the batches, fitted to the other
-    half. A correction stands only if the harm on the samples of the search does not rise. Each
-    takes two forward passes over the samples and one to see whether it stands.
+    half. A correction stands only if the answers do not move away from the original's on the
+    samples of the search. Each takes two forward passes over them, and one to see whether it does.
 
     Examples
     --------
@@ -112,7 +121,7 @@ def refit(
     >>> plan = lp.surgery.plan(model, x, drop=1)
     >>> smaller = lp.surgery.cut(model, plan)
     >>> found = lp.surgery.refit(model, smaller, x, plan)
-    >>> found.harm_before > 0.01, found.harm_after < 1e-6, found.passes
+    >>> found.before.harm > 0.01, found.after.harm < 1e-6, found.passes
     (True, True, 3.0)
     """
     check_type("plan", plan, Plan, "a Plan")
@@ -127,8 +136,9 @@ def refit(
         raise ValueError("model must have layers that are modules, and these are of a path.")
     work = Correcting(subject, made)
     refits = tuple(work.refit(layer) for layer in _layers_behind(subject, made, behind))
-    before, after = work.harms[0], work.harms[-1]
-    return Refitted(made, refits, before, after, work.harm.words, subject.spent)
+    before, after = work.comparisons[0], work.comparisons[-1]
+    kind = DIVERGENCE if work.shares else DISTANCE
+    return Refitted(made, refits, before, after, kind, work.harm.words, subject.spent)
 
 
 def _layers_behind(subject: Subject, made: nn.Module, behind: int | None) -> list[str]:
