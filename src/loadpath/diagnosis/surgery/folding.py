@@ -36,6 +36,8 @@ BETWEEN = (
     "representation"
 )
 """Why a neighbour does not take a map up although it could by its form."""
+APART = "does not stand directly beside it"
+"""The same in short."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -190,6 +192,8 @@ def _taker(
         if not stays:
             return (name, side), []
         reasons.append(f"{name!r}, which runs {side} it, {stays}")
+    if any(reason.endswith(APART) for reason in reasons):
+        reasons[-1] += f" ({BETWEEN})"
     return None, reasons
 
 
@@ -213,7 +217,7 @@ def why_not_here(model: nn.Module, gap: str, name: str, side: Side, caller: _Cal
     expected = caller.answer(trial)
     _absorb(trial, gap, name, side)
     if difference(caller.answer(trial), expected):
-        return f"does not stand directly beside it: {BETWEEN}"
+        return APART
     return ""
 
 
