@@ -355,6 +355,36 @@ def compared(ds: xr.Dataset) -> xr.Dataset:
     return harm.assign_attrs(units="nats", level=0.95, seeds=told)
 
 
+def judge(ds: xr.Dataset) -> None:
+    """Print each of our ways less the best opponent, in pairs on the same samples.
+
+    The best opponent is the one of least mean harm over seeds, which favours it by its luck.
+    """
+    opponents = [name for name in METHODS if name not in OURS and name != "random"]
+    for model in ds["model"].values:
+        for share in ds["share"].values:
+            here = ds["loss_change"].sel(model=model, share=share).dropna("seed", how="all")
+            if not here.sizes["seed"]:
+                continue
+            means = here.mean("sample").mean("seed")
+            best = min(opponents, key=lambda name: float(means.sel({"method": name})))
+            least = float(means.sel({"method": best}))
+            for mine in list(OURS)[:2]:
+                pairs = here.sel({"method": mine}) - here.sel({"method": best})
+                count = pairs.count("sample")
+                reach = pairs.std("sample", ddof=1) / np.sqrt(count)
+                reach = float((reach * stats.t.ppf(0.975, count - 1)).mean())
+                apart, own = float(pairs.mean()), float(means.sel({"method": mine}))
+                half = "no rise to halve"
+                if least > 0:
+                    half = f"half of it: {'yes' if own <= least / 2 else 'no'}"
+                print(
+                    f"{model}, {float(share):.0%}: {mine} {own:.4f}, best opponent {best} "
+                    f"{least:.4f}, apart by {apart:.4f} ({apart - reach:.4f} to "
+                    f"{apart + reach:.4f}); {half}"
+                )
+
+
 def table(folder: Path, models: list[str], seeds: list[int]) -> None:
     """Print the rise of the loss for every model, share and method, over seeds."""
     ds = collected(folder, models, seeds)
@@ -392,6 +422,7 @@ def main() -> None:
         ds = compared(collected(options.out, options.models, options.seeds))
         if options.table:
             table(options.out, options.models, options.seeds)
+            judge(collected(options.out, options.models, options.seeds))
         if options.figure:
             lp.plots.save(lp.plots.figure_cuts(ds), options.figure, overwrite=True)
         if options.page:
