@@ -72,7 +72,7 @@ def figure_cuts(ds: xr.Dataset) -> Figure:
         if place % columns == 0:
             ax.set_ylabel(f"rise of the loss{f', {literal(unit)}' if unit else ''}")
         if place + columns >= len(models):
-            ax.set_xlabel("layers removed, %")
+            ax.set_xlabel(literal("layers removed, %"))
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=min(columns + 2, 4))
     return figure
