@@ -42,8 +42,9 @@ def verdict(
         The measure to rank by, a variable of `profile` or else of `skipped`. "own_step" takes the
         step from the layer's own input, so that the first layer has one too. "relative_step" and
         "turn" take the step from the layer that was recorded before. If left out, "predicted_harm"
-        where `profile` has it (`diagnose` with `rank="prediction"`), which agrees best with what
-        skipping does; else "own_step" where `skipped` has it, and else "relative_step".
+        where `profile` has it (`diagnose` with `rank="prediction"`), which agreed with what
+        skipping does at least as well as movement on the nets that were tried; else "own_step"
+        where `skipped` has it, and else "relative_step".
     least : int, optional
         How many of the least moving layers are looked up among as many least harmful ones; a
         quarter of the layers if it is left out.
