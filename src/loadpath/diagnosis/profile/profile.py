@@ -135,8 +135,8 @@ def diagnose(
         the one pass has anyway. "prediction" is the harm of leaving each out, predicted from
         gradients, which agreed with what skipping does at least as well on the nets that were
         tried. It takes one forward and three backward passes over the loader besides, which must be
-        readable twice (`loadpath.diagnosis.predict_harm`). Without labels or gradients it stays at movement; the
-        attr `ranked_by` says which it is, and why.
+        readable twice (`loadpath.diagnosis.predict_harm`). Without labels or gradients it stays at
+        movement; the attr `ranked_by` says which it is, and why.
     loss : callable, optional
         For `rank="prediction"`, the loss as in `loadpath.diagnosis.skip_layers`.
     progress : bool, optional
