@@ -1,16 +1,18 @@
 """Surgery against what else chooses layers: harm against layers removed, on five models.
 
-    python benchmarks/surgery.py --out FOLDER              # every cell that is not there yet
+    python benchmarks/surgery.py --out docs/data/surgery/cuts           # cells not there yet
+    python benchmarks/surgery.py --out docs/data/surgery/cuts --table   # what there is
+    python benchmarks/surgery.py --out docs/data/surgery/cuts --figure cuts.png --page cuts.html
     python benchmarks/surgery.py --out FOLDER --models mlp --seeds 0
-    python benchmarks/surgery.py --out FOLDER --table      # what there is
-    python benchmarks/surgery.py --out FOLDER --coverage 200  # the study of intervals
+    python benchmarks/surgery.py --out FOLDER --coverage 200            # the study of intervals
 
-All methods choose on the same samples, and `lp.surgery.prove` measures each cut model on the same
-others, without healing. Opponents: ShortGPT's block influence (arXiv 2403.03853), the run of
+All methods choose on the same samples, and each cut model is measured on the same others, sample by
+sample, without healing. Opponents: ShortGPT's block influence (arXiv 2403.03853), the run of
 neighbours with the least angular distance (arXiv 2403.17887), SLEB's greedy by loss (arXiv
 2402.09025), LaCo's merging (arXiv 2402.11187), one linear map in the place of the run that is
 nearest to its input, fitted on activations in memory (as ReplaceMe, arXiv 2505.02819), the last
-layers, and random sets. They are written anew here from their papers.
+layers, and random sets. They are written anew here from their papers. One core takes minutes for
+each cell of the perceptron, tens of minutes for one of the language model.
 """
 
 from __future__ import annotations
@@ -18,12 +20,15 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
+from scipy import stats
 from torch import Tensor, nn
 
 import loadpath as lp
@@ -145,7 +150,7 @@ def collapsed(subject: Subject, size: int) -> nn.Module:
     raw = subject.batches[:2]
 
     def answers(net: nn.Module) -> Tensor:
-        other = Subject(net, Calling(LAYERS_HERE[0], max_batches=2), raw)
+        other = Subject(net, Calling(subject.calling.layers, max_batches=2), raw)
         found = [other.reading.answer(out) for out in other.passes([0, 1], lambda b: b.run(net))]
         return torch.cat([f.flatten(0, -2) for f in found])
 
@@ -186,8 +191,6 @@ def collapsed(subject: Subject, size: int) -> nn.Module:
     return made(groups)
 
 
-LAYERS_HERE = [""]
-"""The layers of the model at hand."""
 SETS: dict[str, Callable[[Subject, int], tuple[int, ...]]] = {
     "block influence": block_influence,
     "angular run": angular_run,
@@ -197,54 +200,92 @@ SETS: dict[str, Callable[[Subject, int], tuple[int, ...]]] = {
 METHODS = (*OURS, *SETS, "LaCo", "linear in memory", "random")
 
 
-def measure(model: str, seed: int, share: float, method: str, folder: str) -> xr.Dataset:
-    """Choose a cut by one method on the search samples, and prove it on the others."""
-    place = Path(folder) / "models"
-    place.mkdir(parents=True, exist_ok=True)
-    net, batches = trained(model, seed, place)
-    search, held_out = lp.surgery.halves(batches, seed=seed)
-    size = max(round(share * DEPTHS[model]), 1)
-    LAYERS_HERE[0] = LAYERS[model]
-    calling = Calling(LAYERS[model])
-    subject = subject_of(net, search, calling)
-    plan = None
+@torch.no_grad()
+def scores(net: nn.Module, batches: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the loss of each sample, a mean over its tokens, and the share that is right."""
+    losses, right = [], []
+    for batch in batches:
+        if isinstance(batch, dict):
+            labels = batch["labels"]
+            logits = net(**{name: part for name, part in batch.items() if name != "labels"})
+        else:
+            logits, labels = net(batch[0]), batch[1]
+        each = nn.functional.cross_entropy(logits.movedim(-1, 1), labels, reduction="none")
+        losses.append(each.double().reshape(len(labels), -1).mean(1))
+        same = (logits.argmax(-1) == labels).double()
+        right.append(same.reshape(len(labels), -1).mean(1))
+    return torch.cat(losses).numpy(), torch.cat(right).numpy()
+
+
+def chosen_by(
+    method: str, net: nn.Module, subject: Subject, search: list[Any], size: int, seed: int
+) -> tuple[list[nn.Module], float, str]:
+    """Return what a method makes of a net, the passes that it took to choose, and its words."""
     if method in OURS:
-        plan = lp.surgery.plan(
-            net, search, drop=size, ways=OURS[method], layers=LAYERS[model], seed=seed
-        )
-        smaller, passes, cut = [lp.surgery.cut(net, plan)], plan.passes, str(plan.cut)
-    elif method == "random":
+        layers = subject.calling.layers
+        plan = lp.surgery.plan(net, search, drop=size, ways=OURS[method], layers=layers, seed=seed)
+        return [lp.surgery.cut(net, plan)], plan.passes, str(plan.cut)
+    if method == "random":
         generator = np.random.default_rng(seed)
         sets = [
             tuple(sorted(generator.permutation(len(subject.calls))[:size].tolist()))
             for _ in range(RANDOM)
         ]
-        smaller = [lp.surgery.cut(net, cut_of(subject, each), search) for each in sets]
-        passes, cut = 0.0, "random"
-    elif method == "LaCo":
-        smaller, passes, cut = [collapsed(subject, size)], math.nan, "LaCo"
-    else:
-        chosen = (
-            linear_in_memory(subject, size)
-            if method == "linear in memory"
-            else cut_of(subject, SETS[method](subject, size))
-        )
-        smaller = [lp.surgery.cut(net, chosen, search)]
-        passes, cut = subject.spent, str(chosen)
-    proofs = [lp.surgery.prove(net, each, held_out, plan, batch_sizes=()) for each in smaller]
-    ds = xr.Dataset()
-    for name in ("loss_change", "accuracy_change", "output_change"):
-        for part in ("value", "low", "high"):
-            found = np.mean([getattr(getattr(proof, name), part) for proof in proofs])
-            ds[f"{name}_{part}"] = ((), float(found))
-    ds["loss"], ds["accuracy"] = ((), proofs[0].loss), ((), proofs[0].accuracy)
-    ds["passes"], ds["removed"] = ((), float(passes)), ((), size)
-    return ds.assign_attrs(cut=cut)
+        made = [lp.surgery.cut(net, cut_of(subject, each), search) for each in sets]
+        return made, 0.0, "random"
+    if method == "LaCo":
+        return [collapsed(subject, size)], math.nan, "LaCo"
+    before = subject.spent
+    chosen = (
+        linear_in_memory(subject, size)
+        if method == "linear in memory"
+        else cut_of(subject, SETS[method](subject, size))
+    )
+    return [lp.surgery.cut(net, chosen, search)], subject.spent - before, str(chosen)
 
 
-def cover(draw: int, folder: str) -> xr.Dataset:
+MODELS_IN = [Path("models")]
+"""Where the trained nets are kept. It is no setting of a cell: wherever, they are the same nets."""
+
+
+def measure(model: str, seed: int, share: float) -> xr.Dataset:
+    """Cut by every method on the search samples, and measure the cut nets on the others.
+
+    Changes are kept sample by sample, so that methods can be compared in pairs.
+    """
+    MODELS_IN[0].mkdir(parents=True, exist_ok=True)
+    net, batches = trained(model, seed, MODELS_IN[0])
+    search, held_out = lp.surgery.halves(batches, seed=seed)
+    size = max(round(share * DEPTHS[model]), 1)
+    subject = subject_of(net, search, Calling(LAYERS[model]))
+    loss, right = scores(net, held_out)
+    rows: dict[str, list[Any]] = {name: [] for name in ("loss", "right", "passes", "words", "s")}
+    for method in METHODS:
+        began = time.monotonic()
+        made, passes, words = chosen_by(method, net, subject, search, size, seed)
+        found = [scores(each, held_out) for each in made]
+        rows["loss"].append(np.mean([each[0] for each in found], axis=0) - loss)
+        rows["right"].append(np.mean([each[1] for each in found], axis=0) - right)
+        rows["passes"].append(passes)
+        rows["words"].append(words)
+        rows["s"].append(time.monotonic() - began)
+        print(f"  {model} {seed} {share} {method}: {rows['s'][-1]:.0f} s", flush=True)
+    compressed = {"zlib": True, "complevel": 9}
+    ds = xr.Dataset(coords={"method": list(METHODS)})
+    for name, key, units in (("loss_change", "loss", "nats"), ("right_change", "right", "1")):
+        ds[name] = (("method", "sample"), np.float32(rows[key]), {"units": units})
+        ds[name].encoding |= compressed
+    ds["passes"] = ("method", rows["passes"], {"units": "forward passes over the search samples"})
+    ds["seconds"] = ("method", rows["s"], {"units": "s"})
+    ds["cut"] = ("method", np.array(rows["words"], dtype=object))
+    ds["loss"], ds["accuracy"] = ((), float(loss.mean())), ((), float(right.mean()))
+    ds["removed"], ds["layers"] = ((), size), ((), len(subject.calls))
+    return ds
+
+
+def cover(draw: int) -> xr.Dataset:
     """Draw samples for a search and a proof, and compare the proof with the harm on all others."""
-    net, batches = trained("mlp", 0, Path(folder) / "models")
+    net, batches = trained("mlp", 0, MODELS_IN[0])
     x, y = (torch.cat([b[i] for b in batches]) for i in range(2))
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(draw))
     search, proof = (
@@ -271,11 +312,11 @@ def cover(draw: int, folder: str) -> xr.Dataset:
 
 def coverage(draws: int, folder: Path) -> None:
     """Count how often the proof's interval holds the harm of the chosen set on all other data."""
-    (folder / "models").mkdir(parents=True, exist_ok=True)
+    MODELS_IN[0].mkdir(parents=True, exist_ok=True)
     axes = {"draw": list(range(draws))}
     cells = lp.sweep.product(axes)
-    lp.sweep.run(cover, cells, folder / "coverage", common={"folder": str(folder)})
-    ds = lp.sweep.collect(folder / "coverage", axes)
+    lp.sweep.run(cover, cells, folder)
+    ds = lp.sweep.collect(folder, axes)
     known = np.isfinite(ds["value"])
     held = (abs(ds["value"] - ds["truth"]) <= ds["reach"]).where(known)
     print(f"{int(known.sum())} draws: the interval holds the harm in {float(held.mean()):.1%}")
@@ -284,43 +325,114 @@ def coverage(draws: int, folder: Path) -> None:
     )
 
 
+def collected(folder: Path, models: list[str], seeds: list[int]) -> xr.Dataset:
+    """Return the cells that there are, over model, seed and share."""
+    axes = {"model": models, "seed": seeds, "share": list(SHARES)}
+    return lp.sweep.collect(folder, axes)
+
+
+def compared(ds: xr.Dataset) -> xr.Dataset:
+    """Return harm(model, share, method) with its interval, over the seeds that there are.
+
+    An interval is the mean of those of the seeds, t intervals over samples. The mean cannot err by
+    more, however the proofs of several seeds depend on each other: they share data.
+    """
+    change = ds["loss_change"]
+    count = change.count("sample")
+    mean = change.mean("sample")
+    reach = change.std("sample", ddof=1) / np.sqrt(count) * stats.t.ppf(0.975, count - 1)
+    harm = xr.Dataset(
+        {"harm": mean, "harm_low": mean - reach, "harm_high": mean + reach, "passes": ds["passes"]}
+    ).mean("seed")
+    harm = harm.transpose("model", "share", "method")
+    seeds = {
+        str(model): [
+            int(s) for s in ds["seed"].values if ds["finished"].sel(model=model, seed=s).any()
+        ]
+        for model in ds["model"].values
+    }
+    told = "; ".join(f"{model}: {', '.join(map(str, found))}" for model, found in seeds.items())
+    return harm.assign_attrs(units="nats", level=0.95, seeds=told)
+
+
+def judge(ds: xr.Dataset) -> None:
+    """Print each of our ways less the best opponent, in pairs on the same samples.
+
+    The best opponent is the one of least mean harm over seeds, which favours it by its luck.
+    """
+    opponents = [name for name in METHODS if name not in OURS and name != "random"]
+    for model in ds["model"].values:
+        for share in ds["share"].values:
+            here = ds["loss_change"].sel(model=model, share=share).dropna("seed", how="all")
+            if not here.sizes["seed"]:
+                continue
+            means = here.mean("sample").mean("seed")
+            best = min(opponents, key=lambda name: float(means.sel({"method": name})))
+            least = float(means.sel({"method": best}))
+            for mine in list(OURS)[:2]:
+                pairs = here.sel({"method": mine}) - here.sel({"method": best})
+                count = pairs.count("sample")
+                reach = pairs.std("sample", ddof=1) / np.sqrt(count)
+                reach = float((reach * stats.t.ppf(0.975, count - 1)).mean())
+                apart, own = float(pairs.mean()), float(means.sel({"method": mine}))
+                half = "no rise to halve"
+                if least > 0:
+                    half = f"half of it: {'yes' if own <= least / 2 else 'no'}"
+                print(
+                    f"{model}, {float(share):.0%}: {mine} {own:.4f}, best opponent {best} "
+                    f"{least:.4f}, apart by {apart:.4f} ({apart - reach:.4f} to "
+                    f"{apart + reach:.4f}); {half}"
+                )
+
+
 def table(folder: Path, models: list[str], seeds: list[int]) -> None:
     """Print the rise of the loss for every model, share and method, over seeds."""
+    ds = collected(folder, models, seeds)
     for model in models:
-        axes = {"model": [model], "share": list(SHARES), "seed": seeds, "method": list(METHODS)}
-        harm = lp.sweep.collect(folder / "cells", axes)["loss_change_value"]
         for share in SHARES:
-            print(f"{model}, {share:.0%}")
+            here = ds.sel(model=model, share=share)
+            print(f"{model}, {share:.0%}, {float(here['seconds'].sum()):.0f} s")
             for method in METHODS:
-                here = harm.sel({"model": model, "share": share, "method": method}).values.ravel()
-                known = [float(v) for v in here if math.isfinite(v)]
+                means = here["loss_change"].sel({"method": method}).mean("sample").values.ravel()
+                known = [float(v) for v in means if math.isfinite(v)]
                 if known:
                     text = ", ".join(f"{v:.4f}" for v in known)
-                    print(f"  {method:18s} {np.mean(known):9.4f}   ({text})")
+                    passes = float(here["passes"].sel({"method": method}).mean())
+                    print(f"  {method:18s} {np.mean(known):9.4f}   ({text}); {passes:.1f} passes")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--models-in", type=Path, default=MODELS_IN[0])
     parser.add_argument("--models", nargs="+", default=list(DEPTHS), choices=list(DEPTHS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--shares", nargs="+", type=float, default=list(SHARES), choices=SHARES)
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--figure", type=Path)
+    parser.add_argument("--page", type=Path)
     parser.add_argument("--coverage", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    MODELS_IN[0] = options.models_in
     if options.coverage:
         coverage(options.coverage, options.out)
         return
-    if options.table:
-        table(options.out, options.models, options.seeds)
+    if options.table or options.figure or options.page:
+        ds = compared(collected(options.out, options.models, options.seeds))
+        if options.table:
+            table(options.out, options.models, options.seeds)
+            judge(collected(options.out, options.models, options.seeds))
+        if options.figure:
+            lp.plots.save(lp.plots.figure_cuts(ds), options.figure, overwrite=True)
+        if options.page:
+            title = "Ways to choose layers that can go"
+            lp.report.write_cuts(options.page, ds, title=title, overwrite=True)
         return
     for model in options.models:
         seeds = options.seeds[:1] if model == "minilm" else options.seeds
-        axes = {"model": [model], "share": list(SHARES), "seed": seeds, "method": list(METHODS)}
-        cells = lp.sweep.product(axes)
-        found = lp.sweep.run(
-            measure, cells, options.out / "cells", common={"folder": str(options.out)}
-        )
+        cells = lp.sweep.product({"model": [model], "seed": seeds, "share": options.shares})
+        found = lp.sweep.run(measure, cells, options.out)
         print(
             model, found.ran, "ran,", found.kept, "kept,", len(found.failed), "failed", flush=True
         )

@@ -127,6 +127,15 @@ def test_earlier_results_are_kept_unless_told(capsys):
     assert cli.main(["diagnose", "mine:load", *quick, "--overwrite"]) == 0
 
 
+def test_layers_are_ranked_by_prediction_where_that_is_asked_for(capsys):
+    options = ["--measures", "[steps]", "--rank", "prediction", "--out", "out"]
+    assert cli.main(["diagnose", "mine:load", *options]) == 0
+    said = capsys.readouterr().out
+    assert "- Layers are ranked by predicted harm: change of the" in said
+    assert float(results.load("out/diagnosis.nc")["predicted_harm_low"].notnull().sum()) > 0
+    assert "Layers are ranked by predicted harm" in text_of(Path("out/report.html"))
+
+
 def test_a_model_without_layers_to_skip_is_diagnosed_all_the_same(capsys):
     assert cli.main(["diagnose", "mine:plain", "--measures", "[ranks]", "--out", "out"]) == 0
     said = capsys.readouterr()

@@ -42,6 +42,39 @@ def entry(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+LINEAR = """
+import torch
+from torch import nn
+
+def load():
+    torch.manual_seed(0)
+    model = nn.Sequential(*(nn.Linear(5, 5) for _ in range(4)), nn.Tanh(), nn.Linear(5, 3))
+    x = torch.randn(120, 5)
+    return model, list(zip(x.split(20), model(x).argmax(1).split(20)))
+"""
+
+
+def test_linear_maps_are_folded_and_the_page_says_so(tmp_path, capsys):
+    (tmp_path / "linear_nets.py").write_text(LINEAR)
+    words = [
+        "surgery",
+        "linear_nets:load",
+        "--drop",
+        "2",
+        "--ways",
+        "linear",
+        "--layers",
+        "[1,2,3]",
+    ]
+    assert cli.main([*words, "--out", "out"]) == 0
+    said = capsys.readouterr().out
+    assert "was folded into '" in said
+    smaller = lp.surgery.load(sys.modules["linear_nets"].load()[0], tmp_path / "out" / "smaller")
+    # Two of four Linears are gone, and nothing stands in their place.
+    assert [type(part).__name__ for part in smaller] == ["Linear", "Linear", "Tanh", "Linear"]
+    assert "was folded into" in text_of(tmp_path / "out" / "report.html")
+
+
 def test_plan_proof_page_and_model_are_written_and_the_page_again(tmp_path, capsys):
     words = ["surgery", "nets_to_cut:load", "--drop", "1", "--out", "out", "--seed", "3"]
     assert cli.main(words) == 0
@@ -63,8 +96,12 @@ def test_plan_proof_page_and_model_are_written_and_the_page_again(tmp_path, caps
     config = yaml.safe_load((out / "config.yaml").read_text())
     assert config["drop"] == 1 and config["seed"] == 3
     assert cli.main(words) == 2 and "holds earlier results" in capsys.readouterr().err
-    assert cli.main([*words, "--overwrite", "--heal", "2", "--ways", "[drop,linear]"]) == 0
-    assert "was healed in 2 steps" in capsys.readouterr().out
+    assert (
+        cli.main([*words, "--overwrite", "--heal", "2", "--refit", "1", "--ways", "[drop,linear]"])
+        == 0
+    )
+    said = capsys.readouterr().out
+    assert "was healed in 2 steps" in said and "Least squares refitted" in said
 
 
 @pytest.mark.parametrize(

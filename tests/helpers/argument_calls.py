@@ -39,7 +39,7 @@ MADE_BY_FUNCTIONS = {
     "loadpath.spring_block.tuning": "Crossing Tuned",
     "loadpath.statistics": "Agreement Estimate",
     "loadpath.sweep": "Failure Outcome",
-    "loadpath.surgery": "Exported Healed LinearMap Plan Proof RunningCosts",
+    "loadpath.surgery": "Exported Folded Healed LinearMap Plan Proof Refit Refitted RunningCosts",
     "loadpath.training": "Run",
     "loadpath.data": "Data",
 }
@@ -886,8 +886,15 @@ call("diagnose")(
         max_batches=2,
         pass_labels=False,
         grad=False,
+        rank="prediction",
         progress=False,
         **diagnosed(),
+    )
+)
+call("diagnosis.predict_harm")(
+    lambda: (
+        dict(layers=["2"], tokens_first=False, device="cpu", max_batches=2, level=0.95)
+        | dict(pass_labels=False, seed=0, progress=False, **diagnosed())
     )
 )
 call("diagnosis.skip_layers")(
@@ -918,6 +925,13 @@ call("surgery.plan")(
     )
 )
 call("surgery.cut")(lambda: dict(model=model_and_batches()[0], what=surgery_plan()))
+call("surgery.fold")(
+    lambda: dict(
+        smaller=lp.surgery.cut(model_and_batches()[0], surgery_plan()),
+        plan=surgery_plan(),
+        loader=model_and_batches()[1],
+    )
+)
 call("surgery.prove")(
     lambda: (
         dict(smaller=lp.surgery.cut(model_and_batches()[0], surgery_plan()), level=0.95)
@@ -939,6 +953,14 @@ call("report.write_surgery")(
         proof=surgery_proof().copy(deep=True),
         title="A cut",
         overwrite=False,
+    )
+)
+call("surgery.refit")(
+    lambda: dict(
+        smaller=lp.surgery.cut(model_and_batches()[0], surgery_plan()),
+        plan=surgery_plan(),
+        behind=1,
+        **diagnosed(),
     )
 )
 call("surgery.heal")(
@@ -1228,6 +1250,25 @@ def ratios():
     return halved, grown
 
 
+@functools.cache
+def compared_cuts():
+    harm = abs(normal(2, 3, 4).numpy())
+    dims = ("model", "share", "method")
+    return xr.Dataset(
+        {f"harm{end}": (dims, harm + by) for end, by in (("", 0), ("_low", -0.1), ("_high", 0.1))},
+        coords={"model": ["mlp", "gpt"], "share": [0.15, 0.25, 0.5], "method": list("abcd")},
+    )
+
+
+call("plots.figure_cuts")(lambda: dict(ds=compared_cuts().copy(deep=True)))
+call("report.write_cuts")(
+    lambda: dict(
+        path=Path(tempfile.mkdtemp()) / "page.html",
+        ds=compared_cuts().copy(deep=True),
+        title="Ways to cut",
+        overwrite=False,
+    )
+)
 call("plots.figure_surgery")(lambda: dict(ds=ratios()[0].copy(deep=True)))
 
 

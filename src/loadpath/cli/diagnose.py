@@ -59,10 +59,7 @@ def diagnose(options: DiagnoseOptions) -> None:
         seed=options.seed,
         data=options.data,
         target=options.target,
-        again="layers are skipped in a second pass: return a DataLoader or a list, or pass "
-        "--skip-batches 0"
-        if options.skip_batches
-        else "",
+        again=again(options),
     )
     common: dict[str, Any] = dict(
         layers=options.patterns(),
@@ -84,6 +81,7 @@ def diagnose(options: DiagnoseOptions) -> None:
         level=options.level,
         seed=options.seed,
         max_batches=options.max_batches,
+        rank=options.rank,
         **common,
     ).dataset
     with place_for(out, present) as place:
@@ -95,6 +93,18 @@ def diagnose(options: DiagnoseOptions) -> None:
         say_what_was_found(ds, skipped, options.tolerated)
         write_page(place)
     print(f"report: {out / 'report.html'}")
+
+
+def again(options: DiagnoseOptions) -> str:
+    """Return why the loader is read more than once; empty if it is not."""
+    if options.skip_batches:
+        return (
+            "layers are skipped in a second pass: return a DataLoader or a list, or pass "
+            "--skip-batches 0"
+        )
+    if options.rank == "prediction":
+        return "harm is predicted in a second pass: return a DataLoader or a list"
+    return ""
 
 
 def check_measures(options: DiagnoseOptions) -> Reduction:
@@ -162,8 +172,8 @@ def say_what_was_found(ds: xr.Dataset, skipped: xr.Dataset | None, tolerated: fl
 def judged(
     ds: xr.Dataset, skipped: xr.Dataset, tolerated: float | None
 ) -> diagnosis.Verdict | None:
-    """Return the verdict, None where nothing is known of how far layers move the representation."""
-    if "own_step" not in skipped and "relative_step" not in ds:
+    """Return the verdict, None where nothing is known that layers could be ranked by."""
+    if "own_step" not in skipped and not {"relative_step", "predicted_harm"} & set(ds):
         return None
     return diagnosis.verdict(ds, skipped, tolerated=tolerated)
 

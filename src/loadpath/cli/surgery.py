@@ -72,14 +72,19 @@ def operate(options: SurgeryOptions) -> None:
         level=options.level,
         seed=options.seed,
     )
-    smaller, healed = surgery.cut(model, plan), None
+    smaller, done = surgery.cut(model, plan), list[str]()
+    if plan.cut.way == "linear":
+        folded = surgery.fold(smaller, plan)
+        smaller, done = folded.model, folded.sentences()
+    if options.refit:
+        refitted = surgery.refit(model, smaller, search, plan, behind=options.refit)
+        smaller, done = refitted.model, [*done, *refitted.sentences()]
     if options.heal:
         healed = surgery.heal(model, smaller, search, plan, steps=options.heal, seed=options.seed)
-        smaller = healed.model
+        smaller, done = healed.model, [*done, healed.sentence()]
     proof = surgery.prove(model, smaller, held_out, plan, level=options.level)
     ds = proof.dataset()
-    if healed is not None:
-        ds.attrs["sentences"] = "\n".join([healed.sentence(), ds.attrs["sentences"]])
+    ds.attrs["sentences"] = "\n".join([*done, ds.attrs["sentences"]])
     with place_for(out, [name for name in present if name != SMALLER]) as place:
         save_config(options.settings(), place)
         results.save(plan.dataset, place / "plan.nc", overwrite=True)

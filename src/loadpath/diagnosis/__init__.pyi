@@ -19,3 +19,4 @@ from .skipping import skip_layers as skip_layers
 from .steering import Knob as Knob
 from .steering import Steer as Steer
 from .steering_callback import SteerCallback as SteerCallback
+from .surgery import predict_harm as predict_harm

@@ -22,7 +22,9 @@ from .contents import ColourMap as ColourMap
 from .contents import Panel as Panel
 from .contents import Series as Series
 from .contents import panels_of as panels_of
+from .diagnosis import check_cuts as check_cuts
 from .diagnosis import (
+    figure_cuts,
     figure_diagnosis,
     layer_alignment,
     layer_collapse,
@@ -108,6 +110,7 @@ __all__ = [
     "figure_audit",
     "figure_beside_chain",
     "figure_chain_fit",
+    "figure_cuts",
     "figure_diagnosis",
     "figure_digits",
     "figure_growth",

@@ -1,6 +1,7 @@
 """Self-contained HTML pages about nets, chains, laws, cuts, any model: what was run, and found."""
 
 from loadpath.report.chain import write_chain
+from loadpath.report.cuts import write_cuts
 from loadpath.report.diagnosis import write_diagnosis
 from loadpath.report.laws import write_laws
 from loadpath.report.page import Section, write
@@ -13,6 +14,7 @@ __all__ = [
     "Section",
     "write",
     "write_chain",
+    "write_cuts",
     "write_diagnosis",
     "write_laws",
     "write_surgery",

@@ -1,4 +1,4 @@
-"""The verdict on a model: which layers move least, which can go, and whether these are the same."""
+"""The verdict on a model: how layers rank, which can go, and whether these are the same."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from loadpath.checks import HoldsDataset, as_dataset, check_number, check_seed, check_text
 from loadpath.diagnosis.judging.candidates import candidates_of
 from loadpath.diagnosis.judging.columns import column_of, layer_names
-from loadpath.diagnosis.judging.ranking_sentences import measure_words
+from loadpath.diagnosis.judging.ranking_sentences import PREDICTED, measure_words
 from loadpath.diagnosis.judging.verdict_sentences import verdict_sentences
 from loadpath.diagnosis.judging.verdicts import Verdict
 from loadpath.diagnosis.naming import listed
@@ -29,7 +29,7 @@ def verdict(
     tolerated: float | None = None,
     seed: int = 0,
 ) -> Verdict:
-    """Rank layers by how little they move the representation, and hold that against the truth.
+    """Rank layers by predicted harm or by how little they move, and hold that against the truth.
 
     Parameters
     ----------
@@ -41,8 +41,10 @@ def verdict(
     by : str, optional
         The measure to rank by, a variable of `profile` or else of `skipped`. "own_step" takes the
         step from the layer's own input, so that the first layer has one too. "relative_step" and
-        "turn" take the step from the layer that was recorded before. If left out, "own_step" where
-        `skipped` has it, and else "relative_step".
+        "turn" take the step from the layer that was recorded before. If left out, "predicted_harm"
+        where `profile` has it (`diagnose` with `rank="prediction"`), which agreed with what
+        skipping does at least as well as movement on the nets that were tried; else "own_step"
+        where `skipped` has it, and else "relative_step".
     least : int, optional
         How many of the least moving layers are looked up among as many least harmful ones; a
         quarter of the layers if it is left out.
@@ -94,8 +96,11 @@ def verdict(
             f"{listed(measured)} and {listed(layers)}."
         )
     profile = with_present_names(profile)
+    chosen_here = by is None
     if by is None:
         by = "own_step" if "own_step" in skipped else "relative_step"
+        if PREDICTED in profile and np.isfinite(profile[PREDICTED].values.astype(float)).any():
+            by = PREDICTED
     if by not in profile and by not in skipped:
         raise ValueError(f"by must be a variable of profile or skipped, got {by!r}.")
     level = _level_of("skipped", skipped, 0.95)
@@ -151,7 +156,7 @@ def verdict(
         answer=(),
         sentences=(),
     )
-    answer, rest = verdict_sentences(found, profile, skipped)
+    answer, rest = verdict_sentences(found, profile, skipped, say_rank=chosen_here)
     return replace(found, answer=answer, sentences=(*answer, *rest))
 
 

@@ -9,7 +9,13 @@ from loadpath.diagnosis.judging.wording import as_number
 from loadpath.diagnosis.naming import LayerNames, listed
 from loadpath.statistics import FEWEST, Agreement
 
-_MEASURES = {"relative_step": "relative step", "own_step": "own step"}
+PREDICTED = "predicted_harm"
+"""The measure that is no movement, but the harm that gradients predict."""
+_MEASURES = {
+    "relative_step": "relative step",
+    "own_step": "own step",
+    PREDICTED: "predicted harm",
+}
 
 
 def measure_words(variable: str) -> str:
@@ -18,7 +24,7 @@ def measure_words(variable: str) -> str:
 
 
 def ranking_sentences(verdict: Verdict, names: LayerNames) -> list[str]:
-    """Say which layer moves least, and how harmful it is.
+    """Say which layer moves least, or is predicted to do the least harm, and what it does.
 
     Parameters
     ----------
@@ -43,8 +49,13 @@ def ranking_sentences(verdict: Verdict, names: LayerNames) -> list[str]:
     m, harm, first = verdict.movement, verdict.harm, names.one(verdict.ranking[0])
     ends = "" if math.isnan(m.low[0]) else f", {as_number(m.low[0])} to {as_number(m.high[0])}"
     place, n = agreement.rank_of_least_moving, agreement.n_layers
+    does = (
+        "is predicted to do the least harm"
+        if _is_predicted(verdict)
+        else ("moves the representation least")
+    )
     found.append(
-        f"{first[:1].upper()}{first[1:]} moves the representation least ({by} "
+        f"{first[:1].upper()}{first[1:]} {does} ({by} "
         f"{as_number(m.value[0])}{ends}{_relative_to(verdict)}), and of the {n} layers ranked its "
         f"change is the {'' if place == 1 else _ordinal(place) + ' '}smallest as measured."
     )
@@ -63,6 +74,33 @@ def ranking_sentences(verdict: Verdict, names: LayerNames) -> list[str]:
     return found
 
 
+def rank_sentence(verdict: Verdict, ranked_by: str) -> str:
+    """Say what layers are ranked by, and what else they could be ranked by.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        The verdict.
+    ranked_by : str
+        What the diagnosis says of its ranking; empty if nothing.
+    """
+    by = measure_words(verdict.measure)
+    start = f"Layers are ranked by {by}"
+    if _is_predicted(verdict):
+        how = ranked_by.partition(": ")[2] or "predicted from gradients"
+        return f"{start}: {how}."
+    if ranked_by.startswith("movement, "):
+        return f"{start}, {ranked_by.partition(', ')[2].rstrip('.')}."
+    return (
+        f"{start}, which takes no pass of its own; diagnose with rank='prediction' ranks them by "
+        "the harm that gradients predict, for one forward and three backward passes."
+    )
+
+
+def _is_predicted(verdict: Verdict) -> bool:
+    return verdict.measure == PREDICTED
+
+
 def _relative_to(verdict: Verdict) -> str:
     """Say what an own step is relative to."""
     if verdict.measure != "own_step":
@@ -79,9 +117,10 @@ def _hits_sentence(verdict: Verdict, agreement: Agreement, names: LayerNames) ->
             f"{first[:1].upper()}{first[1:]} is {'' if hits else 'not '}the least harmful layer as "
             f"measured; by chance it would be that with probability {chance}."
         )
+    which = "of least predicted harm" if _is_predicted(verdict) else "that move least"
     some, are = ("None", "is") if hits == 0 else (str(hits), "is" if hits == 1 else "are")
     return (
-        f"{some} of the {k} layers that move least ({names.several(verdict.ranking[:k])}) {are} "
+        f"{some} of the {k} layers {which} ({names.several(verdict.ranking[:k])}) {are} "
         f"among the {k} least harmful as measured; by chance {chance} of them would be, on average."
     )
 
@@ -108,7 +147,8 @@ def trust_sentences(verdict: Verdict) -> list[str]:
             f"agrees with what skipping does: it takes {FEWEST}."
         ]
     if math.isnan(agreement.spearman):
-        return ["All layers move alike, or harm alike: there is no ranking to compare."]
+        alike = "have one predicted harm" if _is_predicted(verdict) else "move alike"
+        return [f"All layers {alike}, or harm alike: there is no ranking to compare."]
     found = [_correlation_sentence(agreement, by)]
     if agreement.trust == "agrees":
         found.append(
@@ -117,9 +157,12 @@ def trust_sentences(verdict: Verdict) -> list[str]:
         )
         found.append(_place_sentence(verdict, agreement))
     elif agreement.trust == "the other way round":
+        what = "what moves the representation least"
+        if _is_predicted(verdict):
+            what = "what is predicted to do the least harm"
         found.append(
-            "On this model and these samples the ranking is the other way round: what moves the "
-            "representation least is the most harmful to skip."
+            "On this model and these samples the ranking is the other way round: "
+            f"{what} is the most harmful to skip."
         )
     else:
         found.append(

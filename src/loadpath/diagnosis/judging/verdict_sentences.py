@@ -8,7 +8,11 @@ import numpy as np
 import xarray as xr
 
 from loadpath.diagnosis.judging.candidates import candidate_sentences
-from loadpath.diagnosis.judging.ranking_sentences import ranking_sentences, trust_sentences
+from loadpath.diagnosis.judging.ranking_sentences import (
+    rank_sentence,
+    ranking_sentences,
+    trust_sentences,
+)
 from loadpath.diagnosis.judging.verdicts import Verdict
 from loadpath.diagnosis.judging.wording import amount, as_number, as_points, level_of, loss_units
 from loadpath.diagnosis.naming import (
@@ -21,7 +25,7 @@ from loadpath.diagnosis.naming import (
 
 
 def verdict_sentences(
-    verdict: Verdict, profile: xr.Dataset, skipped: xr.Dataset
+    verdict: Verdict, profile: xr.Dataset, skipped: xr.Dataset, *, say_rank: bool = False
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Say in sentences what a verdict found; what to try without comes first.
 
@@ -33,6 +37,8 @@ def verdict_sentences(
         What `diagnose` measured, which may say what the layers cost to run.
     skipped : xarray.Dataset
         What skipping layers did, as `skip_layers` returns it.
+    say_rank : bool, optional
+        Whether to say what layers are ranked by, which the user did not choose.
 
     Returns
     -------
@@ -47,6 +53,7 @@ def verdict_sentences(
         *_reading_sentences(skipped),
         *_Changes(verdict, skipped, names).sentences(),
         *ranking_sentences(verdict, names),
+        *([rank_sentence(verdict, str(profile.attrs.get("ranked_by", "")))] if say_rank else []),
         *trust_sentences(verdict),
         "Each layer was skipped by itself and nothing was trained after it: what several cost "
         "together, or after training, is not known.",

@@ -10,7 +10,7 @@ from loadpath.statistics import Agreement, Column
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Verdict(Shown):
-    """Layers ranked by how little they move the representation, and what skipping each one does.
+    """Layers ranked by predicted harm or by how little they move, and what skipping each one does.
 
     Each layer was skipped by itself: nothing is said of several together.
     """
@@ -20,7 +20,8 @@ class Verdict(Shown):
     truth: str
     """What harm is measured by: "loss_change", or "output_change" where there is no loss."""
     ranking: tuple[str, ...]
-    """Layers that have both numbers; the one that moves the representation least comes first."""
+    """Layers that have both numbers; the one of least predicted harm, or that moves the
+    representation least, comes first."""
     movement: Column
     """The measure of the ranked layers, in the order of the ranking."""
     harm: Column
@@ -66,7 +67,7 @@ class Verdict(Shown):
                 "by": self.measure.replace("_", " "),
                 "harm": self.truth.replace("_", " "),
                 "agreement with harm": trust or "not compared",
-                "least moving first": ", ".join(self.ranking),
+                "least first": ", ".join(self.ranking),
             },
             sentences=self.sentences,
         )

@@ -25,7 +25,7 @@ from loadpath.diagnosis.profile.options import (
     allowed_measures,
     check_options,
 )
-from loadpath.diagnosis.profile.passes import Beside, Head
+from loadpath.diagnosis.profile.passes import Beside, Head, Rank, check_rank, with_prediction
 from loadpath.diagnosis.profile.schema import dataset_of_columns
 from loadpath.diagnosis.profile.sums import (
     PassSums,
@@ -34,7 +34,7 @@ from loadpath.diagnosis.profile.sums import (
     copies_among,
     dead_shares,
 )
-from loadpath.diagnosis.skipping import module_kind
+from loadpath.diagnosis.skipping import LossFunction, module_kind
 from loadpath.record import (
     INPUT,
     ActivationLike,
@@ -73,6 +73,8 @@ def diagnose(
     head: Head | None = None,
     token_mask: TokenMask | None = None,
     grad: bool = False,
+    rank: Rank = "movement",
+    loss: LossFunction | None = None,
     progress: bool | None = None,
 ) -> Diagnosis:
     r"""Measure mechanics, separation and geometry of every layer in one pass over a loader.
@@ -128,6 +130,15 @@ def diagnose(
         For language models, what reads the next token off a representation: a function from
         (sample, token, width) to logits (sample, token, vocabulary). If left out, final norm and
         head of a model of Hugging Face's transformers are found by themselves.
+    rank : {"movement", "prediction"}
+        What the verdict ranks layers by. "movement" is how far they move the representation, which
+        the one pass has anyway. "prediction" is the harm of leaving each out, predicted from
+        gradients, which agreed with what skipping does at least as well on the nets that were
+        tried. It takes one forward and three backward passes over the loader besides, which must be
+        readable twice (`loadpath.diagnosis.predict_harm`). Without labels or gradients it stays at
+        movement; the attr `ranked_by` says which it is, and why.
+    loss : callable, optional
+        For `rank="prediction"`, the loss as in `loadpath.diagnosis.skip_layers`.
     progress : bool, optional
         Whether bars show how far the pass is, and then the measures, which take their time after
         it; if left out they do on a terminal and in a notebook.
@@ -190,6 +201,7 @@ def diagnose(
         raise ValueError(f"head must be a function to logits, and it is a {type(head).__name__}.")
     if head is not None and measures is not None and "next_token" not in measures:
         raise ValueError("head is given, and measures has no 'next_token', which it is for.")
+    check_rank(rank, loader, loss)
     check_options(measures, activation=activation, gamma0=gamma0, kept=kept, level=level, seed=seed)
     inner = unwrapped(model)
     began = time.monotonic()
@@ -267,6 +279,26 @@ def diagnose(
         "seconds_beside": beside.seconds,
         "seconds_in_all": time.monotonic() - began,
     }
+    ds = with_prediction(
+        ds,
+        rank,
+        inner,
+        loader,
+        layers=layers,
+        loss=loss,
+        tokens_first=(reduction or Reduction()).tokens_first,
+        device=device,
+        max_batches=max_batches,
+        split=split,
+        pass_labels=pass_labels,
+        output=output,
+        answer=answer,
+        class_scores=class_scores,
+        token_mask=token_mask,
+        level=level,
+        seed=seed,
+        progress=progress,
+    )
     stamped = results.stamp(
         ds,
         model=type(inner).__name__,

@@ -37,6 +37,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "probe_logistic": ("accuracy of a logistic probe on held-out samples", "1"),
     "next_token_loss": ("cross-entropy of the next token, read off the layer", "nats"),
     "next_token_gain": ("what the layer takes off the cross-entropy of the next token", "nats"),
+    "predicted_harm": ("predicted change of the loss without the layer", "units of the loss"),
     "parameters": ("parameters of the layer", "1"),
     "operations": ("multiply-adds of the layer for one sample", "1"),
     "milliseconds": ("time of the layer on the first batch", "ms"),

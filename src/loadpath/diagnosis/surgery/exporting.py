@@ -51,7 +51,8 @@ def export(
     - "model.safetensors" has its weights and how it was cut; `load` makes the model again from it
       and the original.
     - "huggingface" is a folder for `from_pretrained`, where the model, or what is in it and has all
-      the layers, is one of transformers and its layers were dropped from one list, or merged there.
+      the layers, is one of transformers and its layers were dropped from one list, or merged there,
+      or the linear map in their place was folded.
     - "mergekit.yaml" has the layers that stay as slices: ranges from 0 without their ends, as
       mergekit counts them. It is for dropped layers alone.
     - "prune-layers.txt" has the layers that go as llama.cpp's `llama-quantize --prune-layers` takes
@@ -112,6 +113,8 @@ def export(
     files.append(PRETRAINED)
     if recipe.way != "drop":
         reason = "its layers were merged, and not dropped"
+        if recipe.folded:
+            reason = "the linear map in the place of its layers was folded into other weights"
         left_out = dict.fromkeys((MERGEKIT, PRUNED), reason)
         return Exported(str(folder), tuple(files), left_out)
     whole: Any = original.get_submodule(home)
@@ -212,6 +215,8 @@ def why_not_pretrained(model: nn.Module, recipe: Recipe) -> str:
         return "it is no model of transformers"
     if recipe.gaps:
         return "it has gaps or linear maps in the place of layers, which no config tells of"
+    if recipe.biased:
+        return f"{recipe.biased[0]!r} was given a bias, which no config tells of"
     config = getattr(model.get_submodule(home), "config", None)
     if getattr(config, "is_encoder_decoder", False):
         return "it has an encoder and a decoder, whose layers are counted apart"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,9 @@ from loadpath.diagnosis.surgery.search import (
     subject_of,
 )
 from loadpath.record import Batch, Loader, OwnRandomness, evaluation_mode, unwrapped
+
+DIVERGENCE, DISTANCE = "Kullback-Leibler divergence", "squared distance over the spread"
+"""How far answers are from the original's: of classes, and else."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,14 +109,7 @@ def heal(
         raise ValueError("smaller must have parameters to train, and has none.")
     plan.check_model(original)
     subject = subject_of(original, [plan.example], plan.calling)
-    batches = batches_in_memory(original, loader, plan.calling)
-    for number, raw in enumerate(batches):
-        if not set(fingerprints(prepared(raw, number, original, plan.calling))) <= plan.seen:
-            raise ValueError(
-                "loader must have samples of the search alone, so that the proof has others, and "
-                f"batch {number} has some that the search has not seen."
-            )
-    subject.batches = batches
+    batches = subject.batches = batches_of_search(original, loader, plan)
     scoring = subject.scoring
     shares = scoring is not None and scoring.units == "nats"
     learned = [p.requires_grad for p in parameters]
@@ -150,8 +147,26 @@ def heal(
     for parameter, flag in zip(parameters, learned, strict=True):
         parameter.grad = None
         parameter.requires_grad_(flag)
-    words = "Kullback-Leibler divergence" if shares else "squared distance over the spread"
+    words = DIVERGENCE if shares else DISTANCE
     return Healed(healed, tuple(distances), words, targets + samples, samples)
+
+
+def batches_of_search(model: nn.Module, loader: Loader, plan: Plan) -> list[Any]:
+    """Return the batches of a loader, of samples of the search alone.
+
+    Raises
+    ------
+    ValueError
+        If there are others.
+    """
+    batches = batches_in_memory(model, loader, plan.calling)
+    for number, raw in enumerate(batches):
+        if not set(fingerprints(prepared(raw, number, model, plan.calling))) <= plan.seen:
+            raise ValueError(
+                "loader must have samples of the search alone, so that the proof has others, and "
+                f"batch {number} has some that the search has not seen."
+            )
+    return batches
 
 
 def _answer(subject: Subject, model: nn.Module, batch: Batch) -> Tensor:

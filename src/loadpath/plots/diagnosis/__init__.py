@@ -3,6 +3,8 @@
 from loadpath.plots.diagnosis.axis import Names as Names
 from loadpath.plots.diagnosis.axis import layer_axis as layer_axis
 from loadpath.plots.diagnosis.axis import short_names
+from loadpath.plots.diagnosis.cuts import check_cuts as check_cuts
+from loadpath.plots.diagnosis.cuts import figure_cuts
 from loadpath.plots.diagnosis.layers import (
     layer_alignment,
     layer_collapse,
@@ -23,6 +25,7 @@ from loadpath.plots.diagnosis.skipping import (
 )
 
 __all__ = [
+    "figure_cuts",
     "figure_diagnosis",
     "layer_alignment",
     "layer_collapse",

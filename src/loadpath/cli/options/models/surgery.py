@@ -29,6 +29,8 @@ class SurgeryOptions(ModelOptions):
     [a,b.*]; found by themselves if not given"""
     share: float = 0.5
     """share of the batches that the search sees; the proof has the others"""
+    refit: int = 0
+    """layers behind each cut to refit by least squares, on the search samples; 0: none"""
     heal: int = 0
     """steps of training to answer as the original does, on the search samples; 0: none"""
     name: str | None = None
@@ -59,6 +61,7 @@ class SurgeryOptions(ModelOptions):
         if self.budget is not None:
             check_number("budget", self.budget, least=0)
         check_number("share", self.share, above=0, below=1)
+        check_count("refit", self.refit, 0)
         check_count("heal", self.heal, 0)
         if self.max_batches is not None:
             check_count("max_batches", self.max_batches, 2)

@@ -1,6 +1,7 @@
-"""Passes over the same batches beside the recorded one: costs of layers, and next tokens."""
+"""Passes beside the recorded one: costs of layers, next tokens, and predicted harm."""
 
 from loadpath.diagnosis.profile.passes.beside import Beside
 from loadpath.diagnosis.profile.passes.heads import Head
+from loadpath.diagnosis.profile.passes.predicted import Rank, check_rank, with_prediction
 
-__all__ = ["Beside", "Head"]
+__all__ = ["Beside", "Head", "Rank", "check_rank", "with_prediction"]

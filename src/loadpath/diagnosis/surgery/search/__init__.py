@@ -2,7 +2,14 @@
 
 from loadpath.diagnosis.surgery.search.candidates import Candidates, LayerSet
 from loadpath.diagnosis.surgery.search.harm import Harm, SampleHarm
-from loadpath.diagnosis.surgery.search.prediction import DRAWS, Maps, Prediction, predict
+from loadpath.diagnosis.surgery.search.prediction import (
+    DRAWS,
+    Gradients,
+    Maps,
+    NoGradientsError,
+    Prediction,
+    predict,
+)
 from loadpath.diagnosis.surgery.search.racing import Race, Runner, Stand
 from loadpath.diagnosis.surgery.search.sample import fingerprints, halves, shuffled
 from loadpath.diagnosis.surgery.search.subject import (
@@ -19,7 +26,9 @@ __all__ = [
     "DRAWS",
     "Calling",
     "Candidates",
+    "Gradients",
     "Harm",
+    "NoGradientsError",
     "LayerSet",
     "Maps",
     "Prediction",

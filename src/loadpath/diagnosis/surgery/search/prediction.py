@@ -114,7 +114,7 @@ def predict(
     slope = torch.zeros(len(pieces), dtype=torch.float64)
     curvature = torch.zeros(len(pieces), len(pieces), dtype=torch.float64)
     weight = 0.0
-    pass_of = _Gradients(subject, harm, tuple(pieces), maps, generator)
+    pass_of = Gradients(subject, harm, tuple(pieces), maps, generator)
     try:
         for first, draws, units, count in subject.passes(numbers, pass_of.measure, grad=True):
             slope += first.sum(0)
@@ -122,7 +122,7 @@ def predict(
                 curvature += drawn.T @ drawn / len(draws)
             weight += units
             subject.count_passes(count, 1 + 2 * (1 + len(draws)))
-    except _NoGradientsError:  # of a model that runs under no_grad, for one
+    except NoGradientsError:  # of a model that runs under no_grad, for one
         return None
     if weight == 0 or not bool(slope.isfinite().all() & curvature.isfinite().all()):
         return None
@@ -130,12 +130,12 @@ def predict(
     return Prediction(tuple(pieces), *found, weight)
 
 
-class _NoGradientsError(Exception):
+class NoGradientsError(Exception):
     """There are no gradients at the outputs of some layers."""
 
 
 @dataclass
-class _Gradients:
+class Gradients:
     """A forward pass with its graph, and backward passes from what the model answers."""
 
     subject: Subject
@@ -167,7 +167,7 @@ class _Gradients:
         except RuntimeError as error:  # autograd's, of what has no gradient
             if isinstance(error, torch.OutOfMemoryError):
                 raise
-            raise _NoGradientsError from error
+            raise NoGradientsError from error
         finally:
             for parameter, flag in zip(parameters, learned, strict=True):
                 parameter.requires_grad_(flag)
@@ -186,7 +186,7 @@ class _Gradients:
         ends = sorted({piece[-1] for piece in self.pieces})
         wanted = [outputs[layer] for layer in ends]
         if answer is None or not all(each.requires_grad for each in (answer, *wanted)):
-            raise _NoGradientsError
+            raise NoGradientsError
         steps = [self._step(piece, inputs, outputs) for piece in self.pieces]
 
         def products(seed: Tensor) -> Tensor:
@@ -237,7 +237,7 @@ def _summed_loss(subject: Subject, output: object, batch: Batch) -> Tensor:
         labels = labels if answer is None else labels.to(answer.device)
         own = torch.as_tensor(subject.calling.loss(answer, labels))
     if own is None or not own.requires_grad:
-        raise _NoGradientsError
+        raise NoGradientsError
     return own.sum() if own.ndim else own * batch.count
 
 

@@ -44,6 +44,11 @@ class Recipe:
     """Modules that were taken out of their lists, or have a gap in their place."""
     gaps: Mapping[str, GapForm] = field(default_factory=dict)
     """The gaps, by the names of what they stand for."""
+    biased: tuple[str, ...] = ()
+    """Modules that were given a bias, because a linear map was folded into them; their names in the
+    smaller model."""
+    folded: int = 0
+    """How many linear maps were folded into other weights."""
 
     @staticmethod
     def of(what: Cut, out: Sequence[str], put: Mapping[str, nn.Module]) -> Recipe:
@@ -69,7 +74,8 @@ class Recipe:
         """Return the recipe that `text` wrote."""
         held = json.loads(text)
         gaps = {name: GapForm(**form) for name, form in held["gaps"].items()}
-        return Recipe(tuple(held["layers"]), held["way"], tuple(held["out"]), gaps)
+        layers, out, biased = (tuple(held.get(name, ())) for name in ("layers", "out", "biased"))
+        return Recipe(layers, held["way"], out, gaps, biased, held.get("folded", 0))
 
     def follow(self, model: nn.Module) -> nn.Module:
         """Return a copy of the original with the same done to it; numbers are still to be loaded.
@@ -84,6 +90,8 @@ class Recipe:
         try:
             put = {name: form_to_gap(form, like) for name, form in self.gaps.items()}
             take_out(made, self.out, put)
+            for name in self.biased:
+                add_bias(made.get_submodule(name))
         except (AttributeError, TypeError, ValueError) as error:
             raise ValueError(
                 f"model must be the original, of which {', '.join(self.layers)} were cut, and it "
@@ -100,6 +108,16 @@ def form_to_gap(form: GapForm, like: Tensor | None) -> nn.Module:
         return Gap(given, form.length)
     zeros = torch.zeros(form.width, form.width)
     return Gap(given, form.length, LinearMap((), zeros, zeros[0], form.axis), like)
+
+
+def add_bias(part: Any) -> nn.Parameter:
+    """Give a Linear or a convolution without a bias one of zeros, and return its bias."""
+    if part.bias is None:
+        weight = part.weight
+        bias = torch.zeros(len(weight), dtype=weight.dtype, device=weight.device)
+        part.bias = nn.Parameter(bias, requires_grad=weight.requires_grad)
+    found: nn.Parameter = part.bias
+    return found
 
 
 def remember(model: nn.Module, recipe: Recipe) -> None:

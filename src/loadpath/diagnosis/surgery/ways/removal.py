@@ -53,6 +53,7 @@ class Gap(nn.Module):
         """Build the linear map, if there is one."""
         super().__init__()
         self.given, self.length = given, length
+        self.stands_for = ""  # the name of the layer in whose place it is put, in the original
         self.axis = -1 if map is None else map.axis
         self.linear: nn.Linear | None = None
         if map is not None:
@@ -130,6 +131,8 @@ def take_out(model: nn.Module, names: Sequence[str], put: Mapping[str, nn.Module
     homes = {name: home_of(model, name) for name in dict.fromkeys([*names, *put])}
     for name, module in put.items():
         homes[name].parent._modules[homes[name].key] = module
+        if isinstance(module, Gap):
+            module.stands_for = name
     gone: dict[nn.Module, list[str]] = {}
     for name in names:
         if name not in put:
