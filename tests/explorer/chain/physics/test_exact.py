@@ -20,7 +20,9 @@ def as_json(chain):
 
 
 @pytest.mark.parametrize(
-    "name, ours", [("restState", rest_state), ("meanState", mean_state)], ids=lambda each: str(each)
+    "name, ours",
+    [("restState", rest_state), ("meanState", mean_state)],
+    ids=["rest", "mean"],
 )
 def test_exact_states_are_those_of_the_library(page_code, name, ours):
     code = f"chains => chains.map(each => window.loadpath.physics.{name}(each))"
