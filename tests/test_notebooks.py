@@ -38,6 +38,9 @@ _ = lp.plots.energies(run.profile(), ax)
 ]
 
 
+pytestmark = pytest.mark.xdist_group("notebooks")  # what they share takes seconds to make
+
+
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory):
     notebook = with_cells(nbformat.v4.new_notebook(), *SMALL)

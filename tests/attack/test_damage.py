@@ -21,6 +21,9 @@ SECONDS_A_TRY = 2
 """Longer than any try takes on a busy machine, and far shorter than a hang."""
 
 
+pytestmark = pytest.mark.xdist_group("damage")  # what they share takes seconds to make
+
+
 @pytest.fixture(scope="module")
 def attacked(tmp_path_factory):
     """What came of every try, and what was printed to the error stream, from one process."""

@@ -485,7 +485,7 @@ def test_figures_draws_what_is_asked_for(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     "options, reason",
     [
-        ("4d", "figure must be one of 1a, 1a-certified, 1b"),
+        ("4d", "figure must be one of 1a, 1a-certified, 1a-limit, 1b"),
         ("1a --seeds 0", "seeds must be a whole number of at least 1, not 0"),
         ("1a --seed -1", "seed must be a whole number of at least 0, not -1"),
         ("1a --workers 0", "workers must be a whole number of at least 1, not 0"),

@@ -57,6 +57,9 @@ def briefly(model, data, **options):
     return fit(model, data, **{**options, "stages": [Adam(2)]})
 
 
+pytestmark = pytest.mark.xdist_group("figures")  # what they share takes seconds to make
+
+
 @pytest.fixture(scope="module")
 def measured():
     """One small run of every kind; the nets of Figure 2 that are kept whole are a kind."""

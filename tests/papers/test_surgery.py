@@ -16,6 +16,9 @@ from loadpath.sweep.job import Job
 NETS = ["full", "adaptive", "equidistant", "dropped", "scratch", "scratch, adaptive"]
 
 
+pytestmark = pytest.mark.xdist_group("surgery")  # what they share takes seconds to make
+
+
 @pytest.fixture(scope="module")
 def measured():
     """One small cell of every kind."""

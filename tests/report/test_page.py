@@ -65,6 +65,9 @@ def quick(monkeypatch):
     monkeypatch.setattr(plots, "svg", lambda drawing: "<svg/>")
 
 
+pytestmark = pytest.mark.xdist_group("page")  # what they share takes seconds to make
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     profile = synthetic_profile(bend=0.5)

@@ -14,7 +14,10 @@ from tests.diagnosis.profile.test_profile import Residual, batches, classes, net
 from tests.plots.test_plots import synthetic_certificate, synthetic_looks
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
+    pytest.mark.xdist_group("screens"),  # what they share takes seconds to make
+]
 QUIET = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),

@@ -216,6 +216,7 @@ BY_USERS_UNKNOWN = {  # refused at once, so it is expanded before any work
     "loadpath.report.write_diagnosis": lambda p: lp.report.write_diagnosis(
         p, None, title="", config={}
     ),
+    "loadpath.report.write_cuts": lambda p: lp.report.write_cuts(p, None, title=""),
     "loadpath.report.write_surgery": lambda p: lp.report.write_surgery(p, None, None, title=""),
     "loadpath.report.write_laws": lambda p: lp.report.write_laws(p, None, title=""),
     "loadpath.papers.draw": lambda p: lp.papers.draw("1a", p),
