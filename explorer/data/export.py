@@ -35,15 +35,11 @@ MISSING = 65535
 
 
 def panel_files(folder: Path = DATA / "phase_diagrams") -> dict[str, Path]:
-    """Return the file of every panel by its name, the one on five subsets where there is one."""
-    found = {}
-    for data in DATA_SETS:
-        for panel in PANELS:
-            names = (f"{data}-{panel}-five-subsets.nc", f"{data}-{panel}.nc")
-            there = [folder / name for name in names if (folder / name).is_file()]
-            if there:
-                found[f"{data}/{panel}"] = there[0]
-    return found
+    """Return the file of every panel that is there, by its name."""
+    files = {
+        f"{data}/{panel}": folder / f"{data}-{panel}.nc" for data in DATA_SETS for panel in PANELS
+    }
+    return {name: file for name, file in files.items() if file.is_file()}
 
 
 def geodesic_files(folder: Path = DATA / "paths") -> list[Path]:

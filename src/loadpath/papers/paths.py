@@ -20,7 +20,7 @@ from loadpath.sweep import Cell
 
 RUNGS = {
     **{2.0: 32, 2.83: 32, 4.0: 32, 5.66: 32, 8.0: 32, 11.3: 40, 16.0: 48},
-    **{22.6: 56, 27.0: 60, 32.0: 64},
+    **{22.6: 56, 27.0: 60, 29.5: 62, 32.0: 64},
 }
 """Layers at each L~, which grows by the square root of 2 or less from rung to rung; steps are of
 rho L~ <= 0.5."""
