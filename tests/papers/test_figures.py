@@ -106,6 +106,16 @@ def test_a_cell_holds_what_it_was_asked_for_and_how_it_ended(measured):
 # --- figures ---
 
 
+LAID_OUT = ("1a", "2a", "3", "scale", "digits")
+"""Figures that lay a few numbers of many cells out."""
+SHOWN = {
+    *("dimension", "symmetric_hamiltonian", "cost_of_identity", "cost_of_identity_by_gamma0"),
+    *("stationarity", "path_length", "momentum_norm", "momentum_activation_norm", "objective"),
+    *("centred_spectrum", "misclassified", "representation_norm", "test_error", "bottleneck_rank"),
+}
+"""What those show or say: to write and read all of every cell takes seconds."""
+
+
 def synthetic(measured, experiment, cell):
     """A cell's Dataset: one of its kind, with numbers of the cell's own."""
     kind = experiment
@@ -132,6 +142,8 @@ def drawn(measured, tmp_path_factory):
         experiment = EXPERIMENTS[FIGURES[name].experiment]
         cells = [cell for cell in experiment.cells(seeds) if FIGURES[name].shows(cell)]
         datasets = [synthetic(measured, experiment.name, cell) for cell in cells]
+        if name in LAID_OUT:
+            datasets = [ds[[each for each in ds.data_vars if each in SHOWN]] for ds in datasets]
         for cell, ds in zip(cells, datasets, strict=True):
             keep(ds, tmp_path, experiment, cell)
         handed = []
