@@ -14,7 +14,7 @@ from pathlib import Path
 import damaged_files
 import pytest
 
-TRIES = int(os.environ.get("LOADPATH_ATTACK", 18))
+TRIES = int(os.environ.get("LOADPATH_ATTACK", 27))
 SEED = int(os.environ.get("LOADPATH_SEED", 0))
 SCRIPT = Path(damaged_files.__file__)
 SECONDS_A_TRY = 2

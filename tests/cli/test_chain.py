@@ -45,7 +45,7 @@ def finished(tmp_path_factory):
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def asked(monkeypatch, tmp_path):
     """Parse a command line up to `simulate`, and return what it is asked for."""
     seen = {}
 
@@ -59,6 +59,7 @@ def asked(monkeypatch):
         return dict(seen)
 
     monkeypatch.setattr(spring_block, "simulate", simulate)
+    monkeypatch.chdir(tmp_path)  # the default folder has one writer, and tests run side by side
     return run
 
 
