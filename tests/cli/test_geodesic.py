@@ -40,7 +40,7 @@ def finished(tmp_path_factory):
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def asked(monkeypatch, tmp_path):
     """Parse a command line of `geodesic` up to `solve`, and return what that is asked for."""
     seen = {}
 
@@ -54,6 +54,7 @@ def asked(monkeypatch):
         return dict(seen)
 
     monkeypatch.setattr(geodesic, "solve", solve)
+    monkeypatch.chdir(tmp_path)  # the default folder has one writer, and tests run side by side
     return run
 
 

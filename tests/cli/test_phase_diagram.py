@@ -31,7 +31,7 @@ def finished(tmp_path_factory):
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def asked(monkeypatch, tmp_path):
     """Parse a command line up to `spring_block.phase_diagram`, and return what it is asked for."""
     seen = {}
 
@@ -45,6 +45,7 @@ def asked(monkeypatch):
         return dict(seen)
 
     monkeypatch.setattr(spring_block, "chain_phase_diagram", chain_phase_diagram)
+    monkeypatch.chdir(tmp_path)  # the default folder has one writer, and tests run side by side
     return run
 
 
