@@ -21,7 +21,6 @@ demo: $(READY)  ## teacher and real digits, trained, measured and reported (a mi
 	$(BIN)/loadpath demo --out demo --overwrite
 
 test: $(READY)  ## lint, types, tests
-	$(BIN)/python explorer/manifest.py
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy src

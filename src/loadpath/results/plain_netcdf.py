@@ -2,7 +2,8 @@
 
 xarray reads netCDF files through h5netcdf, which looks each variable up some twenty times, so that
 a profile of 40 variables takes a tenth of a second. Files that have nothing but variables over
-fixed dimensions need none of that, and are read four times as fast. Others are left to xarray.
+fixed dimensions need none of that, and are read in less than half the time. Others are left to
+xarray.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ the weights to what they were, and not to 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -83,15 +82,15 @@ def correction(fit: Moments, judge: Moments | None, inputs: int, *, bias: bool) 
         Whether the module has a bias.
     """
     if judge is None:
-        return _fitted(fit, inputs, MIDDLE, bias, [])
-    found = [_fitted(fit, inputs, penalty, bias, [judge]) for penalty in PENALTIES]
+        return _fitted(fit, inputs, MIDDLE, bias)
+    found = [_fitted(fit, inputs, penalty, bias, judge) for penalty in PENALTIES]
     best = max(range(len(found)), key=lambda i: found[i].explained)
-    whole = _fitted(fit.merge(judge), inputs, PENALTIES[best], bias, [])
+    whole = _fitted(fit.merge(judge), inputs, PENALTIES[best], bias)
     return Correction(whole.weight, whole.bias, found[best].explained)
 
 
 def _fitted(
-    moments: Moments, inputs: int, penalty: float, bias: bool, judges: Sequence[Moments]
+    moments: Moments, inputs: int, penalty: float, bias: bool, judge: Moments | None = None
 ) -> Correction:
     """Return the ridge regression of r on z with one penalty."""
     rows = moments.centred_rows() if bias else moments.rows().A
@@ -105,7 +104,7 @@ def _fitted(
         mean = moments.mean()
         offset = mean[inputs:] - weight @ mean[:inputs]
     explained = float("nan")
-    for judge in judges:
+    if judge is not None:
         seen = judge.rows()
         missed = seen.A[:, inputs:] - seen.A[:, :inputs] @ weight.T
         if offset is not None:
