@@ -49,7 +49,12 @@ def hooked(thing=None, *, typechecker=None):
     if thing.__module__ in COMPILED or thing.__name__ in HOT or "<locals>" in thing.__qualname__:
         return thing
     if not inspect.isfunction(thing):
-        return with_shapes(thing, typechecker=typechecker)
+        unchecked = thing.__init__
+        with_shapes(thing, typechecker=typechecker)  # a dataclass: its __init__ gets the checks
+        if thing.__init__ is not unchecked:
+            checking = thing.__init__
+            thing.__init__ = now_and_then(unchecked, lambda: checking)
+        return thing
     return now_and_then(thing, functools.partial(strict_version, thing, typechecker))
 
 

@@ -79,14 +79,15 @@ def check_dataset(name: str, ds: Any, *variables: str, **labels: object) -> None
         raise ValueError(f"{name} lacks the variables {missing}.")
     for variable in variables:
         key = variable.partition("(")[0]
-        values, wanted = ds[key], {dim for dim in named[key].split(", ") if dim}
+        # Variables, not ds[key]: to collect the coordinates of each takes most of this check.
+        values, wanted = ds.variables[key], {dim for dim in named[key].split(", ") if dim}
         if "(" in variable and set(map(str, values.dims)) != wanted:
             raise ValueError(
                 f"{name} must have the variable {key!r} over ({named[key]}), got it over "
                 f"({', '.join(map(str, values.dims))})."
             )
         for dim in wanted & set(map(str, ds.coords)):
-            labels_there = ds[dim].values
+            labels_there = ds.variables[dim].values
             odd = labels_there.dtype.kind == "O" and not all(
                 isinstance(e, str) for e in labels_there
             )
@@ -106,9 +107,10 @@ def check_dataset(name: str, ds: Any, *variables: str, **labels: object) -> None
         elif key in ds.coords:
             as_numbers(f"{name}.{key}", values.values)
     for dim, label in labels.items():
-        if ds[dim].ndim == 1 and ds[dim].values.tolist().count(label) > 1:
+        there = ds.variables[dim].values.tolist()
+        if ds.variables[dim].ndim == 1 and there.count(label) > 1:
             raise ValueError(f"{name} must have {label!r} along {dim!r} once.")
-        if label not in ds[dim].values.tolist():
+        if label not in there:
             raise ValueError(f"{name} must have {label!r} along {dim!r}, and has none.")
 
 
@@ -169,11 +171,12 @@ def check_columns(name: str, ds: Any, *variables: str, **labels: object) -> None
         ends = [f"{key}_{end}" for end in ("low", "high") if f"{key}_{end}" in ds]
         if len(ends) == 1:
             raise ValueError(f"{name} must have both ends of the intervals of {key!r}, got one.")
-        dims = ", ".join(map(str, ds[key].dims))
+        values = ds.variables[key]
+        dims = ", ".join(map(str, values.dims))
         if ends:
             check_dataset(name, ds, *(f"{each}({dims})" for each in (key, *ends)))
-        if f"{key}_status" in ds and ds[f"{key}_status"].dims != ds[key].dims:
+        if f"{key}_status" in ds and ds.variables[f"{key}_status"].dims != values.dims:
             raise ValueError(f"{name} must have '{key}_status' over ({dims}).")
-        words = ds[key].values.ravel().tolist() if key.endswith("_status") else []
+        words = values.values.ravel().tolist() if key.endswith("_status") else []
         if not all(isinstance(each, str) for each in words):
-            raise ValueError(f"{name} must hold words of {key!r}, got {ds[key].dtype}.")
+            raise ValueError(f"{name} must hold words of {key!r}, got {values.dtype}.")

@@ -129,12 +129,16 @@ class PairSums:
         batch = object.__new__(PairSums)
         batch.itself = self.itself
         batch.count, batch.epsilon = len(rows_x), max(epsilon_x, epsilon_y)
-        batch.mean_x, batch.mean_y = rows_x.mean(0), rows_y.mean(0)
-        x, y = rows_x - batch.mean_x, rows_y - batch.mean_y
-        a, b = x.square().sum(1), y.square().sum(1)
+        batch.mean_x = rows_x.mean(0)
+        batch.mean_y = batch.mean_x if self.itself else rows_y.mean(0)
+        x = rows_x - batch.mean_x
+        y = x if self.itself else rows_y - batch.mean_y
+        a = x.square().sum(1)
+        b = a if self.itself else y.square().sum(1)
         batch.cross = x.T @ y
         batch._a, batch._b, batch._ab = float(a.sum()), float(b.sum()), float(a @ b)
-        batch._ay, batch._bx = a @ y, b @ x
+        batch._ay = a @ y
+        batch._bx = batch._ay if self.itself else b @ x
         self.__dict__.update(self._joined(batch).__dict__)
 
     def merge(self, other: PairSums) -> PairSums:
@@ -309,42 +313,50 @@ class PairSums:
         Within one set, x' and y' are about its own means, so that $\sum x' = \sum y' = 0$, and
         $x = x' + \delta$, $y = y' + \epsilon$ about the common ones. Then $C$ grows by
         $n \delta \epsilon^\top$, $a = a' + 2 \delta^\top x' + |\delta|^2$ and b likewise, and the
-        sums of products follow by expanding them (`_moved`).
+        sums of products follow by expanding them. With g and h the gaps between the means of x and
+        of y, the first set's $\delta, \epsilon$ are $-s g, -s h$, and the second's $t g, t h$.
         """
-        n = self.count + other.count
+        m, k = self.count, other.count
+        n = m + k
         both = object.__new__(PairSums)
         both.itself = self.itself
         both.count, both.epsilon = n, max(self.epsilon, other.epsilon)
-        if self.count == 0 or other.count == 0:
-            filled = other if self.count == 0 else self
+        if m == 0 or k == 0:
+            filled = other if m == 0 else self
             both.__dict__.update({**filled.__dict__, "epsilon": both.epsilon})
             return both
+        s, t = k / n, m / n
         device = self.cross.device
-        gap_x = other.mean_x.to(device) - self.mean_x
-        gap_y = other.mean_y.to(device) - self.mean_y
+        C, its_C = self.cross, other.cross.to(device)
+        g = other.mean_x.to(device) - self.mean_x
+        h = g if self.itself else other.mean_y.to(device) - self.mean_y
         # By the gap and not as a weighted mean: means that agree stay as they are.
-        both.mean_x = self.mean_x + gap_x * (other.count / n)
-        both.mean_y = self.mean_y + gap_y * (other.count / n)
-        C, a, b, ab, ay, bx = self._moved(gap_x * (-other.count / n), gap_y * (-other.count / n))
-        its = other._moved(gap_x * (self.count / n), gap_y * (self.count / n))
-        both.cross, both._a, both._b = C + its[0], a + its[1], b + its[2]
-        both._ab, both._ay, both._bx = ab + its[3], ay + its[4], bx + its[5]
-        return both
-
-    def _moved(self, d: Tensor, e: Tensor) -> tuple[Tensor, float, float, float, Tensor, Tensor]:
-        """Return C and the sums of a, b, ab, ay, bx with d added to every x and e to every y."""
-        n, device = self.count, d.device
-        C, ay, bx = self.cross.to(device), self._ay.to(device), self._bx.to(device)
-        dd, ee, Ce, Cd = float(d @ d), float(e @ e), C @ e, C.T @ d
-        ab = self._ab + 2 * float(e @ ay) + 2 * float(d @ bx) + 4 * float(d @ Ce)
-        return (
-            torch.addr(C, d, e, alpha=n),
-            self._a + n * dd,
-            self._b + n * ee,
-            ab + ee * self._a + dd * self._b + n * dd * ee,
-            ay + e * self._a + 2 * Cd + n * dd * e,
-            bx + d * self._b + 2 * Ce + n * ee * d,
+        both.mean_x = torch.add(self.mean_x, g, alpha=s)
+        both.mean_y = both.mean_x if self.itself else torch.add(self.mean_y, h, alpha=s)
+        both.cross = torch.addr(C + its_C, g, h, alpha=m * s)
+        Ch, its_Ch = C @ h, its_C @ h
+        Cg, its_Cg = (Ch, its_Ch) if self.itself else (C.T @ g, its_C.T @ g)
+        ay, bx = self._ay, self._bx
+        its_ay, its_bx = other._ay.to(device), other._bx.to(device)
+        gg, hh = float(g @ g), float(h @ h)
+        both._a, both._b = self._a + other._a + m * s * gg, self._b + other._b + m * s * hh
+        both._ab = (
+            (self._ab - 2 * s * float(h @ ay) - 2 * s * float(g @ bx) + 4 * s * s * float(g @ Ch))
+            + (other._ab + 2 * t * float(h @ its_ay) + 2 * t * float(g @ its_bx))
+            + 4 * t * t * float(g @ its_Ch)
+            + hh * (s * s * self._a + t * t * other._a)
+            + gg * (s * s * self._b + t * t * other._b)
+            + gg * hh * (m * s**4 + k * t**4)
         )
+        cubes = k * t**3 - m * s**3
+        along_h = t * other._a - s * self._a + cubes * gg
+        both._ay = ay + its_ay + h * along_h + its_Cg * (2 * t) - Cg * (2 * s)
+        if self.itself:
+            both._bx = both._ay
+        else:
+            along_g = t * other._b - s * self._b + cubes * hh
+            both._bx = bx + its_bx + g * along_g + its_Ch * (2 * t) - Ch * (2 * s)
+        return both
 
 
 @torch_threads(1)

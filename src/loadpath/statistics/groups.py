@@ -114,8 +114,7 @@ class Grouped(Generic[M]):
         check_callable("new", new)
         check_count("n_groups", n_groups, 2)
         self.parts: list[M] = [new() for _ in range(n_groups)]
-        for part in self.parts:
-            check_type("new", part, Mergeable, "a function that makes sums, such as PairSums")
+        check_mergeable("new", self.parts, "a function that makes sums, such as PairSums")
         """The sums of every group."""
 
     def update(self, groups: Tensor | int, *rows: Tensor) -> None:
@@ -203,12 +202,35 @@ def merged(parts: Sequence[M]) -> M:
         Their sums; the part itself where there is only one.
     """
     parts = as_list("parts", parts, "sums", fewest=1)
-    for part in parts:
-        check_type("parts", part, Mergeable, "sums that merge, such as PairSums")
+    check_mergeable("parts", parts)
     whole = parts[0]
     for part in parts[1:]:
         whole = whole.merge(part)
     return whole
+
+
+def check_mergeable(
+    name: str, parts: Sequence[object], words: str = "sums that merge, such as PairSums"
+) -> None:
+    """Refuse what are no sums that merge.
+
+    Parameters
+    ----------
+    name : str
+        The argument's name, as its caller knows it.
+    parts : sequence of object
+        What was given.
+    words : str
+        What it should be.
+
+    Raises
+    ------
+    ValueError
+        If one of them has no count or no `merge`.
+    """
+    # One of each class: looking for a protocol's names takes longer than merging small sums.
+    for part in {type(part): part for part in parts}.values():
+        check_type(name, part, Mergeable, words)
 
 
 def _update(part: Any, rows: Sequence[Tensor]) -> None:

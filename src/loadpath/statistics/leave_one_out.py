@@ -21,10 +21,9 @@ from loadpath.checks import (
     check_flag,
     check_level,
     check_number,
-    check_type,
 )
 from loadpath.statistics.estimate import Estimate, alone
-from loadpath.statistics.groups import M, Mergeable, merged
+from loadpath.statistics.groups import M, check_mergeable, merged
 
 
 def jackknife(
@@ -99,8 +98,7 @@ def jackknife(
     check_callable("statistic", statistic)
     check_flag("correct_bias", correct_bias)
     parts = as_list("parts", parts, "sums", fewest=1)
-    for part in parts:
-        check_type("parts", part, Mergeable, "sums that merge, such as PairSums")
+    check_mergeable("parts", parts)
     filled = [part for part in parts if part.count > 0]
     if not filled:
         raise ValueError("parts must hold at least one sample, got 0.")
