@@ -9,9 +9,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
 
 from loadpath.checks import check_count
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -38,6 +42,25 @@ def torch_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@cache
+def blas_libraries() -> ThreadpoolController:
+    """Return the BLAS libraries of this process, whose threads can be limited.
+
+    They are looked for once: reading what a process has loaded takes 5 milliseconds, longer than
+    many a training step.
+
+    Returns
+    -------
+    ThreadpoolController
+        Those of numpy, scipy and torch.
+    """
+    import scipy.linalg  # noqa: F401 (compiled code calls its BLAS, which must be found too)
+    import torch  # noqa: F401 (and so must torch's)
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
 
 
 def cores(threads: int | None) -> int:

@@ -14,7 +14,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 from jaxtyping import Float
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from loadpath.checks import as_tensor, check_count, check_type, check_weights
@@ -23,7 +22,7 @@ from loadpath.leaky_resnet.objective import AnyLoss, check_loss, of_outputs
 from loadpath.leaky_resnet.own_loss import OwnLoss
 from loadpath.leaky_resnet.products import as_factor, multiply
 from loadpath.record import as_activation, slope_of
-from loadpath.threads import torch_threads
+from loadpath.threads import blas_libraries, torch_threads
 
 
 def smooth_relu(z: Tensor, tau: float, *, out: Tensor, slope: Tensor) -> None:
@@ -176,7 +175,7 @@ class Adjoint:
         self.shards = [_Shard(model, a, b) for a, b in pairwise(bounds)]
         self.learned_input = model.input_map.requires_grad
         self.pool = ThreadPoolExecutor(self.threads - 1) if self.threads > 1 else None
-        self.blas = ThreadpoolController().select(user_api="blas")
+        self.blas = blas_libraries()
         self.scaled = torch.empty_like(model.weights)
         self.smoothing = [0.0] * model.depth
         self.W = [as_factor(layer) for layer in self.scaled]

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Literal, Protocol, runtime_checkable
 
-import scipy.linalg  # noqa: F401 (compiled code calls its BLAS, which `blas_libraries` must find)
 import torch
-from threadpoolctl import ThreadpoolController
 from torch import nn
 
 from loadpath.checks import shown
@@ -17,7 +14,7 @@ from loadpath.spring_block.networks.classifiers import MLP, Classifier
 from loadpath.spring_block.networks.draws import Draws
 from loadpath.spring_block.networks.recipe import Recipe
 from loadpath.spring_block.networks.shapes import MLPShape, Shape
-from loadpath.threads import torch_threads
+from loadpath.threads import blas_libraries, torch_threads
 
 try:
     from loadpath.spring_block.networks import compiled
@@ -141,11 +138,5 @@ def make_stepper(network: Classifier, draws: Draws, recipe: Recipe, engine: Engi
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Run torch and BLAS on one thread within the block."""
-    with torch_threads(1), blas_libraries().limit(limits=1, user_api="blas"):
+    with torch_threads(1), blas_libraries().limit(limits=1):
         yield
-
-
-@cache
-def blas_libraries() -> ThreadpoolController:
-    """Return the BLAS libraries of this process; finding them takes longer than a training step."""
-    return ThreadpoolController()

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
-from threadpoolctl import ThreadpoolController
 from torch import Tensor
 
 from loadpath.checks import as_list, check_count, check_number
@@ -21,7 +20,7 @@ from loadpath.leaky_resnet.geodesic.certificate.slopes import LeastNorm, norms, 
 from loadpath.leaky_resnet.mechanics import check_data
 from loadpath.leaky_resnet.model import LeakyResNet
 from loadpath.leaky_resnet.objective import LossLike
-from loadpath.threads import torch_threads
+from loadpath.threads import blas_libraries, torch_threads
 
 WIDTHS = (1e-5, 1e-4, 1e-3, 1e-2)
 """Kink widths of `by_width`, in units of a layer's root mean square."""
@@ -181,7 +180,7 @@ def by_width(
     x, y, loss = check_data(model, x, y, loss, BLOCK)
     x, y = x.detach(), y.detach()
     # Threads of torch's and of the BLAS would be in the way of ours.
-    with torch_threads(1), ThreadpoolController().limit(limits=1, user_api="blas"):
+    with torch_threads(1), blas_libraries().limit(limits=1):
         field = KinkField(
             model,
             x,
