@@ -8,6 +8,9 @@ Run `python benchmarks/chain.py`: half a minute on 2 cores. The baselines:
     (it picks a stochastic Runge-Kutta method of strong order 1), and its Euler method;
 (c) drawing as many normals and doing nothing with them, which no simulation with noise can beat.
 
+After that come the mean loads that `mean_field` has without replicas, against NumPy in its place,
+if numba is there.
+
 It wants the machine for itself: other work takes cores from `simulate`, while the loops need one.
 `--diagram` times a phase diagram of 40 x 40 cells, 64 replicas and 20,000 steps.
 """
@@ -26,7 +29,7 @@ import numpy as np
 import sdeint
 import torch
 
-from loadpath.spring_block.chain import Chain, chain_phase_diagram, simulate
+from loadpath.spring_block.chain import Chain, chain_phase_diagram, mean_field, mean_flow, simulate
 from loadpath.spring_block.chain.engine import DRAWN, step_drawn
 from loadpath.spring_block.chain.exact import laplacian
 from loadpath.threads import cores, torch_threads
@@ -123,6 +126,26 @@ def diagram() -> None:
     print(f"  {total / seconds:.3g} block-steps/s, creating the streams included")
 
 
+def flow(rounds: int) -> None:
+    """Print the milliseconds of mean loads, compiled and by NumPy in turns, and their ratio."""
+    compiled = mean_flow.integrate
+    for name, noise in {"one noise": 0.01, "a hundred": np.linspace(0.0, 0.03, 100)}.items():
+        best = {compiled: np.inf, None: np.inf}
+        for _ in range(rounds):
+            for mean_flow.integrate in best:
+                started = time.perf_counter()
+                mean_field(CHAIN, noise=noise)
+                best[mean_flow.integrate] = min(
+                    best[mean_flow.integrate], time.perf_counter() - started
+                )
+        mean_flow.integrate = compiled
+        ours, by_numpy = best[compiled] * 1e3, best[None] * 1e3
+        print(
+            f"mean_field at {name:<9}: {ours:6.2f} ms, NumPy in its place {by_numpy:6.2f} ms: "
+            f"{by_numpy / ours:.1f} times faster"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--diagram", action="store_true", help="time a large phase diagram instead")
@@ -166,6 +189,8 @@ def main() -> None:
         else:
             ours = speeds[f"simulate, {'overdamped' if name.startswith('(a)') else 'langevin'}"]
             print(f" {ours / speed:14.0f} times faster")
+    if mean_flow.integrate is not None:
+        flow(max(3, options.rounds))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,11 @@ CHECK = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 codemain.getrandbits = random.Random(0).getrandbits
 """Where beartype looks into a list at random, it must not move Python's own random numbers."""
 
-COMPILED = ("loadpath.spring_block.chain.kernel", "loadpath.spring_block.networks.kernel")
+COMPILED = (
+    "loadpath.spring_block.chain.flow_kernel",
+    "loadpath.spring_block.chain.kernel",
+    "loadpath.spring_block.networks.kernel",
+)
 """Modules whose functions numba compiles, and which must be plain functions for that."""
 
 FIRST, EVERY = 50, 200

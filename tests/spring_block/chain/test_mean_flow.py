@@ -10,6 +10,7 @@ from loadpath.spring_block.chain import (
     Smooth,
     chain_phase_diagram,
     mean_field,
+    mean_flow,
     mean_state,
     rest_state,
     simulate,
@@ -58,6 +59,25 @@ def test_the_first_instant_is_the_expected_slip():
     loads = relax(right * one, left * one, sigma * one, time * one, step=1e-12 * one, n_blocks=1)
     # The force falls by 2 * time relative over the instant, and nothing else changes.
     assert loads[0, 0] / time == pytest.approx(expected, rel=3e-5)
+
+
+@pytest.mark.parametrize("n_blocks", [1, 2, 7])
+def test_the_loads_are_the_same_without_numba(n_blocks, monkeypatch):
+    print("seed 3")
+    rng = np.random.default_rng(3)
+    right, left = rng.uniform(0, 0.4, (2, 40))
+    sigma, time = rng.uniform(0, 1, 40), rng.uniform(0, 500, 40)
+    sigma[:5], time[5:8] = 0, 0  # at rest, and not yet begun
+    step, start = rng.uniform(1e-3, 0.3, 40), rng.uniform(-0.2, 1.2, n_blocks)
+
+    def loads():
+        return relax(right, left, sigma, time, step=step, n_blocks=n_blocks, start=start)
+
+    assert mean_flow.integrate is not None  # the test extra brings numba
+    compiled = loads()
+    monkeypatch.setattr(mean_flow, "integrate", None)
+    # Rounding alone: up to a thousand stages, whose sums are of order 1.
+    np.testing.assert_allclose(compiled, loads(), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("frictions", [(0.1, 0.1), (0.05, 0.1), (0.2, 0.267)])
