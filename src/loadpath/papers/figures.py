@@ -13,7 +13,7 @@ import xarray as xr
 
 from loadpath import plots, sweep
 from loadpath.checks import as_path
-from loadpath.papers import audit_table, comparisons, limit
+from loadpath.papers import audit_table, comparisons, learnable_table, limit
 from loadpath.papers.runs import DETAILED, EXPERIMENTS, WIDTH, equal_width
 from loadpath.storage import write_atomic
 from loadpath.sweep import Cell
@@ -225,6 +225,10 @@ def _figure_2a(measured: Results) -> Any:
     return plots.figure_2a(ds.assign(width=("depth", widths), n_parameters=("depth", parameters)))
 
 
+def _learnable(measured: Results) -> Any:
+    return plots.figure_2_learnable(learnable_table.shown(measured))
+
+
 def _figure_3(measured: Results) -> Any:
     ds = table(measured, ["path_length", "momentum_norm", "momentum_activation_norm"])
     return plots.figure_3(ds.max("layer"))
@@ -280,6 +284,9 @@ FIGURES = {
         1,
         _detailed,
         lambda measured: plots.figure_2c({str(cell["rule"]): ds for cell, ds in measured}),
+    ),
+    "2-learnable": Figure(
+        "learnable", 12, lambda cell: True, _learnable, learnable_table.summarize, ("learnability",)
     ),
     "3": Figure("bottleneck", 3, lambda cell: True, _figure_3),
     "scale": Figure("scale", 2, lambda cell: True, _scale),

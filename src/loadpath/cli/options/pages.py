@@ -9,7 +9,7 @@ from loadpath.checks import check_count
 from loadpath.cli.options.shared import check_seed
 
 FIGURES = (
-    *("1a", "1a-certified", "1a-limit", "1b", "1c", "2a", "2b", "2c", "3"),
+    *("1a", "1a-certified", "1a-limit", "1b", "1c", "2a", "2b", "2c", "2-learnable", "3"),
     *("scale", "digits", "surgery", "audit", "growth"),
 )
 """Names of the figures, as `loadpath.papers` has them."""
@@ -38,8 +38,8 @@ class FiguresOptions:
     """Redraw a figure of the paper, doing the runs that are not on disk yet."""
 
     figure: str
-    """which one: 1a, 1a-certified, 1a-limit, 1b, 1c, 2a, 2b, 2c, 3, scale, digits, audit, surgery,
-    growth, or all"""
+    """which one: 1a, 1a-certified, 1a-limit, 1b, 1c, 2a, 2b, 2c, 2-learnable, 3, scale, digits,
+    audit, surgery, growth, or all"""
     out: str = "figures"
     """folder: runs are kept in its data/, pictures in its figures/"""
     seeds: int | None = None
