@@ -1,7 +1,8 @@
-// Builds each page of pages.json into one HTML file that needs nothing else, and writes it into the
-// package. The same sources give the same bytes.
+// Builds each page of pages.json into one HTML file that needs nothing else, and writes it into a
+// folder. The same sources give the same bytes.
 //
-// Run `node build.mjs [FOLDER]`; FOLDER is ../src/loadpath/report/explorer if left out.
+// Run `npm run build -- FOLDER`. `make explorer` builds into the package, and keeps there what it
+// built the pages from: see manifest.py.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
@@ -11,7 +12,8 @@ import { viteSingleFile } from "vite-plugin-singlefile";
 import { withHead } from "./head.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const out = resolve(process.argv[2] ?? join(here, "../src/loadpath/report/explorer"));
+if (!process.argv[2]) throw new Error("Name the folder: npm run build -- FOLDER.");
+const out = resolve(process.argv[2]);
 const pages = JSON.parse(readFileSync(join(here, "pages.json"), "utf8"));
 
 mkdirSync(out, { recursive: true });

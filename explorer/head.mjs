@@ -15,6 +15,14 @@ const POLICY = [
   "form-action 'none'",
 ].join("; ");
 
+/** Licences of what is bundled into pages, which must go where that goes. */
+const NOTICE = ["uplot"].map((name) => {
+  const folder = join(here, "node_modules", name);
+  const { homepage, version } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const licence = readFileSync(join(folder, "LICENSE"), "utf8").trim();
+  return `This page contains ${name} ${version}, ${homepage}\n\n${licence}`;
+});
+
 /** A plugin of Vite: wraps the few lines of a page's own HTML into a whole document. */
 export function withHead() {
   return {
@@ -30,6 +38,9 @@ export function withHead() {
           ? ""
           : `<meta http-equiv="Content-Security-Policy" content="${POLICY}">`;
         return `<!DOCTYPE html>
+<!--
+${NOTICE.join("\n\n")}
+-->
 <html lang="en">
 <head>
 <meta charset="utf-8">

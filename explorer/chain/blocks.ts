@@ -1,7 +1,6 @@
 /** Draws the chain itself: walls, springs, blocks on a rough ground. */
 
-import { FONT } from "../shared/plot";
-import { mix, type Colors } from "../shared/theme";
+import { FONT, mix, type Colors } from "../shared/theme";
 import type { Box } from "../shared/surface";
 
 export interface Drawn {

@@ -3,12 +3,14 @@
  * on it. A pointer moves that place; sliders do the same by keyboard.
  */
 
+import type uPlot from "uplot";
+import { Chart, power, type Note, type Points } from "../shared/chart";
 import { signed } from "../shared/dom";
-import { Axes, FONT, power, type Scale } from "../shared/plot";
+import { dots, line } from "../shared/series";
 import type { State } from "../shared/state";
-import { Surface, type Box } from "../shared/surface";
-import { mix, type Colors } from "../shared/theme";
+import { colors, mix, type Colors } from "../shared/theme";
 import { chainOf, FIELDS, motionOf, type Settings } from "./fields";
+import { square } from "./panels";
 import { cells, isFlow, runOf, turning, unpinningNoise, type Grid } from "./physics";
 import { shape } from "./words";
 
@@ -18,42 +20,66 @@ const FULL = 0.3;
 const FINE = { columns: 28, rows: 24 };
 const COARSE = { columns: 16, rows: 12 };
 
-/** Where an axis has ticks, as shares of its end. */
-const TICKS = [0, 0.1, 1 / 3, 2 / 3, 1];
+/** Where an axis has ticks beside its end, as shares of it. */
+const TICKS = [0, 0.1, 1 / 3, 2 / 3];
 
-/** How friction and noise are spread: as their sliders are, and as far as they tell chains apart. */
-function axesOf(values: Settings): { x: Scale; y: Scale } {
+/** Friction and noise are spread as their sliders are. */
+const SPREAD = { x: FIELDS.friction_right.power, y: FIELDS.noise.power } as const;
+
+/** How far the axes go: as their sliders, and as far as they tell chains apart. */
+function endsOf(values: Settings): { x: number; y: number } {
   const { n_blocks: n, stiffness } = values;
   // All blocks move below 2 k / n (n + 1): longer chains are told apart by less friction.
   const reach = Math.min(1, (stiffness * 56) / (n * (n + 1)));
-  const axis = (field: { max: number; power: number }) => {
-    const end = Number((field.max * reach).toPrecision(2));
-    const shares = end < 0.01 ? [0, 0.1, 0.4, 1] : TICKS;
-    const ticks = shares.map((share) => Number((end * share).toPrecision(1)));
-    return power([0, end], field.power, [...ticks.slice(0, -1), end]);
-  };
-  return { x: axis(FIELDS.friction_right), y: axis(FIELDS.noise) };
+  const end = (field: { max: number }) => Number((field.max * reach).toPrecision(2));
+  return { x: end(FIELDS.friction_right), y: end(FIELDS.noise) };
+}
+
+function ticksOf(end: number): number[] {
+  const shares = end < 0.01 ? [0, 0.1, 0.4] : TICKS;
+  return [...shares.map((share) => Number((end * share).toPrecision(1))), end];
 }
 
 export class PhaseMap {
-  readonly surface: Surface;
+  readonly chart: Chart;
   private readonly state: State<typeof FIELDS>;
-  private scales: { x: Scale; y: Scale };
+  private ends: { x: number; y: number };
   private grid: Grid = { friction: [], noise: [] };
   private values: (number | undefined)[][] = [];
   private work: ReturnType<typeof cells> | undefined;
   private key = "";
-  private axes: Axes | undefined;
   private picture: HTMLCanvasElement | undefined;
   private painted: Colors | undefined;
 
   constructor(state: State<typeof FIELDS>) {
     this.state = state;
-    this.scales = axesOf(state.values);
-    this.surface = new Surface({
+    this.ends = endsOf(state.values);
+    this.chart = new Chart({
       label: "Phase diagram",
-      height: (width) => Math.max(230, Math.min(330, width * 0.86)),
-      draw: (pen, box, colors) => this.draw(pen, box, colors),
+      height: square,
+      x: {
+        range: () => [0, this.ends.x],
+        label: "friction to the right",
+        scale: power(SPREAD.x),
+        ticks: () => ticksOf(this.ends.x),
+      },
+      y: {
+        range: () => [0, this.ends.y],
+        label: "noise",
+        scale: power(SPREAD.y),
+        ticks: () => ticksOf(this.ends.y),
+      },
+      margin: { right: 24 },
+      grid: false,
+      under: (plot) => this.drawCells(plot),
+      series: {
+        turns: line((c) => c.text, { width: 1.5 }),
+        frees: line((c) => c.text, { width: 1.5, dash: [2, 3] }),
+        frame: line((c) => c.line, { width: 1 }),
+        here: dots((c) => c.text, { size: 14, ring: (c) => c.ground }),
+      },
+      data: () => this.lines(),
+      notes: () => this.notes(),
     });
     this.follow();
   }
@@ -70,13 +96,13 @@ export class PhaseMap {
     const key = JSON.stringify([chain, motion]);
     if (key !== this.key) {
       this.key = key;
-      this.scales = axesOf(values);
-      this.grid = gridOf(isFlow(motion) && chain.n_blocks <= 30 ? FINE : COARSE, this.scales);
+      this.ends = endsOf(values);
+      this.grid = gridOf(isFlow(motion) && chain.n_blocks <= 30 ? FINE : COARSE, this.ends);
       this.values = this.grid.friction.map(() => []);
       this.work = cells(this.grid, { chain, motion, run: runOf(chain, motion) });
       this.picture = undefined;
     }
-    this.surface.redraw();
+    this.redraw();
   }
 
   /** Compute for some milliseconds. */
@@ -98,17 +124,18 @@ export class PhaseMap {
     } while (performance.now() < until);
     if (fresh) {
       this.picture = undefined;
-      this.surface.redraw();
+      this.redraw();
     }
   }
 
   /** The concavity on the map at the sliders' place, undefined while it is not known. */
   here(): number | undefined {
     const { friction_right, noise } = this.state.values;
-    const column = Math.round(
-      Math.min(1, this.scales.x.share(friction_right)) * (this.grid.friction.length - 1),
-    );
-    const row = Math.round(Math.min(1, this.scales.y.share(noise)) * (this.grid.noise.length - 1));
+    const share = (value: number, end: number, power: number) =>
+      Math.min(1, value / end) ** (1 / power);
+    const { friction, noise: levels } = this.grid;
+    const column = Math.round(share(friction_right, this.ends.x, SPREAD.x) * (friction.length - 1));
+    const row = Math.round(share(noise, this.ends.y, SPREAD.y) * (levels.length - 1));
     return this.at(column, row);
   }
 
@@ -121,63 +148,47 @@ export class PhaseMap {
     return undefined;
   }
 
-  private draw(pen: CanvasRenderingContext2D, box: Box, colors: Colors): void {
-    const settings = this.state.values;
-    const axes = new Axes(pen, box, colors, {
-      ...this.scales,
-      xLabel: "friction to the right",
-      yLabel: "noise",
-      margin: { left: this.scales.y.domain[1] < 0.01 ? 58 : 46, right: 24 },
-    });
-    this.axes = axes;
-    const { columns, rows } = { columns: this.grid.friction.length, rows: this.grid.noise.length };
-    if (this.painted !== colors) this.picture = undefined; // the theme is another
-    this.painted = colors;
-    this.picture ??= this.paint(columns, rows, colors);
-    const [wide, high] = [
-      (axes.right - axes.left) / (columns - 1),
-      (axes.bottom - axes.top) / (rows - 1),
-    ];
-    axes.inside(() => {
-      pen.imageSmoothingEnabled = true;
-      pen.imageSmoothingQuality = "high";
-      // Cells stand for the points in their middles.
-      pen.drawImage(
-        this.picture as HTMLCanvasElement,
-        axes.left - wide / 2,
-        axes.top - high / 2,
-        wide * columns,
-        high * rows,
-      );
-      this.drawBoundaries(pen, axes, colors, settings);
-    });
-    axes.frame({ grid: false });
-    pen.strokeStyle = colors.line;
-    pen.strokeRect(axes.left + 0.5, axes.top + 0.5, axes.right - axes.left, axes.bottom - axes.top);
-    const [end, top] = [this.scales.x.domain[1], this.scales.y.domain[1]];
-    axes.dot(Math.min(settings.friction_right, end), Math.min(settings.noise, top), {
-      color: colors.text,
-      radius: 6,
-      ring: colors.ground,
-    });
-    this.describe(settings);
+  private redraw(): void {
+    this.chart.redraw();
+    this.describe(this.state.values);
   }
 
-  private drawBoundaries(
-    pen: CanvasRenderingContext2D,
-    axes: Axes,
-    colors: Colors,
-    settings: Settings,
-  ): void {
+  /** Cells stand for the points in their middles, so that the outer ones reach out of the frame. */
+  private drawCells(plot: uPlot): void {
+    const now = colors();
+    const [columns, rows] = [this.grid.friction.length, this.grid.noise.length];
+    if (this.painted !== now) this.picture = undefined; // the theme is another
+    this.painted = now;
+    this.picture ??= this.paint(columns, rows, now);
+    const { ctx: pen, bbox } = plot;
+    const [wide, high] = [bbox.width / (columns - 1), bbox.height / (rows - 1)];
+    pen.save();
+    pen.beginPath();
+    pen.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    pen.clip();
+    pen.imageSmoothingEnabled = true;
+    pen.imageSmoothingQuality = "high";
+    const [left, top] = [bbox.left - wide / 2, bbox.top - high / 2];
+    pen.drawImage(this.picture, left, top, wide * columns, high * rows);
+    pen.restore();
+  }
+
+  /** Where curves turn, what noise frees the chain, and where the sliders are. */
+  private lines(): Record<string, Points> {
+    const { values: settings } = this.state;
     const { friction } = this.grid;
+    const { x: end, y: top } = this.ends;
+    const found: Record<string, Points> = {
+      frame: [
+        [0, end, end, 0, 0],
+        [0, 0, top, top, 0],
+      ],
+      here: [[Math.min(settings.friction_right, end)], [Math.min(settings.noise, top)]],
+    };
     if (this.done) {
       const noise = turning(this.grid, (column, row) => this.at(column, row) ?? NaN);
       const known = friction.map((_, i) => i).filter((i) => Number.isFinite(noise[i]));
-      axes.line(
-        known.map((i) => friction[i]),
-        known.map((i) => noise[i]),
-        { color: colors.text, width: 1.5 },
-      );
+      found["turns"] = [known.map((i) => friction[i]), known.map((i) => noise[i])];
     }
     const motion = motionOf(settings);
     if (isFlow(motion)) {
@@ -185,21 +196,31 @@ export class PhaseMap {
       const freeing = friction.map((mu) =>
         unpinningNoise(chain, mu, motion.dt * runOf(chain, motion), motion.dt),
       );
-      if (Number.isFinite(freeing[0])) {
-        axes.line(friction, freeing, { color: colors.text, width: 1.5, dash: [2, 3] });
-      }
+      if (Number.isFinite(freeing[0])) found["frees"] = [friction, freeing];
     }
-    pen.font = `600 12px ${FONT}`;
-    const label = (text: string, x: number, y: number) => {
-      const color = colors.text;
-      axes.text(text, x, y, { color, align: "center" });
-    };
-    const bottom = this.at(friction.length - 1, 0);
-    if (bottom !== undefined && shape(bottom) === "concave")
-      label("concave", this.scales.x.invert(0.82), this.scales.y.invert(0.08));
-    const top = this.at(Math.round(friction.length * 0.2), this.grid.noise.length - 4);
-    if (top !== undefined && shape(top) === "convex")
-      label("convex", this.scales.x.invert(0.27), this.scales.y.invert(0.78));
+    return found;
+  }
+
+  /** The names of the map's parts, where cells are of that shape. */
+  private notes(): Note[] {
+    const [columns, rows] = [this.grid.friction.length, this.grid.noise.length];
+    const named = (name: string, value: number | undefined, x: number, y: number): Note[] =>
+      value !== undefined && shape(value) === name
+        ? [
+            {
+              text: name,
+              x: this.ends.x * x ** SPREAD.x,
+              y: this.ends.y * y ** SPREAD.y,
+              color: (c) => c.text,
+              align: "center",
+              bold: true,
+            },
+          ]
+        : [];
+    return [
+      ...named("concave", this.at(columns - 1, 0), 0.82, 0.08),
+      ...named("convex", this.at(Math.round(columns * 0.2), rows - 4), 0.27, 0.78),
+    ];
   }
 
   private paint(columns: number, rows: number, colors: Colors): HTMLCanvasElement {
@@ -220,18 +241,18 @@ export class PhaseMap {
   private describe(settings: Settings): void {
     const here = this.here();
     const said = here === undefined ? "being computed" : `${shape(here)}, ${signed(here)}`;
-    this.surface.describe(
+    this.chart.describe(
       `Phase diagram, friction to the right against noise. At friction ` +
         `${settings.friction_right} and noise ${settings.noise}: ${said}.`,
     );
   }
 
   private follow(): void {
-    const { element } = this.surface;
+    const { element } = this.chart;
     element.classList.add("map");
     const move = (event: PointerEvent) => {
-      if (!this.axes) return;
-      const { x, y } = this.axes.at(this.surface.place(event));
+      const { x, y } = this.chart.at(event) ?? {};
+      if (x === undefined || y === undefined) return;
       this.state.set({
         friction_right: Number(Math.max(0, x).toPrecision(2)),
         noise: Number(Math.max(0, y).toPrecision(2)),
@@ -253,12 +274,8 @@ export function tone(value: number, colors: Colors): string {
   return mix(colors.ground, value > 0 ? colors.orange : colors.blue, share * 0.8);
 }
 
-function gridOf(
-  { columns, rows }: { columns: number; rows: number },
-  { x, y }: { x: Scale; y: Scale },
-): Grid {
-  return {
-    friction: Array.from({ length: columns }, (_, i) => x.invert(i / (columns - 1))),
-    noise: Array.from({ length: rows }, (_, i) => y.invert(i / (rows - 1))),
-  };
+function gridOf({ columns, rows }: typeof FINE, { x, y }: { x: number; y: number }): Grid {
+  const spread = (count: number, end: number, power: number) =>
+    Array.from({ length: count }, (_, i) => end * (i / (count - 1)) ** power);
+  return { friction: spread(columns, x, SPREAD.x), noise: spread(rows, y, SPREAD.y) };
 }

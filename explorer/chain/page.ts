@@ -1,5 +1,6 @@
 /** The page of the chain: its controls, its loop, and where things stand. */
 
+import type { Chart } from "../shared/chart";
 import { presets } from "../shared/controls";
 import { make, signed } from "../shared/dom";
 import { openPage } from "../shared/header";
@@ -12,7 +13,7 @@ import { drawBlocks } from "./blocks";
 import { chainOf, FIELDS, motionOf, PRESETS, type Settings } from "./fields";
 import { Live } from "./live";
 import { PhaseMap } from "./map";
-import { drawCurve, drawForces } from "./panels";
+import { curveChart, forcesChart } from "./panels";
 import * as physics from "./physics";
 import { settingsForm } from "./settings";
 import { clock, shape, words } from "./words";
@@ -51,16 +52,8 @@ const chain = new Surface({
     drawBlocks(pen, box, colors, { positions, stirring, exact: exactPositions(state.values) });
   },
 });
-const curve = new Surface({
-  label: "Load curve",
-  height: (width) => Math.max(230, Math.min(330, width * 0.86)),
-  draw: (pen, box, colors) => drawCurve(pen, box, colors, live, state.values),
-});
-const forces = new Surface({
-  label: "Forces on the blocks",
-  height: (width) => Math.max(230, Math.min(330, width * 0.86)),
-  draw: (pen, box, colors) => drawForces(pen, box, colors, live, state.values),
-});
+const curve = curveChart(live, () => state.values);
+const forces = forcesChart(live, () => state.values);
 const map = new PhaseMap(state);
 const main = openPage(
   "chain",
@@ -166,10 +159,10 @@ function pullAgain(): void {
   else setPlaying(true);
 }
 
-function panel(title: string, surface: Surface, ...more: (Node | string)[]): HTMLElement {
+function panel(title: string, chart: Chart, ...more: (Node | string)[]): HTMLElement {
   const heading = make("div", { class: "heading" }, make("h2", {}, title));
-  if (surface === curve) heading.append(bends[1]);
-  return make("section", { class: "panel" }, heading, surface.element, ...more);
+  if (chart === curve) heading.append(bends[1]);
+  return make("section", { class: "panel" }, heading, chart.element, ...more);
 }
 
 play.addEventListener("click", () => setPlaying(!playing || live.resting));
@@ -234,7 +227,7 @@ main.append(
       ),
       panel(
         "Phase diagram",
-        map.surface,
+        map.chart,
         keys(
           key("concave", "concave"),
           key("convex", "convex"),

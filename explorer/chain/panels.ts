@@ -1,53 +1,67 @@
-/** Draws the load curve, and the forces on the blocks beside what friction can hold. */
+/** The charts of a chain: its load curve, and the forces on the blocks beside what friction can hold. */
 
+import { Chart, WHOLE, type Points } from "../shared/chart";
 import { digits } from "../shared/dom";
-import { Axes, linear } from "../shared/plot";
-import type { Box } from "../shared/surface";
-import type { Colors } from "../shared/theme";
+import { dots, line, type Paint } from "../shared/series";
+import { fade } from "../shared/theme";
 import { chainOf, type Settings } from "./fields";
 import type { Live } from "./live";
 import { concavity, curve, meanState, restState } from "./physics";
 
-type Pen = CanvasRenderingContext2D;
+/** How lines are drawn that say what is exact: style.css has the same for their keys. */
+const REST = line((c) => c.text, { width: 1.5, dash: [1.5, 3] });
+const SHAKEN = line((c) => c.purple, { width: 2, dash: [7, 4] });
 
-/** Ticks of whole numbers, the last one with its number. */
-function counted(last: number): ReturnType<typeof linear> {
-  const scale = linear([0, last], last > 12 ? 4 : Math.min(last, 8));
-  const whole = scale.ticks.filter((tick) => Number.isInteger(tick));
-  return { ...scale, ticks: whole };
-}
+/** Blocks above which a load curve has no dots, and dots of forces are small. */
+const MANY = 40;
 
-export function drawCurve(pen: Pen, box: Box, colors: Colors, live: Live, values: Settings): void {
-  const chain = chainOf(values);
-  const last = chain.n_blocks + 1;
-  const layers = Array.from({ length: last + 1 }, (_, l) => l);
-  const chord = layers.map((l) => 1 - l / last);
-  const axes = new Axes(pen, box, colors, {
-    x: counted(last),
-    y: linear([0, 1], 4),
-    xLabel: "layer",
-    yLabel: "work left, 1 \u2212 x",
+export const square = (width: number) => Math.max(230, Math.min(330, width * 0.86));
+
+export function curveChart(live: Live, settings: () => Settings): Chart {
+  const tone: Paint = (c) => (concavity(live.mean) >= 0 ? c.orange : c.blue);
+  const shade: Paint = (c) => fade(tone(c), 0.18);
+  return new Chart({
+    label: "Load curve",
+    height: square,
+    x: { range: () => [0, settings().n_blocks + 1], label: "layer", ...WHOLE },
+    y: { range: () => [0, 1], label: "work left, 1 \u2212 x" },
     margin: { left: 36 },
-  });
-  axes.frame();
-  const total = live.mean.reduce((sum, load) => sum + load, 0);
-  axes.inside(() => {
-    if (total > 1e-9) {
-      const mean = absolute(live.mean);
-      const one = absolute(live.loads);
-      const scaled = chord.map((share) => 1 - total + share * total);
-      const tone = concavity(live.mean) >= 0 ? colors.orange : colors.blue;
-      axes.area(layers, scaled, mean, tone, 0.18);
-      if (values.noise > 0) axes.line(layers, one, { color: colors.stuck, width: 1 });
-      axes.line(layers, mean, { color: tone, width: 2.5 });
-      if (last <= 40) for (const l of layers) axes.dot(l, mean[l], { color: tone, radius: 3 });
-    }
-    axes.line(layers, chord, { color: colors.quiet, width: 1.5, dash: [5, 4] });
-    const rest = curve(restState(chain));
-    axes.line(layers, rest, { color: colors.text, width: 1.5, dash: [1.5, 3] });
-    if (values.noise > 0) {
-      axes.line(layers, curve(meanState(chain)), { color: colors.purple, width: 2, dash: [7, 4] });
-    }
+    series: {
+      // What bounds the areas, which lie below all lines.
+      area: line(tone, { width: 0 }),
+      base: line(tone, { width: 0 }),
+      one: line((c) => c.stuck, { width: 1 }),
+      mean: line(tone, { width: 2.5 }),
+      layers: dots(tone, { size: 6 }),
+      chord: line((c) => c.quiet, { width: 1.5, dash: [5, 4] }),
+      rest: REST,
+      shaken: SHAKEN,
+    },
+    bands: [
+      { between: ["area", "base"], fill: shade },
+      { between: ["base", "area"], fill: shade },
+    ],
+    data() {
+      const values = settings();
+      const chain = chainOf(values);
+      const noisy = values.noise > 0;
+      const last = chain.n_blocks + 1;
+      const layers = Array.from({ length: last + 1 }, (_, l) => l);
+      const at = (ys: ArrayLike<number>): Points => [layers, ys];
+      const total = live.mean.reduce((sum, load) => sum + load, 0);
+      const pulled = total > 1e-9;
+      const mean = at(absolute(live.mean));
+      return {
+        ...(pulled
+          ? { area: mean, base: at(layers.map((l) => 1 - (total * l) / last)), mean }
+          : {}),
+        ...(pulled && noisy ? { one: at(absolute(live.loads)) } : {}),
+        ...(pulled && last <= MANY ? { layers: mean } : {}),
+        chord: at(layers.map((l) => 1 - l / last)),
+        rest: at(curve(restState(chain))),
+        ...(noisy ? { shaken: at(curve(meanState(chain))) } : {}),
+      };
+    },
   });
 }
 
@@ -58,43 +72,64 @@ function absolute(loads: Float64Array): number[] {
   return left;
 }
 
-export function drawForces(pen: Pen, box: Box, colors: Colors, live: Live, values: Settings): void {
+export function forcesChart(live: Live, settings: () => Settings): Chart {
+  const size = () => (settings().n_blocks > MANY ? 4 : 8);
+  const small = () => (settings().noise > 0 ? 0.7 * size() : size());
+  return new Chart({
+    label: "Forces on the blocks",
+    height: square,
+    x: { range: () => [0, settings().n_blocks + 1], label: "block", ...WHOLE },
+    y: {
+      range: () => [-reachOf(settings()), reachOf(settings())],
+      label: "force of its springs",
+      format: (value) => digits(value, 2),
+    },
+    series: {
+      least: line((c) => c.stuck, { width: 1.5 }),
+      most: REST,
+      middle: SHAKEN,
+      held: dots((c) => (settings().noise > 0 ? c.stuck : c.text), { size: small }),
+      slips: dots((c) => c.green, { size: small }),
+      back: dots((c) => c.purple, { size: small }),
+      mean: dots((c) => c.text, { size }),
+    },
+    bands: [{ between: ["most", "least"], fill: (c) => fade(c.stuck, 0.25) }],
+    data() {
+      const values = settings();
+      const { n_blocks: n, stiffness: k, friction_right: most, friction_left: least } = values;
+      const edge = 0.985 * reachOf(values);
+      const level = (force: number): Points => [
+        [0, n + 1],
+        [force, force],
+      ];
+      const blocks = Array.from({ length: n }, (_, i) => i + 1);
+      const force = (loads: Float64Array) => blocks.map((l) => k * (loads[l] - loads[l - 1]));
+      const one = force(live.loads);
+      const slips = (each: number) => each > most * 1.0001 + 1e-6;
+      const back = (each: number) => each < -least * 1.0001 - 1e-6;
+      const those = (chosen: (each: number) => boolean): Points => [
+        blocks,
+        one.map((each) => (chosen(each) ? Math.min(edge, Math.max(-edge, each)) : null)),
+      ];
+      return {
+        least: level(-least),
+        most: level(most),
+        held: those((each) => !slips(each) && !back(each)),
+        slips: those(slips),
+        back: those(back),
+        ...(values.noise > 0
+          ? { middle: level((most - least) / 2), mean: [blocks, force(live.mean)] }
+          : {}),
+      };
+    },
+  });
+}
+
+/** How far the axis of forces goes up and down. */
+function reachOf(values: Settings): number {
   const { n_blocks: n, stiffness: k, friction_right: most, friction_left: least } = values;
-  const langevin = values.dynamics === "langevin";
   // Loads of a Langevin chain scatter by noise / sqrt(2 damping k), and a force is k times two.
+  const langevin = values.dynamics === "langevin";
   const scatter = langevin ? values.noise * Math.sqrt((3 * k) / values.damping) : 0;
-  const reach = 1.7 * Math.max(most, least, k / (n * (n + 1)), scatter);
-  const axes = new Axes(pen, box, colors, {
-    x: { ...counted(n + 1), domain: [0, n + 1] },
-    y: linear([-reach, reach], 4),
-    xLabel: "block",
-    yLabel: "force of its springs",
-    margin: { left: 46 },
-    format: (value) => digits(value, 2),
-  });
-  axes.frame();
-  axes.inside(() => {
-    const ends = [0, n + 1];
-    axes.area(ends, [-least, -least], [most, most], colors.stuck, 0.25);
-    axes.line(ends, [most, most], { color: colors.text, width: 1.5, dash: [1.5, 3] });
-    axes.line(ends, [-least, -least], { color: colors.stuck, width: 1.5 });
-    if (values.noise > 0) {
-      const middle = (most - least) / 2;
-      axes.line(ends, [middle, middle], { color: colors.purple, width: 2, dash: [7, 4] });
-    }
-    const radius = n > 40 ? 2 : 4;
-    for (let l = 1; l <= n; l++) {
-      const force = k * (live.loads[l] - live.loads[l - 1]);
-      const held = Math.min(reach * 0.985, Math.max(-reach * 0.985, force));
-      const beyond = force > most * 1.0001 + 1e-6 || force < -least * 1.0001 - 1e-6;
-      const tone = !beyond ? colors.stuck : force > 0 ? colors.green : colors.purple;
-      if (values.noise > 0) {
-        axes.dot(l, held, { color: tone, radius: radius * 0.7 });
-        const mean = k * (live.mean[l] - live.mean[l - 1]);
-        axes.dot(l, mean, { color: colors.text, radius });
-      } else {
-        axes.dot(l, held, { color: beyond ? tone : colors.text, radius });
-      }
-    }
-  });
+  return 1.7 * Math.max(most, least, k / (n * (n + 1)), scatter);
 }

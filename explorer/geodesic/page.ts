@@ -1,17 +1,16 @@
 /** The page of the geodesic. */
 
+import type { Chart } from "../shared/chart";
 import { segments, slider } from "../shared/controls";
 import { digits, make } from "../shared/dom";
 import { openPage } from "../shared/header";
 import { Summary } from "../shared/spoken";
 import { choice, number, State } from "../shared/state";
-import type { Axes } from "../shared/plot";
-import { Surface, type Box } from "../shared/surface";
-import type { Colors } from "../shared/theme";
+import { depthsChart, energiesChart, residualsChart, spectrumChart, type Shown } from "./charts";
 import "./geodesic.css";
 import { GEODESICS, geodesicAt } from "./paths";
-import * as pictures from "./pictures";
 import { rungSlider } from "./rungs";
+import { samplesChart } from "./samples";
 import * as words from "./words";
 
 /** Seconds that a whole path takes when it is played. */
@@ -38,75 +37,32 @@ const main = openPage(
   { state, path, node, geodesics: GEODESICS, words },
 );
 
-type Draw = (pen: CanvasRenderingContext2D, box: Box, colors: Colors) => Axes | void;
-const surfaces: Surface[] = [];
+const shown = (): Shown => ({
+  path: path(),
+  p: position(),
+  gamma0: gamma0(),
+  whole: state.values.range === "whole",
+});
 
-/** A canvas, and what to do with the place on its axes where a pointer presses or is dragged. */
-function surface(
-  label: string,
-  height: (width: number) => number,
-  draw: Draw,
-  press?: (place: { x: number; y: number }) => void,
-): Surface {
-  let axes: Axes | void;
-  const made = new Surface({
-    label,
-    height,
-    draw: (pen, box, colors) => {
-      axes = draw(pen, box, colors);
-    },
-  });
-  surfaces.push(made);
-  if (press) {
-    made.element.classList.add("pressed");
-    const take = (event: PointerEvent) => {
-      if (event.buttons && axes) press(axes.at(made.place(event)));
-    };
-    made.element.addEventListener("pointerdown", take);
-    made.element.addEventListener("pointermove", take);
-  }
-  return made;
+/** Where a pointer presses a chart or is dragged in it, do something with the x there. */
+function pressed(chart: Chart, press: (x: number) => void): Chart {
+  chart.element.classList.add("pressed");
+  const take = (event: PointerEvent) => {
+    const place = event.buttons ? chart.at(event) : undefined;
+    if (place) press(place.x);
+  };
+  chart.element.addEventListener("pointerdown", take);
+  chart.element.addEventListener("pointermove", take);
+  return chart;
 }
 
-const goTo = ({ x }: { x: number }) => state.set({ p: x });
-const usual = (width: number) => Math.max(260, Math.min(400, 0.72 * width));
-const tall = (width: number) => Math.max(280, Math.min(500, 1.05 * width));
-
-const spectrum = surface(
-  "Spectrum along the path",
-  tall,
-  (pen, box, colors) => pictures.drawSpectrum(pen, box, colors, path(), position()),
-  goTo,
-);
-const samples = surface("Samples in a plane", tall, (pen, box, colors) =>
-  pictures.drawSamples(pen, box, colors, path(), position()),
-);
-const energies = surface(
-  "The Hamiltonian's two parts",
-  usual,
-  (pen, box, colors) =>
-    pictures.drawEnergies(
-      pen,
-      box,
-      colors,
-      path(),
-      position(),
-      gamma0(),
-      state.values.range === "whole",
-    ),
-  goTo,
-);
-const depths = surface(
-  "Dimensions over effective depth",
-  tall,
-  (pen, box, colors) => pictures.drawDepths(pen, box, colors, path(), gamma0()),
-  ({ x }) => state.set({ depth: geodesicAt(x).leak }),
-);
-const residuals = surface(
-  "Residuals of the layers",
-  () => 300,
-  (pen, box, colors) => pictures.drawResiduals(pen, box, colors, path()),
-);
+const goTo = (p: number) => state.set({ p });
+const spectrum = pressed(spectrumChart(shown), goTo);
+const samples = samplesChart(shown);
+const energies = pressed(energiesChart(shown), goTo);
+const depths = pressed(depthsChart(shown), (leak) => state.set({ depth: geodesicAt(leak).leak }));
+const residuals = residualsChart(shown);
+const charts = [spectrum, samples, energies, depths, residuals];
 
 // --- controls ---
 
@@ -258,7 +214,7 @@ function show(): void {
   samples.describe(`Samples at p = ${digits(position())}. ${said.samples.textContent}`);
   energies.describe(`Energies over p. ${said.energies.textContent}`);
   depths.describe(`Dimensions over effective depth. ${said.depths.textContent}`);
-  for (const each of surfaces) each.redraw();
+  for (const each of charts) each.redraw();
 }
 
 state.onChange((values, changed) => {

@@ -2,7 +2,7 @@
 
 import { digits, signed } from "../shared/dom";
 import type { Geodesic } from "./paths";
-import { RANK } from "./pictures";
+import { RANK } from "./charts";
 
 const COUNTS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight"];
 const ORDERS = [

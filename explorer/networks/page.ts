@@ -5,9 +5,8 @@ import { make } from "../shared/dom";
 import { openPage } from "../shared/header";
 import { Summary } from "../shared/spoken";
 import { choice, number, State } from "../shared/state";
-import { Surface } from "../shared/surface";
 import { onTheme } from "../shared/theme";
-import { curveRange, drawCurves, drawLoads, loadShares } from "./curves";
+import { curvesChart, loadsChart, loadShares } from "./curves";
 import { CellMap } from "./map";
 import { DATA_SETS, KINDS, PANELS, panelOf } from "./panels";
 import "./networks.css";
@@ -60,27 +59,15 @@ const map = new CellMap({
   },
 });
 const shades = legend();
-const scatter = new Scatter();
 const summary = new Summary("The chosen cell, in words");
 
-const curves = new Surface({
-  label: "Load curves of the chosen cell",
-  height: (width) => Math.max(230, Math.min(320, width * 0.62)),
-  draw: (pen, box, colors) => drawCurves(pen, box, colors, panel(), shown(), curveRange(panel())),
-});
-const loads = new Surface({
-  label: "Loads of the layers",
-  height: 140,
-  draw: (pen, box, colors) => drawLoads(pen, box, colors, panel(), shown()),
-});
-const dots = new Surface({
-  label: "Accuracy against concavity",
-  height: (width) => Math.max(300, Math.min(430, width * 0.8)),
-  draw: (pen, box, colors) => scatter.draw(pen, box, colors, panel(), shown()),
-});
+const curves = curvesChart(panel, shown);
+const loads = loadsChart(panel, shown);
+const scatter = new Scatter(panel, shown);
+const dots = scatter.chart;
 dots.element.addEventListener("pointermove", (event) => {
   if (event.pointerType !== "mouse") return;
-  const cell = scatter.at(dots.place(event));
+  const cell = scatter.at(event);
   dots.element.style.cursor = cell === undefined ? "" : "pointer";
   if (cell === hovered) return;
   hovered = cell;
@@ -92,7 +79,7 @@ dots.element.addEventListener("pointerleave", () => {
 });
 dots.element.addEventListener("click", (event) => {
   // What a mouse is over is what it means: clicks are placed in whole pixels, moves in parts.
-  const cell = hovered ?? scatter.at(dots.place(event));
+  const cell = hovered ?? scatter.at(event);
   if (cell !== undefined) state.set({ slope: panel().slopeOf(cell), level: panel().levelOf(cell) });
 });
 

@@ -154,6 +154,11 @@ function closest(values: readonly number[], wanted: number): number {
 const parsed = JSON.parse(text) as { phase_diagrams: readonly Content[] };
 const made = new Map<string, Panel>();
 
+/** How many nets a cell has in the panel that has most. */
+export const MOST_NETS = Math.max(
+  ...parsed.phase_diagrams.map(({ subsets, nets }) => subsets * nets),
+);
+
 /** A panel, unpacked when it is first asked for. */
 export function panelOf(data: DataSet, panel: PanelName, kind: Kind): Panel {
   const key = `${data}/${panel}/${kind}`;

@@ -1,13 +1,13 @@
 /**
- * A canvas that is as wide as its place, sharp on any screen, and drawn anew when its size or the
- * theme changes. `redraw()` may be called at will: it draws once, at the next frame.
+ * A canvas for a picture that is no chart: as wide as its place, sharp on any screen, and drawn anew
+ * when its size or the theme changes.
  *
  *     const surface = new Surface({
- *       label: "Load curve", height: 260,
+ *       label: "The chain", height: () => 100,
  *       draw(pen, { width, height }, colors) { ... },   // in CSS pixels
  *     });
  *     place.append(surface.element);
- *     surface.describe("Load curve: concave, +0.18.");  // what a screen reader says of it
+ *     surface.describe("The chain: concave, +0.18.");  // what a screen reader says of it
  */
 
 import { make } from "./dom";
@@ -20,8 +20,8 @@ export interface Box {
 
 export interface SurfaceOptions {
   readonly label: string;
-  /** CSS pixels, or a function of the width. */
-  readonly height: number | ((width: number) => number);
+  /** CSS pixels, for a width. */
+  readonly height: (width: number) => number;
   readonly draw: (pen: CanvasRenderingContext2D, box: Box, colors: Colors) => void;
 }
 
@@ -30,17 +30,16 @@ export class Surface {
   private readonly pen: CanvasRenderingContext2D;
   private readonly options: SurfaceOptions;
   private box: Box = { width: 0, height: 0 };
-  private asked = 0;
 
   constructor(options: SurfaceOptions) {
     this.options = options;
     this.element = make("canvas", { role: "img", "aria-label": options.label, class: "surface" });
-    this.element.style.height = `${this.heightFor(600)}px`; // until its width is known
+    this.element.style.height = `${Math.round(options.height(600))}px`; // until its width is known
     const pen = this.element.getContext("2d");
     if (!pen) throw new Error("This browser draws no canvas.");
     this.pen = pen;
     new ResizeObserver(() => this.fit()).observe(this.element);
-    onTheme(() => this.redraw());
+    onTheme(() => this.drawNow());
   }
 
   /** Say in words what is drawn. */
@@ -50,15 +49,6 @@ export class Surface {
     }
   }
 
-  /** Draw at the next frame. */
-  redraw(): void {
-    this.asked ||= requestAnimationFrame(() => {
-      this.asked = 0;
-      this.drawNow();
-    });
-  }
-
-  /** Draw at once: for pages that have a loop of their own. */
   drawNow(): void {
     const { width, height } = this.box;
     if (!width) return;
@@ -68,20 +58,9 @@ export class Surface {
     this.options.draw(this.pen, this.box, colors());
   }
 
-  /** Where a pointer is, in the CSS pixels that are drawn in. */
-  place(event: PointerEvent | MouseEvent): { x: number; y: number } {
-    const frame = this.element.getBoundingClientRect();
-    return { x: event.clientX - frame.left, y: event.clientY - frame.top };
-  }
-
-  private heightFor(width: number): number {
-    const { height } = this.options;
-    return typeof height === "number" ? height : Math.round(height(width));
-  }
-
   private fit(): void {
     const width = this.element.clientWidth;
-    const height = this.heightFor(width);
+    const height = Math.round(this.options.height(width));
     const ratio = window.devicePixelRatio || 1;
     this.box = { width, height };
     this.element.style.height = `${height}px`;

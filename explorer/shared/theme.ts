@@ -20,6 +20,9 @@ const NAMES = [
 export type Colors = Readonly<Record<(typeof NAMES)[number], string>>;
 export type Theme = "auto" | "light" | "dark";
 
+/** What canvases write with, as style.css does. */
+export const FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif";
+
 const KEY = "loadpath-theme";
 const listeners: (() => void)[] = [];
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -67,7 +70,7 @@ export function isDark(): boolean {
   return theme ? theme === "dark" : dark.matches;
 }
 
-/** A colour between two of the style sheet's: "#rrggbb", or "#rgb" as a build shortens them. */
+/** A colour between two of the style sheet's. */
 export function mix(from: string, to: string, share: number): string {
   const part = Math.min(1, Math.max(0, share));
   const [a, b] = [channels(from), channels(to)];
@@ -75,7 +78,14 @@ export function mix(from: string, to: string, share: number): string {
   return `rgb(${red}, ${green}, ${blue})`;
 }
 
+/** A colour that what lies below shows through. */
+export function fade(color: string, alpha: number): string {
+  return `rgba(${channels(color).join(", ")}, ${alpha})`;
+}
+
+/** Of "#rrggbb", of "#rgb" as a build shortens it, or of what `mix` gives. */
 function channels(color: string): number[] {
+  if (!color.startsWith("#")) return (color.match(/\d+/g) ?? []).map(Number);
   const step = color.length === 4 ? 1 : 2;
   return [0, 1, 2].map((i) => {
     const text = color.slice(1 + i * step, 1 + (i + 1) * step);

@@ -47,11 +47,12 @@ def visit(browser):
     """
     opened = []
 
-    def open_page(name, address="", *, width=1280, height=800, dark=False, moving=False):
+    def open_page(name, address="", *, width=1280, height=800, ratio=1, dark=False, moving=False):
         # Playwright waits by evaluating text, which the page's policy forbids: see test_head.py.
         context = browser.new_context(
             bypass_csp=True,
             viewport={"width": width, "height": height},
+            device_scale_factor=ratio,
             color_scheme="dark" if dark else "light",
             reduced_motion="no-preference" if moving else "reduce",
         )

@@ -29,6 +29,14 @@ def test_a_page_is_one_file_that_names_nothing_to_load(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_page_has_the_licence_of_what_is_bundled_into_it(name):
+    notice = (PAGES / f"{name}.html").read_text(encoding="utf-8").partition("<html")[0]
+    assert "uplot 1.6.32, https://github.com/leeoniya/uPlot" in notice
+    for part in ("The MIT License (MIT)", "(c) 2022 Leon Sorokin", "Permission is hereby granted"):
+        assert part in notice
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_policy_holds_in_the_browser(browser, name):
     loaded = []
     page = browser.new_page()

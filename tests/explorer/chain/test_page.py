@@ -109,7 +109,7 @@ def test_presets_show_what_their_names_say(visit):
 
 def test_the_dot_on_the_phase_diagram_moves_the_sliders(visit):
     page = visit("chain")
-    map = page.locator("canvas.map")
+    map = page.locator(".map")
     map.scroll_into_view_if_needed()
     box = map.bounding_box()
     page.mouse.move(box["x"] + 100, box["y"] + 100)
@@ -125,7 +125,7 @@ def test_the_dot_on_the_phase_diagram_moves_the_sliders(visit):
     page.mouse.move(box["x"] + 20, box["y"] + 20)  # no longer held
     assert values(page) == then
     page.wait_for_function(
-        "noise => document.querySelector('canvas.map').ariaLabel.includes(`noise ${noise}: c`)",
+        "noise => document.querySelector('.map').ariaLabel.includes(`noise ${noise}: c`)",
         arg=then["noise"],
     )
 
@@ -153,7 +153,8 @@ def test_the_theme_is_the_systems_or_the_one_that_is_chosen(visit):
 
 def test_everything_that_can_be_moved_has_a_name_and_a_hint(visit):
     page = visit("chain", "#dynamics=langevin&pull=jerks")
-    code = """() => Array.from(document.querySelectorAll("input, select, button, canvas, a")).map(
+    code = """() => Array.from(
+      document.querySelectorAll("input, select, button, [role=img], a")).map(
       each => [each.labels?.[0]?.textContent || each.ariaLabel || each.textContent,
                each.type === "range" && document.getElementById(
                  each.getAttribute("aria-describedby"))?.textContent])"""

@@ -89,12 +89,12 @@ def test_sliders_move_by_keys_and_the_address_keeps_the_view(visit):
 
 def test_a_press_in_a_picture_goes_there(visit):
     page = visit("geodesic")
-    picture = page.locator('canvas[aria-label^="Singular values"]')
+    picture = page.locator('[role="img"][aria-label^="Singular values"]')
     box = picture.bounding_box()
     # The frame leaves 46 pixels at the left and 12 at the right.
     picture.click(position={"x": 46 + 0.25 * (box["width"] - 58), "y": box["height"] / 2})
     assert page.evaluate("window.loadpath.state.values.p") == pytest.approx(0.25, abs=0.011)
-    limit = page.locator('canvas[aria-label^="Dimensions over"]')
+    limit = page.locator('[role="img"][aria-label^="Dimensions over"]')
     limit.click(position={"x": limit.bounding_box()["width"] - 14, "y": 100})
     assert page.evaluate("window.loadpath.state.values.depth") == 32
 

@@ -136,16 +136,16 @@ def test_arrows_go_from_cell_to_cell_as_the_map_lies(visit, width, steps):
 
 def test_a_dot_chooses_its_cell(visit):
     page = visit("networks", "#data=digits&slope=1&level=0.3")
-    canvas = page.locator('[aria-label="Accuracy against concavity"] canvas')
-    box = canvas.bounding_box()
+    picture = page.locator('[aria-label="Accuracy against concavity"] [role="img"]')
+    box = picture.bounding_box()
     # The place of the most accurate cell's dot, from its numbers and the frame of the picture.
     for x in np.linspace(0.3, 0.95, 14):
-        canvas.hover(position={"x": x * box["width"], "y": 0.2 * box["height"]})
+        picture.hover(position={"x": x * box["width"], "y": 0.2 * box["height"]})
         if heading(page) != "Slope 1, dropout 0.3":
             break
     found = heading(page)
     assert found != "Slope 1, dropout 0.3"
-    canvas.click(position={"x": x * box["width"], "y": 0.2 * box["height"]})
+    picture.click(position={"x": x * box["width"], "y": 0.2 * box["height"]})
     page.mouse.move(2, 2)
     assert heading(page) == found
 
