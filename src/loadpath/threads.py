@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
+
+from threadpoolctl import ThreadpoolController
 
 from loadpath.checks import check_count
-
-if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -58,7 +57,6 @@ def blas_libraries() -> ThreadpoolController:
     """
     import scipy.linalg  # noqa: F401 (compiled code calls its BLAS, which must be found too)
     import torch  # noqa: F401 (and so must torch's)
-    from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController().select(user_api="blas")
 
