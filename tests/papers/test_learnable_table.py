@@ -113,6 +113,23 @@ def test_nets_that_learned_nothing_or_are_not_done_are_counted():
     assert row["residual reached"] == pytest.approx(1 - 1 / (3 * SEEDS))
 
 
+def test_claims_can_leave_out_seeds_with_a_net_that_is_not_done():
+    measured = made(by_depth_and_decay, noise=0.01)
+    undone, trivial = measured[0][1], measured[1][1]  # of weight decays 0.001 and 0.01
+    undone["residual"][0, 1] = 1.0  # at the fewest layers
+    trivial["train_error"][1, 0] = 0.995  # at more of them
+    found = learnable_table.claims(measured, reached=True)["seeds"]
+    assert found["helps where layers are few"] == found["fades with depth"] == SEEDS - 1
+    assert found["hurts under strong decay"] == SEEDS - 1
+    assert found["gains on the control"] == SEEDS
+    assert set(learnable_table.claims(measured)["seeds"]) == {SEEDS}
+    for _, ds in measured:
+        ds["residual"][:] = 1.0
+    frame = learnable_table.summarize(with_ridge(measured))
+    at = ("where all nets reached the residual: fades with depth", "", "", "")
+    assert (frame.loc[at, "seeds"], frame.loc[at, "adaptive"]) == (0, "no seed left")
+
+
 def test_holm_is_that_of_the_book():
     p = np.array([0.01, 0.04, np.nan, 0.03, 0.005])
     # 4 x 0.005, 3 x 0.01, then 2 x 0.03, and 0.04 no less than that before it.
@@ -131,7 +148,9 @@ def with_ridge(measured):
 def test_the_summary_has_claims_under_the_cells():
     measured = made(by_depth_and_decay, noise=0.01)
     frame = learnable_table.summarize(with_ridge(measured))
-    assert len(frame) == 39 + 4
+    assert len(frame) == 39 + 3 * 4
+    early = frame.loc[("at four times the residual: helps where layers are few", "", "", "")]
+    assert early["seeds"] == SEEDS
     assert frame.loc[("leak-0.3", 8.0, 0.01, 18), "left by ridge"] == 0.2
     claim = frame.loc[("claim: helps where layers are few", "", "", "")]
     assert claim["seeds"] == SEEDS
