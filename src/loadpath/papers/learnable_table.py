@@ -114,7 +114,7 @@ def summarize(measured: Results) -> pd.DataFrame:
             text = interval_text(xr.DataArray(gain, {"bound": BOUNDS}, "bound"))
             row = {
                 "seeds": int(claim["seeds"]),
-                "adaptive": text if claim["seeds"] else "none left",
+                "adaptive": text if claim["seeds"] else "no seed left",
             }
             frame.loc[(f"{words}: {name}", "", "", ""), list(row)] = list(row.values())
     return frame
