@@ -10,6 +10,15 @@ import typechecking  # noqa: F401, before the package, whose functions it has ch
 
 from loadpath import cli
 
+LONG = ("attack", "sweep", "test_docs.py", "test_examples.py", "test_notebooks.py")
+"""Tests of up to ten seconds: begun last, one of them would keep a worker busy alone."""
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with what takes long, in random order otherwise."""
+    here = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(here).parts[0] not in LONG)
+
 
 def pytest_collection_finish():
     """Spare the garbage collector the modules and the tests, which stay until the end.
