@@ -36,7 +36,7 @@ COMPILED = (
 )
 """Modules whose functions numba compiles, and which must be plain functions for that."""
 
-FIRST, EVERY = 50, 200
+FIRST, EVERY = 20, 200
 """Calls of each function, in each process, that are all checked; and how often one is after them.
 Checking every call made a run of the tests twice as long."""
 
