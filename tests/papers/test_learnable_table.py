@@ -130,6 +130,29 @@ def test_claims_can_leave_out_seeds_with_a_net_that_is_not_done():
     assert (frame.loc[at, "seeds"], frame.loc[at, "adaptive"]) == (0, "no seed left")
 
 
+def test_checks_are_compared_on_the_same_seeds():
+    measured = made(by_depth_and_decay)
+    at = {"teacher": "fully-connected", "effective_depth": 8.0, "weight_decay": 0.001}
+    checks = [
+        (
+            {**cell, "width": 100, "deepest": 8, "dtype": "float32"},
+            ds.sel(depth=[4, 8]).copy(deep=True),
+        )
+        for cell, ds in measured
+        if at.items() <= cell.items() and cell["seed"] < 3
+    ]
+    for _, ds in checks:
+        ds["test_error"].loc[{"rule": "adaptive", "depth": 4}] *= 1.1
+    frame = learnable_table.tabulate_checks(measured, checks)
+    assert list(frame.index) == [(100, "float32", 4), (100, "float32", 8)]
+    assert set(frame["seeds"]) == {3}
+    few, more = frame.iloc
+    # A gain of 1 - exp(-0.3) in the grid; the check's errors are 1.1 times those.
+    assert few["in the grid"].startswith("0.259 (") and few["gain"].startswith("0.185 (")
+    assert few["difference"].startswith("-0.0741 (")
+    assert float(more["difference"].split()[0]) == pytest.approx(0, abs=1e-12)
+
+
 def test_holm_is_that_of_the_book():
     p = np.array([0.01, 0.04, np.nan, 0.03, 0.005])
     # 4 x 0.005, 3 x 0.01, then 2 x 0.03, and 0.04 no less than that before it.

@@ -227,6 +227,55 @@ def claims(measured: Results, error: str = "test_error", *, reached: bool = Fals
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
+def tabulate_checks(measured: Results, checks: Results) -> pd.DataFrame:
+    """Return what the adaptive rule gains in another precision or width, beside what it gained.
+
+    Parameters
+    ----------
+    measured : sequence of tuple
+        Cells and their Datasets, from `learnable`.
+    checks : sequence of tuple
+        The same, from "learnable-checks", of seeds that `measured` has.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each width, precision and depth: the gain there, in the grid on the same seeds,
+        and their difference, with Student's 95 % intervals over seeds.
+    """
+    grid = {tuple(cell[name] for name in CELL[:3]) + (cell["seed"],): ds for cell, ds in measured}
+    pairs: dict[tuple[int, str, int], list[tuple[float, float]]] = {}
+    for cell, ds in checks:
+        same = grid[*(cell[name] for name in CELL[:3]), cell["seed"]]
+        for depth in ds["depth"].values.tolist():
+            at = int(cell["width"]), str(cell["dtype"]), depth
+            both = tuple(_gain(each.sel(depth=depth)) for each in (ds, same))
+            pairs.setdefault(at, []).append((both[0], both[1]))
+    rows = {}
+    for at, gained in pairs.items():
+        here, there = np.array(gained).T
+        columns = {"gain": here, "in the grid": there, "difference": here - there}
+        rows[at] = {"seeds": len(gained), **{name: _student(x) for name, x in columns.items()}}
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    frame.index = pd.MultiIndex.from_tuples(list(rows), names=["width", "dtype", "depth"])
+    return frame
+
+
+def _gain(ds: xr.Dataset) -> float:
+    """Return 1 less the ratio of test errors of one seed at one depth."""
+    errors = ds["test_error"]
+    return 1 - float(errors.sel(rule="adaptive") / errors.sel(rule="equidistant"))
+
+
+def _student(x: np.ndarray) -> str:
+    """Return a mean over seeds with Student's 95 % interval, as a text."""
+    half = (
+        stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)) if len(x) > 1 else np.nan
+    )
+    ends = x.mean() + half * np.array([0, -1, 1])
+    return interval_text(xr.DataArray(ends, {"bound": BOUNDS}, "bound"))
+
+
 def holm(p: np.ndarray) -> np.ndarray:
     """Return p-values after Holm's correction for how many there are; NaN stays NaN.
 
