@@ -8,8 +8,8 @@ Run `python benchmarks/chain.py`: half a minute on 2 cores. The baselines:
     (it picks a stochastic Runge-Kutta method of strong order 1), and its Euler method;
 (c) drawing as many normals and doing nothing with them, which no simulation with noise can beat.
 
-After that come the mean loads that `mean_field` has without replicas, against NumPy in its place,
-if numba is there.
+After that come the mean loads that `mean_field` has without replicas, and a fit, which is made of
+them, against NumPy in its place, if numba is there.
 
 It wants the machine for itself: other work takes cores from `simulate`, while the loops need one.
 `--diagram` times a phase diagram of 40 x 40 cells, 64 replicas and 20,000 steps.
@@ -32,6 +32,7 @@ import torch
 from loadpath.spring_block.chain import Chain, chain_phase_diagram, mean_field, mean_flow, simulate
 from loadpath.spring_block.chain.engine import DRAWN, step_drawn
 from loadpath.spring_block.chain.exact import laplacian
+from loadpath.spring_block.fitting import fit
 from loadpath.threads import cores, torch_threads
 
 REPLICAS, STEPS = 2048, 10_000
@@ -127,23 +128,27 @@ def diagram() -> None:
 
 
 def flow(rounds: int) -> None:
-    """Print the milliseconds of mean loads, compiled and by NumPy in turns, and their ratio."""
+    """Print the milliseconds of mean loads and of a fit, compiled and by NumPy, and their ratio."""
+    levels = np.linspace(0.0, 0.03, 100)
+    curves = mean_field(CHAIN, noise=[0.004, 0.01, 0.02])
+    works = {
+        "mean_field, one noise": lambda: mean_field(CHAIN, noise=0.01),
+        "mean_field, a hundred": lambda: mean_field(CHAIN, noise=levels),
+        "fit, three curves": lambda: fit(curves),
+    }
     compiled = mean_flow.integrate
-    for name, noise in {"one noise": 0.01, "a hundred": np.linspace(0.0, 0.03, 100)}.items():
-        best = {compiled: np.inf, None: np.inf}
+    print("milliseconds                 compiled      NumPy")
+    for name, work in works.items():
+        best = dict.fromkeys(("compiled", "NumPy"), np.inf)
         for _ in range(rounds):
-            for mean_flow.integrate in best:
+            for way in best:
+                mean_flow.integrate = compiled if way == "compiled" else None
                 started = time.perf_counter()
-                mean_field(CHAIN, noise=noise)
-                best[mean_flow.integrate] = min(
-                    best[mean_flow.integrate], time.perf_counter() - started
-                )
+                work()
+                best[way] = min(best[way], 1e3 * (time.perf_counter() - started))
         mean_flow.integrate = compiled
-        ours, by_numpy = best[compiled] * 1e3, best[None] * 1e3
-        print(
-            f"mean_field at {name:<9}: {ours:6.2f} ms, NumPy in its place {by_numpy:6.2f} ms: "
-            f"{by_numpy / ours:.1f} times faster"
-        )
+        ours, by_numpy = best.values()
+        print(f"  {name:<24} {ours:10.2f} {by_numpy:10.2f} {by_numpy / ours:8.1f} times faster")
 
 
 def main() -> None:

@@ -47,8 +47,8 @@ def torch_threads(count: int) -> Iterator[None]:
 def blas_libraries() -> ThreadpoolController:
     """Return the BLAS libraries of this process, whose threads can be limited.
 
-    They are looked for once: reading what a process has loaded takes 5 milliseconds, longer than
-    many a training step.
+    They are looked for once: to read what a process has loaded takes longer than many a training
+    step.
 
     Returns
     -------

@@ -176,8 +176,27 @@ def _table(
     return pd.DataFrame(rows, labels)
 
 
+def student(values: np.ndarray) -> xr.DataArray:
+    """Return a mean over seeds with Student's 95 % interval.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        (seed,) finite numbers.
+
+    Returns
+    -------
+    xr.DataArray
+        Over `bound` ("mean", "low", "high"); NaN where there are too few numbers for it.
+    """
+    n = len(values)
+    mean = values.mean() if n else np.nan
+    half = stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    return xr.DataArray([mean, mean - half, mean + half], {"bound": BOUNDS}, "bound")
+
+
 def interval_text(bounds: xr.DataArray) -> str:
-    """Return a ratio with its interval in words, such as "1.02 (0.98 to 1.06)"."""
+    """Return a number with its interval in words, such as "1.02 (0.98 to 1.06)"."""
     mean, low, high = (float(bounds.sel(bound=bound)) for bound in BOUNDS)
     return f"{mean:.3g} ({low:.3g} to {high:.3g})" if np.isfinite(low) else f"{mean:.3g}"
 

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from loadpath.papers.comparisons import BOUNDS, Results, interval_text, ratio
+from loadpath.papers.comparisons import BOUNDS, Results, interval_text, ratio, student
 from loadpath.papers.learnable import CONTROL, DECAYS, DEPTHS, GRADIENT, LEARNABLE
 
 CELL = ("teacher", "effective_depth", "weight_decay", "depth")
@@ -219,11 +219,7 @@ def claims(measured: Results, error: str = "test_error", *, reached: bool = Fals
     rows = {}
     for name, values in per_seed.items():
         x = values.values[np.isfinite(values.values)]
-        mean = float(x.mean()) if len(x) else np.nan
-        half = np.nan
-        if len(x) > 1:
-            half = float(stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
-        rows[name] = {"mean": mean, "low": mean - half, "high": mean + half, "seeds": len(x)}
+        rows[name] = {**student(x).to_series(), "seeds": len(x)}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
@@ -243,19 +239,21 @@ def tabulate_checks(measured: Results, checks: Results) -> pd.DataFrame:
         A row for each width, precision and depth: the gain there, in the grid on the same seeds,
         and their difference, with Student's 95 % intervals over seeds.
     """
-    grid = {tuple(cell[name] for name in CELL[:3]) + (cell["seed"],): ds for cell, ds in measured}
+    settings = (*CELL[:3], "seed")
+    grid = {tuple(cell[name] for name in settings): ds for cell, ds in measured}
     pairs: dict[tuple[int, str, int], list[tuple[float, float]]] = {}
     for cell, ds in checks:
-        same = grid[*(cell[name] for name in CELL[:3]), cell["seed"]]
+        same = grid[tuple(cell[name] for name in settings)]
         for depth in ds["depth"].values.tolist():
             at = int(cell["width"]), str(cell["dtype"]), depth
-            both = tuple(_gain(each.sel(depth=depth)) for each in (ds, same))
-            pairs.setdefault(at, []).append((both[0], both[1]))
+            here, there = (_gain(each.sel(depth=depth)) for each in (ds, same))
+            pairs.setdefault(at, []).append((here, there))
     rows = {}
     for at, gained in pairs.items():
-        here, there = np.array(gained).T
-        columns = {"gain": here, "in the grid": there, "difference": here - there}
-        rows[at] = {"seeds": len(gained), **{name: _student(x) for name, x in columns.items()}}
+        check, same_seeds = np.array(gained).T
+        columns = {"gain": check, "in the grid": same_seeds, "difference": check - same_seeds}
+        said = {name: interval_text(student(x)) for name, x in columns.items()}
+        rows[at] = {"seeds": len(gained), **said}
     frame = pd.DataFrame.from_dict(rows, orient="index")
     frame.index = pd.MultiIndex.from_tuples(list(rows), names=["width", "dtype", "depth"])
     return frame
@@ -265,15 +263,6 @@ def _gain(ds: xr.Dataset) -> float:
     """Return 1 less the ratio of test errors of one seed at one depth."""
     errors = ds["test_error"]
     return 1 - float(errors.sel(rule="adaptive") / errors.sel(rule="equidistant"))
-
-
-def _student(x: np.ndarray) -> str:
-    """Return a mean over seeds with Student's 95 % interval, as a text."""
-    half = (
-        stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)) if len(x) > 1 else np.nan
-    )
-    ends = x.mean() + half * np.array([0, -1, 1])
-    return interval_text(xr.DataArray(ends, {"bound": BOUNDS}, "bound"))
 
 
 def holm(p: np.ndarray) -> np.ndarray:

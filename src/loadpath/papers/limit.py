@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import stats
 
 from loadpath import data as sources
 from loadpath.leaky_resnet import LeakyResNet, geodesic
-from loadpath.papers.comparisons import Results
+from loadpath.papers.comparisons import Results, interval_text, student
 from loadpath.papers.experiment import Experiment
 from loadpath.papers.geodesics import measure_geodesic
 from loadpath.results import Status
@@ -184,12 +183,14 @@ def tabulate_rungs(measured: Results) -> pd.DataFrame:
         dimension = np.array([float(ds["dimension"].median()) for ds in nets])
         smallest = np.array([float(cost[-1]) for cost in costs])
         rows[key] = {
-            "dimension": _interval(dimension),
+            "dimension": interval_text(student(dimension)),
             **{
-                f"COI at {gamma0:g}": _interval(np.array([float(cost[i]) for cost in costs]))
+                f"COI at {gamma0:g}": interval_text(
+                    student(np.array([float(cost[i]) for cost in costs]))
+                )
                 for i, gamma0 in enumerate(nets[0]["gamma0"].values)
             },
-            "COI - dimension": _interval(smallest - dimension),
+            "COI - dimension": interval_text(student(smallest - dimension)),
             "residual": max(float(ds["stationarity"].max()) for ds in nets),
             "rank": " ".join(f"{float(ds['bottleneck_rank']):g}" for ds in nets),
             "objective": float(np.mean([float(ds["objective"]) for ds in nets])),
@@ -197,15 +198,6 @@ def tabulate_rungs(measured: Results) -> pd.DataFrame:
     frame = pd.DataFrame.from_dict(rows, orient="index")
     frame.index = pd.MultiIndex.from_tuples(list(rows), names=["effective_depth", "depth"])
     return frame
-
-
-def _interval(values: np.ndarray) -> str:
-    """Return a mean over seeds with Student's 95 % interval, in words."""
-    mean, n = float(values.mean()), len(values)
-    if n < 2:
-        return f"{mean:.3g}"
-    half = float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n))
-    return f"{mean:.3g} ({mean - half:.3g} to {mean + half:.3g})"
 
 
 LIMITS = {"limit": Experiment("limit", limit, _cells)}

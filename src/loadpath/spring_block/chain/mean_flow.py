@@ -197,8 +197,7 @@ def relax(
         for h, s in zip(np.diff(instants, axis=0), stages.tolist(), strict=True):
             y = _advance(velocity, y, h, s)
         x = y.T
-    ends = np.zeros((len(x), 1)), np.ones((len(x), 1))
-    return np.asarray(np.diff(np.hstack([ends[0], x, ends[1]]), axis=1))
+    return np.diff(x, axis=1, prepend=0.0, append=1.0)
 
 
 def _velocity_of(
