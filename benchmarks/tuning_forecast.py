@@ -71,7 +71,7 @@ def losses_of(main: Path, forecast: Path, setting: str) -> dict[str, np.ndarray]
     seen = {
         epoch: np.stack(
             [
-                early.sel(arm=f"early 100 {epoch} {rate:g} {p:g}")["validation_accuracy"].values
+                early.sel(arm=f"early 100 {rate:g} {p:g}", epoch=epoch)["validation_accuracy"].values
                 for rate, p in TRIALS
             ],
             axis=1,

@@ -167,6 +167,10 @@ def test_the_log_separation_is_recorded_along_training(engine, net):
         assert run.recorded[kind][1].tolist() == part.log_separation[kind].tolist()
         assert run.log_separation[kind].tolist() == quiet.log_separation[kind].tolist()
     assert set(run.recorded) == set(run.log_separation)
+    assert run.recorded_test_accuracy.shape == (3,) and quiet.recorded_test_accuracy.shape == (0,)
+    assert run.recorded_test_accuracy[1] == part.test_accuracy
+    along = run.dataset()["test_accuracy_recorded"]
+    assert along.dims == ("record",) and along.values.tolist() == [*run.recorded_test_accuracy]
 
 
 def _path(net):

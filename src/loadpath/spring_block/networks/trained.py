@@ -49,6 +49,8 @@ class Trained(Shown):
     """Log separation along training, (record, layer)."""
     recorded_epochs: Array
     """Epochs that were done at each record, (record,), 0 for the initial weights."""
+    recorded_test_accuracy: Array
+    """Share of the test samples that are classified rightly at each record, (record,)."""
     settings: dict[str, object]
     """Net, recipe and seed: what makes the same numbers again."""
 
@@ -64,7 +66,8 @@ class Trained(Shown):
         -------
         xarray.Dataset
             Stamped, with the status, accuracies and number of epochs, loss (epoch,),
-            log_separation (kind, layer), and log_separation_recorded (kind, record, layer).
+            log_separation (kind, layer), and what was recorded along training:
+            log_separation_recorded (kind, record, layer) and test_accuracy_recorded (record,).
         """
         kinds = list(self.log_separation)
         nats = {"units": "nats", "long_name": "log separation of the training set"}
@@ -79,6 +82,7 @@ class Trained(Shown):
                 "loss": ("epoch", self.losses, {"units": "nats"}),
                 "log_separation": (("kind", "layer"), final, nats),
                 "log_separation_recorded": (("kind", "record", "layer"), along, nats),
+                "test_accuracy_recorded": ("record", self.recorded_test_accuracy, {"units": "1"}),
                 "recorded_epoch": ("record", self.recorded_epochs, {"units": "1"}),
             },
             coords={

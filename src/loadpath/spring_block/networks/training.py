@@ -74,8 +74,9 @@ def train(
         What a class counts there, and what pseudo-inverses leave out, as of
         `loadpath.separation.log_separation`.
     record_every : int, optional
-        Epochs from one record of the log separation to the next, the initial weights first; no
-        records if left out. A record costs about as much as six epochs on the full batch.
+        Epochs from one record of the log separation and the test accuracy to the next, the initial
+        weights first; no records if left out. A record costs about as much as six epochs on the
+        full batch, and a pass over the test samples.
     engine : {"compiled", "plain"}, optional
         What trains: "compiled" (for an `MLP`, with numba installed) or "plain", which is
         PyTorch's own. The compiled one if left out, where it can. With the same seed both train on
@@ -149,7 +150,8 @@ def train(
         while status is None:
             if record_every is not None and len(losses) % record_every == 0:
                 stepper.finish()
-                records.append((len(losses), measured()))
+                right = accuracy(network, data.x_test.float(), data.y_test)
+                records.append((len(losses), measured(), right))
             losses.append(stepper.epoch())
             progress(len(losses), losses[-1])
             status = reason_to_stop(losses, recipe)
@@ -162,10 +164,11 @@ def train(
             test_accuracy=accuracy(network, data.x_test.float(), data.y_test),
             log_separation=measured(),
             recorded={
-                kind: np.array([curves[kind] for _, curves in records]).reshape(-1, shape.depth)
+                kind: np.array([curves[kind] for _, curves, _ in records]).reshape(-1, shape.depth)
                 for kind in kinds
             },
-            recorded_epochs=np.array([epoch for epoch, _ in records], dtype=np.float64),
+            recorded_epochs=np.array([epoch for epoch, _, _ in records], dtype=np.float64),
+            recorded_test_accuracy=np.array([right for _, _, right in records], dtype=np.float64),
             settings={
                 **shape.settings(),
                 **asdict(recipe),
