@@ -1,6 +1,6 @@
 """What curves at epoch 20 foretell, beside early accuracy, as docs/registered/tuning.md decides it.
 
-`python benchmarks/tuning_study.py --data ... --out ... --report --forecasts ...` prints it.
+`python benchmarks/tuning_study.py --report` prints it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from scipy import optimize, stats
-from tuning_report import KIND, SETTINGS, drawn, verdict
-from tuning_study import LEVELS, MLPS, RATES, SETS, arms
+from tuning_kept import nets
+from tuning_report import SETTINGS, drawn, verdict
+from tuning_study import EARLY, LEVELS, MLPS, RATES, SETS, arms
 
-import loadpath as lp
 from loadpath.measures.separation import concavity
 
 TRIALS = [(rate, p) for rate in RATES for p in LEVELS]
@@ -25,14 +25,14 @@ CHANCES = 200
 """Random quarters of which the mean is chance."""
 
 
-def report_forecasts(main: Path, forecast: Path) -> None:
+def report_forecasts(kept: Path) -> None:
     """Print what is lost by stopping all but the best quarter of trials, score by score."""
     for norm, words in SETTINGS:
         lost = {
             (name, slope): each
             for name in SETS
             for kind, slope in MLPS
-            if kind == norm and (each := losses_of(main, forecast, f"{name} {norm} {slope:g}"))
+            if kind == norm and (each := losses_of(kept, f"{name} {norm} {slope:g}"))
         }
         if not lost:
             print(f"\nforecasts, {words}: no seed is whole yet.")
@@ -45,7 +45,7 @@ def report_forecasts(main: Path, forecast: Path) -> None:
         print(f"  both ranks - accuracy, at most 0: {verdict(found, 0.0)}")
 
 
-def losses_of(main: Path, forecast: Path, setting: str) -> dict[str, np.ndarray]:
+def losses_of(kept: Path, setting: str) -> dict[str, np.ndarray]:
     """What each score loses, (seed,), in points; empty without whole seeds.
 
     It is the test accuracy of the best of all trials of a seed less that of the best of the quarter
@@ -53,31 +53,25 @@ def losses_of(main: Path, forecast: Path, setting: str) -> dict[str, np.ndarray]
     main study are its nets.
     """
     name = setting.split(" ")[0]
-    seeds = list(range(10))
-    early = _collected(forecast, setting, list(arms(name, "forecast")), seeds)
-    late = _collected(main, setting, [f"level {p:g}" for p in LEVELS], seeds)
+    early = nets(kept, "forecast", setting, tuple(arms(name, "forecast")))
+    late = nets(kept, "main", setting, tuple(f"level {p:g}" for p in LEVELS))
     if early is None or late is None:
         return {}
-    whole = early["finished"].all("arm").values & late["finished"].all("arm").values
-    if not whole.any():
+    seeds = np.intersect1d(*(next(iter(each.values()))["seed"] for each in (early, late)))
+    if not len(seeds):
         return {}
-    early, late = early.isel(seed=whole), late.isel(seed=whole)
-    nets = [
-        late.sel(arm=f"level {p:g}") if rate == 1e-3 else early.sel(arm=f"rate {rate:g} {p:g}")
+    full = [
+        (late[f"level {p:g}"] if rate == 1e-3 else early[f"rate {rate:g} {p:g}"]).sel(seed=seeds)
         for rate, p in TRIALS
     ]
-    test = np.stack([net["test_accuracy"].values for net in nets], axis=1)
-    curves = np.stack([net["log_separation_20"].sel(kind=KIND).values for net in nets], axis=1)
-    seen = {
-        epoch: np.stack(
-            [
-                early.sel(arm=f"early 100 {rate:g} {p:g}", epoch=epoch)["validation_accuracy"].values
-                for rate, p in TRIALS
-            ],
-            axis=1,
-        )
-        for epoch in (*EPOCHS, 50)
-    }
+    test = np.stack([net["test_accuracy"].values.astype(float) for net in full], axis=1)
+    curves = np.stack([net["log_separation_20"].values for net in full], axis=1)
+    shares = np.stack(
+        [early[f"early 100 {rate:g} {p:g}"]["early_accuracy"].sel(seed=seeds).values
+         for rate, p in TRIALS],
+        axis=1,
+    ).astype(float)  # fmt: skip
+    seen = {epoch: shares[..., i] for i, epoch in enumerate(EARLY)}
     return {score: 100 * lost for score, lost in losses(test, curves, seen).items()}
 
 
@@ -162,10 +156,3 @@ def halved(first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> n
 def _ranks(scores: np.ndarray) -> np.ndarray:
     """The ranks of the trials of each seed, the best having the largest; equals share one."""
     return np.asarray(stats.rankdata(scores, axis=1))
-
-
-def _collected(folder: Path, setting: str, wanted: list[str], seeds: list[int]):
-    """The nets of a setting over arms and seeds; None where none is there."""
-    axes = {"setting": [setting], "arm": wanted, "seed": seeds}
-    ds = lp.sweep.collect(folder, axes).isel(setting=0)
-    return ds if ds["finished"].any() and "log_separation_20" in ds else None

@@ -1,17 +1,18 @@
 r"""The test of docs/registered/tuning.md: its cells, resumable, and what they come to.
 
     python benchmarks/tuning_data.py --out RUNS/data --fashion FOLDER   # once
-    python benchmarks/tuning_study.py --data RUNS/data --out RUNS/study --stage main
-    python benchmarks/tuning_study.py --data RUNS/data --out RUNS/study --stage cnn
+    python benchmarks/tuning_study.py --data RUNS/data --out RUNS/main --stage main
+    python benchmarks/tuning_study.py --data RUNS/data --out RUNS/tune --stage tune
+    python benchmarks/tuning_study.py --data RUNS/data --out RUNS/cnn --stage cnn
     python benchmarks/tuning_study.py --data RUNS/data --out RUNS/forecast --stage forecast
-    python benchmarks/tuning_study.py --data RUNS/data --out RUNS/study --report
-    python benchmarks/tuning_study.py --data RUNS/data --out RUNS/study --report \
-        --forecasts RUNS/forecast
+    python benchmarks/tuning_study.py --out RUNS/main --stage main --keep
+    python benchmarks/tuning_study.py --report --figure docs/figures/tuning_regret.png
 
 A stage runs the cells that are not on disk yet, all of a seed before those of the next, so that
-what is there at any time is balanced; `--seeds 3` runs the first three. The stage "forecast" goes
-to a folder of its own. On one idle core the stages take about 2 hours (8,520 nets), half an hour
-(60) and 2 hours (14,400). `--report` prints regrets and verdicts from whole seeds.
+what is there at any time is balanced; `--seeds 3` runs the first three. On one idle core they take
+about 2 hours (8,520 nets), 10 minutes, half an hour (60) and 2 hours (14,400). `--keep` gathers
+what there is of a stage into docs/data/tuning, and `--report` prints regrets and verdicts from
+there, of whole seeds.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import tuning_kept
 import xarray as xr
 from torch import nn
 
@@ -49,6 +51,8 @@ RAMP = 0.2
 def measure(*, data: str, setting: str, arm: str, seed: int) -> xr.Dataset:
     """Train one net of the study, and measure it."""
     dataset, network, slope = setting.split(" ")
+    if arm == "tune":
+        return tuned(samples(data, dataset), network, float(slope), seed)
     whole = samples(data, dataset)
     kind, *values = arm.split(" ")
     recipe = Recipe(epochs=2000, rate=1e-4) if network == "cnn" else Recipe()
@@ -94,6 +98,20 @@ def measure(*, data: str, setting: str, arm: str, seed: int) -> xr.Dataset:
     if kind == "steer":
         ds = ds.assign(words=steer.words(), share=steer.share)
     return ds
+
+
+def tuned(data: lp.data.Data, network: str, slope: float, seed: int) -> xr.Dataset:
+    """What `lp.tune` says of a set by its own design, and three nets at a time."""
+    found = lp.tune(
+        (data.x_train, data.y_train),
+        slope=slope,
+        batch_norm=network == "bn",
+        seed=100 * seed,
+        progress=False,
+    )
+    low, high = found.interval
+    numbers = {"level": found.level, "straightest": found.straightest, "low": low, "high": high}
+    return xr.Dataset({**numbers, "verdict": found.verdict})
 
 
 @functools.cache
@@ -221,6 +239,9 @@ def row(run: Trained, whole: lp.data.Data, *, held: bool, epochs: int) -> xr.Dat
 
 def arms(dataset: str, stage: str) -> Iterator[str]:
     """The nets of one setting and seed."""
+    if stage == "tune":
+        yield "tune"
+        return
     sizes = [n for n in VALIDATION if n <= SIZES[dataset] / 2]
     if stage == "forecast":
         for rate in RATES:
@@ -240,43 +261,59 @@ def arms(dataset: str, stage: str) -> Iterator[str]:
 
 def cells(stage: str, seeds: int) -> list[dict[str, Any]]:
     """The cells of a stage, seed by seed."""
-    settings = [f"{name} {norm} {slope:g}" for name in SETS for norm, slope in MLPS]
-    if stage == "cnn":
-        settings = ["fashion-mnist-500 cnn 0"]
     return [
         {"setting": setting, "arm": arm, "seed": seed}
-        for seed in range(min(seeds, 3) if stage == "cnn" else seeds)
-        for setting in settings
+        for seed in range(min(seeds, 3) if stage in ("cnn", "tune") else seeds)
+        for setting in settings_of(stage)
         for arm in arms(setting.split(" ")[0], stage)
     ]
 
 
+def settings_of(stage: str) -> list[str]:
+    """Sets and nets of a stage."""
+    if stage == "cnn":
+        return ["fashion-mnist-500 cnn 0"]
+    return [f"{name} {norm} {slope:g}" for name in SETS for norm, slope in MLPS]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--stage", choices=("main", "cnn", "forecast"), default="main")
+    parser.add_argument("--data", type=Path, help="what tuning_data.py wrote")
+    parser.add_argument("--out", type=Path, help="folder of the runs of a stage")
+    parser.add_argument("--stage", choices=("main", "tune", "cnn", "forecast"), default="main")
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--keep", action="store_true", help="gather the stage's runs into --kept")
+    parser.add_argument("--kept", type=Path, default=tuning_kept.KEPT)
     parser.add_argument("--report", action="store_true")
-    parser.add_argument(
-        "--forecasts", type=Path, help="--report of that stage, beside the main one"
-    )
+    parser.add_argument("--figure", type=Path, help="where to draw the regrets")
     options = parser.parse_args()
-    if options.report:
-        if options.forecasts:
-            from tuning_forecast import report_forecasts
+    if options.report or options.figure:
+        import tuning_figure
+        import tuning_forecast
+        import tuning_report
 
-            report_forecasts(options.out, options.forecasts)
-            return
-        from tuning_report import report
-
-        report(options.out)
+        if options.report:
+            tuning_report.report(options.kept)
+            tuning_forecast.report_forecasts(options.kept)
+        if options.figure:
+            tuning_figure.draw(options.kept, options.figure)
         return
+    if options.out is None:
+        parser.error("--out is needed: the folder of the runs.")
+    wanted = cells(options.stage, options.seeds)
+    if options.keep:
+        names = list(dict.fromkeys(str(cell["arm"]) for cell in wanted))
+        seeds = 1 + max(int(cell["seed"]) for cell in wanted)
+        places = settings_of(options.stage)
+        tuning_kept.gather(options.out, options.stage, places, names, seeds, options.kept)
+        return
+    if options.data is None:
+        parser.error("--data is needed: the folder that tuning_data.py wrote.")
     torch.set_num_threads(1)
     outcome = lp.sweep.run(
         measure,
-        cells(options.stage, options.seeds),
+        wanted,
         options.out,
         common={"data": str(options.data.resolve())},
         workers=options.workers,
