@@ -28,10 +28,15 @@ import torch
 import tuning_kept
 import xarray as xr
 from torch import nn
+from tuning_kept import KIND
 
 import loadpath as lp
 from loadpath.diagnosis import Steer
 from loadpath.spring_block.networks import CNN, MLP, Recipe, Trained, train
+from loadpath.spring_block.networks.draws import Draws
+from loadpath.spring_block.networks.engines import choose_engine, make_stepper, one_thread
+from loadpath.spring_block.networks.trained import separation
+from loadpath.spring_block.networks.training import reason_to_stop
 
 LEVELS = (0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3)
 RATES = (3e-4, 1e-3, 3e-3)
@@ -55,26 +60,16 @@ def measure(*, data: str, setting: str, arm: str, seed: int) -> xr.Dataset:
         return tuned(samples(data, dataset), network, float(slope), seed)
     whole = samples(data, dataset)
     kind, *values = arm.split(" ")
+    if kind in ("early", "rate"):
+        rate, dropout = (float(value) for value in values[-2:])
+        return forecast_net(whole, network, float(slope), kind, rate, dropout, seed)
     recipe = Recipe(epochs=2000, rate=1e-4) if network == "cnn" else Recipe()
     make = functools.partial(build, whole, network, float(slope), seed)
-    if kind in ("level", "holdout", "early", "rate"):
-        recipe = Recipe(
-            epochs=EARLY[-1] if kind == "early" else recipe.epochs,
-            rate=float(values[-2]) if kind in ("rate", "early") else recipe.rate,
-            dropout=float(values[-1]),
-        )
-        task = whole
-        if kind in ("holdout", "early"):
-            task = held_out(whole, int(values[0]), seed)
-        every = 20 if kind in ("level", "rate") and network != "cnn" else None
+    if kind in ("level", "holdout"):
+        recipe = Recipe(epochs=recipe.epochs, rate=recipe.rate, dropout=float(values[-1]))
+        task = held_out(whole, int(values[0]), seed) if kind == "holdout" else whole
+        every = 20 if kind == "level" and network != "cnn" else None
         net = make(recipe.dropout)
-        if kind == "early":
-            kinds = ("trace_ratio",)  # the cheapest, and not used
-            run = train(net, task, recipe, seed=seed, kinds=kinds, record_every=10)
-            seen = dict(zip(run.recorded_epochs, run.recorded_test_accuracy, strict=True))
-            # A net that stopped before keeps what it had.
-            shares = [seen[e] if e < run.epochs else run.test_accuracy for e in EARLY]
-            return xr.Dataset({"validation_accuracy": ("epoch", shares)}, {"epoch": list(EARLY)})
         run = train(net, task, recipe, seed=seed, record_every=every)
         return row(run, whole, held=task is not whole, epochs=recipe.epochs)
     if kind == "fixed":
@@ -112,6 +107,48 @@ def tuned(data: lp.data.Data, network: str, slope: float, seed: int) -> xr.Datas
     low, high = found.interval
     numbers = {"level": found.level, "straightest": found.straightest, "low": low, "high": high}
     return xr.Dataset({**numbers, "verdict": found.verdict})
+
+
+def forecast_net(
+    whole: lp.data.Data,
+    network: str,
+    slope: float,
+    kind: str,
+    rate: float,
+    dropout: float,
+    seed: int,
+) -> xr.Dataset:
+    """What a trial shows early, or what it comes to; measured only where that is asked for."""
+    early = kind == "early"
+    task = held_out(whole, 100, seed) if early else whole
+    recipe = Recipe(epochs=EARLY[-1] if early else 100, rate=rate, dropout=dropout)
+    net = build(whole, network, slope, seed, dropout)
+    x, y = task.x_train.float(), task.y_train
+    draws = Draws(x, y, n_classes=whole.out_features, recipe=recipe, seed=seed, raw_deviation=None)
+    shares, curves = [np.nan] * len(EARLY), {}
+    with one_thread():
+        stepper = make_stepper(net, draws, recipe, choose_engine(net.shape, None))
+        losses: list[float] = []
+        while not losses or reason_to_stop(losses, recipe) is None:
+            losses.append(stepper.epoch())
+            if early and len(losses) in EARLY:
+                stepper.finish()
+                shares[EARLY.index(len(losses))] = accuracy(net, task)
+            elif not early and len(losses) == 20:
+                stepper.finish()
+                curves = separation(net, x, y, (KIND,))
+        stepper.finish()
+    if early:
+        last = accuracy(net, task)  # a net that stopped before an epoch keeps what it had
+        shares = [
+            last if e > len(losses) else share for e, share in zip(EARLY, shares, strict=True)
+        ]
+        return xr.Dataset({"validation_accuracy": ("epoch", shares)}, {"epoch": list(EARLY)})
+    ds = xr.Dataset({"test_accuracy": accuracy(net, whole)})
+    if curves:
+        ds["log_separation_20"] = (("kind", "layer"), [curves[KIND]])
+        ds = ds.assign_coords(kind=np.array([KIND], dtype=object))
+    return ds
 
 
 @functools.cache
