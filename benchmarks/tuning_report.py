@@ -206,7 +206,7 @@ def selections(nets: dict[str, xr.Dataset]) -> tuple[np.ndarray, np.ndarray]:
             # Levels beside each other have different seeds, as their errors are taken for.
             seeds = [[(s + i + k * (n // 3)) % n for k in range(3)] for i in range(len(LEVELS))]
             curves = np.array([D[at, i] for i, at in enumerate(seeds)])
-            found = lp.spring_block.tuning.straight_level(LEVELS, curves, kind=KIND)
+            found = lp.spring_block.tuning.straight_level(np.array(LEVELS), curves, kind=KIND)
             three[s] = FIXED if np.isnan(found.straightest) else nearest(found.straightest)
     return one, three
 
