@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from loadpath.laws import Representations
+from loadpath.laws.curves import LOG_SEPARATIONS, nc1_curve
+from loadpath.measures.separation import KINDS, ClassMoments, log_separation, nc1, target_probe
 
 make = Representations.from_features
 ROWS = [torch.randn(6, 2, generator=torch.Generator().manual_seed(s)) for s in range(3)]
@@ -55,3 +57,30 @@ def test_residual_streams_are_told_from_layers_that_begin_anew():
     assert make(list(noise[0] + 0.1 * noise.cumsum(0))).adds_to_a_stream
     assert not make(list(noise)).adds_to_a_stream
     assert not make([torch.ones(4, 2), torch.ones(4, 3), torch.ones(4, 2)]).adds_to_a_stream
+
+
+def test_the_same_with_other_answers_reads_them_off_the_same_decompositions():
+    draw = torch.Generator().manual_seed(0)
+    path = make([torch.randn(40, 3, generator=draw) for _ in range(3)], torch.arange(40) % 3)
+    other = path.with_answers(path.answers.flip(0))
+    probes = other.probes
+    assert path.probes is probes and path.taken(torch.arange(10)).probes is not probes
+    for probe, H in zip(probes, path.rows, strict=True):
+        one_hot = torch.nn.functional.one_hot(other.answers).double()
+        assert probe.read(one_hot) == target_probe(H, other.answers, n_folds=2)
+
+
+def test_curves_of_classes_are_the_numbers_of_the_measures():
+    draw = torch.Generator().manual_seed(1)
+    labels = torch.arange(60) % 3
+    # The last has more features than samples: Sigma_w has no inverse.
+    widths = (3, 5, 80)
+    rows = [torch.randn(60, w, generator=draw) + labels[:, None] for w in widths]
+    path = make(rows, labels)
+    for kind in KINDS:
+        sign = -1 if kind == "inverse" else 1
+        expected = [sign * log_separation(H, labels, kind) for H in path.rows]
+        # The same to rounding, by other decompositions.
+        assert path.curve(LOG_SEPARATIONS[kind]).tolist() == pytest.approx(expected, rel=1e-9)
+    expected = [nc1(ClassMoments.from_features(H, labels)) for H in path.rows]
+    assert path.curve(nc1_curve).tolist() == pytest.approx(expected, rel=1e-9)

@@ -6,7 +6,7 @@ import torch
 from exact_paths import random
 from sklearn.linear_model import Ridge
 
-from loadpath.measures.ridge import ridge_by_singular_values, ridge_path_by_squares
+from loadpath.measures.ridge import RidgeBySingularValues, ridge_path_by_squares
 
 
 def centred(*size, seed):
@@ -21,7 +21,7 @@ def test_both_are_the_regression_of_scikit_learn(n, width):
     alpha = share * float(H.square().sum()) / width
     expected = Ridge(alpha=alpha, fit_intercept=False, solver="svd").fit(H.numpy(), y.numpy()).coef_
     for found in (
-        ridge_by_singular_values(H, y, share),
+        RidgeBySingularValues(H, share).coefficients(y),
         ridge_path_by_squares(H, y, [1.0, alpha / n])[1],
     ):
         np.testing.assert_allclose(found, expected.T, rtol=1e-9, atol=1e-12)
@@ -35,7 +35,7 @@ def test_singular_values_keep_what_squares_lose():
     turn = torch.tensor([[1.0, -1.0], [1.0, 1.0]], dtype=torch.float64) / 2**0.5
     share = 1e-24
     alpha = share * float(H.square().sum()) / 2
-    kept = turn @ ridge_by_singular_values(H @ turn, y, share)
+    kept = turn @ RidgeBySingularValues(H @ turn, share).coefficients(y)
     assert float(kept[1, 1]) == pytest.approx(1e9, rel=1e-5)
     lost = turn @ ridge_path_by_squares(H @ turn, y, [alpha / 40])[0]
     assert abs(float(lost[1, 1]) - 1e9) > 1e7
@@ -43,5 +43,6 @@ def test_singular_values_keep_what_squares_lose():
 
 def test_features_that_do_not_vary_have_no_coefficients():
     assert torch.equal(
-        ridge_by_singular_values(torch.zeros(5, 3), torch.ones(5, 2), 1.0), torch.zeros(3, 2)
+        RidgeBySingularValues(torch.zeros(5, 3), 1.0).coefficients(torch.ones(5, 2)),
+        torch.zeros(3, 2),
     )

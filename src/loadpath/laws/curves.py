@@ -14,14 +14,12 @@ import torch
 from loadpath.laws.representations import Array, Representations
 from loadpath.leaky_resnet import mechanics
 from loadpath.measures import StepSums
-from loadpath.measures.separation import KINDS, ClassMoments, SeparationKind, nc1, target_probe
+from loadpath.measures.separation import KINDS, SeparationKind, stacked_separations
 from loadpath.record import features
 
 Curve = Callable[[Representations], Array]
 GAMMA0 = 1e-3
 """Stabilizer of the metric of [LR], as a share of the kernel: the default of `mechanics`."""
-READOUT_FOLDS = 2
-"""Parts of the held-out readout: each is read by what was fitted on the other."""
 
 
 def log_separation_curve(kind: SeparationKind) -> Curve:
@@ -41,6 +39,9 @@ def log_separation_curve(kind: SeparationKind) -> Curve:
     sign = -1.0 if kind == "inverse" else 1.0
 
     def curve(path: Representations) -> Array:
+        if path.answer_kind == "classes":
+            assert path.answers is not None
+            return sign * np.array(stacked_separations(path.rows, path.answers, kind))
         return np.array([sign * float(each.log_separation(kind)) for each in path.scatters])
 
     return curve
@@ -61,10 +62,11 @@ def nc1_curve(path: Representations) -> Array:
     Returns
     -------
     Array
-        (layer,) as `loadpath.separation.nc1`, dimensionless.
+        (layer,) as `loadpath.separation.nc1`, the fuzziness over the number of classes,
+        dimensionless.
     """
-    both = zip(path.moments, path.scatters, strict=True)
-    return np.array([nc1(m, s) for m, s in both if isinstance(m, ClassMoments)])
+    assert path.answers is not None
+    return np.exp(path.curve(LOG_SEPARATIONS["fuzziness"])) / (int(path.answers.max()) + 1)
 
 
 def readout_curve(path: Representations) -> Array:
@@ -84,8 +86,10 @@ def readout_curve(path: Representations) -> Array:
     assert path.answers is not None
     y = path.answers
     if path.answer_kind == "tokens":
-        y = y.double()[:, None]
-    return np.array([target_probe(H, y, n_folds=READOUT_FOLDS) for H in path.rows])
+        y = y[:, None]
+    elif path.answer_kind == "classes":
+        y = torch.nn.functional.one_hot(y)
+    return np.array([probe.read(y.double()) for probe in path.probes])
 
 
 def speed_curve(path: Representations) -> Array:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from loadpath.checks import as_list, as_numbers, as_rows, as_tensor, check_choice, check_text
-from loadpath.measures.separation import ClassMoments, TargetMoments
+from loadpath.measures.separation import TargetMoments, TargetProbe
 from loadpath.record import ActivationLike, as_activation
 from loadpath.results import Shown
 
@@ -23,6 +23,8 @@ AnswerKind = Literal["classes", "tokens", "targets", "none"]
 KINDS: tuple[AnswerKind, ...] = ("classes", "tokens", "targets", "none")
 SMALL_STEP = 1.0
 """Relative step up to which layers add to a stream, and do not make the representation anew."""
+READOUT_FOLDS = 2
+"""Parts of the held-out readout: each is read by what was fitted on the other."""
 FEWEST_LAYERS = 3
 """Layers below which there is no order of layers to speak of."""
 
@@ -191,19 +193,22 @@ class Representations(Shown):
         return bool((moved <= SMALL_STEP * size).double().mean() >= 0.5)
 
     @cached_property
-    def moments(self) -> tuple[ClassMoments | TargetMoments, ...]:
-        """Moments of every layer by the classes, or by the real targets."""
-        make = (
-            ClassMoments.from_features
-            if self.answer_kind == "classes"
-            else TargetMoments.from_features
-        )
-        return tuple(make(H, self.answers) for H in self.rows)
+    def scatters(self) -> tuple[Any, ...]:
+        """Scatter of every layer by real targets, which holds on to its decompositions."""
+        return tuple(TargetMoments.from_features(H, self.answers).scatter() for H in self.rows)
 
     @cached_property
-    def scatters(self) -> tuple[Any, ...]:
-        """Scatter of every layer, which holds on to its decompositions."""
-        return tuple(each.scatter() for each in self.moments)
+    def _of_rows(self) -> dict[str, tuple[TargetProbe, ...]]:
+        """What is known of the rows alone; the same with other answers has the same one."""
+        return {}
+
+    @property
+    def probes(self) -> tuple[TargetProbe, ...]:
+        """Held-out readouts of every layer, which decompose its rows once for all answers."""
+        if "probes" not in self._of_rows:
+            made = tuple(TargetProbe(H, n_folds=READOUT_FOLDS) for H in self.rows)
+            self._of_rows["probes"] = made
+        return self._of_rows["probes"]
 
     @cached_property
     def _curves(self) -> dict[Callable[[Representations], Array], Array]:
@@ -270,9 +275,11 @@ class Representations(Shown):
         Returns
         -------
         Representations
-            With the same rows.
+            With the same rows, and what was decomposed of them to read answers.
         """
-        return replace(self, answers=answers)
+        other = replace(self, answers=answers)
+        other.__dict__["_of_rows"] = self._of_rows  # where cached_property keeps it
+        return other
 
 
 def as_answers(

@@ -14,36 +14,44 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def ridge_by_singular_values(
-    H: Float[Tensor, "sample width"], y: Float[Tensor, "sample output"], share: float
-) -> Float[Tensor, "width output"]:
-    r"""Return the coefficients through the singular values of H, which squares nothing.
+class RidgeBySingularValues:
+    r"""Ridge regressions on the same features through their singular values, which squares nothing.
 
     Parameters
     ----------
     H : Tensor
         (sample, width) centred features.
-    y : Tensor
-        (sample, output) centred targets.
     share : float
         The penalty as a share of the mean squared norm of the columns,
         $\alpha$ = `share` $\mathrm{Tr}(H^\top H) / w$; positive.
 
-    Returns
-    -------
-    Tensor
-        (width, output) coefficients, all 0 where H is constant.
-
     Notes
     -----
     A small `share` keeps directions of H whose squares would be lost in rounding. The cost is
-    O(N w min(N, w)).
+    O(N w min(N, w)) once, and O(N w) for each column of targets.
     """
-    U, s, Vh = torch.linalg.svd(H, full_matrices=False)
-    alpha = share * float(s.square().sum()) / H.shape[1]
-    if alpha == 0:
-        return H.new_zeros(H.shape[1], y.shape[1])
-    return Vh.T @ ((s / (s.square() + alpha))[:, None] * (U.T @ y))
+
+    def __init__(self, H: Float[Tensor, "sample width"], share: float) -> None:
+        U, s, Vh = torch.linalg.svd(H, full_matrices=False)
+        alpha = share * float(s.square().sum()) / H.shape[1]
+        # With alpha 0 H is constant, and there is nothing to read.
+        self._filter = torch.zeros_like(s) if alpha == 0 else s / (s.square() + alpha)
+        self._left, self._right = U, Vh.T
+
+    def coefficients(self, y: Float[Tensor, "sample output"]) -> Float[Tensor, "width output"]:
+        """Return the coefficients of centred targets, all 0 where H is constant.
+
+        Parameters
+        ----------
+        y : Tensor
+            (sample, output) centred targets.
+
+        Returns
+        -------
+        Tensor
+            (width, output).
+        """
+        return self._right @ (self._filter[:, None] * (self._left.T @ y))
 
 
 def ridge_path_by_squares(

@@ -29,6 +29,7 @@ from loadpath.measures.separation.log_separations import log_separation, target_
 from loadpath.measures.separation.log_separations import (
     stacked_separations as stacked_separations,
 )
+from loadpath.measures.separation.ridge_probe import TargetProbe as TargetProbe
 from loadpath.measures.separation.ridge_probe import target_probe
 from loadpath.measures.separation.scatter import KINDS, Scatter, SeparationKind
 from loadpath.measures.separation.scatter import SEEN as SEEN

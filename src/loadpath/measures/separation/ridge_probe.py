@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from loadpath.checks import as_tensor, check_count, check_number, check_seed, check_size
-from loadpath.measures.ridge import ridge_by_singular_values
+from loadpath.measures.ridge import RidgeBySingularValues
 from loadpath.measures.separation.inputs import (
     Features,
     Labels,
@@ -79,26 +79,85 @@ def target_probe(
     True
     """
     rows, _ = as_small_features("H", H)
-    n, w = rows.shape
-    targets = _targets(y, n).to(rows)
-    check_number("ridge", ridge, above=0)
-    check_count("n_folds", n_folds, 2)
-    check_seed("seed", seed)
-    if n_folds > n:
-        raise ValueError(f"n_folds must be at most the number of samples {n}, got {n_folds}.")
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(int(seed)))
-    fold = (order % n_folds).to(rows.device)
-    missed = total = 0.0
-    for part in range(n_folds):
-        held, seen = fold == part, fold != part
-        h_mean, y_mean = rows[seen].mean(0), targets[seen].mean(0)
-        B = ridge_by_singular_values(rows[seen] - h_mean, targets[seen] - y_mean, ridge)
-        left = targets[held] - y_mean
-        total += float(left.square().sum())
-        missed += float((left - (rows[held] - h_mean) @ B).square().sum())
-    if total == 0:
-        raise ValueError("y must vary between samples, got a constant.")
-    return float(torch.tensor(missed / total, dtype=torch.float64).log())
+    targets = _targets(y, len(rows)).to(rows)
+    return TargetProbe(rows, ridge=ridge, n_folds=n_folds, seed=seed).read(targets)
+
+
+class _Fold(NamedTuple):
+    """One part of the samples, and the fit on all others."""
+
+    held: Tensor
+    """(sample,) mask of the part."""
+    rows: Tensor
+    """Its features less the means of the others."""
+    ridge: RidgeBySingularValues
+    """Of the features of the others, less their means."""
+
+
+class TargetProbe:
+    """`target_probe` for many targets on the same features, which are decomposed once.
+
+    Parameters
+    ----------
+    rows : Tensor
+        (sample, width) finite features of one layer, float64.
+    ridge, n_folds, seed
+        As of `target_probe`.
+
+    Raises
+    ------
+    ValueError
+        If `ridge` is not positive and finite, or there are fewer than 2 folds or more than samples.
+    """
+
+    @torch_threads(1)
+    def __init__(
+        self, rows: Tensor, *, ridge: float = 1e-3, n_folds: int = 5, seed: int = 0
+    ) -> None:
+        n = len(rows)
+        check_number("ridge", ridge, above=0)
+        check_count("n_folds", n_folds, 2)
+        check_seed("seed", seed)
+        if n_folds > n:
+            raise ValueError(f"n_folds must be at most the number of samples {n}, got {n_folds}.")
+        order = torch.randperm(n, generator=torch.Generator().manual_seed(int(seed)))
+        fold = (order % n_folds).to(rows.device)
+        self._folds = []
+        for part in range(n_folds):
+            held = fold == part
+            mean = rows[~held].mean(0)
+            fitted = RidgeBySingularValues(rows[~held] - mean, ridge)
+            self._folds.append(_Fold(held, rows[held] - mean, fitted))
+
+    @torch_threads(1)
+    def read(self, targets: Tensor) -> float:
+        """Return what a readout of these targets misses.
+
+        Parameters
+        ----------
+        targets : Tensor
+            (sample, output) finite targets, float64.
+
+        Returns
+        -------
+        float
+            As `target_probe`.
+
+        Raises
+        ------
+        ValueError
+            If the targets are constant.
+        """
+        missed = total = 0.0
+        for held, rows, ridge in self._folds:
+            mean = targets[~held].mean(0)
+            left = targets[held] - mean
+            total += float(left.square().sum())
+            coefficients = ridge.coefficients(targets[~held] - mean)
+            missed += float((left - rows @ coefficients).square().sum())
+        if total == 0:
+            raise ValueError("y must vary between samples, got a constant.")
+        return float(torch.tensor(missed / total, dtype=torch.float64).log())
 
 
 def _targets(y: Any, n: int) -> Tensor:
