@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from scipy import optimize, stats
 from tuning_kept import nets
+from tuning_nets import EARLY
 from tuning_report import SETTINGS, drawn, verdict
-from tuning_study import EARLY, LEVELS, MLPS, RATES, SETS, arms
+from tuning_study import LEVELS, MLPS, RATES, SETS, arms
 
 from loadpath.measures.separation import concavity
 
