@@ -1,84 +1,89 @@
 """What steering costs: nets that train with it and without, in turns.
 
-Run `python benchmarks/tuning.py`; it takes some minutes. Two MLPs of [SB] train on random data of
-MNIST's sizes: on the full batch, where an epoch is one step, and in batches of 64. Each has three
-copies that train in turns of one epoch, so that a busy moment hits all of them: two plain ones, the
-second of which shows how well turns can be compared at all, and one that is steered as
-docs/registered/tuning.md has it: looks at a probe of 512 samples, every 4 % of the epochs from 60 %
-on. `--from-the-start` looks from the first epoch on instead.
+Run `python benchmarks/tuning.py`; it takes some minutes. MLPs of [SB] train on random data of
+MNIST's sizes: on the full batch of 2,560 samples, where an epoch is one step; in batches of 64; and
+on 200 samples, where an epoch costs no more than a look. The steered ones look as
+docs/registered/tuning.md has it, at a probe of 512 samples (or all), every 4 % of the epochs from
+60 % on; the last has a budget. Trainings take turns, plain and steered, after one of each that does
+not count.
 
-It prints the time of all turns over that of the plain copy.
+It prints the median over rounds of the steered time over the plain one of the same round, with the
+range, and the same for two plain trainings.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+import warnings
 
+import numpy as np
 import torch
 from torch import nn
 
 import loadpath as lp
 from loadpath.spring_block.networks import MLP
 
-EPOCHS, SAMPLES, FEATURES, CLASSES, PROBE = 100, 2560, 100, 10, 512
+FEATURES, CLASSES, PROBE = 100, 10, 512
+CASES = ((2560, 2560, 100), (2560, 64, 25), (200, 200, 100))
+"""Samples, size of a batch, and epochs."""
+BUDGET = 0.09
 
 
-class Copy:
-    """A net with its optimizer, and its clock."""
-
-    def __init__(self, x: torch.Tensor, y: torch.Tensor, size: int, start: int | None) -> None:
-        self.net = MLP(FEATURES, CLASSES, slope=0.0, dropout=0.1, seed=0)
-        self._optimizer = torch.optim.Adam(self.net.parameters(), lr=1e-3)
-        self._x, self._y, self._size, self.seconds = x, y, size, 0.0
-        self._steer = None
-        if start is not None:
-            self._steer = lp.diagnosis.Steer(
-                self.net,
-                (x[:PROBE], y[:PROBE]),
-                layers=["input_norm", "activation"],
-                with_input=False,
-                every=EPOCHS // 25,
-                start=start,
-                gain=0.5,
-            )
-
-    def epoch(self) -> None:
-        """Train on one more epoch, by the clock."""
-        began = time.perf_counter()
-        for x, y in zip(self._x.split(self._size), self._y.split(self._size), strict=True):
-            self._optimizer.zero_grad()
-            nn.functional.cross_entropy(self.net(x), y).backward()
-            self._optimizer.step()
-        if self._steer is not None:
-            self._steer.step()
-        self.seconds += time.perf_counter() - began
+def seconds(x: torch.Tensor, y: torch.Tensor, size: int, epochs: int, **steered: float) -> float:
+    """Train once, by the clock."""
+    net = MLP(FEATURES, CLASSES, slope=0.0, dropout=0.1, seed=0)
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+    steer = None
+    if steered:
+        steer = lp.diagnosis.Steer(
+            net,
+            (x[:PROBE], y[:PROBE]),
+            layers=["input_norm", "activation"],
+            with_input=False,
+            every=max(1, epochs // 25),
+            start=round(0.6 * epochs),
+            gain=0.5,
+            budget=steered["budget"] or None,
+        )
+    began = time.perf_counter()
+    for _ in range(epochs):
+        for rows, labels in zip(x.split(size), y.split(size), strict=True):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(net(rows), labels).backward()
+            optimizer.step()
+        if steer is not None:
+            steer.step()
+    return time.perf_counter() - began
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--from-the-start", action="store_true")
-    start = EPOCHS // 25 if parser.parse_args().from_the_start else 60
+    parser.add_argument("--rounds", type=int, default=9)
+    rounds = parser.parse_args().rounds
     torch.set_num_threads(1)
+    warnings.simplefilter("ignore", lp.diagnosis.BudgetWarning)
     torch.manual_seed(0)
-    x, y = torch.randn(SAMPLES, FEATURES), torch.arange(SAMPLES) % CLASSES
-    x[:, :CLASSES] += nn.functional.one_hot(y)
-    for size, epochs in ((SAMPLES, EPOCHS), (64, EPOCHS // 4)):
-        its_start = max(1, start * epochs // EPOCHS)
-        copies = {
-            "plain": Copy(x, y, size, None),
-            "plain again": Copy(x, y, size, None),
-            "steered": Copy(x, y, size, its_start),
-        }
-        names = list(copies)
-        for turn in range(epochs):
-            for name in names[turn % 3 :] + names[: turn % 3]:
-                copies[name].epoch()
-        plain = copies["plain"].seconds
-        ratios = ", ".join(
-            f"{n} {c.seconds / plain:.3f}" for n, c in copies.items() if n != "plain"
-        )
-        print(f"batches of {size}, {1e3 * plain / epochs:.0f} ms an epoch: {ratios}", flush=True)
+    whole, labels = torch.randn(2560, FEATURES), torch.arange(2560) % CLASSES
+    whole[:, :CLASSES] += nn.functional.one_hot(labels)
+    for samples, size, epochs in CASES:
+        x, y = whole[:samples], labels[:samples]
+        ways = {"plain": {}, "plain again": {}, "steered": {"budget": 0.0}}
+        if samples < PROBE:
+            ways[f"steered, budget={BUDGET}"] = {"budget": BUDGET}
+        times = {name: [] for name in ways}
+        for turn in range(rounds + 1):
+            for name, options in ways.items():
+                found = seconds(x, y, size, epochs, **options)
+                if turn > 0:
+                    times[name].append(found)
+        print(f"{samples} samples in batches of {size}, {epochs} epochs: ", end="")
+        plain = np.array(times["plain"])
+        print(f"{1e3 * np.median(plain) / epochs:.1f} ms an epoch")
+        for name, each in times.items():
+            if name != "plain":
+                r = np.array(each) / plain
+                print(f"  {name}: {np.median(r):.3f} ({r.min():.3f} to {r.max():.3f})", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 import loadpath as lp
-from loadpath.diagnosis import Knob, Steer
+from loadpath.diagnosis import BudgetWarning, Knob, Steer
+from loadpath.diagnosis.monitor import account
 from loadpath.measures.separation import LoadCurve
 
 SEED = 5
@@ -252,3 +253,54 @@ def test_a_net_whose_curve_crosses_ends_nearer_to_straight_than_it_would_be():
         bent[steered] = lp.separation.concavity(run.log_separation["fuzziness"])
     assert bent[False] > 0.05 and abs(bent[True]) < bent[False] / 2
     assert steer.values["dropout"] > 0.02
+
+
+def slow_looks(monkeypatch, budget, steps, state=None):
+    """Steps of one second each, and looks of half a second, by a clock that is known."""
+    clock = {"now": 0.0}
+    monkeypatch.setattr(account, "perf_counter", lambda: clock["now"])
+
+    def curve(v):
+        clock["now"] += 0.5
+        return 0.5 * (0.3 - v)
+
+    _, steer = known(curve, budget=budget, every=4, state=state)
+    clock["now"] += 100.0  # what passes before the first step is nobody's
+    for _ in range(steps):
+        steer.step()
+        clock["now"] += 1.0
+    return steer
+
+
+def test_looks_keep_to_the_budget(monkeypatch):
+    free = slow_looks(monkeypatch, None, 40)
+    assert free.put_off == 0 and free.history()["step"].values.tolist() == list(range(4, 41, 4))
+    assert free.share == pytest.approx(5 / 45)
+    assert free.history()["seconds"].values.tolist() == [0.5] * 10
+    enough = slow_looks(monkeypatch, 0.2, 40)
+    assert enough.put_off == 0 and len(enough.history()["look"]) == 10
+    with pytest.warns(BudgetWarning, match=r"step 8: a look is due and is put off.*budget=0.09"):
+        kept = slow_looks(monkeypatch, 0.09, 40)
+    # A look of half a second wants 5.6 s of all time: at step 12 both looks have them, and so on.
+    steps = kept.history()["step"].values.tolist()
+    assert steps[:3] == [4, 12, 17] and 6 <= len(steps) < 10 and kept.put_off > 0
+    assert kept.share <= 0.09
+    assert kept.history().attrs["budget"] == 0.09
+    assert kept.history().attrs["put_off"] == kept.put_off
+
+
+def test_a_budget_goes_on_where_a_run_is_resumed(monkeypatch):
+    with pytest.warns(BudgetWarning):
+        first = slow_looks(monkeypatch, 0.09, 22)
+    state = json.loads(json.dumps(first.state_dict()))
+    second = slow_looks(monkeypatch, 0.09, 22, state=state)
+    with pytest.warns(BudgetWarning):
+        whole = slow_looks(monkeypatch, 0.09, 44)
+    assert second.history()["step"].values.tolist() == whole.history()["step"].values.tolist()
+    assert second.put_off == whole.put_off and second.seconds == whole.seconds
+
+
+@pytest.mark.parametrize("budget", [0.0, 1.0, -0.1, math.nan, "0.1"])
+def test_a_budget_out_of_range_is_refused(budget):
+    with pytest.raises(ValueError, match="budget must"):
+        known(lambda v: 0.0, budget=budget)

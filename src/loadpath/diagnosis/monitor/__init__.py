@@ -1,5 +1,6 @@
 """The layers of a model while it trains."""
 
+from loadpath.diagnosis.monitor.account import Account as Account
 from loadpath.diagnosis.monitor.account import BudgetWarning
 from loadpath.diagnosis.monitor.alarms import Alarm, Collapse, CollapseWarning
 from loadpath.diagnosis.monitor.held_batches import HeldBatches as HeldBatches

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping
-from time import perf_counter
+from dataclasses import replace
 from typing import Any
 
+import torch
 import xarray as xr
 from torch import nn
 
 from loadpath import results
 from loadpath.checks import check_choice, check_count, check_flag, check_number, check_type
+from loadpath.diagnosis.monitor import Account, BudgetWarning
 from loadpath.diagnosis.steering.control import IntegralControl, Move
 from loadpath.diagnosis.steering.held_curve import HeldCurve, Reading, read_function
 from loadpath.diagnosis.steering.history import (
@@ -74,6 +77,11 @@ class Steer:
         of the inputs is a layer, as the spring-block paper does.
     samples : int
         Samples of the probe that are measured at most.
+    budget : float, optional
+        Share of the time, since the first step, that looks may take; 0.09 keeps a steered training
+        within 1.1 times the plain one. A look that it does not have is put off to the next step
+        that it does, so that what is done then depends on the clock; a `BudgetWarning` says so.
+        Without a limit if left out, and then the same on every machine.
     state : mapping, optional
         What `state_dict` of an earlier one returned; this one goes on with it.
     **options
@@ -126,6 +134,7 @@ class Steer:
         layers: Layers = None,
         with_input: bool = True,
         samples: int = 512,
+        budget: float | None = None,
         state: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> None:
@@ -135,12 +144,17 @@ class Steer:
         check_number("target", target, above=-0.5, below=0.5)
         check_choice("kind", kind, KINDS)
         check_flag("with_input", with_input)
+        if budget is not None:
+            check_number("budget", budget, above=0, below=1)
         by_function = callable(probe) and not isinstance(probe, nn.Module)
         if not by_function:
             check_type("model", model, nn.Module, "an nn.Module where probe is no function")
         self.knobs: tuple[Knob, ...] = as_knobs(knobs, model)
         """What is turned."""
         self.every, self.start = every, every if start is None else start
+        self.budget = budget
+        self.put_off = 0
+        """Number of looks that came later than they were due, to keep to the budget."""
         self._model, self._control = model, IntegralControl(gain, target)
         self._function: Callable[[Any], LoadCurve] | None = probe if by_function else None
         self._held: HeldCurve | None = None
@@ -159,10 +173,9 @@ class Steer:
             raise ValueError(f"{named} must not be given where probe is a function.")
         self._kind = kind
         self._number, self._looks = 0, list[SteeredLook]()
-        self._too_small = False
-        self.seconds = 0.0
-        """Time that looks have taken, in seconds."""
-        self._began: float | None = None
+        self._too_small = self._waiting = False
+        weights = model.parameters() if isinstance(model, nn.Module) else iter(())
+        self._account = Account(next((w.device for w in weights), torch.device("cpu")))
         self._places = [knob.place(float(knob.get())) for knob in self.knobs]
         if state is not None:
             self.load_state_dict(state)
@@ -181,10 +194,14 @@ class Steer:
         return {knob.name: knob.value_at(place) for knob, place in pairs}
 
     @property
+    def seconds(self) -> float:
+        """Time that looks have taken, in seconds."""
+        return self._account.seconds
+
+    @property
     def share(self) -> float:
         """Time of looks, as a share of all the time since the first step; 0 before it."""
-        passed = 0.0 if self._began is None else perf_counter() - self._began
-        return self.seconds / passed if passed > 0 else 0.0
+        return self._account.share if self.seconds > 0 else 0.0
 
     def step(self, *, number: int | None = None) -> None:
         """Count a training step, or an epoch, and look and turn the knobs if it is time.
@@ -199,17 +216,22 @@ class Steer:
         ValueError
             If `number` is lower than the last one; as `loadpath.record.stream`.
         """
-        if self._began is None:
-            self._began = perf_counter()
+        self._account.begin()
         following = self._number + 1 if number is None else number
         if following < self._number:
             raise ValueError(f"number must be at least {self._number}, the last, got {number}.")
-        due = following > self._number and self._due(following)
+        due = following > self._number and (self._waiting or self._due(following))
         self._number = following
-        if due:
-            began = perf_counter()
-            self._look(began)
-            self.seconds += perf_counter() - began
+        if due and self._account.affords_one_more(self.budget):
+            with self._account.own_time():
+                self._look()
+            self._looks[-1] = replace(self._looks[-1], seconds=self._account.last)
+            self._waiting = False
+        elif due and not self._waiting:
+            self._waiting = True
+            self.put_off += 1
+            if self.put_off == 1:
+                warnings.warn(self._words_of_put_off(), BudgetWarning, stacklevel=2)
 
     def set_values(self, values: Mapping[str, float]) -> None:
         """Set the knobs by hand, or as another process has set them; steering goes on from there.
@@ -257,6 +279,8 @@ class Steer:
             low=[knob.low for knob in self.knobs],
             high=[knob.high for knob in self.knobs],
             own_seconds=self.seconds,
+            budget=self.budget,
+            put_off=self.put_off,
             words=self.words(),
         )
 
@@ -301,7 +325,9 @@ class Steer:
             "places": list(self._places),
             "number": self._number,
             "too_small": self._too_small,
-            "seconds": self.seconds,
+            "waiting": self._waiting,
+            "put_off": self.put_off,
+            "account": self._account.plain(),
             "looks": plain_looks(self._looks),
         }
 
@@ -329,7 +355,9 @@ class Steer:
                 f"state must be of the knobs {', '.join(mine)}, got {', '.join(state['knobs'])}."
             )
         self._places, self._number = list(state["places"]), state["number"]
-        self._too_small, self.seconds = state["too_small"], state["seconds"]
+        self._too_small, self._waiting = state["too_small"], state["waiting"]
+        self.put_off = state["put_off"]
+        self._account.add_earlier(state["account"])
         self._looks = looks_from(state["looks"])
         self._turn()
 
@@ -341,7 +369,16 @@ class Steer:
         passed = (number - self.start) // self.every
         return last < self.start or passed > (last - self.start) // self.every
 
-    def _look(self, began: float) -> None:
+    def _words_of_put_off(self) -> str:
+        return (
+            f"step {self._number}: a look is due and is put off. One takes about "
+            f"{self._account.last:.2g} s, which budget={self.budget} does not have yet. From now "
+            "on looks come when it does, and what is done depends on the clock; put_off counts how "
+            f"often. For a look every {self.every} steps, pass budget=None; fewer samples= or a "
+            "larger every= make looks cheaper."
+        )
+
+    def _look(self) -> None:
         """Measure the curve, turn the knobs, and write down what was done."""
         count = len(self._looks) + 1
         with_error = count in ERROR_LOOKS
@@ -364,7 +401,7 @@ class Steer:
                 reading.log_separation,
                 tuple(self.values.values()),
                 tuple(moves),
-                perf_counter() - began,
+                seconds=0.0,  # known when the look is over
             )
         )
 
