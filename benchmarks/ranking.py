@@ -1,10 +1,13 @@
-"""How well layers rank by predicted harm, by movement and by place, on the models of `surgery.py`.
+"""How well layers rank by predicted harm, movement, both and place, on the models of `surgery.py`.
 
     python benchmarks/ranking.py --models-in FOLDER
     python benchmarks/ranking.py --models-in FOLDER --models mlp --seeds 0
 
 Every ranking is made on the samples of the search, and held against what really skipping each layer
-does to the loss on the others: Spearman's correlation of ranks. FOLDER keeps trained nets.
+does to the loss on the others: Spearman's correlation of ranks. "both" is the mean of the ranks by
+predicted harm and by own step; "of 256" says that harm is predicted on the first 256 samples, as
+`diagnose` does by default. The means over the nets of a command stand at its end. FOLDER keeps
+trained nets.
 """
 
 from __future__ import annotations
@@ -27,15 +30,27 @@ def correlations(model: str, seed: int, folder: Path) -> dict[str, float]:
     """Return the correlation of each ranking with the harm of skipping on other samples."""
     net, batches = trained(model, seed, folder)
     search, held_out = lp.surgery.halves(batches, seed=seed)
-    layers = LAYERS[model]
-    predicted = lp.diagnosis.predict_harm(net, search, layers=layers, progress=False)
-    skipped = lp.diagnosis.skip_layers(net, held_out, layers=layers, progress=False)
-    moved = lp.diagnosis.skip_layers(net, search, layers=layers, progress=False)
+    quiet = dict(layers=LAYERS[model], progress=False)
+    predicted = lp.diagnosis.predict_harm(net, search, **quiet)
+    first = lp.diagnose(net, search, measures=["steps"], **quiet)  # predicts on 256 samples
+    skipped = lp.diagnosis.skip_layers(net, held_out, **quiet)
+    moved = lp.diagnosis.skip_layers(net, search, **quiet)
     truth = skipped["loss_change"].values
     names = [str(name) for name in skipped["layer"].values]
+    harm, harm_of_first, own_step = (
+        ds[variable].sel(layer=names).values
+        for ds, variable in (
+            (predicted, "predicted_harm"),
+            (first, "predicted_harm"),
+            (moved, "own_step"),
+        )
+    )
     rankings = {
-        "predicted harm": predicted["predicted_harm"].sel(layer=names).values,
-        "own step": moved["own_step"].sel(layer=names).values,
+        "predicted harm": harm,
+        "own step": own_step,
+        "both": stats.rankdata(harm) + stats.rankdata(own_step),
+        "predicted harm of 256": harm_of_first,
+        "both of 256": stats.rankdata(harm_of_first) + stats.rankdata(own_step),
         "place, last first": -np.arange(len(names)),
         "skipped on the search": moved["loss_change"].sel(layer=names).values,
     }
@@ -51,11 +66,19 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     options.models_in.mkdir(parents=True, exist_ok=True)
+    every = []
     for model in options.models:
         for seed in options.seeds[:1] if model == "minilm" else options.seeds:
             found = correlations(model, seed, options.models_in)
-            told = ", ".join(f"{name} {value:.2f}" for name, value in found.items())
-            print(f"{model}, seed {seed}: {told}", flush=True)
+            print(f"{model}, seed {seed}: {in_words(found)}", flush=True)
+            every.append(found)
+    means = {name: float(np.mean([found[name] for found in every])) for name in every[0]}
+    del means["largest change"]
+    print(f"mean of {len(every)} nets: {in_words(means, 3)}")
+
+
+def in_words(found: dict[str, float], digits: int = 2) -> str:
+    return ", ".join(f"{name} {value:.{digits}f}" for name, value in found.items())
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from torch.utils.data import Dataset
 
 from loadpath.data import Data, as_pair, is_one_set
 from loadpath.record.calls import SPLIT, Batch, arguments, masks_in, named_arguments
-from loadpath.record.structures import leaves
+from loadpath.record.structures import leaves, mapped
 from loadpath.results import bar_shows, progress_bar
 
 T = TypeVar("T")
@@ -149,7 +150,7 @@ def prepare(
     Parameters
     ----------
     raw : Any
-        What the loader yielded.
+        What the loader yielded; or a Batch, which is kept as it is but for its number and device.
     number : int
         Which batch it is, from 0.
     device : torch.device
@@ -177,6 +178,9 @@ def prepare(
         sample that is all padding; and if the model cannot be called with it. The message says
         which batch.
     """
+    if isinstance(raw, Batch):  # as an earlier pass had it prepared
+        moved: Batch = mapped(raw, lambda tensor: tensor.to(device))
+        return replace(moved, number=number, labels=raw.labels)
     inputs, labels = _halves(raw, number) if split is None else split(raw)
     given = _moved(inputs, device)
     if pass_labels and split is None and isinstance(raw, Mapping) and isinstance(given, Mapping):

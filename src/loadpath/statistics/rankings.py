@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import stats
 
-from loadpath.checks import (
-    as_array,
-    as_numbers,
-    check_count,
-    check_level,
-    check_seed,
-    check_type,
-)
-from loadpath.results import Shown
+from loadpath.checks import check_count, check_level, check_seed, check_type
+from loadpath.statistics.columns import N_REDRAWN, Column, as_columns, mean_of_ranks
 
 Array = NDArray[np.float64]
 Trust = Literal["agrees", "the other way round", "not shown", "too few layers"]
@@ -29,46 +23,6 @@ EXACT = 8
 """Layers up to which all orders are tried; 8 have 40,320."""
 N_ORDERS = 20_000
 """Orders that the p-value of more layers rests on, the one that was found among them."""
-N_REDRAWN = 2_000
-"""How many times both columns are drawn anew within their intervals."""
-
-
-@dataclass(frozen=True, repr=False)
-class Column(Shown):
-    """One number for each layer, with an interval."""
-
-    value: Array
-    """The numbers, (layer,)."""
-    low: Array
-    """Lower ends of the intervals, (layer,); NaN where there is none."""
-    high: Array
-    """Upper ends of the intervals, (layer,)."""
-    level: float = 0.95
-    """Confidence level of the intervals."""
-
-    def __post_init__(self) -> None:
-        """Make arrays of the three, once they are known to be numbers of one length."""
-        value = as_numbers("value", self.value, missing=True)
-        if value.ndim != 1:
-            raise ValueError(f"value must be a list of numbers, got shape {value.shape}.")
-        object.__setattr__(self, "value", value)
-        for name in ("low", "high"):
-            ends = as_array(name, getattr(self, name))
-            if ends.shape != value.shape:
-                raise ValueError(
-                    f"{name} must be of the shape of value, {value.shape}, got {ends.shape}."
-                )
-            object.__setattr__(self, name, ends)
-        check_level(self.level)
-
-    def __getitem__(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> Column:
-        return Column(self.value[which], self.low[which], self.high[which], self.level)
-
-    @property
-    def deviation(self) -> Array:
-        """Standard deviation that the intervals stand for, (layer,); 0 where there is none."""
-        z = special.ndtri((1 + self.level) / 2)
-        return np.nan_to_num((self.high - self.low) / (2 * z))
 
 
 @dataclass(frozen=True)
@@ -103,14 +57,20 @@ class Agreement:
 
 
 def rank_agreement(
-    moving: Column, harm: Column, *, least: int | None = None, level: float = 0.95, seed: int = 0
+    moving: Column | Sequence[Column],
+    harm: Column,
+    *,
+    least: int | None = None,
+    level: float = 0.95,
+    seed: int = 0,
 ) -> Agreement:
     """Return how far two columns over the same layers agree in their order.
 
     Parameters
     ----------
-    moving : Column
-        How much each layer moves what it is given: small for what should go first.
+    moving : Column or sequence of Column
+        How much each layer moves what it is given: small for what should go first. Of several
+        columns the layers have the mean of their ranks (see `mean_ranks`).
     harm : Column
         What taking the layer away costs: small for what should go first.
     least : int, optional
@@ -136,7 +96,8 @@ def rank_agreement(
     -----
     The p-value is that of `scipy.stats.permutation_test`. Up to 8 layers it is exact. Beyond, it
     is that of 20,000 random orders, the one that was found among them, so that none is 0. Equal
-    numbers share a rank.
+    numbers share a rank. For the interval all columns are drawn anew within theirs, and of several
+    the mean of ranks is taken anew.
 
     Examples
     --------
@@ -151,31 +112,38 @@ def rank_agreement(
     (0.9429, 0.0167, 'agrees')
     >>> found.least, found.hits
     (2, 1)
+
+    Two columns that err at different layers may agree better together:
+
+    >>> other = np.array([1.0, 2.0, 0.0, 3.0, 5.0, 4.0])
+    >>> both = [moving, Column(other, other - 0.1, other + 0.1)]
+    >>> [round(rank_agreement(each, harm).spearman, 4) for each in (both[1], both)]
+    [0.7714, 0.9412]
     """
     check_level(level)
     check_seed("seed", seed)
-    check_type("moving", moving, Column, "a Column")
+    columns = as_columns("moving", moving)
     check_type("harm", harm, Column, "a Column")
-    n = len(moving.value)
+    n = len(columns[0].value)
     if n == 0 or len(harm.value) != n:
         raise ValueError(f"both columns must have the same layers, got {n} and {len(harm.value)}.")
-    for name, column in (("moving", moving), ("harm", harm)):
-        if not np.isfinite(column.value).all():
-            raise ValueError(f"{name} must be finite, got {column.value.tolist()}.")
+    if not np.isfinite(harm.value).all():
+        raise ValueError(f"harm must be finite, got {harm.value.tolist()}.")
     if least is not None:
         check_count("least", least, 1)
     k = math.ceil(n / 4) if least is None else int(least)
     if not 1 <= k <= n:
         raise ValueError(f"least must be between 1 and the {n} layers, got {k}.")
     rng = np.random.default_rng(seed)
-    first = np.argsort(moving.value, kind="stable")[:k]
+    moved = mean_of_ranks([column.value for column in columns])
+    first = np.argsort(moved, kind="stable")[:k]
     safest = np.argsort(harm.value, kind="stable")[:k]
     rho = low = high = p_value = math.nan
     if n >= FEWEST:
-        rho = float(spearman(moving.value, harm.value))
+        rho = float(spearman(moved, harm.value))
     if not math.isnan(rho):
-        low, high = _redrawn(moving, harm, level, rng)
-        p_value = _p_value(moving.value, harm.value, rng)
+        low, high = _redrawn(columns, harm, level, rng)
+        p_value = _p_value(moved, harm.value, rng)
     return Agreement(
         n,
         rho,
@@ -233,15 +201,13 @@ def spearman(x: Array, y: Array) -> Array:
 
 
 def _redrawn(
-    moving: Column, harm: Column, level: float, rng: np.random.Generator
+    columns: Sequence[Column], harm: Column, level: float, rng: np.random.Generator
 ) -> tuple[float, float]:
     """Return the interval of correlations of columns drawn anew within their intervals."""
-    drawn = [
-        column.value + column.deviation * rng.standard_normal((N_REDRAWN, len(column.value)))
-        for column in (moving, harm)
-    ]
+    moved = mean_of_ranks([column.drawn(N_REDRAWN, rng) for column in columns])
     tail = (1 - level) / 2
-    low, high = np.nanquantile(spearman(*drawn), [tail, 1 - tail])
+    correlations = spearman(moved, harm.drawn(N_REDRAWN, rng))
+    low, high = np.nanquantile(correlations, [tail, 1 - tail])
     return float(low), float(high)
 
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from loadpath.checks import HoldsDataset, as_dataset, check_number, check_seed, check_text
 from loadpath.diagnosis.judging.candidates import candidates_of
 from loadpath.diagnosis.judging.columns import column_of, layer_names
-from loadpath.diagnosis.judging.ranking_sentences import PREDICTED, measure_words
 from loadpath.diagnosis.judging.verdict_sentences import verdict_sentences
 from loadpath.diagnosis.judging.verdicts import Verdict
+from loadpath.diagnosis.judging.wording import BOTH, OWN_STEP, PREDICTED, measure_words
 from loadpath.diagnosis.naming import listed
 from loadpath.results import with_present_names
-from loadpath.statistics import FEWEST, Column, rank_agreement, spearman
+from loadpath.statistics import FEWEST, Column, mean_ranks, rank_agreement, spearman
 
 
 def verdict(
@@ -29,7 +29,7 @@ def verdict(
     tolerated: float | None = None,
     seed: int = 0,
 ) -> Verdict:
-    """Rank layers by predicted harm or by how little they move, and hold that against the truth.
+    """Rank layers by predicted harm and how little they move, and hold that against the truth.
 
     Parameters
     ----------
@@ -39,12 +39,13 @@ def verdict(
     skipped : xarray.Dataset
         What skipping the same layers did, as `skip_layers` returns it.
     by : str, optional
-        The measure to rank by, a variable of `profile` or else of `skipped`. "own_step" takes the
-        step from the layer's own input, so that the first layer has one too. "relative_step" and
-        "turn" take the step from the layer that was recorded before. If left out, "predicted_harm"
-        where `profile` has it (`diagnose` with `rank="prediction"`), which agreed with what
-        skipping does at least as well as movement on the nets that were tried; else "own_step"
-        where `skipped` has it, and else "relative_step".
+        The measure to rank by, a variable of `profile` or else of `skipped`; or "both", which is
+        the mean of the ranks by "predicted_harm" and by "own_step". "own_step" takes the step from
+        the layer's own input, so that the first layer has one too. "relative_step" and "turn" take
+        the step from the layer that was recorded before. If left out, "both" where both are there,
+        which agreed best with what skipping does on the nets that were tried, unless `diagnose` was
+        asked to rank by "prediction", which is "predicted_harm" alone; else the one that is there,
+        and else "relative_step".
     least : int, optional
         How many of the least moving layers are looked up among as many least harmful ones; a
         quarter of the layers if it is left out.
@@ -97,40 +98,41 @@ def verdict(
         )
     profile = with_present_names(profile)
     chosen_here = by is None
-    if by is None:
-        by = "own_step" if "own_step" in skipped else "relative_step"
-        if PREDICTED in profile and np.isfinite(profile[PREDICTED].values.astype(float)).any():
-            by = PREDICTED
-    if by not in profile and by not in skipped:
-        raise ValueError(f"by must be a variable of profile or skipped, got {by!r}.")
+    by = _best_measure(profile, skipped) if by is None else by
+    wanted = (PREDICTED, OWN_STEP) if by == BOTH else (by,)
+    for each in wanted:
+        if each not in profile and each not in skipped:
+            if by == BOTH:
+                raise ValueError(f"by is 'both', and profile and skipped have no {each!r}.")
+            raise ValueError(f"by must be a variable of profile or skipped, got {by!r}.")
     level = _level_of("skipped", skipped, 0.95)
     truth = "loss_change" if "loss_change" in skipped else "output_change"
     harm = column_of("skipped", skipped, truth, level)
     if "accuracy_change" in skipped:
         column_of("skipped", skipped, "accuracy_change", level)
-    source, name = (profile, "profile") if by in profile else (skipped, "skipped")
-    movement = column_of(name, source, by, _level_of(name, source, level))
     was_skipped = np.isfinite(harm.value)
     if not was_skipped.any():
         raise ValueError(f"skipped must have a layer with a {truth}, and has none.")
     if "status" not in skipped:
         raise ValueError("skipped has no variable 'status'.")
 
-    places = {layer: l for l, layer in enumerate(layer_names(name, source))}
-    movement = _reordered(movement, [places.get(layer) for layer in layers])
-    both = was_skipped & np.isfinite(movement.value)
-    order = np.flatnonzero(both)[np.argsort(movement.value[both], kind="stable")]
-    status = skipped["status"].values
-    left_out = {
-        layer: f"no {measure_words(by)}" if was_skipped[l] else str(status[l])
-        for l, layer in enumerate(layers)
-        if not both[l]
-    }
-    agreement = None
+    columns = {each: _measure_of(profile, skipped, each, layers, level) for each in wanted}
+    known = {each: np.isfinite(column.value) for each, column in columns.items()}
+    both = was_skipped & np.logical_and.reduce(list(known.values()))
+    status, left_out = skipped["status"].values, {}
+    for l in np.flatnonzero(~both):
+        missing = [each for each in wanted if not known[each][l]]
+        why = _reason(profile, layers[l], missing) if was_skipped[l] else str(status[l])
+        left_out[layers[l]] = why
+    order = np.flatnonzero(both)
+    movement, agreement = columns[wanted[0]][order], None
     if len(order):
-        agreement = rank_agreement(
-            movement[order], harm[order], least=least, level=level, seed=seed
-        )
+        if by == BOTH:
+            movement = mean_ranks([c[order] for c in columns.values()], level=level, seed=seed)
+        least_first = np.argsort(movement.value, kind="stable")
+        order, movement = order[least_first], movement[least_first]
+        moving = [column[order] for column in columns.values()]
+        agreement = rank_agreement(moving, harm[order], least=least, level=level, seed=seed)
     by_place = math.nan
     if both.sum() >= FEWEST:
         by_place = float(spearman(np.flatnonzero(both).astype(np.float64), harm.value[both]))
@@ -143,7 +145,7 @@ def verdict(
         measure=by,
         truth=truth,
         ranking=tuple(layers[l] for l in order),
-        movement=movement[order],
+        movement=movement,
         harm=harm[order],
         candidates=candidates_of(skipped, tolerated),
         indistinct=layers_where((harm.low <= 0) & (harm.high >= 0)),
@@ -158,6 +160,35 @@ def verdict(
     )
     answer, rest = verdict_sentences(found, profile, skipped, say_rank=chosen_here)
     return replace(found, answer=answer, sentences=(*answer, *rest))
+
+
+def _best_measure(profile: xr.Dataset, skipped: xr.Dataset) -> str:
+    """Return the measure that agrees best with harm, of those that are there."""
+    own_step = OWN_STEP in skipped
+    if PREDICTED in profile and np.isfinite(profile[PREDICTED].values.astype(float)).any():
+        asked = str(profile.attrs.get("ranked_by", "")).startswith("prediction")
+        return BOTH if own_step and not asked else PREDICTED
+    return OWN_STEP if own_step else "relative_step"
+
+
+def _measure_of(
+    profile: xr.Dataset, skipped: xr.Dataset, variable: str, layers: list[str], level: float
+) -> Column:
+    """Return a variable of one of the two over these layers, NaN where it has none of them."""
+    source, name = (profile, "profile") if variable in profile else (skipped, "skipped")
+    column = column_of(name, source, variable, _level_of(name, source, level))
+    places = {layer: l for l, layer in enumerate(layer_names(name, source))}
+    return _reordered(column, [places.get(layer) for layer in layers])
+
+
+def _reason(profile: xr.Dataset, layer: str, missing: list[str]) -> str:
+    """Return why a layer that was skipped is not ranked."""
+    words = " and ".join(f"no {measure_words(name)}" for name in missing)
+    status = f"{PREDICTED}_status"
+    if PREDICTED in missing and status in profile and layer in profile["layer"].values:
+        why = str(profile[status].sel(layer=layer).item())
+        return f"{words}: {why.removeprefix('stays: ')}"
+    return words
 
 
 def _level_of(name: str, ds: xr.Dataset, default: float) -> float:

@@ -1,30 +1,17 @@
-"""How a ranking by movement compares with what skipping does, in sentences."""
+"""How a ranking by prediction, movement or both compares with what skipping does, in sentences."""
 
 from __future__ import annotations
 
 import math
 
 from loadpath.diagnosis.judging.verdicts import Verdict
-from loadpath.diagnosis.judging.wording import as_number
+from loadpath.diagnosis.judging.wording import BOTH, PREDICTED, as_number, measure_words
 from loadpath.diagnosis.naming import LayerNames, listed
 from loadpath.statistics import FEWEST, Agreement
 
-PREDICTED = "predicted_harm"
-"""The measure that is no movement, but the harm that gradients predict."""
-_MEASURES = {
-    "relative_step": "relative step",
-    "own_step": "own step",
-    PREDICTED: "predicted harm",
-}
-
-
-def measure_words(variable: str) -> str:
-    """Return the name of a measure, as a sentence has it."""
-    return _MEASURES.get(variable, variable)
-
 
 def ranking_sentences(verdict: Verdict, names: LayerNames) -> list[str]:
-    """Say which layer moves least, or is predicted to do the least harm, and what it does.
+    """Say which layer is ranked first, and what skipping it does.
 
     Parameters
     ----------
@@ -45,21 +32,24 @@ def ranking_sentences(verdict: Verdict, names: LayerNames) -> list[str]:
         found.append(f"{these} not ranked: {listed(reasons)}.")
     agreement, by = verdict.agreement, measure_words(verdict.measure)
     if agreement is None:
-        return [*found, f"No layer has both a {by} and a change, so that nothing is ranked."]
+        numbers = f"both a {by} and a change"
+        if _is_both(verdict):
+            numbers = "a predicted harm, an own step and a change"
+        return [*found, f"No layer has {numbers}, so that nothing is ranked."]
     m, harm, first = verdict.movement, verdict.harm, names.one(verdict.ranking[0])
     ends = "" if math.isnan(m.low[0]) else f", {as_number(m.low[0])} to {as_number(m.high[0])}"
     place, n = agreement.rank_of_least_moving, agreement.n_layers
-    does = (
-        "is predicted to do the least harm"
-        if _is_predicted(verdict)
-        else ("moves the representation least")
-    )
+    does, number = "moves the representation least", by
+    if _is_predicted(verdict):
+        does = "is predicted to do the least harm"
+    elif _is_both(verdict):
+        does, number = f"is ranked first by {by}", "mean rank"
     found.append(
-        f"{first[:1].upper()}{first[1:]} {does} ({by} "
+        f"{first[:1].upper()}{first[1:]} {does} ({number} "
         f"{as_number(m.value[0])}{ends}{_relative_to(verdict)}), and of the {n} layers ranked its "
         f"change is the {'' if place == 1 else _ordinal(place) + ' '}smallest as measured."
     )
-    for what, column in ((by, m), ("change", harm)):
+    for what, column in ((number, m), ("change", harm)):
         peers = [
             name
             for l, name in enumerate(verdict.ranking)
@@ -86,19 +76,29 @@ def rank_sentence(verdict: Verdict, ranked_by: str) -> str:
     """
     by = measure_words(verdict.measure)
     start = f"Layers are ranked by {by}"
+    how = ranked_by.partition(": ")[2] or "predicted from gradients"
     if _is_predicted(verdict):
-        how = ranked_by.partition(": ")[2] or "predicted from gradients"
         return f"{start}: {how}."
+    if _is_both(verdict):
+        return (
+            f"{start}, which is the mean of a layer's ranks by the two. The harm is the {how}; the "
+            "own step is how far a layer moves what it is given."
+        )
     if ranked_by.startswith("movement, "):
         return f"{start}, {ranked_by.partition(', ')[2].rstrip('.')}."
     return (
-        f"{start}, which takes no pass of its own; diagnose with rank='prediction' ranks them by "
-        "the harm that gradients predict, for one forward and three backward passes."
+        f"{start}, which takes no pass of its own; diagnose with rank='both', its default, ranks "
+        "them also by the harm that gradients predict, for one forward and three backward passes "
+        "over the first samples."
     )
 
 
 def _is_predicted(verdict: Verdict) -> bool:
     return verdict.measure == PREDICTED
+
+
+def _is_both(verdict: Verdict) -> bool:
+    return verdict.measure == BOTH
 
 
 def _relative_to(verdict: Verdict) -> str:
@@ -118,6 +118,7 @@ def _hits_sentence(verdict: Verdict, agreement: Agreement, names: LayerNames) ->
             f"measured; by chance it would be that with probability {chance}."
         )
     which = "of least predicted harm" if _is_predicted(verdict) else "that move least"
+    which = "that are ranked first" if _is_both(verdict) else which
     some, are = ("None", "is") if hits == 0 else (str(hits), "is" if hits == 1 else "are")
     return (
         f"{some} of the {k} layers {which} ({names.several(verdict.ranking[:k])}) {are} "
@@ -148,8 +149,9 @@ def trust_sentences(verdict: Verdict) -> list[str]:
         ]
     if math.isnan(agreement.spearman):
         alike = "have one predicted harm" if _is_predicted(verdict) else "move alike"
+        alike = "have one mean rank" if _is_both(verdict) else alike
         return [f"All layers {alike}, or harm alike: there is no ranking to compare."]
-    found = [_correlation_sentence(agreement, by)]
+    found = [_correlation_sentence(verdict, agreement)]
     if agreement.trust == "agrees":
         found.append(
             f"On this model and these samples the ranking by {by} agrees with what skipping does. "
@@ -160,6 +162,8 @@ def trust_sentences(verdict: Verdict) -> list[str]:
         what = "what moves the representation least"
         if _is_predicted(verdict):
             what = "what is predicted to do the least harm"
+        elif _is_both(verdict):
+            what = f"what is ranked first by {by}"
         found.append(
             "On this model and these samples the ranking is the other way round: "
             f"{what} is the most harmful to skip."
@@ -181,20 +185,24 @@ def _place_sentence(verdict: Verdict, agreement: Agreement) -> str:
     )
     # The margin is for rounding: correlations that should be equal differ by less.
     if abs(verdict.by_place) >= agreement.spearman - 1e-9:
+        say = "say" if _is_both(verdict) else "says"
         return (
             f"{start} {abs(verdict.by_place):.2f}, no less: it is not shown that "
-            f"{measure_words(verdict.measure)} says more than place."
+            f"{measure_words(verdict.measure)} {say} more than place."
         )
     return f"{start} {abs(verdict.by_place):.2f}."
 
 
-def _correlation_sentence(agreement: Agreement, by: str) -> str:
+def _correlation_sentence(verdict: Verdict, agreement: Agreement) -> str:
     """Say how far the ranks correlate."""
+    ranks, drawn = f"The ranks of {measure_words(verdict.measure)} and of harm", "both"
+    if _is_both(verdict):
+        ranks, drawn = "The mean rank by predicted harm and own step and the rank by harm", "all"
     n = math.factorial(agreement.n_layers)
     orders = f"all {n} orders" if agreement.exact else "random orders"
     return (
-        f"The ranks of {by} and of harm correlate by {agreement.spearman:.2f} "
-        f"({agreement.low:.2f} to {agreement.high:.2f} when both are drawn anew within their "
+        f"{ranks} correlate by {agreement.spearman:.2f} "
+        f"({agreement.low:.2f} to {agreement.high:.2f} when {drawn} are drawn anew within their "
         f"intervals; p = {agreement.p_value:.2g} among {orders})."
     )
 

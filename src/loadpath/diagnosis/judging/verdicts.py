@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loadpath.diagnosis.judging.wording import measure_words
 from loadpath.results import Overview, Shown
 from loadpath.statistics import Agreement, Column
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Verdict(Shown):
-    """Layers ranked by predicted harm or by how little they move, and what skipping each one does.
+    """Layers ranked by predicted harm, by how little they move or by both, and what skipping does.
 
     Each layer was skipped by itself: nothing is said of several together.
     """
 
     measure: str
-    """The variable that layers are ranked by."""
+    """The variable that layers are ranked by; "both" for the mean of their ranks by
+    "predicted_harm" and by "own_step"."""
     truth: str
     """What harm is measured by: "loss_change", or "output_change" where there is no loss."""
     ranking: tuple[str, ...]
-    """Layers that have both numbers; the one of least predicted harm, or that moves the
-    representation least, comes first."""
+    """Layers that have all numbers; the one of least predicted harm, or that moves the
+    representation least, or of the least mean rank, comes first."""
     movement: Column
-    """The measure of the ranked layers, in the order of the ranking."""
+    """The measure of the ranked layers, in the order of the ranking; for "both" the mean of their
+    two ranks (see `loadpath.statistics.mean_ranks`)."""
     harm: Column
     """What skipping each ranked layer changed, in the order of the ranking."""
     candidates: tuple[str, ...]
@@ -42,7 +45,7 @@ class Verdict(Shown):
     left_out: dict[str, str]
     """Layers that are not ranked, each with the reason."""
     agreement: Agreement | None
-    """How far the ranking agrees with harm; None where no layer has both numbers."""
+    """How far the ranking agrees with harm; None where no layer has the numbers."""
     by_place: float
     """Rank correlation of harm with the mere place of the ranked layers, 1 if the first is the
     least harmful and so on. It is what a ranking that measures nothing would do, from either end.
@@ -64,7 +67,7 @@ class Verdict(Shown):
             {
                 "try without": ", ".join(self.candidates) or "none",
                 "layers ranked": f"{ranked} of {ranked + len(self.left_out)}",
-                "by": self.measure.replace("_", " "),
+                "by": measure_words(self.measure).replace("_", " "),
                 "harm": self.truth.replace("_", " "),
                 "agreement with harm": trust or "not compared",
                 "least first": ", ".join(self.ranking),

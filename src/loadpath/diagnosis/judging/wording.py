@@ -6,6 +6,24 @@ import math
 
 import xarray as xr
 
+PREDICTED = "predicted_harm"
+"""The measure that is no movement, but the harm that gradients predict."""
+OWN_STEP = "own_step"
+"""How far a layer moves what it is given."""
+BOTH = "both"
+"""What stands for the mean of the ranks by these two."""
+_MEASURES = {
+    "relative_step": "relative step",
+    OWN_STEP: "own step",
+    PREDICTED: "predicted harm",
+    BOTH: "predicted harm and own step together",
+}
+
+
+def measure_words(variable: str) -> str:
+    """Return the name of a measure, as a sentence has it."""
+    return _MEASURES.get(variable, variable)
+
 
 def as_number(x: float) -> str:
     """Return a number in three digits."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from loadpath import results
 from loadpath.checks import check_flag
 from loadpath.diagnosis.answers import AnswerRule
+from loadpath.diagnosis.class_scores import ClassScores
 from loadpath.diagnosis.labels import NO_LABELS, LabelReader, read_labels
 from loadpath.diagnosis.profile import columns, label_columns
 from loadpath.diagnosis.profile.columns import RUNS, Columns
@@ -25,7 +26,14 @@ from loadpath.diagnosis.profile.options import (
     allowed_measures,
     check_options,
 )
-from loadpath.diagnosis.profile.passes import Beside, Head, Rank, check_rank, with_prediction
+from loadpath.diagnosis.profile.passes import (
+    Beside,
+    FirstBatches,
+    Head,
+    Rank,
+    check_rank,
+    with_prediction,
+)
 from loadpath.diagnosis.profile.schema import dataset_of_columns
 from loadpath.diagnosis.profile.sums import (
     PassSums,
@@ -35,6 +43,7 @@ from loadpath.diagnosis.profile.sums import (
     dead_shares,
 )
 from loadpath.diagnosis.skipping import LossFunction, module_kind
+from loadpath.diagnosis.surgery import Calling
 from loadpath.record import (
     INPUT,
     ActivationLike,
@@ -73,15 +82,16 @@ def diagnose(
     head: Head | None = None,
     token_mask: TokenMask | None = None,
     grad: bool = False,
-    rank: Rank = "movement",
+    rank: Rank = "both",
     loss: LossFunction | None = None,
     progress: bool | None = None,
 ) -> Diagnosis:
     r"""Measure mechanics, separation and geometry of every layer in one pass over a loader.
 
-    The model runs in evaluation mode and without gradients. Its parameters, buffers, gradients,
-    modes and hooks are left as they were, and so are random states, but not plain attributes that
-    `forward` sets. Memory does not depend on the number of samples.
+    The model runs in evaluation mode and without gradients; by default its first batches run once
+    more with them, to rank layers by what their absence is predicted to cost. Its parameters,
+    buffers, gradients, modes and hooks are left as they were, and so are random states, but not
+    plain attributes that `forward` sets. Memory does not depend on the number of samples.
 
     Parameters
     ----------
@@ -130,15 +140,19 @@ def diagnose(
         For language models, what reads the next token off a representation: a function from
         (sample, token, width) to logits (sample, token, vocabulary). If left out, final norm and
         head of a model of Hugging Face's transformers are found by themselves.
-    rank : {"movement", "prediction"}
+    rank : {"both", "movement", "prediction"}, default "both"
         What the verdict ranks layers by. "movement" is how far they move the representation, which
         the one pass has anyway. "prediction" is the harm of leaving each out, predicted from
-        gradients, which agreed with what skipping does at least as well on the nets that were
-        tried. It takes one forward and three backward passes over the loader besides, which must be
-        readable twice (`loadpath.diagnosis.predict_harm`). Without labels or gradients it stays at
-        movement; the attr `ranked_by` says which it is, and why.
+        gradients over the whole loader, which must be readable twice
+        (`loadpath.diagnosis.predict_harm`). "both" is the mean of the ranks by the two, which
+        agreed best with what skipping does on the nets that were tried. It keeps the first batches
+        of the one pass in memory, up to 256 samples or one batch, and predicts the harm on these:
+        one forward and three backward passes of a batch, whose activations take more memory than a
+        pass without gradients. Without labels or gradients layers stay ranked by movement; the attr
+        `ranked_by` says which it is, and why.
     loss : callable, optional
-        For `rank="prediction"`, the loss as in `loadpath.diagnosis.skip_layers`.
+        The loss that is predicted, as in `loadpath.diagnosis.skip_layers`; for any `rank` but
+        "movement".
     progress : bool, optional
         Whether bars show how far the pass is, and then the measures, which take their time after
         it; if left out they do on a terminal and in a notebook.
@@ -209,7 +223,8 @@ def diagnose(
     recorded: Recorded | None = None
     reader = LabelReader()
     waiting = Waiting()
-    beside = Beside(measures, head=head, level=level)
+    first_batches = FirstBatches() if rank == "both" else None
+    beside = Beside(measures, head=head, level=level, first=first_batches)
     passes = stream_beside(
         model,
         loader,
@@ -277,28 +292,38 @@ def diagnose(
         "mesh": sums.mesh.words,
         "seconds_of_pass": passed,
         "seconds_beside": beside.seconds,
-        "seconds_in_all": time.monotonic() - began,
     }
+    began_to_predict = time.monotonic()
+    calling = Calling(
+        layers,
+        loss,
+        (reduction or Reduction()).tokens_first,
+        device,
+        max_batches,
+        split,
+        pass_labels,
+        output,
+        answer,
+        class_scores,
+        token_mask,
+    )
     ds = with_prediction(
         ds,
         rank,
         inner,
         loader,
-        layers=layers,
-        loss=loss,
-        tokens_first=(reduction or Reduction()).tokens_first,
-        device=device,
-        max_batches=max_batches,
-        split=split,
-        pass_labels=pass_labels,
-        output=output,
-        answer=answer,
-        class_scores=class_scores,
-        token_mask=token_mask,
+        calling,
+        first=first_batches,
+        no_scores="" if sums.scores is None else _no_scores(sums.scores),
         level=level,
         seed=seed,
         progress=progress,
     )
+    ended = time.monotonic()
+    ds.attrs |= {
+        "seconds_of_prediction": ended - began_to_predict,
+        "seconds_in_all": ended - began,
+    }
     stamped = results.stamp(
         ds,
         model=type(inner).__name__,
@@ -313,6 +338,13 @@ def diagnose(
         seed=seed,
     )
     return Diagnosis(stamped)
+
+
+def _no_scores(scores: ClassScores) -> str:
+    """Return why outputs have no cross-entropy of classes, in words; empty if they have."""
+    if scores.doubt:
+        return f"outputs are not taken for class scores, as {scores.doubt}"
+    return scores.no_logits
 
 
 def real_answer(answer: Tensor | None) -> Tensor | None:

@@ -12,8 +12,10 @@ from loadpath.diagnosis.surgery.exporting import Exported, export, load
 from loadpath.diagnosis.surgery.folding import Folded, fold
 from loadpath.diagnosis.surgery.healing import Healed, heal
 from loadpath.diagnosis.surgery.planning import Plan, plan
+from loadpath.diagnosis.surgery.predicting import NoLossError as NoLossError
 from loadpath.diagnosis.surgery.predicting import check_readable_twice as check_readable_twice
 from loadpath.diagnosis.surgery.predicting import predict_harm as predict_harm
+from loadpath.diagnosis.surgery.predicting import predict_loss_change as predict_loss_change
 from loadpath.diagnosis.surgery.proving import Proof, prove
 from loadpath.diagnosis.surgery.refitting import Refitted, refit
 from loadpath.diagnosis.surgery.running_costs import RunningCosts

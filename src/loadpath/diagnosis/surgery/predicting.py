@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -133,9 +134,74 @@ def predict_harm(
         class_scores,
         token_mask,
     )
-    inner = unwrapped(model)
-    first = replace(calling, max_batches=1)
-    subject = Subject(inner, first, batches_in_memory(inner, loader, first))
+    subject = _first_look(model, loader, calling)
+    return _predicted(subject, loader, calling, level, seed, progress)
+
+
+class NoLossError(ValueError):
+    """There is no loss whose change could be predicted; the message says why."""
+
+
+def predict_loss_change(
+    model: nn.Module,
+    loader: Loader,
+    calling: Calling,
+    *,
+    no_scores: str = "",
+    level: float,
+    seed: int,
+    progress: bool | None,
+) -> xr.Dataset:
+    """Do what `predict_harm` does where there is a loss, and no more than look where there is none.
+
+    Parameters
+    ----------
+    model, loader, level, seed, progress
+        As for `predict_harm`.
+    calling : Calling
+        How the model is called.
+    no_scores : str, optional
+        Why its answers are no scores of classes, where that is known; they have no cross-entropy
+        then.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `predict_harm`.
+
+    Raises
+    ------
+    NoLossError
+        If there is no loss.
+    ValueError
+        As `predict_harm`.
+    """
+    subject = _first_look(model, loader, calling)
+    scoring = subject.scoring
+    assert scoring is not None  # the first look has chosen it
+    if scoring.losses is None:
+        raise NoLossError(scoring.words.removeprefix("none: "))
+    if no_scores and scoring.by_scores and scoring.scores is not None:
+        raise NoLossError(no_scores)
+    return _predicted(subject, loader, calling, level, seed, progress)
+
+
+def _first_look(model: nn.Module, loader: Loader, calling: Calling) -> Subject:
+    """Return the model with its layers and its loss, as the first batch shows them."""
+    inner, first = unwrapped(model), replace(calling, max_batches=1)
+    return Subject(inner, first, batches_in_memory(inner, loader, first))
+
+
+def _predicted(
+    subject: Subject,
+    loader: Loader,
+    calling: Calling,
+    level: float,
+    seed: int,
+    progress: bool | None,
+) -> xr.Dataset:
+    """Go through the loader, batch by batch, and return the predictions."""
+    inner, max_batches = subject.model, calling.max_batches
     harm = Harm(subject)
     pieces = tuple((layer,) for layer in range(len(subject.calls)))
     gradients = Gradients(subject, harm, pieces, None, torch.Generator().manual_seed(int(seed)))
@@ -178,6 +244,7 @@ def _dataset(
 ) -> xr.Dataset:
     """Return the predictions, stamped."""
     found = [each.estimate(level=level) for each in sums]
+    finite = [not any(map(math.isinf, (each.value, each.low, each.high))) for each in found]
     stay = list(subject.kept.values())
     names = np.array([*subject.names, *subject.kept], dtype=object)
     ds = xr.Dataset(coords={"layer": names})
@@ -185,13 +252,19 @@ def _dataset(
     if not harm.by_loss:
         words = "predicted squared change of the outputs without the layer, over their spread"
     for end, field in (("", "value"), ("_low", "low"), ("_high", "high")):
-        values = [float(getattr(each, field)) for each in found]
+        values = [
+            float(getattr(each, field)) if is_finite else math.nan
+            for each, is_finite in zip(found, finite, strict=True)
+        ]
         ds[f"predicted_harm{end}"] = (
             "layer",
-            [*values, *[float("nan")] * len(stay)],
+            [*values, *[math.nan] * len(stay)],
             {"long_name": words, "units": harm.units},
         )
-    status = [each.status for each in found] + [f"stays: {why}" for why in stay]
+    status = [
+        str(each.status) if is_finite else "not finite"
+        for each, is_finite in zip(found, finite, strict=True)
+    ] + [f"stays: {why}" for why in stay]
     ds["predicted_harm_status"] = ("layer", np.array(status, dtype=object))
     return results.stamp(
         ds,

@@ -2,6 +2,11 @@
 
 from loadpath.diagnosis.profile.passes.beside import Beside
 from loadpath.diagnosis.profile.passes.heads import Head
-from loadpath.diagnosis.profile.passes.predicted import Rank, check_rank, with_prediction
+from loadpath.diagnosis.profile.passes.predicted import (
+    FirstBatches,
+    Rank,
+    check_rank,
+    with_prediction,
+)
 
-__all__ = ["Beside", "Head", "Rank", "check_rank", "with_prediction"]
+__all__ = ["Beside", "FirstBatches", "Head", "Rank", "check_rank", "with_prediction"]

@@ -14,6 +14,7 @@ from loadpath.diagnosis.profile.options import Measure
 from loadpath.diagnosis.profile.passes.costs import LayerCosts
 from loadpath.diagnosis.profile.passes.heads import Head
 from loadpath.diagnosis.profile.passes.next_tokens import NextTokens
+from loadpath.diagnosis.profile.passes.predicted import FirstBatches
 from loadpath.record import Batch, Recording, mapped
 
 _OF_MODEL = {
@@ -27,7 +28,12 @@ class Beside:
     """What is measured of each batch once it was recorded."""
 
     def __init__(
-        self, measures: Sequence[Measure] | None, *, head: Head | None, level: float
+        self,
+        measures: Sequence[Measure] | None,
+        *,
+        head: Head | None,
+        level: float,
+        first: FirstBatches | None = None,
     ) -> None:
         """Measure nothing yet.
 
@@ -39,7 +45,10 @@ class Beside:
             What reads logits off a representation, where the user gave it.
         level : float
             Confidence level of the intervals.
+        first : FirstBatches, optional
+            What keeps the first batches.
         """
+        self.first = first
         self.costs = LayerCosts() if measures is None or "costs" in measures else None
         self.seconds = 0.0
         """Time that these passes have taken."""
@@ -51,11 +60,14 @@ class Beside:
     def wants(self, number: int) -> bool:
         """Return whether the batch of that number is needed."""
         read = self.next_tokens is not None and not self.next_tokens.over
-        return read or (self.costs is not None and number == 0)
+        kept = self.first is not None and not self.first.over
+        return read or kept or (self.costs is not None and number == 0)
 
     def __call__(self, recording: Recording, batch: Batch) -> None:
         """Measure a batch."""
         began = time.monotonic()
+        if self.first is not None:
+            self.first.add(batch)  # all else here runs the model on copies
         if self.costs is not None and batch.number == 0:
             self.costs.measure(recording, batch)
         if self.next_tokens is not None:

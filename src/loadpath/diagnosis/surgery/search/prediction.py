@@ -160,9 +160,9 @@ class Gradients:
         """
         parameters = [p for p in self.subject.model.parameters() if p.is_floating_point()]
         learned = [p.requires_grad for p in parameters]
-        for parameter in parameters:
-            parameter.requires_grad_(True)
         try:
+            for parameter in parameters:
+                parameter.requires_grad_(True)  # which tensors of inference mode refuse
             return self._measure(batch)
         except RuntimeError as error:  # autograd's, of what has no gradient
             if isinstance(error, torch.OutOfMemoryError):
