@@ -221,8 +221,9 @@ def test_layers_left_out_of_a_leaky_resnet_make_longer_steps():
 def test_batches_and_their_sizes_change_nothing():
     x, y = classes(300, 8)
     model = net(8)
-    one = lp.diagnose(model, batches(x, y, 300), kept=100, layers=Residual)
-    many = lp.diagnose(model, batches(x, y, 7), kept=100, layers=Residual)
+    options = dict(kept=100, layers=Residual, rank="movement")  # a prediction draws batch by batch
+    one = lp.diagnose(model, batches(x, y, 300), **options)
+    many = lp.diagnose(model, batches(x, y, 7), **options)
     for name, variable in one.data_vars.items():
         if "milliseconds" in name:  # measured anew, of another batch
             continue
@@ -424,7 +425,8 @@ def test_every_measure_can_be_asked_for_alone():
     for name in MEASURES:
         if name == "next_token":  # of language models
             continue
-        ds = lp.diagnose(net(6), batches(x, y), measures=(name,), layers=Residual)
+        options = dict(layers=Residual, rank="movement")
+        ds = lp.diagnose(net(6), batches(x, y), measures=(name,), **options)
         own = {v for v in ds.data_vars if f"{v}_status" in ds}
         assert own and not own & seen
         seen |= own

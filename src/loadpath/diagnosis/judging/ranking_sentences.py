@@ -87,8 +87,8 @@ def rank_sentence(verdict: Verdict, ranked_by: str) -> str:
     if ranked_by.startswith("movement, "):
         return f"{start}, {ranked_by.partition(', ')[2].rstrip('.')}."
     return (
-        f"{start}, which takes no pass of its own; diagnose with rank='both', its default, ranks "
-        "them also by the harm that gradients predict, for one forward and three backward passes "
+        f"{start}, which takes no pass of its own; diagnose without a rank ranks them also "
+        "by the harm that gradients predict, for one forward and three backward passes "
         "over the first samples."
     )
 

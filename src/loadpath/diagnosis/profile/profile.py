@@ -82,7 +82,7 @@ def diagnose(
     head: Head | None = None,
     token_mask: TokenMask | None = None,
     grad: bool = False,
-    rank: Rank = "both",
+    rank: Rank | None = None,
     loss: LossFunction | None = None,
     progress: bool | None = None,
 ) -> Diagnosis:
@@ -140,16 +140,15 @@ def diagnose(
         For language models, what reads the next token off a representation: a function from
         (sample, token, width) to logits (sample, token, vocabulary). If left out, final norm and
         head of a model of Hugging Face's transformers are found by themselves.
-    rank : {"both", "movement", "prediction"}, default "both"
+    rank : {"movement", "prediction"}, optional
         What the verdict ranks layers by. "movement" is how far they move the representation, which
         the one pass has anyway. "prediction" is the harm of leaving each out, predicted from
         gradients over the whole loader, which must be readable twice
-        (`loadpath.diagnosis.predict_harm`). "both" is the mean of the ranks by the two, which
-        agreed best with what skipping does on the nets that were tried. It keeps the first batches
-        of the one pass in memory, up to 256 samples or one batch, and predicts the harm on these:
-        one forward and three backward passes of a batch, whose activations take more memory than a
-        pass without gradients. Without labels or gradients layers stay ranked by movement; the attr
-        `ranked_by` says which it is, and why.
+        (`loadpath.diagnosis.predict_harm`). None is the mean of the ranks by the two. For it the
+        first batches of the one pass are kept in memory, up to 256 samples or one batch, and the
+        harm is predicted on these: one forward and three backward passes, in which the activations
+        of a whole batch are held. Without labels or gradients layers stay ranked by movement; the
+        attr `ranked_by` says which it is, and why.
     loss : callable, optional
         The loss that is predicted, as in `loadpath.diagnosis.skip_layers`; for any `rank` but
         "movement".
@@ -223,7 +222,7 @@ def diagnose(
     recorded: Recorded | None = None
     reader = LabelReader()
     waiting = Waiting()
-    first_batches = FirstBatches() if rank == "both" else None
+    first_batches = FirstBatches() if rank is None else None
     beside = Beside(measures, head=head, level=level, first=first_batches)
     passes = stream_beside(
         model,

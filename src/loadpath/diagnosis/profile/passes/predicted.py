@@ -19,10 +19,10 @@ from loadpath.diagnosis.surgery import (
 )
 from loadpath.record import Batch, Loader
 
-Rank = Literal["both", "movement", "prediction"]
+Rank = Literal["movement", "prediction"]
 """What layers are ranked by: how far they move the representation, which the pass of a diagnosis
-has; the harm that gradients predict, which takes passes of its own over the loader; or both, for
-which the first batches of the one pass are enough."""
+has, or the harm that gradients predict, which takes passes of its own over the loader. None is for
+both, for which the first batches of the one pass are enough."""
 RANKED_BY = "ranked_by"
 """The attr that says what layers are ranked by, and why, if they are not ranked as asked."""
 ENOUGH = 256
@@ -52,9 +52,10 @@ class FirstBatches:
         self.over = self.samples >= ENOUGH
 
 
-def check_rank(rank: str, loader: Loader, loss: LossFunction | None) -> None:
+def check_rank(rank: str | None, loader: Loader, loss: LossFunction | None) -> None:
     """Refuse, before anything runs, what no ranking can be made of."""
-    check_choice("rank", rank, get_args(Rank))
+    if rank is not None:
+        check_choice("rank", rank, get_args(Rank))
     if rank == "prediction":
         check_readable_twice(loader)
     if loss is None:
@@ -66,7 +67,7 @@ def check_rank(rank: str, loader: Loader, loss: LossFunction | None) -> None:
 
 def with_prediction(
     ds: xr.Dataset,
-    rank: Rank,
+    rank: Rank | None,
     model: nn.Module,
     loader: Loader,
     calling: Calling,
@@ -86,8 +87,8 @@ def with_prediction(
     ----------
     ds : xarray.Dataset
         The diagnosis.
-    rank : {"both", "movement", "prediction"}
-        What layers are to be ranked by.
+    rank : {"movement", "prediction"} or None
+        What layers are to be ranked by; None for both.
     model : nn.Module
         The model, without wrappers.
     loader : iterable or Data
@@ -95,7 +96,7 @@ def with_prediction(
     calling : Calling
         How the model is called.
     first : FirstBatches, optional
-        What was kept of the pass, for "both".
+        What was kept of the pass, for both.
     no_scores : str
         Why the model's answers are no scores of classes; empty if they may be.
     level, seed, progress
@@ -132,7 +133,7 @@ def with_prediction(
         return ds.assign_attrs({RANKED_BY: f"movement, as no harm can be predicted: {why}"})
     n, kind, passes = found.attrs["n_samples"], found.attrs["harm_kind"], found.attrs["passes"]
     which = "" if first is None or not first.over else "the first "
-    how = f"{rank}: {kind}, predicted from {passes} ({which}{n:,} samples)"
+    how = f"{rank or 'both'}: {kind}, predicted from {passes} ({which}{n:,} samples)"
     return ds.assign(_columns(ds, found)).assign_attrs({RANKED_BY: how})
 
 
@@ -149,5 +150,8 @@ def _columns(ds: xr.Dataset, found: xr.Dataset) -> dict[str, xr.DataArray]:
         )
     status = found["predicted_harm_status"].values
     words = ["no layer that can be left out" if p is None else str(status[p]) for p in places]
-    new["predicted_harm_status"] = xr.DataArray(np.array(words, dtype=object), dims="layer")
+    about = {"long_name": f"{found['predicted_harm'].attrs['long_name']}: how it is known"}
+    new["predicted_harm_status"] = xr.DataArray(
+        np.array(words, dtype=object), dims="layer", attrs=about
+    )
     return new
