@@ -19,6 +19,10 @@ half an hour, and a transformer that runs fused where nothing is hooked to it.
 do nothing but copy what the same layers put out: what is kept must lie in memory of its own. That
 takes CPU time of the process and not the clock's, as other work on the machine does.
 
+`--ranking` measures only what ranking layers by predicted harm adds, as `diagnose` does by default:
+its time in passes of one batch through the net alone, and the peak memory of the process before it
+and after. All else is measured without it.
+
 Memory is measured on a small transformer with 1e3, 1e4 and 1e5 samples that are drawn batch by
 batch, each number in a process of its own.
 """
@@ -206,7 +210,7 @@ def measure(name: str, turns: int, n_batches: int) -> None:
     for _ in range(turns):
         note("bare", bare(net, batches))
         note("hooks", hooks(net, batches))
-        ds = lp.diagnose(net, batches)
+        ds = lp.diagnose(net, batches, rank="movement")
         note("diagnose", ds.attrs["seconds_of_pass"])
         note("passes beside", ds.attrs["seconds_beside"])
         passes = ds.attrs["seconds_of_pass"] + ds.attrs["seconds_beside"]
@@ -256,9 +260,25 @@ def memory(n: int) -> str:
     net, shape = Transformer(64, 4).eval(), (16, 64)
     bare(net, list(Drawn(500, shape)))
     before = peak_megabytes()
-    ds = lp.diagnose(net, Drawn(n, shape))
+    ds = lp.diagnose(net, Drawn(n, shape), rank="movement")
     seconds = ds.attrs["seconds_of_pass"]
     return f"{n:10,d} {before:12.0f} MB {peak_megabytes():9.0f} MB {seconds:10.1f} s"
+
+
+def ranking(name: str, turns: int) -> None:
+    """Print what ranking by predicted harm adds, which is done on the first 256 samples."""
+    net, batches, _ = prepared(name, 2 * 256 // BATCH)
+    lp.diagnose(net, batches, measures=["steps"], rank="movement")
+    before, ratios = peak_megabytes(), []
+    for _ in range(turns):
+        alone = bare(net, batches) / len(batches)
+        ds = lp.diagnose(net, batches, measures=["steps"])
+        ratios.append(ds.attrs["seconds_of_prediction"] / alone)
+    print(
+        f"{name}: {ds.attrs['ranked_by']}\n  takes {statistics.median(ratios):.1f} passes of a "
+        f"batch of {BATCH} ({min(ratios):.1f} to {max(ratios):.1f} in {turns} turns); peak memory "
+        f"{before:.0f} MB before and {peak_megabytes():.0f} MB after"
+    )
 
 
 def main() -> None:
@@ -270,15 +290,19 @@ def main() -> None:
     parser.add_argument("--samples", type=int, nargs="*", default=[1_000, 10_000, 100_000])
     parser.add_argument("--here", action="store_true", help="memory in this process, of one number")
     parser.add_argument("--recording", action="store_true", help="only what recording costs")
+    parser.add_argument("--ranking", action="store_true", help="only what predicting harm adds")
     options = parser.parse_args()
     if options.here:
         print(memory(options.samples[0]))
         return
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, float32")
-    if options.recording:
+    if options.recording or options.ranking:
         for name in NETS:
             if any(name.startswith(start) for start in options.nets):
-                recording(name, options.turns, options.batches)
+                if options.recording:
+                    recording(name, options.turns, options.batches)
+                if options.ranking:
+                    ranking(name, options.turns)
         return
     # Memory first: on Linux a process starts from the peak of the one that started it.
     print("\n   samples   peak before        after   the pass", flush=True)

@@ -127,13 +127,32 @@ def test_earlier_results_are_kept_unless_told(capsys):
     assert cli.main(["diagnose", "mine:load", *quick, "--overwrite"]) == 0
 
 
-def test_layers_are_ranked_by_prediction_where_that_is_asked_for(capsys):
-    options = ["--measures", "[steps]", "--rank", "prediction", "--out", "out"]
-    assert cli.main(["diagnose", "mine:load", *options]) == 0
-    said = capsys.readouterr().out
-    assert "- Layers are ranked by predicted harm: change of the" in said
-    assert float(results.load("out/diagnosis.nc")["predicted_harm_low"].notnull().sum()) > 0
-    assert "Layers are ranked by predicted harm" in text_of(Path("out/report.html"))
+@pytest.mark.parametrize(
+    "options, ranked_by",
+    [
+        ((), "predicted harm and own step together, which is the mean"),
+        (("--rank", "prediction"), "predicted harm: change of the"),
+        (("--rank", "movement"), "own step, which takes no pass of its own"),
+    ],
+)
+def test_layers_are_ranked_by_both_or_as_is_asked_for(options, ranked_by, capsys):
+    arguments = ["--measures", "[steps]", *options, "--out", "out"]
+    assert cli.main(["diagnose", "mine:load", *arguments]) == 0
+    assert f"- Layers are ranked by {ranked_by}" in capsys.readouterr().out
+    ds = results.load("out/diagnosis.nc")
+    predicted = "movement" not in options
+    assert ("predicted_harm_low" in ds) == predicted
+    assert not predicted or float(ds["predicted_harm_low"].notnull().sum()) > 0
+    assert f"Layers are ranked by {ranked_by}" in text_of(Path("out/report.html"))
+
+
+def test_a_loader_that_is_read_once_is_enough_unless_layers_are_ranked_by_prediction(capsys):
+    options = ["--measures=[steps]", "--skip-batches=0", "--out=out"]
+    assert cli.main(["diagnose", "mine:once", *options]) == 0
+    assert results.load("out/diagnosis.nc").attrs["ranked_by"].startswith("both: ")
+    assert cli.main(["diagnose", "mine:once", *options, "--rank=prediction", "--overwrite"]) == 2
+    said = capsys.readouterr().err
+    assert "can be read only once, and harm is predicted in a second pass" in said
 
 
 def test_a_model_without_layers_to_skip_is_diagnosed_all_the_same(capsys):

@@ -538,6 +538,9 @@ call("statistics.rank_agreement")(
         | dict(level=0.95, seed=0)
     )
 )
+call("statistics.mean_ranks")(
+    lambda: dict(columns=[column(0.1, 0.4, 0.2), column(3.0, 1.0, 2.0)], level=0.95, seed=0)
+)
 call("statistics.wilson")(lambda: dict(right=7, n=10, level=0.95))
 
 

@@ -56,6 +56,18 @@ def test_a_dict_beside_labels_and_several_inputs():
     assert torch.equal(three.args[0], X) and torch.equal(three.labels, Y)
 
 
+def test_a_batch_that_was_prepared_stays_what_it_is():
+    mask = torch.tensor([[1, 1, 0, 1], [1, 1, 1, 1], [0, 1, 1, 1]])
+    first = batch(({"x": X, "attention_mask": mask, "k": 3}, Y))
+    again = prepare(first, 7, device=torch.device("cpu"), split=lambda raw: 1 / 0, axis=1)
+    assert again.number == 7 and first.number == 5 and again.axis == first.axis == 0
+    assert torch.equal(again.kwargs["x"], X) and again.kwargs["k"] == 3
+    assert torch.equal(again.mask, mask.bool()) and torch.equal(again.labels, Y)
+    assert again.count == 3 and again.padded == first.padded
+    moved = prepare(first, 0, device=torch.device("meta"))
+    assert moved.kwargs["x"].device.type == "meta" and moved.labels.device == CPU
+
+
 def test_masks_say_what_is_not_padding():
     mask = torch.tensor([[1, 1, 0], [1, 1, 1], [0, 1, 1]])
     ids = torch.ones(3, 3, dtype=torch.int64)

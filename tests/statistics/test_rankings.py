@@ -92,6 +92,23 @@ def test_equal_numbers_share_a_rank_and_constant_columns_have_none():
     assert math.isnan(few.spearman) and few.trust == "too few layers"
 
 
+def test_several_columns_agree_as_the_mean_of_their_ranks_does():
+    rng = np.random.default_rng(3)
+    x, y, z = rng.normal(size=(3, 7))
+    mean = (stats.rankdata(x) + stats.rankdata(y)) / 2
+    found, wanted = rank_agreement([column(x), column(y)], column(z)), column(mean)
+    alone = rank_agreement(wanted, column(z))
+    assert found == alone  # with nothing to redraw
+    assert found.spearman == pytest.approx(stats.spearmanr(mean, z).statistic)
+    # A column that is as good as noise leaves the other's order in a mean that is far from sure.
+    sure = [column(range(6), 0.01), column(range(6), 0.01)]
+    unsure = [column(range(6), 0.01), column(range(6), 100.0)]
+    low, lower = (rank_agreement(columns, column(range(6), 0.01)).low for columns in (sure, unsure))
+    assert low == pytest.approx(1) and lower < 0.7
+    only = rank_agreement([column(x, 0.3)], column(z, 0.3))
+    assert only == rank_agreement(column(x, 0.3), column(z, 0.3))
+
+
 @pytest.mark.parametrize(
     "call, sentence",
     [
@@ -99,6 +116,23 @@ def test_equal_numbers_share_a_rank_and_constant_columns_have_none():
         (
             lambda: rank_agreement(column([1, np.nan]), column([1, 2])),
             r"moving must be finite, got \[1.0, nan\]",
+        ),
+        (
+            lambda: rank_agreement([column([1, 2]), column([1, np.nan])], column([1, 2])),
+            r"moving must be finite, got \[1.0, nan\]",
+        ),
+        (
+            lambda: rank_agreement([column([1, 2]), column([1])], column([1, 2])),
+            r"moving must be one or more columns of the same layers, got \[1, 2\]",
+        ),
+        (
+            lambda: rank_agreement([], column([1, 2])),
+            r"moving must be one or more columns of the same layers, got \[\]",
+        ),
+        (lambda: rank_agreement([[1, 2]], column([1, 2])), "moving must be a Column, got"),
+        (
+            lambda: rank_agreement(3, column([1, 2])),
+            "moving must be a Column or several, got a int",
         ),
         (
             lambda: rank_agreement(column([1, 2]), column([1, 2]), level=0.0),

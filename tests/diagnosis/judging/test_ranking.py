@@ -223,6 +223,93 @@ def test_layers_are_ranked_by_the_step_from_their_own_input_where_it_is_known():
     assert verdict(profile, skipped, by="relative_step").left_out == {"a": "no relative step"}
 
 
+HARMS = [0.4, 0.2, 0.1, 0.3, 0.5]
+"""Predicted harm: c before b, d, a and e, while steps put b before d, c, e and a."""
+
+
+def both_of(harms=HARMS, steps=STEPS, reach=0.001, change=STEPS, **attrs):
+    profile = dataset(LAYERS, predicted_harm=(harms, reach)).assign_attrs(attrs)
+    own = dataset(LAYERS, own_step=(steps, reach))
+    return profile, skipped_of(LAYERS, change, 0.01).merge(own)
+
+
+def test_layers_are_ranked_by_predicted_harm_and_own_step_together():
+    profile, skipped = both_of()
+    found = verdict(profile, skipped)
+    # Ranks of a to e are 4, 2, 1, 3, 5 by harm and 5, 1, 3, 2, 4 by step.
+    assert found.measure == "both" and found.ranking == ("b", "c", "d", "a", "e")
+    assert found.movement.value.tolist() == [1.5, 2.0, 2.5, 4.5, 4.5]
+    assert found.movement.low.tolist() == [1.5, 2.0, 2.5, 4.5, 4.5]
+    rho = stats.spearmanr([4.5, 1.5, 2.0, 2.5, 4.5], STEPS).statistic
+    assert found.agreement.spearman == pytest.approx(rho)
+    assert found.agreement.rank_of_least_moving == 1 and found.agreement.hits == 1
+    assert verdict(profile, skipped, by="both").ranking == found.ranking
+    said = " ".join(found.sentences)
+    assert (
+        "Layer b is ranked first by predicted harm and own step together (mean rank 1.5, 1.5 to "
+        "1.5), and of the 5 layers ranked its change is the smallest as measured."
+    ) in said
+    assert "1 of the 2 layers that are ranked first (layers b and c) is among the 2 least" in said
+    assert "The mean rank by predicted harm and own step and the rank by harm correlate by" in said
+    assert "when all are drawn anew within their intervals" in said
+    assert "predicted harm and own step together" in repr(found)
+    # One of both can still be asked for, and is taken where it is the only one.
+    assert verdict(profile, skipped, by="own_step").ranking == ("b", "d", "c", "e", "a")
+    assert verdict(profile, skipped, by="predicted_harm").ranking == ("c", "b", "d", "a", "e")
+    without = skipped.drop_vars(["own_step", "own_step_low", "own_step_high"])
+    assert verdict(profile, without).measure == "predicted_harm"
+    asked = profile.assign_attrs(ranked_by="prediction: change of the loss, predicted from much")
+    assert verdict(asked, skipped).measure == "predicted_harm"
+
+
+def test_intervals_of_both_measures_count_in_a_verdict_by_both():
+    profile, skipped = both_of(reach=0.08)  # as wide as neighbours are apart, nearly
+    found = verdict(profile, skipped)
+    low, high = found.movement.low, found.movement.high
+    assert (low <= found.movement.value).all() and (high >= found.movement.value).all()
+    assert (high - low > 0).all() and found.agreement.high - found.agreement.low > 0.1
+    said = " ".join(found.sentences)
+    assert "The interval of the mean rank of layer b overlaps that of layers c and d." in said
+
+
+@pytest.mark.parametrize(
+    "harms, steps, change, sentence",
+    [
+        (
+            STEPS,
+            STEPS,
+            STEPS,
+            "the ranking by predicted harm and own step together agrees with what skipping does",
+        ),
+        (
+            STEPS[::-1],
+            STEPS[::-1],
+            [-x for x in STEPS[::-1]],
+            "what is ranked first by predicted harm and own step together is the most harmful",
+        ),
+        (HARMS, [-x for x in HARMS], STEPS, "All layers have one mean rank, or harm alike"),
+    ],
+)
+def test_what_a_verdict_by_both_says_of_the_agreement(harms, steps, change, sentence):
+    profile, skipped = both_of(harms, steps, change=change)
+    assert sentence in " ".join(verdict(profile, skipped).sentences)
+
+
+def test_layers_that_lack_one_of_both_are_left_out_with_the_reason():
+    profile, skipped = both_of([0.4, np.nan, 0.1, 0.3, 0.5], [0.5, 0.1, 0.3, np.nan, 0.4])
+    status = ["estimated", "stays: its module runs more than once", *["estimated"] * 3]
+    profile["predicted_harm_status"] = ("layer", np.array(status, dtype=object))
+    found = verdict(profile, skipped)
+    assert found.ranking == ("c", "a", "e") and found.left_out == {
+        "b": "no predicted harm: its module runs more than once",
+        "d": "no own step",
+    }
+    none = verdict(*both_of([0.1, *[np.nan] * 4], [np.nan, *STEPS[1:]]))
+    assert none.agreement is None and none.ranking == () and len(none.movement.value) == 0
+    said = " ".join(none.sentences)
+    assert "No layer has a predicted harm, an own step and a change, so that nothing is" in said
+
+
 def test_numbers_without_intervals_are_kept_apart():
     skipped = skipped_of(LAYERS, STEPS, np.nan)
     found = verdict(dataset(LAYERS, relative_step=(STEPS, np.nan)), skipped)
@@ -252,6 +339,14 @@ TRUTH = skipped_of(LAYERS, STEPS, 0.01)
         (
             lambda: verdict(GOOD.drop_vars("relative_step_low"), TRUTH),
             "profile must have a variable 'relative_step_low' over layer, and has none",
+        ),
+        (
+            lambda: verdict(GOOD, TRUTH, by="both"),
+            "by is 'both', and profile and skipped have no 'predicted_harm'",
+        ),
+        (
+            lambda: verdict(dataset(LAYERS, predicted_harm=(STEPS, 0.01)), TRUTH, by="both"),
+            "by is 'both', and profile and skipped have no 'own_step'",
         ),
         (
             lambda: verdict(GOOD, TRUTH, by="step"),
