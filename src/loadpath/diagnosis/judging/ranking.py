@@ -43,9 +43,10 @@ def verdict(
         the mean of the ranks by "predicted_harm" and by "own_step". "own_step" takes the step from
         the layer's own input, so that the first layer has one too. "relative_step" and "turn" take
         the step from the layer that was recorded before. If left out, "both" where both are there,
-        which agreed best with what skipping does on the nets that were tried, unless `diagnose` was
-        asked to rank by "prediction", which is "predicted_harm" alone; else the one that is there,
-        and else "relative_step".
+        unless `diagnose` was asked to rank by "prediction", which is "predicted_harm" alone; else
+        the one that is there, and else "relative_step". On nine nets for images "both" agreed with
+        what skipping does better than either alone, and on three language models worse than
+        "predicted_harm" (docs/diagnose.md).
     least : int, optional
         How many of the least moving layers are looked up among as many least harmful ones; a
         quarter of the layers if it is left out.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import xarray as xr
+
 from loadpath.diagnosis.judging.verdicts import Verdict
 from loadpath.diagnosis.judging.wording import BOTH, PREDICTED, as_number, measure_words
 from loadpath.diagnosis.naming import LayerNames, listed
@@ -64,25 +66,26 @@ def ranking_sentences(verdict: Verdict, names: LayerNames) -> list[str]:
     return found
 
 
-def rank_sentence(verdict: Verdict, ranked_by: str) -> str:
+def rank_sentence(verdict: Verdict, profile: xr.Dataset) -> str:
     """Say what layers are ranked by, and what else they could be ranked by.
 
     Parameters
     ----------
     verdict : Verdict
         The verdict.
-    ranked_by : str
-        What the diagnosis says of its ranking; empty if nothing.
+    profile : xarray.Dataset
+        The diagnosis, which may say what it ranks by, and how often the model is right.
     """
+    ranked_by = str(profile.attrs.get("ranked_by", ""))
     by = measure_words(verdict.measure)
     start = f"Layers are ranked by {by}"
     how = ranked_by.partition(": ")[2] or "predicted from gradients"
     if _is_predicted(verdict):
-        return f"{start}: {how}."
+        return f"{start}: {how}.{_by_heart(profile)}"
     if _is_both(verdict):
         return (
             f"{start}, which is the mean of a layer's ranks by the two. The harm is the {how}; the "
-            "own step is how far a layer moves what it is given."
+            f"own step is how far a layer moves what it is given.{_by_heart(profile)}"
         )
     if ranked_by.startswith("movement, "):
         return f"{start}, {ranked_by.partition(', ')[2].rstrip('.')}."
@@ -90,6 +93,16 @@ def rank_sentence(verdict: Verdict, ranked_by: str) -> str:
         f"{start}, which takes no pass of its own; diagnose without a rank ranks them also "
         "by the harm that gradients predict, for one forward and three backward passes "
         "over the first samples."
+    )
+
+
+def _by_heart(profile: xr.Dataset) -> str:
+    """Say that gradients tell little of samples that a model has all right."""
+    if "accuracy" not in profile or float(profile["accuracy"]) < 1:
+        return ""
+    return (
+        " The model has all samples of the diagnosis right, as it may have those that it was "
+        "trained on: their gradients are near 0, and say little of the harm to others."
     )
 
 

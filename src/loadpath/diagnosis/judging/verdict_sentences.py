@@ -53,7 +53,7 @@ def verdict_sentences(
         *_reading_sentences(skipped),
         *_Changes(verdict, skipped, names).sentences(),
         *ranking_sentences(verdict, names),
-        *([rank_sentence(verdict, str(profile.attrs.get("ranked_by", "")))] if say_rank else []),
+        *([rank_sentence(verdict, profile)] if say_rank else []),
         *trust_sentences(verdict),
         "Each layer was skipped by itself and nothing was trained after it: what several cost "
         "together, or after training, is not known.",
