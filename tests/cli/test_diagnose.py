@@ -130,12 +130,12 @@ def test_earlier_results_are_kept_unless_told(capsys):
 @pytest.mark.parametrize(
     "options, ranked_by",
     [
-        ((), "predicted harm and own step together, which is the mean"),
+        ((), "predicted harm: change of the"),
         (("--rank", "prediction"), "predicted harm: change of the"),
         (("--rank", "movement"), "own step, which takes no pass of its own"),
     ],
 )
-def test_layers_are_ranked_by_both_or_as_is_asked_for(options, ranked_by, capsys):
+def test_layers_are_ranked_by_predicted_harm_or_as_is_asked_for(options, ranked_by, capsys):
     arguments = ["--measures", "[steps]", *options, "--out", "out"]
     assert cli.main(["diagnose", "mine:load", *arguments]) == 0
     assert f"- Layers are ranked by {ranked_by}" in capsys.readouterr().out
@@ -149,7 +149,7 @@ def test_layers_are_ranked_by_both_or_as_is_asked_for(options, ranked_by, capsys
 def test_a_loader_that_is_read_once_is_enough_unless_layers_are_ranked_by_prediction(capsys):
     options = ["--measures=[steps]", "--skip-batches=0", "--out=out"]
     assert cli.main(["diagnose", "mine:once", *options]) == 0
-    assert results.load("out/diagnosis.nc").attrs["ranked_by"].startswith("both: ")
+    assert results.load("out/diagnosis.nc").attrs["ranked_by"].startswith("prediction: ")
     assert cli.main(["diagnose", "mine:once", *options, "--rank=prediction", "--overwrite"]) == 2
     said = capsys.readouterr().err
     assert "can be read only once, and harm is predicted in a second pass" in said

@@ -235,7 +235,7 @@ def both_of(harms=HARMS, steps=STEPS, reach=0.001, change=STEPS, **attrs):
 
 def test_layers_are_ranked_by_predicted_harm_and_own_step_together():
     profile, skipped = both_of()
-    found = verdict(profile, skipped)
+    found = verdict(profile, skipped, by="both")
     # Ranks of a to e are 4, 2, 1, 3, 5 by harm and 5, 1, 3, 2, 4 by step.
     assert found.measure == "both" and found.ranking == ("b", "c", "d", "a", "e")
     assert found.movement.value.tolist() == [1.5, 2.0, 2.5, 4.5, 4.5]
@@ -243,7 +243,6 @@ def test_layers_are_ranked_by_predicted_harm_and_own_step_together():
     rho = stats.spearmanr([4.5, 1.5, 2.0, 2.5, 4.5], STEPS).statistic
     assert found.agreement.spearman == pytest.approx(rho)
     assert found.agreement.rank_of_least_moving == 1 and found.agreement.hits == 1
-    assert verdict(profile, skipped, by="both").ranking == found.ranking
     said = " ".join(found.sentences)
     assert (
         "Layer b is ranked first by predicted harm and own step together (mean rank 1.5, 1.5 to "
@@ -253,18 +252,29 @@ def test_layers_are_ranked_by_predicted_harm_and_own_step_together():
     assert "The mean rank by predicted harm and own step and the rank by harm correlate by" in said
     assert "when all are drawn anew within their intervals" in said
     assert "predicted harm and own step together" in repr(found)
-    # One of both can still be asked for, and is taken where it is the only one.
     assert verdict(profile, skipped, by="own_step").ranking == ("b", "d", "c", "e", "a")
     assert verdict(profile, skipped, by="predicted_harm").ranking == ("c", "b", "d", "a", "e")
     without = skipped.drop_vars(["own_step", "own_step_low", "own_step_high"])
     assert verdict(profile, without).measure == "predicted_harm"
-    asked = profile.assign_attrs(ranked_by="prediction: change of the loss, predicted from much")
-    assert verdict(asked, skipped).measure == "predicted_harm"
+
+
+def test_the_verdict_goes_by_predicted_harm_unless_the_samples_are_learned_by_heart():
+    profile, skipped = both_of(ranked_by="prediction: change of the loss, predicted from much")
+    found = verdict(profile, skipped)
+    assert found.measure == "predicted_harm" and found.ranking == ("c", "b", "d", "a", "e")
+    assert verdict(profile.assign(accuracy=0.99), skipped).measure == "predicted_harm"
+    known = verdict(profile.assign(accuracy=1.0), skipped)
+    assert known.measure == "own_step" and known.ranking == ("b", "d", "c", "e", "a")
+    said = " ".join(known.sentences)
+    assert "Layers are ranked by own step, and not by predicted harm. The model has all" in said
+    # It can be asked for all the same, and is taken where there is nothing else.
+    asked = verdict(profile.assign(accuracy=1.0), skipped, by="predicted_harm")
+    assert asked.ranking == found.ranking
 
 
 def test_intervals_of_both_measures_count_in_a_verdict_by_both():
     profile, skipped = both_of(reach=0.08)  # as wide as neighbours are apart, nearly
-    found = verdict(profile, skipped)
+    found = verdict(profile, skipped, by="both")
     low, high = found.movement.low, found.movement.high
     assert (low <= found.movement.value).all() and (high >= found.movement.value).all()
     assert (high - low > 0).all() and found.agreement.high - found.agreement.low > 0.1
@@ -292,19 +302,19 @@ def test_intervals_of_both_measures_count_in_a_verdict_by_both():
 )
 def test_what_a_verdict_by_both_says_of_the_agreement(harms, steps, change, sentence):
     profile, skipped = both_of(harms, steps, change=change)
-    assert sentence in " ".join(verdict(profile, skipped).sentences)
+    assert sentence in " ".join(verdict(profile, skipped, by="both").sentences)
 
 
 def test_layers_that_lack_one_of_both_are_left_out_with_the_reason():
     profile, skipped = both_of([0.4, np.nan, 0.1, 0.3, 0.5], [0.5, 0.1, 0.3, np.nan, 0.4])
     status = ["estimated", "stays: its module runs more than once", *["estimated"] * 3]
     profile["predicted_harm_status"] = ("layer", np.array(status, dtype=object))
-    found = verdict(profile, skipped)
+    found = verdict(profile, skipped, by="both")
     assert found.ranking == ("c", "a", "e") and found.left_out == {
         "b": "no predicted harm: its module runs more than once",
         "d": "no own step",
     }
-    none = verdict(*both_of([0.1, *[np.nan] * 4], [np.nan, *STEPS[1:]]))
+    none = verdict(*both_of([0.1, *[np.nan] * 4], [np.nan, *STEPS[1:]]), by="both")
     assert none.agreement is None and none.ranking == () and len(none.movement.value) == 0
     said = " ".join(none.sentences)
     assert "No layer has a predicted harm, an own step and a change, so that nothing is" in said

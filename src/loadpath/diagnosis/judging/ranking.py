@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from loadpath.checks import HoldsDataset, as_dataset, check_number, check_seed, check_text
 from loadpath.diagnosis.judging.candidates import candidates_of
 from loadpath.diagnosis.judging.columns import column_of, layer_names
+from loadpath.diagnosis.judging.ranking_sentences import learned_by_heart
 from loadpath.diagnosis.judging.verdict_sentences import verdict_sentences
 from loadpath.diagnosis.judging.verdicts import Verdict
 from loadpath.diagnosis.judging.wording import BOTH, OWN_STEP, PREDICTED, measure_words
@@ -42,10 +43,11 @@ def verdict(
         The measure to rank by, a variable of `profile` or else of `skipped`; or "both", which is
         the mean of the ranks by "predicted_harm" and by "own_step". "own_step" takes the step from
         the layer's own input, so that the first layer has one too. "relative_step" and "turn" take
-        the step from the layer that was recorded before. If left out, "both" where both are there,
-        unless `diagnose` was asked to rank by "prediction", which is "predicted_harm" alone; else
-        the one that is there, and else "relative_step". On nine nets for images "both" agreed with
-        what skipping does better than either alone, and on three language models worse than
+        the step from the layer that was recorded before. If left out, "predicted_harm" where
+        `profile` has it, and the model has not all samples right, as it may have those that it was
+        trained on: their gradients say little of the harm to others. Else "own_step" where
+        `skipped` has it, and else "relative_step". On nine nets for images "both" agreed with what
+        skipping does better than either alone, and on three language models worse than
         "predicted_harm" (docs/diagnose.md).
     least : int, optional
         How many of the least moving layers are looked up among as many least harmful ones; a
@@ -167,8 +169,7 @@ def _best_measure(profile: xr.Dataset, skipped: xr.Dataset) -> str:
     """Return the measure that agrees best with harm, of those that are there."""
     own_step = OWN_STEP in skipped
     if PREDICTED in profile and np.isfinite(profile[PREDICTED].values.astype(float)).any():
-        asked = str(profile.attrs.get("ranked_by", "")).startswith("prediction")
-        return BOTH if own_step and not asked else PREDICTED
+        return OWN_STEP if own_step and learned_by_heart(profile) else PREDICTED
     return OWN_STEP if own_step else "relative_step"
 
 

@@ -82,28 +82,30 @@ def rank_sentence(verdict: Verdict, profile: xr.Dataset) -> str:
     how = ranked_by.partition(": ")[2] or "predicted from gradients"
     if _is_predicted(verdict):
         return f"{start}: {how}.{_by_heart(profile)}"
-    if _is_both(verdict):
-        return (
-            f"{start}, which is the mean of a layer's ranks by the two. The harm is the {how}; the "
-            f"own step is how far a layer moves what it is given.{_by_heart(profile)}"
-        )
+    if ranked_by.startswith("prediction") and learned_by_heart(profile):
+        return f"{start}, and not by predicted harm.{_by_heart(profile)}"
     if ranked_by.startswith("movement, "):
         return f"{start}, {ranked_by.partition(', ')[2].rstrip('.')}."
     return (
-        f"{start}, which takes no pass of its own; diagnose without a rank ranks them also "
-        "by the harm that gradients predict, for one forward and three backward passes "
-        "over the first samples."
+        f"{start}, which takes no pass of its own; diagnose without a rank ranks them by the "
+        "harm that gradients predict, for one forward and three backward passes over the first "
+        "samples."
     )
 
 
 def _by_heart(profile: xr.Dataset) -> str:
     """Say that gradients tell little of samples that a model has all right."""
-    if "accuracy" not in profile or float(profile["accuracy"]) < 1:
+    if not learned_by_heart(profile):
         return ""
     return (
         " The model has all samples of the diagnosis right, as it may have those that it was "
         "trained on: their gradients are near 0, and say little of the harm to others."
     )
+
+
+def learned_by_heart(profile: xr.Dataset) -> bool:
+    """Tell whether the model has all samples of a diagnosis right."""
+    return "accuracy" in profile and float(profile["accuracy"]) == 1
 
 
 def _is_predicted(verdict: Verdict) -> bool:

@@ -144,11 +144,12 @@ def diagnose(
         What the verdict ranks layers by. "movement" is how far they move the representation, which
         the one pass has anyway. "prediction" is the harm of leaving each out, predicted from
         gradients over the whole loader, which must be readable twice
-        (`loadpath.diagnosis.predict_harm`). None is the mean of the ranks by the two. For it the
-        first batches of the one pass are kept in memory, up to 256 samples or one batch, and the
-        harm is predicted on these: one forward and three backward passes, in which the activations
-        of a whole batch are held. Without labels or gradients layers stay ranked by movement; the
-        attr `ranked_by` says which it is, and why.
+        (`loadpath.diagnosis.predict_harm`). None predicts too, on the first batches of the one
+        pass, which are kept in memory, up to 256 samples or one batch: one forward and three
+        backward passes, in which the activations of a whole batch are held; not of more than 1,024
+        samples in a batch or 300 million parameters, unless "prediction" asks for it. Without
+        labels or gradients layers stay ranked by movement; the attr `ranked_by` says which it is,
+        and why.
     loss : callable, optional
         The loss that is predicted, as in `loadpath.diagnosis.skip_layers`; for any `rank` but
         "movement".

@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import loadpath as lp
+from loadpath.diagnosis.profile.passes import predicted
 from tests.diagnosis.surgery.test_predicting import Frozen
 from tests.diagnosis.surgery.test_surgery import llama
 
@@ -36,7 +37,7 @@ def test_ranking_by_movement_makes_no_pass_beside_its_own_and_says_what_it_ranks
     assert found.measure == "own_step"
     assert any(
         line.startswith("Layers are ranked by own step, which takes no pass of its own")
-        and "diagnose without a rank ranks them also by the harm" in line
+        and "diagnose without a rank ranks them by the harm" in line
         for line in found.sentences
     )
     chosen = ds.verdict(skipped, by="own_step")  # by the user, who need not be told
@@ -63,7 +64,7 @@ def test_by_default_harm_is_predicted_on_the_first_batches_of_the_one_pass():
     own = lp.diagnosis.predict_harm(MODEL, batches[:2], layers="blocks.*")
     found = ds["predicted_harm"].sel(layer=NAMES)
     np.testing.assert_array_equal(found, own["predicted_harm"].sel(layer=NAMES))
-    assert ds.attrs["ranked_by"].startswith("both: change of the mean cross-entropy")
+    assert ds.attrs["ranked_by"].startswith("prediction: change of the mean cross-entropy")
     assert ds.attrs["ranked_by"].endswith("over the samples (the first 200 samples)")
     assert 0 < ds.attrs["seconds_of_prediction"] < ds.attrs["seconds_in_all"]
     few = lp.diagnose(MODEL, batches, max_batches=1, **CHEAP)
@@ -73,10 +74,10 @@ def test_by_default_harm_is_predicted_on_the_first_batches_of_the_one_pass():
     assert large.attrs["ranked_by"].endswith("(the first 300 samples)")
 
 
-def test_the_default_verdict_goes_by_both_and_says_so():
+def test_a_verdict_by_both_is_the_mean_of_the_ranks():
     ds = lp.diagnose(MODEL, BATCHES, **CHEAP)
     skipped = lp.diagnosis.skip_layers(MODEL, BATCHES, layers="blocks.*")
-    found = ds.verdict(skipped)
+    found = ds.verdict(skipped, by="both")
     assert found.measure == "both" and set(found.ranking) == set(NAMES)
     ranks = (
         ds["predicted_harm"].sel(layer=NAMES).to_series().rank()
@@ -85,12 +86,12 @@ def test_the_default_verdict_goes_by_both_and_says_so():
     np.testing.assert_array_equal(found.movement.value, ranks[list(found.ranking)])
     text = " ".join(found.sentences)
     assert "Block 3 is ranked first by predicted harm and own step together (mean rank 1" in text
+    assert "Layers are ranked by" not in text  # by the user, who need not be told
+    chosen = " ".join(ds.verdict(skipped).sentences)
     assert (
-        "Layers are ranked by predicted harm and own step together, which is the mean of a "
-        "layer's ranks by the two. The harm is the change of the mean cross-entropy of classes "
-        "over samples, predicted from one forward and 3 backward passes over the samples (200 "
-        "samples); the own step is how far a layer moves what it is given."
-    ) in text
+        "Layers are ranked by predicted harm: change of the mean cross-entropy of classes over "
+        "samples, predicted from one forward and 3 backward passes over the samples (200 samples)."
+    ) in chosen
 
 
 @pytest.mark.parametrize("rank", [None, "prediction"])
@@ -154,7 +155,7 @@ def test_the_default_leaves_the_model_and_all_random_numbers_as_they_were(measur
     ds = lp.diagnose(model, iter(BATCHES[:2]), layers="blocks.*", measures=measures)
     assert list(model.blocks[0]._forward_hooks.values()) != []
     hook.remove()
-    assert ds.attrs["ranked_by"].startswith("both: ")
+    assert ds.attrs["ranked_by"].startswith("prediction: ")
     assert torch.equal(torch.get_rng_state(), states[0])
     assert (np.random.get_state()[1] == states[1]).all()
     assert all(module.training for module in model.modules())
@@ -273,7 +274,7 @@ def test_outputs_that_are_no_class_scores_have_no_harm_predicted():
     assert "outputs lie between 0 and 1, as sigmoids do" in ds.attrs["ranked_by"]
     # A loss that is given does not ask what the outputs are.
     ds = lp.diagnose(MODEL, BATCHES, class_scores=False, loss=nn.CrossEntropyLoss(), **CHEAP)
-    assert ds.attrs["ranked_by"].startswith("both: change of the mean of the loss that was")
+    assert ds.attrs["ranked_by"].startswith("prediction: change of the mean of the loss that was")
 
 
 def test_layers_without_a_prediction_say_why():
@@ -297,3 +298,18 @@ def test_bad_choices_are_refused_before_anything_runs():
         lp.diagnose(model, BATCHES, loss="mse")
     with pytest.raises(ValueError, match="loader must be one that can be read twice"):
         lp.diagnose(model, iter(BATCHES), rank="prediction")
+
+
+def test_what_may_take_much_memory_is_predicted_only_if_that_is_asked_for(monkeypatch):
+    many = labelled(MODEL, rows(1100), size=1100)
+    ds = lp.diagnose(MODEL, many, **CHEAP)
+    assert ds.attrs["ranked_by"] == (
+        "movement, as gradients of the 1,100 samples of the first batch may take much memory: "
+        "rank='prediction' predicts harm all the same"
+    )
+    assert "predicted_harm" not in ds
+    assert "predicted_harm" in lp.diagnose(MODEL, many, rank="prediction", **CHEAP)
+    monkeypatch.setattr(predicted, "LARGEST_MODEL", 100)
+    ds = lp.diagnose(MODEL, BATCHES, **CHEAP)
+    assert "parameters may take much memory" in ds.attrs["ranked_by"]
+    assert "predicted_harm" in lp.diagnose(MODEL, BATCHES, rank="prediction", **CHEAP)

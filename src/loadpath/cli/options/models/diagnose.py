@@ -44,8 +44,8 @@ class DiagnoseOptions(ModelOptions):
     """batches on which every layer is really skipped; each costs a forward pass a layer; 0: none"""
     rank: Literal["movement", "prediction"] | None = None
     """what the verdict ranks layers by: how far they move the representation, or the harm that
-    gradients predict, for one forward and three backward passes over the loader; both, with the
-    harm predicted on the first 256 samples, if not given"""
+    gradients predict, for one forward and three backward passes over the loader; predicted on the
+    first 256 samples if not given"""
     tolerated: float | None = None
     """most that a layer to try without may add to the loss, at the upper end of its interval; those
     without harm that shows if not given"""

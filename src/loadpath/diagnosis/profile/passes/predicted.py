@@ -22,15 +22,20 @@ from loadpath.record import Batch, Loader
 Rank = Literal["movement", "prediction"]
 """What layers are ranked by: how far they move the representation, which the pass of a diagnosis
 has, or the harm that gradients predict, which takes passes of its own over the loader. None is for
-both, for which the first batches of the one pass are enough."""
+a prediction on the first batches of the one pass."""
 RANKED_BY = "ranked_by"
 """The attr that says what layers are ranked by, and why, if they are not ranked as asked."""
 ENOUGH = 256
-"""Samples that harm is predicted on where it is not all of it that layers are ranked by.
+"""Samples that harm is predicted on by default.
 
-On nine nets of `benchmarks/ranking.py` the mean of both ranks correlates with the harm by 0.90 with
-so many, and by 0.91 with all; with 32, 64 and 128, measured once, by 0.77, 0.83 and 0.87.
+On the twelve nets of `benchmarks/ranking.py` the prediction correlates with the harm by 0.84 with
+so many, and by 0.87 with all of some 500.
 """
+LARGEST_BATCH = 4 * ENOUGH
+"""Samples of a first batch above which nothing is predicted by default: gradients hold all that is
+computed of a batch, where the pass of a diagnosis holds one layer's."""
+LARGEST_MODEL = 300_000_000
+"""Parameters above which nothing is predicted by default, likewise."""
 
 
 @dataclass
@@ -43,10 +48,14 @@ class FirstBatches:
     """How many samples they have."""
     over: bool = False
     """Whether no more are kept."""
+    too_many: int = 0
+    """How many samples the first batch has, if these are too many; none is kept then."""
 
     def add(self, batch: Batch) -> None:
         """Keep a batch, unless there are too many samples with it."""
-        if self.over or (self.batches and self.samples + batch.count > ENOUGH):
+        if batch.count > LARGEST_BATCH and not self.batches:
+            self.too_many = batch.count
+        if self.over or self.too_many or (self.batches and self.samples + batch.count > ENOUGH):
             self.over = True
             return
         self.batches.append(batch)
@@ -90,7 +99,7 @@ def with_prediction(
     ds : xarray.Dataset
         The diagnosis.
     rank : {"movement", "prediction"} or None
-        What layers are to be ranked by; None for both.
+        What layers are to be ranked by; None for a prediction on `first`.
     model : nn.Module
         The model, without wrappers.
     loader : iterable or Data
@@ -98,7 +107,7 @@ def with_prediction(
     calling : Calling
         How the model is called.
     first : FirstBatches, optional
-        What was kept of the pass, for both.
+        What was kept of the pass, where `rank` is None.
     no_scores : str
         Why the model's answers are no scores of classes; empty if they may be.
     level, seed, progress
@@ -111,6 +120,8 @@ def with_prediction(
     """
     if rank == "movement":
         return ds.assign_attrs({RANKED_BY: "movement"})
+    if first is not None and (why := _too_large(model, first)):
+        return ds.assign_attrs({RANKED_BY: f"movement, as {why}"})
     if first is not None:  # whole batches, as they were prepared for the pass
         loader, calling = first.batches, replace(calling, max_batches=None, split=None)
     try:
@@ -135,8 +146,22 @@ def with_prediction(
         return ds.assign_attrs({RANKED_BY: f"movement, as no harm can be predicted: {why}"})
     n, kind, passes = found.attrs["n_samples"], found.attrs["harm_kind"], found.attrs["passes"]
     which = "" if first is None or not first.over else "the first "
-    how = f"{rank or 'both'}: {kind}, predicted from {passes} ({which}{n:,} samples)"
+    how = f"prediction: {kind}, predicted from {passes} ({which}{n:,} samples)"
     return ds.assign(_columns(ds, found)).assign_attrs({RANKED_BY: how})
+
+
+def _too_large(model: nn.Module, first: FirstBatches) -> str:
+    """Return why harm is not predicted unless that is asked for; empty if it is."""
+    asked = "rank='prediction' predicts harm all the same"
+    if first.too_many:
+        return (
+            f"gradients of the {first.too_many:,} samples of the first batch may take much memory: "
+            f"{asked}"
+        )
+    size = sum(weights.numel() for weights in model.parameters())
+    if size > LARGEST_MODEL:
+        return f"gradients of {size:,} parameters may take much memory: {asked}"
+    return ""
 
 
 def _columns(ds: xr.Dataset, found: xr.Dataset) -> dict[str, xr.DataArray]:
