@@ -101,7 +101,8 @@ def measured(width, tokens, written, sizes, order, seed, dtype):
     wrap = {"tensor": lambda x: x, "dict": lambda x: {"x": x}, "list": lambda x: [x]}[written.takes]
     layers = [f"blocks.{l}" for l in range(len(written.wraps))]
     loader = [(wrap(x), labels) for x, labels in parts]
-    return lp.diagnose(model, loader, layers=layers, measures=MEASURES)
+    # A prediction draws anew for each batch: other batches, other draws.
+    return lp.diagnose(model, loader, layers=layers, measures=MEASURES, rank="movement")
 
 
 @st.composite
