@@ -3,9 +3,9 @@
 Run `python benchmarks/tuning.py`; it takes some minutes. MLPs of [SB] train on random data of
 MNIST's sizes: on the full batch of 2,560 samples, where an epoch is one step; in batches of 64; and
 on 200 samples, where an epoch costs no more than a look. The steered ones look as
-docs/registered/tuning.md has it, at a probe of 512 samples (or all), every 4 % of the epochs from
-60 % on; the last has a budget. Trainings take turns, plain and steered, after one of each that does
-not count.
+docs/registered/tuning.md has it for 100 epochs, at a probe of 512 samples (or all), every fourth
+epoch from 60 % on; the last has a budget. Trainings take turns, plain and steered, after one of
+each that does not count.
 
 It prints the median over rounds of the steered time over the plain one of the same round, with the
 range, and the same for two plain trainings.
@@ -27,7 +27,7 @@ from loadpath.spring_block.networks import MLP
 FEATURES, CLASSES, PROBE = 100, 10, 512
 CASES = ((2560, 2560, 100), (2560, 64, 25), (200, 200, 100))
 """Samples, size of a batch, and epochs."""
-BUDGET = 0.09
+EVERY, BUDGET = 4, 0.09
 
 
 def seconds(x: torch.Tensor, y: torch.Tensor, size: int, epochs: int, **steered: float) -> float:
@@ -41,7 +41,7 @@ def seconds(x: torch.Tensor, y: torch.Tensor, size: int, epochs: int, **steered:
             (x[:PROBE], y[:PROBE]),
             layers=["input_norm", "activation"],
             with_input=False,
-            every=max(1, epochs // 25),
+            every=EVERY,
             start=round(0.6 * epochs),
             gain=0.5,
             budget=steered["budget"] or None,

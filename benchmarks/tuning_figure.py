@@ -25,6 +25,9 @@ LEFT_OUT = ("fixed 0.1, same engine", "validation 500", "validation 1000")
 """Not drawn: the same method again, or one that most sets are too small for."""
 
 
+PROPER = {"twin": "Twin", "tempbalance": "TempBalance"}
+
+
 def draw(kept: Path, path: Path) -> None:
     """Draw a panel for each kind of nets."""
     lp.plots.save(figure(kept), path, overwrite=True)
@@ -56,6 +59,6 @@ def _panel(ax: Axes, methods: dict) -> None:
         colour = ORANGE if ours else BLUE if NETS.get(method, 1) > 1 else GREY
         ax.plot([low, high], [place, place], color=colour)
         ax.plot(value, place, "s" if ours else "o", color=colour)
-    names = [f"{m} ({NETS.get(m, 1):g})" for m in order]
+    names = [f"{PROPER.get(m, m)} ({NETS.get(m, 1):g})" for m in order]
     ax.set_yticks(range(len(order)), names)
     ax.axvline(0, color=GREY, linewidth=0.8)

@@ -17,7 +17,7 @@ import loadpath as lp
 
 KEPT = Path(__file__).parents[1] / "docs" / "data" / "tuning"
 KIND = "fuzziness"
-"""The registered convention."""
+"""The registered convention. The others are kept of the log separation after training."""
 NUMBERS = (
     *("test_accuracy", "validation_accuracy", "train_loss", "weight_norm", "dropout", "share"),
     *("log_separation", "log_separation_20", "verdict", "straightest", "low", "high"),
@@ -58,8 +58,8 @@ def _part(runs: Path, setting: str, arms: Sequence[str], seeds: int) -> xr.Datas
         runs, {"setting": [setting], "arm": list(arms), "seed": list(range(seeds))}
     )
     ds = ds[[name for name in (*NUMBERS, "finished") if name in ds]]
-    if "kind" in ds.dims:
-        ds = ds.sel(kind=KIND, drop=True)
+    if "log_separation_20" in ds:
+        ds["log_separation_20"] = ds["log_separation_20"].sel(kind=KIND, drop=True)
     if "epoch" in ds.dims:
         ds = ds.rename(validation_accuracy="early_accuracy")
     return ds
@@ -70,11 +70,15 @@ def _whole(path: Path) -> xr.Dataset:
     return lp.results.load(path)
 
 
-def nets(kept: Path, stage: str, setting: str, arms: Sequence[str]) -> dict[str, xr.Dataset] | None:
+def nets(
+    kept: Path, stage: str, setting: str, arms: Sequence[str], kind: str = KIND
+) -> dict[str, xr.Dataset] | None:
     """The nets of a setting by arm, over the seeds of which all are there; None without any."""
     path = kept / f"{stage}.nc"
     if not path.exists() or setting not in _whole(path)["setting"].values:
         return None
     ds = _whole(path).sel(setting=setting, arm=list(arms))
+    if "kind" in ds.dims:
+        ds = ds.sel(kind=kind, drop=True)
     there = ds["finished"].all("arm").values
     return {arm: ds.sel(arm=arm).isel(seed=there) for arm in arms} if there.any() else None

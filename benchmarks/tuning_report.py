@@ -15,7 +15,7 @@ from tuning_kept import nets as kept_nets
 from tuning_study import LEVELS, MLPS, SETS, VALIDATION, arms
 
 import loadpath as lp
-from loadpath.measures.separation import concavity
+from loadpath.measures.separation import KINDS, concavity
 
 DRAWS, SEED, LEVEL = 10_000, 0, 0.95
 FIXED = LEVELS.index(0.1)
@@ -55,6 +55,7 @@ def report(kept: Path) -> None:
                     print(f"  {claim}, at most {bound:g}{told}: {found}")
         by_set(regrets)
         told_by_tune(kept, norm)
+        described(kept, norm, regrets)
     report_cnn(kept)
 
 
@@ -141,9 +142,44 @@ def regrets_of_nets(
     return {method: 100 * (test[:, best] - each) for method, each in found.items()}
 
 
-def cells_of(kept: Path, name: str, norm: str, slope: float) -> dict[str, xr.Dataset] | None:
+def cells_of(
+    kept: Path, name: str, norm: str, slope: float, kind: str = KIND
+) -> dict[str, xr.Dataset] | None:
     """The nets of a setting by arm, over the seeds of which all are there."""
-    return kept_nets(kept, "main", f"{name} {norm} {slope:g}", tuple(arms(name, "main")))
+    return kept_nets(kept, "main", f"{name} {norm} {slope:g}", tuple(arms(name, "main")), kind)
+
+
+def described(kept: Path, norm: str, regrets: Regrets) -> None:
+    """Print what no claim rests on: other conventions, and where straight and best levels lie."""
+    for kind in KINDS:
+        lost: Regrets = {}
+        for name, slope in regrets:
+            nets = cells_of(kept, name, norm, slope, kind)
+            assert nets is not None
+            test = level_values(nets, "level", "test_accuracy")
+            chosen = test[np.arange(len(test)), selections(nets)[0]]
+            lost[name, slope] = {"m": 100 * (test[:, int(test.mean(0).argmax())] - chosen)}
+        value, low, high = drawn(lost, lambda r: r["m"])
+        print(f"  described: select 8 by {kind:12s} {value:6.2f} [{low:.2f}, {high:.2f}]")
+    crossing, noisier = 0, 0
+    print("  described: the best level, and where select 24 goes most often, with accuracies, %")
+    for name, slope in regrets:
+        nets = cells_of(kept, name, norm, slope)
+        assert nets is not None
+        test = level_values(nets, "level", "test_accuracy")
+        levels, best = np.array(LEVELS), int(test.mean(0).argmax())
+        chosen = int(np.bincount(selections(nets)[1]).argmax())
+        told = [f"{levels[at]:.2f} ({100 * test.mean(0)[at]:.1f})" for at in (best, chosen)]
+        print(f"    {name:18s} {slope:g}: {told[0]}, {told[1]}")
+        curves = [nets[f"level {p:g}"]["log_separation"].values for p in LEVELS]
+        mean = concavity(np.nan_to_num(np.array(curves))).mean(1)
+        if mean[0] > 0 > mean[-1]:
+            crossing += 1
+            noisier += int(best > int(np.argmax(mean < 0)) - 1)
+    print(
+        f"  described: the mean concavity goes from above 0 to below it at {crossing} of "
+        f"{len(regrets)} settings; at {noisier} of them the best level is beyond the concave ones"
+    )
 
 
 def told_by_tune(kept: Path, norm: str) -> None:

@@ -10,7 +10,7 @@ r"""The test of docs/registered/tuning.md: its cells, resumable, and what they c
 
 A stage runs the cells that are not on disk yet, all of a seed before those of the next, so that
 what is there at any time is balanced; `--seeds 3` runs the first three. On one idle core they take
-about 2 hours (8,520 nets), 10 minutes, half an hour (60) and 2 hours (14,400). `--keep` gathers
+about 2 hours (8,520 nets), a quarter of an hour, 40 minutes (60) and an hour and a half (14,400). `--keep` gathers
 what there is of a stage into docs/data/tuning, and `--report` prints regrets and verdicts from
 there, of whole seeds.
 """
@@ -64,7 +64,7 @@ def measure(*, data: str, setting: str, arm: str, seed: int) -> xr.Dataset:
     if kind in ("early", "rate"):
         rate, dropout = (float(value) for value in values[-2:])
         return forecast_net(whole, network, float(slope), kind, rate, dropout, seed)
-    recipe = Recipe(epochs=2000, rate=1e-4) if network == "cnn" else Recipe()
+    recipe = Recipe(epochs=200, rate=1e-3) if network == "cnn" else Recipe()
     make = functools.partial(build, whole, network, float(slope), seed)
     if kind in ("level", "holdout"):
         recipe = Recipe(epochs=recipe.epochs, rate=recipe.rate, dropout=float(values[-1]))

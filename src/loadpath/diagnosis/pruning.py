@@ -82,7 +82,8 @@ class CurvePruner(BasePruner):
 
     Notes
     -----
-    Whether curves tell more than early accuracy does is not known: see docs/tuning.md.
+    On nine data sets that nobody had tuned on curves told less than early accuracy does: by="value"
+    lost least, and by="curve" more than keeping trials at random (docs/tuning.md).
 
     Examples
     --------

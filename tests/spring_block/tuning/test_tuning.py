@@ -1,11 +1,13 @@
 """`lp.tune`: what it finds on tiny nets, that it goes on when killed, and what it refuses."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
 
 import loadpath as lp
-from loadpath.spring_block.tuning import tuning
+from loadpath.spring_block.tuning import standing_words, tuning
 from loadpath.spring_block.tuning.knobs import axis_of
 from loadpath.spring_block.tuning.tuned import tuned_of_dataset
 
@@ -152,3 +154,20 @@ def test_the_panel_of_digits_has_its_straight_level_where_the_diagram_has_it():
     assert result.verdict == "clear"
     assert result.interval[0] < 0.18 < result.interval[1]
     assert result.level == pytest.approx(0.18, abs=0.03)
+
+
+def test_what_is_known_of_the_rule_is_said_as_the_docs_have_it():
+    (said,) = standing_words("dropout")
+    assert standing_words("batch-size") == [
+        said,
+        "Other knobs than dropout were not put to that test.",
+    ]
+    page = (Path(__file__).parents[3] / "docs" / "tuning.md").read_text(encoding="utf-8")
+    rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| ")}
+    numbers = {
+        "select 8: the same, one net a level": ("0.77", "0.24 to 1.49", "1.14", "0.45 to 2.03"),
+        "dropout 0.1": ("0.78", "0.50"),
+        "100 validation samples": ("0.59", "0.70"),
+    }
+    for row, each in numbers.items():
+        assert all(number in rows[row] and number in said for number in each), row

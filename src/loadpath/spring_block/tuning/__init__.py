@@ -14,5 +14,6 @@ from loadpath.spring_block.tuning.tuned import Tuned
 from loadpath.spring_block.tuning.tuned import tuned_of_dataset as tuned_of_dataset
 from loadpath.spring_block.tuning.tuning import prepare as prepare
 from loadpath.spring_block.tuning.tuning import tune
+from loadpath.spring_block.tuning.wording import standing_words as standing_words
 
 __all__ = ["Crossing", "Tuned", "straight_level", "tune"]
