@@ -10,9 +10,9 @@ r"""The test of docs/registered/tuning.md: its cells, resumable, and what they c
 
 A stage runs the cells that are not on disk yet, all of a seed before those of the next, so that
 what is there at any time is balanced; `--seeds 3` runs the first three. On one idle core they take
-about 2 hours (8,520 nets), a quarter of an hour, 40 minutes (60) and an hour and a half (14,400). `--keep` gathers
-what there is of a stage into docs/data/tuning, and `--report` prints regrets and verdicts from
-there, of whole seeds.
+2 hours (8,520 nets), a quarter of an hour, 40 minutes (60) and an hour and a half (14,400), about.
+`--keep` gathers what there is of a stage into docs/data/tuning, and `--report` prints regrets and
+verdicts from there, of whole seeds.
 """
 
 from __future__ import annotations
