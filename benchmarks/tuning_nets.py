@@ -68,7 +68,7 @@ def row(run: Trained, whole: lp.data.Data, *, held: bool, epochs: int) -> xr.Dat
         net.eval()
         x, y = whole.x_train.float(), whole.y_train
         loss = float(nn.functional.cross_entropy(net(x), y))
-        norm = float(nn.utils.parameters_to_vector(net.parameters()).norm())
+        norm = float(torch.cat([w.reshape(-1) for w in net.parameters()]).norm())
     ds = xr.Dataset(
         {
             "test_accuracy": accuracy(net, whole),

@@ -55,9 +55,9 @@ def tune(
 ) -> Tuned:
     """Find the level of a knob at which load curves are straight, on the training set alone.
 
-    The theory of [1]_ says that accuracy is best there. On nine data sets that nobody had tuned on it
-    was not: the level so chosen did no better than a fixed dropout of 0.1, and worse than one that
-    100 validation samples choose (docs/tuning.md). A few nets are trained at four levels, and
+    The theory of [1]_ says that accuracy is best there. On nine data sets that nobody had tuned on
+    it was not: the level so chosen did no better than a fixed dropout of 0.1, and worse than one
+    that 100 validation samples choose (docs/tuning.md). A few nets are trained at four levels, and
     then at one level after another, each where the zero of the concavity is least known. No sample
     is spent on validation.
 
