@@ -42,6 +42,8 @@ def gather(
             ds[name] = values.astype(np.float32)
             ds[name].encoding = {"zlib": True, "complevel": 9}
     kept.mkdir(parents=True, exist_ok=True)
+    # The runs' own attrs name the folder of their data, which is this machine's.
+    ds = lp.results.stamp(ds.drop_attrs(deep=False), stage=stage)
     lp.results.save(ds, kept / f"{stage}.nc", overwrite=True)
     print(f"{stage}: {int(ds['finished'].sum())} nets are kept.")
 

@@ -50,15 +50,15 @@ def run(options: TuneOptions) -> None:
         net={name: getattr(options, name) for name in NETS},
     )
     save_config(settings, out)
-    for sentence in tuning.standing_words(options.knob):
+    known = tuning.standing_words(options.knob)
+    for sentence in known:
         print(f"- {sentence}", flush=True)  # before any time is spent
     found = prepared.run(workers=options.workers)
     results.save(found.dataset, out / "tuning.nc", overwrite=True)
     save_picture(plots.png(found.plot()), out / "tuning.png")
     print(found.table())
-    told = tuning.standing_words(options.knob)
     for sentence in found.words().splitlines():
-        if sentence not in told:
+        if sentence not in known:
             print(f"- {sentence}")
     print(f"report: {write_page(out)}")
 
