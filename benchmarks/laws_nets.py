@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 import loadpath as lp
 from loadpath.laws import Representations
+from loadpath.laws.nulls import settle
 from loadpath.spring_block.networks import MLP, Recipe, train
 
 Loader = list[tuple[Tensor, Tensor]]
@@ -273,6 +274,11 @@ def spring_block(net: str, setting: str, seed: int, fashion: str, epochs: int) -
     train(model, data, Recipe(epochs=epochs, dropout=dropout), seed=seed)
     x, y = data.x_train.float()[:2000], data.y_train[:2000]
 
+    def untrained(s: int) -> MLP:
+        made = make(s).eval()
+        settle(made, lambda: made(x))
+        return made
+
     @torch.no_grad()
     def path(each: nn.Module) -> Representations:
         assert isinstance(each, MLP)
@@ -281,7 +287,7 @@ def spring_block(net: str, setting: str, seed: int, fashion: str, epochs: int) -
         return Representations.from_features([H[chosen] for H in rows], y[chosen])
 
     score = scored(data.x_test.float(), data.y_test)
-    return Case(model, [(x, y)], make, score, path=path)
+    return Case(model, [(x, y)], untrained, score, path=path)
 
 
 def leaky(net: str, setting: str, seed: int, steps: int) -> Case:

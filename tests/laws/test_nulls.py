@@ -13,6 +13,7 @@ from loadpath.laws.nulls import (
     fresh,
     in_other_orders,
     same_samples,
+    settle,
     values_under,
     with_other_labels,
 )
@@ -130,6 +131,56 @@ def test_fresh_nets_are_untrained_and_reproducible_and_leave_the_model_alone():
     assert torch.equal(one[0].weight, again[0].weight)
     assert not torch.equal(one[0].weight, other[0].weight)
     assert not torch.equal(one[0].weight, model[0].weight)
+
+
+def test_norms_that_have_seen_nothing_learn_the_data():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
+    net.append(nn.BatchNorm1d(2)).eval()
+    x = 5 + 3 * torch.randn(60, 3)
+    settle(net, lambda: [net(part) for part in x.split(20)])
+    # Unbiased variance of batches of 20 against the whole: they differ by some percent.
+    for made in (net[:2](x), net(x)):
+        assert made.mean(0).abs().max() < 0.2 and (made.std(0) - 1).abs().max() < 0.2
+    assert not net[1].training and net[1].num_batches_tracked == 3
+    before = {name: b.clone() for name, b in net.named_buffers()}
+    settle(net, lambda: net(10 * x))
+    assert all(torch.equal(b, before[name]) for name, b in net.named_buffers())
+
+
+def test_norms_take_their_statistics_from_one_batch_as_torch_does():
+    torch.manual_seed(0)
+    x = torch.randn(8, 3, 5, 5)
+    net, wanted = nn.BatchNorm2d(3).eval(), nn.BatchNorm2d(3, momentum=None)
+    settle(net, lambda: net(x))
+    wanted(x)
+    assert torch.equal(net.running_mean, wanted.running_mean)
+    assert torch.equal(net.running_var, wanted.running_var)
+
+
+def test_a_batch_of_one_value_gives_norms_no_statistics():
+    net = nn.BatchNorm1d(2).eval()
+    settle(net, lambda: [net(torch.ones(1, 2)), net(torch.tensor([[1.0, 2], [3, 6]]))])
+    assert net.num_batches_tracked == 1
+    assert net.running_mean.tolist() == [2, 4] and net.running_var.tolist() == [2, 8]
+
+
+def test_measure_settles_untrained_nets():
+    torch.manual_seed(0)
+    parts = [nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.ReLU()) for _ in range(4)]
+    net = nn.Sequential(*parts)
+    loader = [(7 + torch.randn(40, 4), torch.arange(40) % 2)]
+    made = []
+
+    def untrained(seed):
+        made.append(fresh(net)(seed))
+        return made[-1]
+
+    options = dict(layers=["0", "1", "2", "3"], n_untrained=2, n_orders=0, progress=False)
+    lp.laws.measure(net, loader, untrained=untrained, **options)
+    for each in made:
+        inner = each[3][:2](each[:3](loader[0][0]))
+        torch.testing.assert_close(inner.mean(0), torch.zeros(4), atol=1e-4, rtol=0)  # float32
 
 
 def test_fresh_leaky_resnets_have_the_sizes_and_maps_of_the_model():

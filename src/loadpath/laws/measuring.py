@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -23,7 +24,7 @@ from loadpath.checks import (
 from loadpath.laws.definitions import DEFINITIONS, Definition, NullName
 from loadpath.laws.law import Law, Null
 from loadpath.laws.laws import Laws, dataset_of_laws
-from loadpath.laws.nulls import Untrained, fresh, same_samples, values_under
+from loadpath.laws.nulls import Untrained, fresh, same_samples, settle, values_under
 from loadpath.laws.recording import record
 from loadpath.laws.representations import Array, Representations
 from loadpath.record import Layers, Loader, Reduction, Split, unwrapped
@@ -63,11 +64,11 @@ def measure(
         Any module, in the state whose laws are asked for; it is left as it was.
     loader : iterable
         Batches with labels: see `loadpath.laws.record`. It is read once for the model and once for
-        each untrained net.
+        each untrained net, twice if that has batch normalizations.
     untrained : callable, optional
         From a seed to an untrained net of the same kind. If left out, copies of the model whose
         modules are reset by their `reset_parameters`, and of a `LeakyResNet` its weights drawn
-        anew.
+        anew. Batch normalizations that have seen no data take their statistics from the loader.
     n_untrained : int, default 19
         How many untrained nets; 0 for none. With 19 the least p-value is 0.05.
     n_orders : int, default 99
@@ -132,7 +133,9 @@ def measure(
     others: list[Representations] = []
     for i in range(n_untrained if make is not None else 0):
         assert make is not None
-        others.append(same_samples(path, recorded(make(seed + 1 + i))))
+        net = make(seed + 1 + i)
+        settle(net, functools.partial(recorded, net))
+        others.append(same_samples(path, recorded(net)))
     found = measure_representations(
         path, untrained=others, n_orders=n_orders, level=level, seed=seed, progress=progress
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from loadpath.laws.definitions import Definition, NullName
 from loadpath.laws.representations import Array, Representations
@@ -192,6 +192,57 @@ def fresh(model: nn.Module) -> Untrained:
         return net
 
     return make
+
+
+def settle(net: nn.Module, run: Callable[[], object]) -> None:
+    """Give batch normalizations that have seen no data the statistics of some.
+
+    One that has seen none leaves its input as it is, and a net with it is not what training starts
+    from. Each takes the mean over batches of the batches' own statistics.
+
+    Parameters
+    ----------
+    net : nn.Module
+        An untrained net in evaluation mode, which is changed where its normalizations have run
+        over no batch.
+    run : callable
+        Runs the net on data.
+    """
+    kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+    new = [each for each in net.modules() if isinstance(each, kinds) and _has_seen_nothing(each)]
+    hooks = [each.register_forward_hook(_normalize_by_batch) for each in new]
+    try:
+        if hooks:
+            run()
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _has_seen_nothing(norm: nn.modules.batchnorm._BatchNorm) -> bool:
+    return norm.num_batches_tracked is not None and int(norm.num_batches_tracked) == 0
+
+
+@torch.no_grad()
+def _normalize_by_batch(
+    norm: nn.modules.batchnorm._BatchNorm, given: tuple[Tensor, ...], _: Tensor
+) -> Tensor | None:
+    """Return what a normalization puts out in training, and let it learn its statistics."""
+    x = given[0]
+    if x.numel() < 2 * x.shape[1]:  # one value has no variance
+        return None
+    assert norm.num_batches_tracked is not None
+    norm.num_batches_tracked.add_(1)
+    return nn.functional.batch_norm(
+        x,
+        norm.running_mean,
+        norm.running_var,
+        norm.weight,
+        norm.bias,
+        training=True,
+        momentum=1.0 / int(norm.num_batches_tracked),
+        eps=norm.eps,
+    )
 
 
 def _fresh_leaky_resnets(model: LeakyResNet) -> Untrained:
