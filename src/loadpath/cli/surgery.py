@@ -73,7 +73,7 @@ def operate(options: SurgeryOptions) -> None:
         seed=options.seed,
     )
     smaller, done = surgery.cut(model, plan), list[str]()
-    if plan.cut.way == "linear":
+    if plan.cut.maps:
         folded = surgery.fold(smaller, plan)
         smaller, done = folded.model, folded.sentences()
     if options.refit:

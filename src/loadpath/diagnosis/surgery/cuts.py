@@ -9,22 +9,30 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 
 from loadpath.checks import as_list, check_choice, check_text
+from loadpath.diagnosis.surgery.windows import Window
 
-Way = Literal["drop", "merge", "linear"]
+Way = Literal["drop", "merge", "linear", "convolution"]
 """How layers go: "drop" hands on the input of a run of layers, "merge" makes one layer of a run and
-the layer before it, "linear" puts one linear map in the place of a run."""
+the layer before it, "linear" puts one linear map in the place of a run, and "convolution" one that
+also reads the places beside each, of a sequence or an image."""
+MAPPED: tuple[Way, ...] = ("linear", "convolution")
+"""The ways that put a map in the place of a run."""
 WAYS: tuple[Way, ...] = get_args(Way)
 """All ways to cut."""
 
 
 @dataclass(frozen=True, eq=False)
 class LinearMap:
-    r"""The linear map that takes the place of a run of layers, $A \mapsto A W^\top + b$."""
+    r"""The linear map that takes the place of a run of layers, $A \mapsto A W^\top + b$.
+
+    With a window it is a convolution: in the place of A stand the features of the places around
+    each place, one after another, as `Window.of` returns them.
+    """
 
     run: tuple[str, ...]
     """Names of the layers that it stands for, in the order in which they run."""
     weight: Tensor = field(repr=False)
-    """W, (width, width)."""
+    """W, (width, places * width), of one place unless there is a window."""
     bias: Tensor = field(repr=False)
     """b, (width,)."""
     axis: int = -1
@@ -32,14 +40,14 @@ class LinearMap:
     explained: float = float("nan")
     """The share of the run's mean squared step that the map makes, on samples that it was not
     fitted to; NaN where there were none."""
+    window: Window = field(default_factory=Window)
+    """The places beside each that it reads."""
 
     def __call__(self, A: Tensor) -> Tensor:
         """Return what the map makes of a representation of any shape."""
         weight, bias = (t.to(A.device, A.dtype) for t in (self.weight, self.bias))
-        if self.axis == -1:
-            return nn.functional.linear(A, weight, bias)
-        last = A.movedim(self.axis, -1)
-        return nn.functional.linear(last, weight, bias).movedim(-1, self.axis)
+        given = self.window.of(A.movedim(self.axis, -1))
+        return nn.functional.linear(given, weight, bias).movedim(-1, self.axis)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +71,7 @@ class Cut:
     way: Way = "drop"
     """The way in which they go."""
     maps: tuple[LinearMap, ...] = ()
-    """One map for each run of layers that goes, where the way is "linear"."""
+    """One map for each run of layers that goes, where the way is "linear" or "convolution"."""
 
     def __post_init__(self) -> None:
         """Refuse what is no cut."""
@@ -75,12 +83,12 @@ class Cut:
         object.__setattr__(self, "layers", tuple(names))
         check_choice("way", self.way, WAYS)
         held = sorted(name for each in self.maps for name in each.run)
-        if self.way == "linear" and held != sorted(self.layers):
+        if self.way in MAPPED and held != sorted(self.layers):
             raise ValueError(
-                "maps must be there for each run of layers where the way is 'linear', which "
+                f"maps must be there for each run of layers where the way is {self.way!r}, which "
                 "loadpath.surgery.plan fits."
             )
-        if self.way != "linear" and self.maps:
+        if self.way not in MAPPED and self.maps:
             raise ValueError(f"maps must be left out where the way is {self.way!r}.")
 
     def __str__(self) -> str:
@@ -92,7 +100,10 @@ class Cut:
             return f"drop {names}"
         if self.way == "merge":
             return f"merge {names} with the layer before"
-        return f"put {len(self.maps)} linear map{'s' * (len(self.maps) > 1)} in place of {names}"
+        what = ("linear map" if self.way == "linear" else "convolution") + "s" * (
+            len(self.maps) > 1
+        )
+        return f"put {len(self.maps)} {what} in place of {names}"
 
 
 def joined(words: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from loadpath.checks import check_type
-from loadpath.diagnosis.surgery.cuts import Cut, LinearMap, runs_of
+from loadpath.diagnosis.surgery.cuts import MAPPED, Cut, LinearMap, Way, runs_of
 from loadpath.diagnosis.surgery.planning import Plan
 from loadpath.diagnosis.surgery.search import Calling, Subject, batches_in_memory, lacking
 from loadpath.diagnosis.surgery.ways import (
@@ -129,7 +129,7 @@ def _checked(subject: Subject, chosen: tuple[int, ...], what: Cut) -> nn.Module:
     """Return the first of the ways to take layers out that does what hooks do."""
     held = {frozenset(each.run): each for each in what.maps}
 
-    def map_of(run: tuple[int, ...]) -> LinearMap:
+    def map_of(run: tuple[int, ...], _: Way) -> LinearMap:
         names = frozenset(subject.names[layer] for layer in run)
         if names not in held:
             raise ValueError(f"maps must have one for the run {sorted(names)}, and has none.")
@@ -183,10 +183,10 @@ def _take_out(
         for group in standing.groups(chosen):
             put[where[group[0]]] = copy.deepcopy(standing.merged(group))
         chosen = tuple(l for group in standing.groups(chosen) for l in group[1:])
-    if what.way == "linear" and standing.map_of is not None:
+    if what.way in MAPPED and standing.map_of is not None:
         like = next((p for p in subject.model.parameters() if p.is_floating_point()), None)
         for run in runs_of(chosen, subject.before):
-            gap = _gap(subject, run[0], standing.map_of(run), like)
+            gap = _gap(subject, run[0], standing.map_of(run, what.way), like)
             if gap is None:
                 return False
             put[where[run[0]]] = gap

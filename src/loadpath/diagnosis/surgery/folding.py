@@ -140,6 +140,9 @@ def fold(smaller: nn.Module, plan: Plan | None = None, *, loader: Loader | None 
     }
     into, left, biased = dict[str, str](), dict[str, str](), list[str]()
     for name, gap in gaps.items():
+        if gap.window.axes:
+            left[gap.stands_for] = "it is a convolution, and only maps of one place are folded"
+            continue
         found, reasons = _taker(made, name, caller)
         if found is None:
             left[gap.stands_for] = "; ".join(reasons) or "no module with weights runs beside it"

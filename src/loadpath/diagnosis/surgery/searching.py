@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from loadpath import results
-from loadpath.diagnosis.surgery.cuts import Cut, LinearMap, Way, runs_of
+from loadpath.diagnosis.surgery.cuts import MAPPED, Cut, LinearMap, Way, runs_of
 from loadpath.diagnosis.surgery.search import (
     DRAWS,
     Candidates,
@@ -34,7 +34,7 @@ PREDICTION_COST = 1 + 2 * (1 + DRAWS)
 """Forward passes that a prediction takes on each sample."""
 FOR_FIRST_RACE = 0.5
 """Share of what is left that the first race may take; the rest is for exchanges."""
-SHARES: dict[Way, float] = {"drop": 1.0, "merge": 1.0, "linear": 2.0}
+SHARES: dict[Way, float] = {"drop": 1.0, "merge": 1.0, "linear": 2.0, "convolution": 2.0}
 """How the passes that are left are shared between ways: maps must be fitted and predicted first."""
 FEWEST_RUNS = 4
 """Runs of neighbours that race against the best predicted sets at least."""
@@ -60,26 +60,26 @@ class Search:
     """How sets are scored."""
     race: Race = field(init=False)
     """What was measured."""
-    maps: LinearMaps | None = None
-    """The linear maps of runs, where the way is allowed."""
+    maps: dict[Way, LinearMaps] = field(default_factory=dict)
+    """The maps of runs, for the ways that have some and are allowed."""
     dropped: Candidates = field(init=False)
     """What is predicted where layers are dropped."""
-    replaced: Candidates | None = None
-    """What is predicted where linear maps take their place."""
+    replaced: dict[Way, Candidates] = field(default_factory=dict)
+    """What is predicted where maps take their place."""
 
     def __post_init__(self) -> None:
         """Predict the harm of dropping any set."""
         subject = self.subject
         self.harm = Harm(subject)
         order = shuffled(len(subject.batches), self.seed)
-        if "linear" in self.ways:
-            self._check_linear()
+        mapped = [way for way in self.ways if way in MAPPED]
+        if mapped:
+            self._check_mapped(mapped[0])
             half = len(order) // 2
             fit_on, order = order[:half], order[half:]
-            self.maps = LinearMaps(subject, fit_on, order)
-        maps = self.maps
+            self.maps = {way: LinearMaps(subject, fit_on, order, way) for way in mapped}
         self.most = max(PASSES * len(subject.calls) - RESERVE, 1.0)
-        self.standing = Standing(subject, None if maps is None else lambda run: maps.fitted[run])
+        self.standing = Standing(subject, lambda run, way: self.maps[way].fitted[run])
         self.race = Race(subject, self.harm, order, self.standing)
         alone = [(layer,) for layer in range(len(subject.calls))]
         found = self._predicted(alone)
@@ -261,18 +261,18 @@ class Search:
 
     def _candidates(self, way: Way, size: int) -> Candidates:
         """Return what is predicted for a way; merged layers count as dropped ones."""
-        if way != "linear" or self.maps is None:
+        if way not in self.maps:
             return self.dropped
-        known = self.replaced
+        known = self.replaced.get(way)
         if known is None or max(map(len, known.prediction.pieces)) < size:
-            maps = self.maps
+            maps = self.maps[way]
             pieces = maps.runs_up_to(size)
             maps.fit(pieces)
             found = self._predicted(pieces, maps.fitted.__getitem__)
             if found is None:  # the share of the step that a map leaves says which is better
                 left = np.array([1 - maps.fitted[piece].explained for piece in pieces])
                 found = Prediction(tuple(pieces), left, np.zeros((len(left), len(left))))
-            self.replaced = known = Candidates(found, self.subject.before)
+            self.replaced[way] = known = Candidates(found, self.subject.before)
         return known
 
     def _predicted(self, pieces: Sequence[LayerSet], maps: Maps | None = None) -> Prediction | None:
@@ -286,11 +286,10 @@ class Search:
         return predict(subject, self.harm, order[:first], self.seed, pieces, maps)
 
     def _prepare(self, runners: Sequence[Runner]) -> None:
-        """Make the linear maps and merged layers of sets, before they race."""
-        if self.maps is not None:
-            before = self.subject.before
-            chosen = [each for each, way in runners if way == "linear"]
-            self.maps.fit([run for each in chosen for run in runs_of(each, before)])
+        """Make the maps and merged layers of sets, before they race."""
+        for kind, maps in self.maps.items():
+            chosen = [each for each, way in runners if way == kind]
+            maps.fit([run for each in chosen for run in runs_of(each, self.subject.before)])
         if self.subject.calls[0].site.node is None:
             for each, way in runners:
                 if way == "merge":
@@ -316,12 +315,12 @@ class Search:
         slope = np.where(np.isfinite(slope), slope, 10 * abs(largest))
         return Prediction(pieces, slope, np.zeros((len(slope), len(slope))))
 
-    def _check_linear(self) -> None:
+    def _check_mapped(self, way: Way) -> None:
         if self.subject.calls[0].site.node is not None:
-            raise ValueError("ways must not have 'linear' for layers of a path, got 'linear'.")
+            raise ValueError(f"ways must not have {way!r} for layers of a path, got {way!r}.")
         if len(self.subject.batches) < 2:
             raise ValueError(
-                "loader must yield at least 2 batches for the way 'linear', one to fit maps on and "
+                f"loader must yield at least 2 batches for the way {way!r}, one to fit maps on and "
                 "one to judge them, and it yields 1."
             )
 
@@ -330,7 +329,7 @@ class Search:
 
     def _maps_of(self, runner: Runner, *, final: bool) -> tuple[LinearMap, ...]:
         """Return the maps of a set, none where it is not replaced by such."""
-        if runner[1] != "linear" or self.maps is None:
+        if runner[1] not in self.maps:
             return ()
-        held = self.maps.final if final else self.maps.fitted
+        held = self.maps[runner[1]].final if final else self.maps[runner[1]].fitted
         return tuple(held[run] for run in runs_of(runner[0], self.subject.before))

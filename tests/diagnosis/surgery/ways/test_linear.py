@@ -6,7 +6,8 @@ from redundant_nets import residual_net, rows
 
 from loadpath.diagnosis.surgery.cuts import LinearMap
 from loadpath.diagnosis.surgery.search import Calling, subject_of
-from loadpath.diagnosis.surgery.ways.linear import LinearMaps, ridge_of_step
+from loadpath.diagnosis.surgery.ways.linear import LinearMaps
+from loadpath.diagnosis.surgery.ways.ridge import ridge
 from loadpath.record import Moments
 
 
@@ -57,7 +58,7 @@ def test_a_map_of_channels_runs_over_positions():
 
 
 def test_where_nothing_moves_the_map_is_the_identity():
-    moments = Moments(3, activation="identity")
-    moments.update(rows(20, 3), torch.zeros(20, 3, dtype=torch.float64))
-    weight, bias, explained = ridge_of_step(moments, 1e-3, moments)
+    moments = Moments(6, velocity=False, activation="identity")
+    moments.update(torch.cat([rows(20, 3), torch.zeros(20, 3, dtype=torch.float64)], dim=1))
+    weight, bias, explained, _ = ridge(moments, 3, 1e-3, bias=True, judge=moments)
     assert float(weight.abs().max()) == 0 and float(bias.abs().max()) == 0 and explained == 1.0

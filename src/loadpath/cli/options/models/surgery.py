@@ -8,7 +8,7 @@ from typing import Literal
 from loadpath.checks import check_count, check_number
 from loadpath.cli.options.models.model import ModelOptions
 
-Way = Literal["drop", "merge", "linear"]
+Way = Literal["drop", "merge", "linear", "convolution"]
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class SurgeryOptions(ModelOptions):
     budget_in: Literal["loss", "accuracy"] = "loss"
     """whether the budget is a rise of the loss, or points of accuracy"""
     ways: tuple[Way, ...] | Way = "drop"
-    """ways to cut, written [drop,linear]: drop, merge with the layer before, or a linear map in the
-    place of a run; the least harmful is taken"""
+    """ways to cut, written [drop,linear]: drop, merge with the layer before, a linear map in the
+    place of a run, or a convolution over tokens or places; the least harmful is taken"""
     layers: tuple[str | int, ...] | str | None = None
     """names of layers that may go, * and ** standing for any: encoder.layer.*, or several, written
     [a,b.*]; found by themselves if not given"""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from loadpath.diagnosis.surgery.ways.linear import MIDDLE, PENALTIES
+from loadpath.diagnosis.surgery.ways.ridge import best_ridge, ridge
 from loadpath.record import Moments
 
 REFITTABLE = (nn.Linear, nn.Conv2d)
@@ -81,34 +81,8 @@ def correction(fit: Moments, judge: Moments | None, inputs: int, *, bias: bool) 
     bias : bool
         Whether the module has a bias.
     """
+    best = best_ridge(fit, judge, inputs, bias=bias)
     if judge is None:
-        return _fitted(fit, inputs, MIDDLE, bias)
-    found = [_fitted(fit, inputs, penalty, bias, judge) for penalty in PENALTIES]
-    best = max(range(len(found)), key=lambda i: found[i].explained)
-    whole = _fitted(fit.merge(judge), inputs, PENALTIES[best], bias)
-    return Correction(whole.weight, whole.bias, found[best].explained)
-
-
-def _fitted(
-    moments: Moments, inputs: int, penalty: float, bias: bool, judge: Moments | None = None
-) -> Correction:
-    """Return the ridge regression of r on z with one penalty."""
-    rows = moments.centred_rows() if bias else moments.rows().A
-    z, r = rows[:, :inputs], rows[:, inputs:]
-    gram = z.T @ z
-    alpha = penalty * (float(gram.diagonal().mean()) or 1.0)
-    eye = torch.eye(inputs, dtype=gram.dtype, device=gram.device)
-    weight = torch.linalg.solve(gram + alpha * eye, z.T @ r).T
-    offset = None
-    if bias:
-        mean = moments.mean()
-        offset = mean[inputs:] - weight @ mean[:inputs]
-    explained = float("nan")
-    if judge is not None:
-        seen = judge.rows()
-        missed = seen.A[:, inputs:] - seen.A[:, :inputs] @ weight.T
-        if offset is not None:
-            missed = missed - seen.S[:, -1:] * offset
-        whole = float(seen.A[:, inputs:].square().sum())
-        explained = 1 - float(missed.square().sum()) / whole if whole else 1.0
-    return Correction(weight, offset, explained)
+        return Correction(best.weight, best.bias, best.explained)
+    whole = ridge(fit.merge(judge), inputs, best.penalty, bias=bias)
+    return Correction(whole.weight, whole.bias, best.explained)

@@ -9,21 +9,20 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from loadpath.diagnosis.surgery.cuts import LinearMap
+from loadpath.diagnosis.surgery.cuts import LinearMap, Way
 from loadpath.diagnosis.surgery.search import Subject
+from loadpath.diagnosis.surgery.ways.neighbours import check_padding, windows_of
+from loadpath.diagnosis.surgery.ways.ridge import Regression, best_ridge, ridge
+from loadpath.diagnosis.surgery.windows import Window
 from loadpath.record import Batch, Moments, OwnRandomness
 
 Run = tuple[int, ...]
-PENALTIES = (1e-6, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e2)
-"""Penalties that are tried, as shares of the mean square of a feature."""
-MIDDLE = 1e-3
-"""The penalty where no other samples choose one."""
 WIDEST = 4096
-"""The widest layers whose moments are kept: 2 w + 1 columns in float64."""
+"""The most features that a map reads, beside which its moments have those that it writes."""
 MOST_BYTES = 2**30
 """Bytes that the moments of all runs may take together."""
-MOST_ROWS = 20
-"""Rows for each feature that a map is fitted to at most, evenly taken of each batch."""
+MOST_ROWS = 100
+"""Rows for each feature that a map is fitted to at most, drawn from each batch."""
 
 
 @dataclass
@@ -32,8 +31,8 @@ class LinearMaps:
 
     The step $\Delta = A_{out} - A_{in}$ of a run is regressed on its input, with an intercept:
     $\Delta \approx A_{in} M^\top + b$. The penalty draws M to 0, so that where nothing is linear,
-    the run is dropped but for the mean of its step. Of `PENALTIES` the one is taken that explains
-    most of the step on the other batches.
+    the run is dropped but for the mean of its step. Of several penalties the one is taken that
+    explains most of the step on the other batches. Convolutions also read the places beside each.
     """
 
     subject: Subject
@@ -42,10 +41,19 @@ class LinearMaps:
     """Batches that maps are fitted to."""
     judge_on: list[int]
     """Batches that choose the penalty; none if there are no others."""
+    way: Way = "linear"
+    """Whether the maps read the places beside each, "convolution", or not, "linear"."""
     fitted: dict[Run, LinearMap] = field(default_factory=dict)
     """The maps, as they race: fitted to `fit_on` alone."""
     final: dict[Run, LinearMap] = field(default_factory=dict)
     """The maps, fitted to all batches with the penalty that was chosen."""
+
+    def __post_init__(self) -> None:
+        """Find out which places beside each the layers read."""
+        subject = self.subject
+        self.windows = [Window()] * len(subject.calls)
+        if self.way == "convolution":
+            self.windows = windows_of(subject, [self.axis(l) for l in range(len(subject.calls))])
 
     def fit(self, runs: Sequence[Run]) -> None:
         """Fit the maps of runs that have none yet, in one pass over the batches."""
@@ -55,20 +63,27 @@ class LinearMaps:
         halves = [self._moments(runs, numbers) for numbers in (self.fit_on, self.judge_on)]
         for run in runs:
             first, judge = halves[0][run], halves[1].get(run)
-            found = [ridge_of_step(first, penalty, judge) for penalty in PENALTIES]
-            best = PENALTIES.index(MIDDLE)
-            if judge is not None:
-                best = max(range(len(found)), key=lambda i: found[i][2])
-            self.fitted[run] = self._named(run, *found[best])
+            places = self.window(run).places
+            inputs = first.width * places // (places + 1)  # beside them stands the step
+            best = best_ridge(first, judge, inputs, bias=True)
+            self.fitted[run] = self._named(run, best)
             both = first if judge is None else first.merge(judge)
-            weight, bias, _ = ridge_of_step(both, PENALTIES[best], None)
-            self.final[run] = self._named(run, weight, bias, found[best][2])
+            final = ridge(both, inputs, best.penalty, bias=True)
+            self.final[run] = self._named(run, final._replace(explained=best.explained))
 
-    def _named(self, run: Run, weight: Tensor, bias: Tensor, explained: float) -> LinearMap:
+    def window(self, run: Run) -> Window:
+        """Return what the map of a run reads: both sides, if any of its layers does."""
+        return max((self.windows[layer] for layer in run), key=lambda each: each.behind)
+
+    def _named(self, run: Run, found: Regression) -> LinearMap:
         """Return the map of a run: its input and the step that is regressed on it."""
-        eye = torch.eye(len(bias), dtype=torch.float64, device=weight.device)
+        assert found.bias is not None
+        window, width = self.window(run), len(found.bias)
+        weight = found.weight.clone()
+        own = window.own * width
+        weight[:, own : own + width] += torch.eye(width, dtype=weight.dtype)
         names = tuple(self.subject.names[layer] for layer in run)
-        return LinearMap(names, eye + weight, bias, self.axis(run[0]), explained)
+        return LinearMap(names, weight, found.bias, self.axis(run[0]), found.explained, window)
 
     def runs_up_to(self, size: int) -> list[Run]:
         """Return the runs of neighbours of up to a number of layers, short ones first.
@@ -102,7 +117,8 @@ class LinearMaps:
     @property
     def _bytes(self) -> int:
         """Bytes of the moments of a run, on both halves of the batches."""
-        return 2 * 8 * (2 * max(self.subject.widths) + 1) ** 2
+        places = max(window.places for window in self.windows)
+        return 2 * 8 * ((1 + places) * max(self.subject.widths) + 1) ** 2
 
     def _moments(self, runs: Sequence[Run], numbers: list[int]) -> dict[Run, Moments]:
         """Return the moments of the inputs and steps of runs on some batches."""
@@ -111,91 +127,68 @@ class LinearMaps:
             return found
 
         def run_batch(batch: Batch) -> None:
-            inputs: dict[int, Tensor] = {}
-            outputs: dict[int, Tensor] = {}
+            ends: dict[int, tuple[Tensor, Tensor]] = {}
 
             def see(layer: int, before: Tensor, after: Tensor) -> None:
-                inputs[layer] = self._rows(layer, before, batch)
-                outputs[layer] = self._rows(layer, after, batch)
+                ends[layer] = before, after
 
             with subject.watch(batch, see):
                 subject.run(batch, OwnRandomness(subject.device))
             subject.count_passes(batch.count, 1)
+            read: dict[tuple[int, Window], Tensor] = {}
             for run in runs:
-                A, after = inputs[run[0]], outputs[run[-1]]
-                if A.shape[1] > WIDEST:
-                    raise ValueError(
-                        f"way must not be 'linear' for layers of {A.shape[1]} features, of which "
-                        f"{WIDEST} are the most that moments are kept of."
-                    )
+                (given, _), (_, out) = ends[run[0]], ends[run[-1]]
+                key = run[0], self.window(run)
+                if key not in read:
+                    read[key] = self._rows(run[0], given, batch, key[1], key[1])
+                z, A, after = (
+                    read[key],
+                    *(self._rows(run[0], x, batch, key[1]) for x in (given, out)),
+                )
                 if run not in found:
-                    found[run] = Moments(A.shape[1], activation="identity")
-                found[run].update(A, after - A)
+                    found[run] = Moments(
+                        z.shape[1] + A.shape[1], velocity=False, activation="identity"
+                    )
+                found[run].update(torch.cat([z, after - A], dim=1))
 
         for _ in subject.passes(numbers, run_batch):
             pass
         return found
 
-    def _rows(self, layer: int, A: Tensor, batch: Batch) -> Tensor:
-        """Return evenly taken rows (row, width) of a representation, without padding."""
+    def _rows(
+        self, layer: int, A: Tensor, batch: Batch, window: Window, read: Window | None = None
+    ) -> Tensor:
+        """Return rows (row, feature) of a representation, drawn at random, without padding.
+
+        As many are taken as a map of a window is fitted to. What it reads is returned if `read` is
+        given, and else the representation itself.
+        """
         subject = self.subject
         call = subject.calls[layer]
         place = subject.layout.places.get((call.site.name, call.times))
         axis = 0 if place is None else place.axis
         features = self.axis(layer)
         rows = A.detach().movedim(features, -1)
+        width = window.places * rows.shape[-1]
+        if width > WIDEST:
+            raise ValueError(
+                f"ways must not have {self.way!r} for maps that read {width} features, of which "
+                f"{WIDEST} are the most that moments are kept of."
+            )
+        tokens: Tensor | None = None
+        if rows.ndim == 3 and features == -1:
+            length = rows.shape[1 if axis == 0 else 0]
+            tokens = subject.layout.masking.mask(call.site, call.times, length, batch).tokens
+        if tokens is not None and window.axes:
+            check_padding(call.name, window, tokens)
+        rows = rows if read is None else read.of(rows)
         if axis == 1 and rows.ndim == 3:
             rows = rows.transpose(0, 1)
-        if rows.ndim == 3 and features == -1:
-            found = subject.layout.masking.mask(call.site, call.times, rows.shape[1], batch)
-            if found.tokens is not None:
-                rows = rows[found.tokens.to(rows.device)]
-        rows = rows.reshape(-1, rows.shape[-1]).cpu().double()
-        most = max(MOST_ROWS * rows.shape[1] // max(len(self.fit_on), 1), 1)
-        return rows if len(rows) <= most else rows[:: -(-len(rows) // most)]
-
-
-def ridge_of_step(
-    fit: Moments, penalty: float, judge: Moments | None
-) -> tuple[Tensor, Tensor, float]:
-    r"""Return the ridge regression of a step on its input.
-
-    Parameters
-    ----------
-    fit : Moments
-        Moments of A and of the step dA, with a column of ones.
-    penalty : float
-        The penalty, as a share of the mean square of a feature.
-    judge : Moments or None
-        Moments on other samples.
-
-    Returns
-    -------
-    weight : Tensor
-        M, (width, width): the step is $A M^\top + b$.
-    bias : Tensor
-        b, (width,).
-    explained : float
-        The share of the mean squared step that it makes on the samples of `judge`.
-    """
-    width = fit.width
-    gram, cross = fit.block("S", "S"), fit.block("S", "dA")
-    mean, step = gram[-1, :width] / fit.count, cross[-1] / fit.count
-    centred = gram[:width, :width] - fit.count * torch.outer(mean, mean)
-    products = cross[:width] - fit.count * torch.outer(mean, step)
-    alpha = penalty * (float(centred.diagonal().mean()) or 1.0)
-    eye = torch.eye(width, dtype=torch.float64, device=gram.device)
-    weight = torch.linalg.solve(centred + alpha * eye, products).T
-    bias = step - weight @ mean
-    explained = float("nan") if judge is None else _explained(weight, bias, judge)
-    return weight, bias, explained
-
-
-def _explained(weight: Tensor, bias: Tensor, judge: Moments) -> float:
-    """Return the share of the mean squared step that a map makes on other samples."""
-    rows = judge.rows()
-    assert rows.dA is not None
-    # The rows of the triangular factor have the inner products of all samples.
-    missed = rows.dA - rows.S @ torch.cat([weight, bias[:, None]], dim=1).T
-    whole = float(rows.dA.square().sum())
-    return 1 - float(missed.square().sum()) / whole if whole else 1.0
+        if tokens is not None:
+            rows = rows[tokens.to(rows.device)]
+        rows = rows.reshape(-1, rows.shape[-1])
+        most = max(MOST_ROWS * width // max(len(self.fit_on), 1), 1)
+        if len(rows) > most:  # the same of every layer; even steps might meet few of the places
+            generator = torch.Generator().manual_seed(batch.number)
+            rows = rows[torch.randperm(len(rows), generator=generator)[:most].to(rows.device)]
+        return rows.cpu().double()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from loadpath.diagnosis.surgery.cuts import Cut, LinearMap, Way
 from loadpath.diagnosis.surgery.ways.removal import Gap, take_out
+from loadpath.diagnosis.surgery.windows import Window
 
 _NAME = "_loadpath_cut"
 """The plain attribute in which a cut model carries its recipe; copies of it carry it too."""
@@ -30,6 +31,8 @@ class GapForm:
     """Features of its linear map; None where there is none."""
     axis: int
     """The axis of the features."""
+    window: Sequence[Any] = ((), 0, 0)
+    """The axes, and the places before and behind each, that its map reads."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,9 @@ class Recipe:
             name: GapForm(
                 list(gap.given),
                 gap.length,
-                None if gap.linear is None else gap.linear.in_features,
+                None if gap.linear is None else gap.linear.out_features,
                 gap.axis,
+                astuple(gap.window),
             )
             for name, gap in put.items()
             if isinstance(gap, Gap)
@@ -106,8 +110,11 @@ def form_to_gap(form: GapForm, like: Tensor | None) -> nn.Module:
     given = tuple(form.given)
     if form.width is None:
         return Gap(given, form.length)
-    zeros = torch.zeros(form.width, form.width)
-    return Gap(given, form.length, LinearMap((), zeros, zeros[0], form.axis), like)
+    axes, before, behind = form.window
+    window = Window(tuple(axes), before, behind)
+    weight, bias = torch.zeros(form.width, window.places * form.width), torch.zeros(form.width)
+    map = LinearMap((), weight, bias, form.axis, window=window)
+    return Gap(given, form.length, map, like)
 
 
 def add_bias(part: Any) -> nn.Parameter:

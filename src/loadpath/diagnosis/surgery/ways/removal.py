@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
 from loadpath.diagnosis.surgery.cuts import LinearMap
+from loadpath.diagnosis.surgery.windows import Window
 from loadpath.record import OutputPath, at
 
 INDICES = ("layer_idx", "layer_id", "layer_index", "layer_number")
@@ -28,7 +29,7 @@ COUNTS = (
 
 
 class Gap(nn.Module):
-    """What stands in the place of a run of layers: nothing, or one linear map.
+    """What stands in the place of a run of layers: nothing, or one linear map or convolution.
 
     Parameters
     ----------
@@ -55,11 +56,12 @@ class Gap(nn.Module):
         self.given, self.length = given, length
         self.stands_for = ""  # the name of the layer in whose place it is put, in the original
         self.axis = -1 if map is None else map.axis
+        self.window = Window() if map is None else map.window
         self.linear: nn.Linear | None = None
         if map is not None:
-            width = len(map.bias)
             weight = map.weight if like is None else map.weight.to(like)
-            self.linear = nn.Linear(width, width, dtype=weight.dtype, device=weight.device)
+            out, given_features = weight.shape
+            self.linear = nn.Linear(given_features, out, dtype=weight.dtype, device=weight.device)
             self.linear.requires_grad_(False)
             self.linear.weight.copy_(weight)
             self.linear.bias.copy_(map.bias)
@@ -69,12 +71,25 @@ class Gap(nn.Module):
         """Hand on what the layer would have been given, through the map if there is one."""
         A = at((args, kwargs), self.given)
         if self.linear is not None:
-            A = self.linear(A.movedim(self.axis, -1)).movedim(-1, self.axis)
+            if self.window.axes:
+                self._check_whole(A, [*args, *kwargs.values()])
+            A = self.linear(self.window.of(A.movedim(self.axis, -1))).movedim(-1, self.axis)
         return A if self.length is None else (A, *[None] * (self.length - 1))
 
+    def _check_whole(self, A: Tensor, given: Iterable[Any]) -> None:
+        """Refuse a call that is given new tokens alone, and a cache of attention for the others."""
+        for each in given:
+            length = each.get_seq_length() if hasattr(each, "get_seq_length") else 0
+            if length > A.shape[self.window.axes[0]]:
+                raise ValueError(
+                    "use_cache must be False for a model in which a convolution stands in the "
+                    f"place of {self.stands_for!r}, because that reads tokens before those given, "
+                    f"got a cache of {length} tokens."
+                )
+
     def extra_repr(self) -> str:
-        """Say that what stands here is nothing, where it is."""
-        return "" if self.linear is not None else "nothing"
+        """Say what stands here, where it is nothing or a convolution."""
+        return "nothing" if self.linear is None else "convolution" * bool(self.window.axes)
 
 
 @dataclass(frozen=True)
@@ -133,6 +148,8 @@ def take_out(model: nn.Module, names: Sequence[str], put: Mapping[str, nn.Module
         homes[name].parent._modules[homes[name].key] = module
         if isinstance(module, Gap):
             module.stands_for = name
+            if module.window.axes:
+                _use_no_cache(model)
     gone: dict[nn.Module, list[str]] = {}
     for name in names:
         if name not in put:
@@ -158,6 +175,15 @@ def _shorten(parent: nn.Module, keys: Sequence[str]) -> None:
             for name in INDICES:
                 if getattr(part, name, None) == number and isinstance(getattr(part, name), int):
                     setattr(part, name, new)
+
+
+def _use_no_cache(model: nn.Module) -> None:
+    """Have a model of transformers generate from all tokens, as a convolution must see them."""
+    for module in model.modules():
+        for name in ("config", "generation_config"):
+            config: Any = getattr(module, name, None)
+            if getattr(config, "use_cache", False) is True:
+                config.use_cache = False
 
 
 def _recount(

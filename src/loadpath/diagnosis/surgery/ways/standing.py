@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from loadpath.diagnosis.surgery.cuts import LinearMap, runs_of
+from loadpath.diagnosis.surgery.cuts import MAPPED, LinearMap, Way, runs_of
 from loadpath.diagnosis.surgery.search import Runner, Stand, Subject
 from loadpath.diagnosis.surgery.ways.merging import merged, why_not_merged
 from loadpath.leaky_resnet import layer_steps
@@ -25,8 +25,8 @@ class Standing:
 
     subject: Subject
     """The model."""
-    map_of: Callable[[Run], LinearMap] | None = None
-    """The linear map of a run, where the way is "linear"."""
+    map_of: Callable[[Run, Way], LinearMap] | None = None
+    """The map of a run, where the way has one."""
     made: dict[Run, nn.Module] = field(default_factory=dict)
     """Merged layers, by what they are made of."""
 
@@ -42,10 +42,10 @@ class Standing:
                 hooks.append(replaced(subject, group[0], self.merged(group)))
                 hooks += [subject.bypass(layer) for layer in group[1:]]
             return hooks, None
-        if way == "drop" or self.map_of is None:
+        if way not in MAPPED or self.map_of is None:
             return [subject.bypass(layer) for layer in chosen], None
         for run in runs_of(chosen, subject.before):
-            hooks.append(subject.bypass(run[0], self.map_of(run)))
+            hooks.append(subject.bypass(run[0], self.map_of(run, way)))
             hooks += [subject.bypass(layer) for layer in run[1:]]
         return hooks, None
 
