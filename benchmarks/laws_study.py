@@ -2,7 +2,8 @@
 
     python benchmarks/laws_study.py --out RUNS/laws --fashion FOLDER
     python benchmarks/laws_study.py --out RUNS/laws --fashion FOLDER --nets geodesic,leaky --seeds 2
-    python benchmarks/laws_study.py --out RUNS/laws --report
+    python benchmarks/laws_study.py --out RUNS/laws --report --keep docs/data/laws
+    python benchmarks/laws_study.py --out docs/data/laws --report --tables
 
 FOLDER has Fashion-MNIST's four IDX files; "digits" takes the digits that Loadpath ships, for a
 look at how it runs. Cells that are on disk are kept, and those of one seed are done before those of
@@ -15,7 +16,6 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
-from typing import Any
 
 import laws_nets
 import laws_predictions
@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+from laws_kept import COLUMNS, FILE, Done, groups, keep, kept, markdown, over_seeds
 from scipy import stats
 
 import loadpath as lp
@@ -111,22 +112,10 @@ def measure(*, kind: str, variant: str, seed: int, fashion: str, share: float) -
     return lp.results.stamp(ds, kind=kind, variant=variant, seed=seed, status=case.status)
 
 
-def over_seeds(values: np.ndarray) -> tuple[float, float]:
-    """The mean over seeds, and half of Student's 95 % interval for it."""
-    values = values[np.isfinite(values)]
-    if len(values) < 2:
-        return (float(values.mean()) if len(values) else math.nan), math.nan
-    reach = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
-    return float(values.mean()), float(reach)
-
-
-def table(done: list[tuple[Any, xr.Dataset]]) -> pd.DataFrame:
+def table(done: Done) -> pd.DataFrame:
     """Nets by laws: the statistic over seeds, and in how many of them each law stands how."""
     rows = []
-    groups: dict[tuple[str, str], list[xr.Dataset]] = {}
-    for cell, ds in done:
-        groups.setdefault((cell["kind"], cell["variant"]), []).append(ds)
-    for (kind, variant), held in groups.items():
+    for (kind, variant), held in groups(done).items():
         for name in held[0]["law"].values:
             each = [ds.sel(law=name) for ds in held]
             mean, reach = over_seeds(np.array([float(ds["statistic"]) for ds in each]))
@@ -139,7 +128,7 @@ def table(done: list[tuple[Any, xr.Dataset]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def blocks(done: list[tuple[Any, xr.Dataset]]) -> pd.DataFrame:
+def blocks(done: Done) -> pd.DataFrame:
     """How the blocks of each residual net go together, and how well it does."""
     names = ("near_cosine", "shuffle_cost", "coarse_order", "roughness")
     rows = [
@@ -151,14 +140,19 @@ def blocks(done: list[tuple[Any, xr.Dataset]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def both(done: list[tuple[Any, xr.Dataset]]) -> list[str]:
+def both(done: Done) -> list[str]:
     """The nets in which a straight separation and a slow middle both hold."""
     found = []
     for cell, ds in done:
         standing = {name: str(ds["standing"].sel(law=name).item()) for name in STRAIGHT_AND_SLOW}
         straight, *slow = (standing[name] == "holds" for name in STRAIGHT_AND_SLOW)
         if straight and any(slow):
-            found.append(f"{cell}: {[str(ds['verdict'].sel(law=n).item()) for n in standing]}")
+            told = []
+            for name, word in standing.items():
+                each = ds.sel(law=name)
+                value, low, high = (float(each[f"statistic{end}"]) for end in ("", "_low", "_high"))
+                told.append(f"{name} {value:.3g} ({low:.3g} to {high:.3g}), {word}")
+            found.append(f"{cell}: {'; '.join(told)}")
     return found
 
 
@@ -171,7 +165,7 @@ def holm(p: np.ndarray) -> np.ndarray:
     return corrected
 
 
-def with_accuracy(done: list[tuple[Any, xr.Dataset]]) -> pd.DataFrame:
+def with_accuracy(done: Done) -> pd.DataFrame:
     """Within each kind of net: Spearman's correlation of statistics with the negative test loss.
 
     Over the variants of a kind for each seed, and then over seeds, with Student's interval and
@@ -195,23 +189,44 @@ def with_accuracy(done: list[tuple[Any, xr.Dataset]]) -> pd.DataFrame:
     return frame.assign(holm=holm(frame["p"].to_numpy())) if len(frame) else frame
 
 
-def report(out: Path, nets: list[str], seeds: int) -> None:
+def those_done(out: Path, nets: list[str], seeds: int) -> Done:
+    """The cells that are there: of the folder of runs, or those that were kept of one."""
+    if (out / FILE).exists():
+        return [each for each in kept(out) if each[0]["kind"] in nets]
     done = []
     for cell in cells(nets, seeds):
         try:
             done.append((cell, sweep.load(out, cell)))
         except FileNotFoundError:
             continue
+    return done
+
+
+def report(done: Done) -> None:
     print(f"{len(done)} cells are there.")
     for made in (table(done), blocks(done), with_accuracy(done)):
         print(made.to_string(index=False, float_format="{:.3g}".format), end="\n\n")
     print("\n".join(["Straight and slow at once:", *(both(done) or ["no net"])]))
-    standings: dict[tuple[str, str, str], list[str]] = {}
+    print(laws_predictions.worth(standings_in(done)))
+    certified = [each for each in done if status_of(each[1]) in ("", "converged")]
+    if len(certified) < len(done):
+        print(f"Without the {len(done) - len(certified)} geodesics that are not certified:")
+        print(laws_predictions.worth(standings_in(certified)))
+
+
+def standings_in(done: Done) -> dict[tuple[str, str, str], list[str]]:
+    """How each law stands in the nets of each variant."""
+    found: dict[tuple[str, str, str], list[str]] = {}
     for cell, ds in done:
         for law, standing in zip(ds["law"].values, ds["standing"].values, strict=True):
             key = (str(cell["kind"]), str(cell["variant"]), str(law))
-            standings.setdefault(key, []).append(str(standing))
-    print(laws_predictions.worth(standings))
+            found.setdefault(key, []).append(str(standing))
+    return found
+
+
+def status_of(ds: xr.Dataset) -> str:
+    """The status of the certificate of a geodesic; empty for other nets."""
+    return str(ds["certificate"].item() if "certificate" in ds else ds.attrs.get("status", ""))
 
 
 def main() -> None:
@@ -226,10 +241,18 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--steps", type=float, default=1.0, help="share of all training")
     parser.add_argument("--report", action="store_true")
+    parser.add_argument("--tables", action="store_true", help="nets x laws, in Markdown")
+    parser.add_argument("--keep", type=Path, help="folder for what the report needs of all cells")
     given = parser.parse_args()
     nets = given.nets.split(",")
-    if given.report:
-        report(given.out, nets, given.seeds)
+    if given.report or given.tables or given.keep:
+        done = those_done(given.out, nets, given.seeds)
+        if given.keep:
+            keep(done, given.keep)
+        if given.report:
+            report(done)
+        for laws in given.tables and (list(COLUMNS)[:6], list(COLUMNS)[6:]):
+            print(markdown(done, laws), end="\n\n")
         return
     if given.fashion is None:
         parser.error("--fashion is needed: the folder of Fashion-MNIST's files.")

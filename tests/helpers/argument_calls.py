@@ -39,7 +39,8 @@ MADE_BY_FUNCTIONS = {
     "loadpath.spring_block.tuning": "Crossing Tuned",
     "loadpath.statistics": "Agreement Estimate",
     "loadpath.sweep": "Failure Outcome",
-    "loadpath.surgery": "Exported Folded Healed LinearMap Plan Proof Refit Refitted RunningCosts",
+    "loadpath.surgery": "Exported Folded Healed LinearMap Plan Proof Refit Refitted RunningCosts "
+    "Window",
     "loadpath.training": "Run",
     "loadpath.data": "Data",
 }

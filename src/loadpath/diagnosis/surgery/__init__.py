@@ -21,6 +21,7 @@ from loadpath.diagnosis.surgery.refitting import Refitted, refit
 from loadpath.diagnosis.surgery.running_costs import RunningCosts
 from loadpath.diagnosis.surgery.search import Calling as Calling
 from loadpath.diagnosis.surgery.search import halves
+from loadpath.diagnosis.surgery.windows import Window
 
 __all__ = [
     "WAYS",
@@ -35,6 +36,7 @@ __all__ = [
     "Refitted",
     "RunningCosts",
     "Way",
+    "Window",
     "cut",
     "export",
     "fold",

@@ -130,10 +130,12 @@ def plan(
     budget_in : {"loss", "accuracy"}
         Whether the budget is a rise of the loss, or a loss of points of accuracy, 1 for 1 % of the
         samples. Without labels "loss" means the squared change of the outputs over their spread.
-    ways : {"drop", "merge", "linear"} or several
+    ways : {"drop", "merge", "linear", "convolution"} or several
         The ways in which layers may go; of several the least harmful is taken. A linear map in the
         place of a run costs time and parameters of its own, and most tools can load only models
-        whose layers were dropped.
+        whose layers were dropped. A convolution also reads the places beside each: three tokens
+        before, if no layer of the run reads those behind, and one on each side of sequences and
+        images if one does.
     layers : str, class, sequence of these, or None
         Which layers may go, as in `skip_layers`; found by themselves if left out.
     loss, tokens_first, device, max_batches, split, pass_labels
@@ -154,7 +156,9 @@ def plan(
     ------
     ValueError
         If no layer can go, or fewer than `drop`; if no cut meets the budget; for a budget in
-        accuracy without classes; as `skip_layers`.
+        accuracy without classes; for maps in the place of layers of a path, and convolutions in the
+        place of layers that are given vectors, or sequences whose padding they would read; as
+        `skip_layers`.
 
     Notes
     -----
