@@ -17,6 +17,7 @@ import argparse
 import math
 from pathlib import Path
 
+import laws_figure
 import laws_nets
 import laws_predictions
 import numpy as np
@@ -242,16 +243,19 @@ def main() -> None:
     parser.add_argument("--steps", type=float, default=1.0, help="share of all training")
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--tables", action="store_true", help="nets x laws, in Markdown")
+    parser.add_argument("--figure", type=Path, help="file for which law holds where")
     parser.add_argument("--keep", type=Path, help="folder for what the report needs of all cells")
     given = parser.parse_args()
     nets = given.nets.split(",")
-    if given.report or given.tables or given.keep:
+    if given.report or given.tables or given.keep or given.figure:
         done = those_done(given.out, nets, given.seeds)
         if given.keep:
             keep(done, given.keep)
         if given.report:
             report(done)
-        for laws in given.tables and (list(COLUMNS)[:6], list(COLUMNS)[6:]):
+        if given.figure:
+            laws_figure.draw(done, given.figure)
+        for laws in (list(COLUMNS)[:6], list(COLUMNS)[6:]) if given.tables else ():
             print(markdown(done, laws), end="\n\n")
         return
     if given.fashion is None:

@@ -38,6 +38,8 @@ SHARES: dict[Way, float] = {"drop": 1.0, "merge": 1.0, "linear": 2.0, "convoluti
 """How the passes that are left are shared between ways: maps must be fitted and predicted first."""
 FEWEST_RUNS = 4
 """Runs of neighbours that race against the best predicted sets at least."""
+ONE_ERROR = 0.68
+"""Confidence level whose interval reaches by about one standard error, which ways compete by."""
 RESERVE = 2.0
 """Forward passes that are kept for measuring what is chosen on all of the sample."""
 ENOUGH = 1.0
@@ -118,7 +120,10 @@ class Search:
                 f"{self.standing.why_not_merged(first)}."
             )
         self.race.measure(winners, self.race.order)
-        return min(winners, key=self.race.mean)
+        if len(winners) == 1:
+            return winners[0]
+        # Sets of each way were chosen to look good: what may be luck counts against a way.
+        return min(winners, key=lambda each: self.race.change(each, level=ONE_ERROR).high)
 
     def most_within(self, budget: float, *, right: bool) -> Runner:
         """Return the set with the most layers whose cost keeps within a budget.
