@@ -6,7 +6,7 @@ from pathlib import Path
 
 import laws_predictions
 import numpy as np
-from laws_kept import COLUMNS, Done, groups
+from laws_kept import COLUMNS, Done, called, groups
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
@@ -46,7 +46,7 @@ def figure(done: Done) -> Figure:
             ax.text(column, row, letter, ha="center", va="center", color=ink, size=text_size(0.75))
     ax.set_xticks(range(len(laws)), list(COLUMNS.values()), rotation=45, ha="left")
     ax.xaxis.tick_top()
-    ax.set_yticks(range(len(nets)), [f"{kind}, {variant}" for kind, variant in nets])
+    ax.set_yticks(range(len(nets)), [called(*net) for net in nets])
     ax.tick_params(length=0, labelsize=text_size(0.8))
     bar = made.colorbar(drawn, ax=ax, ticks=[-1, 0, 1], fraction=0.03, pad=0.02)
     bar.ax.set_yticklabels(["contradicted\nin all", "neither", "holds\nin all"])

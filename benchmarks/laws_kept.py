@@ -11,11 +11,17 @@ import xarray as xr
 from scipy import stats
 
 import loadpath as lp
+from loadpath.laws import Law, Null
+from loadpath.laws.definitions import BY_NAME
+from loadpath.statistics import Estimate
 
 Done = list[tuple[dict[str, Any], xr.Dataset]]
 """Cells and what was measured of each."""
 FILE = "cells.nc"
-OF_LAWS = ("statistic", "statistic_low", "statistic_high", "p_value", "standing")
+OF_LAWS = (
+    *("statistic", "statistic_low", "statistic_high", "p_value"),
+    *("standing", "standing_now"),
+)
 OF_NETS = (
     *("test_loss", "test_accuracy", "verdict_of_blocks", "certificate"),
     *("near_cosine", "shuffle_cost", "coarse_order", "roughness"),
@@ -46,6 +52,7 @@ def keep(done: Done, folder: Path) -> None:
     held = []
     for cell, ds in done:
         ds = ds.assign(certificate=str(ds.attrs.get("status", "")))
+        ds["standing_now"] = "law", np.array(standing_now(ds), dtype=object)
         here = ds[[name for name in (*OF_LAWS, *OF_NETS) if name in ds]]
         held.append(here.drop_attrs().assign_coords({n: str(v) for n, v in cell.items()}))
     whole = xr.concat(held, "cell", data_vars="all", join="exact", combine_attrs="drop")
@@ -61,6 +68,43 @@ def keep(done: Done, folder: Path) -> None:
     print(f"{len(done)} cells are kept.")
 
 
+def standing_now(ds: xr.Dataset) -> list[str]:
+    """How laws stand by what the cell measured, as `lp.laws` judges since it ran.
+
+    Laws whose curve has equal parts have no depth null any more where layers begin anew, where any
+    order of equal parts is the same. The spread of loads never had it there, which tells such nets.
+    """
+    spread = ds.sel(law="equal load, spread, fuzziness", null="depth")
+    begins_anew = not np.isnan(ds["statistic"].sel(law=spread["law"])) and np.isnan(
+        spread["p_value"]
+    )
+    found = []
+    for name in ds["law"].values:
+        here = ds.sel(law=name)
+        judged = {
+            without: _law(here, without).standing
+            for without in ((), ("depth",))  # the first is what the cell says
+        }
+        assert judged[()] == here["standing"].item(), (name, judged)
+        law = BY_NAME[str(name)]
+        alike = law.order == "path" and law.need != "steps" and begins_anew
+        found.append(judged[("depth",) if alike else ()])
+    return found
+
+
+def _law(ds: xr.Dataset, without: tuple[str, ...]) -> Law:
+    """Return one law of a cell, without some of its nulls."""
+    value, low, high = (float(ds[f"statistic{end}"]) for end in ("", "_low", "_high"))
+    nulls = []
+    for name in ds["null"].values:
+        draws = ds["null_statistic"].sel(null=name).values
+        draws = draws[np.isfinite(draws)]
+        if len(draws) and name not in without:
+            nulls.append(Null(str(name), draws, value))  # type: ignore[arg-type]
+    estimate = None if np.isnan(value) else Estimate(value, low, high, 500, "estimated")
+    return Law(BY_NAME[str(ds["law"].item())], estimate, tuple(nulls))
+
+
 def kept(folder: Path) -> Done:
     """Return the cells that `keep` wrote."""
     whole = lp.load(folder / FILE)
@@ -70,6 +114,16 @@ def kept(folder: Path) -> Done:
         cell = {name: ds[name].item() for name in ("kind", "variant")}
         found.append((cell | {"seed": int(ds["seed"].item())}, ds))
     return found
+
+
+def as_judged_now(done: Done) -> Done:
+    """Return cells with the standings of `standing_now` in the place of the registered ones."""
+    return [
+        (cell, ds.assign(standing=("law", ds["standing_now"].values)))
+        if "standing_now" in ds
+        else (cell, ds.assign(standing=("law", np.array(standing_now(ds), dtype=object))))
+        for cell, ds in done
+    ]
 
 
 def over_seeds(values: np.ndarray) -> tuple[float, float]:
@@ -102,8 +156,16 @@ def markdown(done: Done, laws: Sequence[str]) -> str:
     ]
     for (kind, variant), nets in groups(done).items():
         fields = [_field([ds.sel(law=law) for ds in nets]) for law in laws]
-        lines.append(f"| {kind} {variant} | " + " | ".join(fields) + " |")
+        lines.append(f"| {called(kind, variant)} | " + " | ".join(fields) + " |")
     return "\n".join(lines)
+
+
+def called(kind: str, variant: str) -> str:
+    """Return what a variant of a kind of nets is called."""
+    if kind.startswith("mlp"):
+        slope, dropout = variant.split(" ")
+        return f"{kind}, slope {slope}, dropout {dropout}"
+    return f"{kind}, {variant}"
 
 
 def _field(nets: list[xr.Dataset]) -> str:
@@ -114,5 +176,10 @@ def _field(nets: list[xr.Dataset]) -> str:
     counts = "".join(f" {standing.count(w)}{l}" for w, l in LETTERS.items() if w in standing)
     p = np.array([ds["p_value"].values for ds in nets])  # (net, null)
     low = ["-" if np.isnan(each).all() else str(int((each <= 0.05).sum())) for each in p.T]
-    spread = "" if np.isnan(reach) else f" ± {reach:.1g}"
-    return f"{mean:.2g}{spread}{counts} ({'/'.join(low)})"
+    spread = "" if np.isnan(reach) else f" ± {_short(reach, 1)}"
+    return f"{_short(mean, 2)}{spread}{counts} ({'/'.join(low)})"
+
+
+def _short(value: float, digits: int) -> str:
+    """Return a number with so many digits, and no exponent."""
+    return f"{float(f'{value:.{digits}g}'):g}"

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
-from laws_kept import COLUMNS, FILE, Done, groups, keep, kept, markdown, over_seeds
+from laws_kept import COLUMNS, FILE, Done, as_judged_now, groups, keep, kept, markdown, over_seeds
 from scipy import stats
 
 import loadpath as lp
@@ -209,6 +209,11 @@ def report(done: Done) -> None:
         print(made.to_string(index=False, float_format="{:.3g}".format), end="\n\n")
     print("\n".join(["Straight and slow at once:", *(both(done) or ["no net"])]))
     print(laws_predictions.worth(standings_in(done)))
+    now = as_judged_now(done)
+    print("\nAs lp.laws judges since, without orders of parts that a law says are alike:")
+    print(table(now).to_string(index=False, float_format="{:.3g}".format), end="\n\n")
+    print("\n".join(["Straight and slow at once:", *(both(now) or ["no net"])]))
+    print(laws_predictions.worth(standings_in(now)), end="\n\n")
     certified = [each for each in done if status_of(each[1]) in ("", "converged")]
     if len(certified) < len(done):
         print(f"Without the {len(done) - len(certified)} geodesics that are not certified:")
@@ -254,9 +259,9 @@ def main() -> None:
         if given.report:
             report(done)
         if given.figure:
-            laws_figure.draw(done, given.figure)
+            laws_figure.draw(as_judged_now(done), given.figure)
         for laws in (list(COLUMNS)[:6], list(COLUMNS)[6:]) if given.tables else ():
-            print(markdown(done, laws), end="\n\n")
+            print(markdown(as_judged_now(done), laws), end="\n\n")
         return
     if given.fashion is None:
         parser.error("--fashion is needed: the folder of Fashion-MNIST's files.")

@@ -89,6 +89,34 @@ def test_one_false_alarm_in_twenty_untrained_nets():
     assert within(found, 2000), f"{found} of 2000, seed 7"
 
 
+def begins_anew(falls=6, seed=0):
+    """Layers of several widths whose classes part by one factor from each to the next."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(300) % 3
+    rows = []
+    for l in range(falls):
+        width = 8 + l % 2
+        means = np.zeros((3, width))
+        means[:, :3] = 2.0**l * np.eye(3)
+        noise = rng.standard_normal((300, width))
+        rows.append(torch.from_numpy((means[labels] + noise) @ np.linalg.qr(noise.T @ noise).Q))
+    return Representations.from_features(rows, labels)
+
+
+@pytest.mark.parametrize(
+    "name", ["equal separation", "monotone collapse", "equal load, bend, fuzziness"]
+)
+def test_where_layers_begin_anew_the_order_of_equal_parts_is_held_against_no_law(name):
+    path = begins_anew()
+    assert not path.adds_to_a_stream
+    law, walk = BY_NAME[name], random_walk(np.random.default_rng(0))
+    assert "depth" not in law.nulls_for(path) and "depth" in law.nulls_for(walk)
+    found = lp.laws.measure_representations(path, n_orders=39, progress=False)[name]
+    assert [null.name for null in found.nulls] == ["labels"]
+    if law.ideal == -1:  # a straight load curve is near that of other labels, which have no loads
+        assert found.estimate.value < -0.99 and found.standing == "holds"
+
+
 def test_other_orders_keep_ends_and_steps():
     path = random_walk(np.random.default_rng(0))
     for other in in_other_orders(path, 3, seed=0):

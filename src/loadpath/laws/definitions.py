@@ -52,7 +52,8 @@ class Definition(Shown):
     """The statistic of a net that does neither what the law says nor the opposite."""
     order: Order = "curve"
     """What the statistic sees of the order of layers: that of its own curve, only that of the
-    representations, or nothing."""
+    representations, or nothing. Where a law says that all parts of its curve are alike, they are so
+    in any order, and only other orders of the steps that make the curve say something."""
     takes_tokens: bool = False
     """Whether answers may be tokens of a vocabulary."""
 
@@ -154,6 +155,7 @@ def _equal_loads() -> list[Definition]:
                 ideal=0.0,
                 source=f"{SB}: the concavity of `LoadCurve`, without its sign",
                 score=scores.bend,
+                order="path",
                 **common,  # type: ignore[arg-type]  # a union of what the fields are
             )
         )
@@ -185,6 +187,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         curve=curves.LOG_SEPARATIONS["fuzziness"],
         score=scores.straightness,
         neutral=0.0,
+        order="path",
     ),
     Definition(
         name="monotone collapse",
@@ -198,6 +201,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         curve=curves.nc1_curve,
         score=scores.monotonicity,
         neutral=0.0,
+        order="path",
     ),
     Definition(
         name="slow middle",
@@ -283,6 +287,7 @@ DEFINITIONS: tuple[Definition, ...] = (
         curve=curves.readout_curve,
         score=scores.straightness,
         neutral=0.0,
+        order="path",
         takes_tokens=True,
     ),
 )
