@@ -18,6 +18,8 @@ from loadpath.statistics import Estimate
 Done = list[tuple[dict[str, Any], xr.Dataset]]
 """Cells and what was measured of each."""
 FILE = "cells.nc"
+WHOLE = {"geodesic": ("geodesic", "7", 0), "residual_mlp": ("residual mlp", "16", 0)}
+"""Nets that are kept with their curves and all draws of their nulls, for a picture."""
 OF_LAWS = (
     *("statistic", "statistic_low", "statistic_high", "p_value"),
     *("standing", "standing_now"),
@@ -63,9 +65,21 @@ def keep(done: Done, folder: Path) -> None:
         elif values.dtype.kind in "OU":
             whole[name] = values.astype(object).fillna("")
     folder.mkdir(parents=True, exist_ok=True)
+    for name, wanted in WHOLE.items():
+        for cell, ds in done:
+            if tuple(cell.values()) == wanted:
+                whole_cell = ds.drop_attrs(deep=False).rename(depth_name="layer")
+                lp.results.save(lp.results.stamp(whole_cell), folder / f"{name}.nc", overwrite=True)
     # The attrs of a sweep name the folder of its data, which is this machine's.
     lp.results.save(lp.results.stamp(whole), folder / FILE, overwrite=True)
     print(f"{len(done)} cells are kept.")
+
+
+def draw_curves(folder: Path, figures: Path) -> None:
+    """Draw the laws of the nets that were kept whole."""
+    for name in WHOLE:
+        drawn = lp.plots.figure_laws(lp.load(folder / f"{name}.nc"))
+        lp.plots.save(drawn, figures / f"laws_{name}.png", overwrite=True)
 
 
 def standing_now(ds: xr.Dataset) -> list[str]:

@@ -24,7 +24,18 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
-from laws_kept import COLUMNS, FILE, Done, as_judged_now, groups, keep, kept, markdown, over_seeds
+from laws_kept import (
+    COLUMNS,
+    FILE,
+    Done,
+    as_judged_now,
+    draw_curves,
+    groups,
+    keep,
+    kept,
+    markdown,
+    over_seeds,
+)
 from scipy import stats
 
 import loadpath as lp
@@ -249,15 +260,20 @@ def main() -> None:
     parser.add_argument("--report", action="store_true")
     parser.add_argument("--tables", action="store_true", help="nets x laws, in Markdown")
     parser.add_argument("--figure", type=Path, help="file for which law holds where")
+    parser.add_argument(
+        "--curves", type=Path, help="folder for the laws of two nets that were kept"
+    )
     parser.add_argument("--keep", type=Path, help="folder for what the report needs of all cells")
     given = parser.parse_args()
     nets = given.nets.split(",")
-    if given.report or given.tables or given.keep or given.figure:
+    if given.report or given.tables or given.keep or given.figure or given.curves:
         done = those_done(given.out, nets, given.seeds)
         if given.keep:
             keep(done, given.keep)
         if given.report:
             report(done)
+        if given.curves:
+            draw_curves(given.out, given.curves)
         if given.figure:
             laws_figure.draw(as_judged_now(done), given.figure)
         for laws in (list(COLUMNS)[:6], list(COLUMNS)[6:]) if given.tables else ():
