@@ -418,6 +418,18 @@ def table(folder: Path, models: list[str], seeds: list[int]) -> None:
                     print(f"  {method:18s} {np.mean(known):9.4f}   ({text}); {passes:.1f} passes")
 
 
+def costs(model: str) -> None:
+    """Print what the first seed's net costs less without a quarter of its layers."""
+    net, batches = trained(model, 0, MODELS_IN[0])
+    search, held_out = lp.surgery.halves(batches, seed=0)
+    size = max(round(0.25 * DEPTHS[model]), 1)
+    for way in ("drop", "linear", "convolution"):
+        plan = lp.surgery.plan(net, search, drop=size, ways=way, layers=LAYERS[model])
+        proof = lp.surgery.prove(net, lp.surgery.cut(net, plan), held_out, plan)
+        told = [each for each in proof.sentences() if "smaller model takes" in each]
+        print(plan.cut, *told, proof.sentences()[-1], sep="\n  ")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
@@ -429,9 +441,15 @@ def main() -> None:
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--page", type=Path)
     parser.add_argument("--coverage", type=int, default=0)
+    parser.add_argument(
+        "--costs", action="store_true", help="time and parameters of the first model"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     MODELS_IN[0] = options.models_in
+    if options.costs:
+        costs(options.models[0])
+        return
     if options.coverage:
         coverage(options.coverage, options.out)
         return
