@@ -40,6 +40,10 @@ APART = "does not stand directly beside it"
 """The same in short."""
 
 
+ONE_PLACE = "only maps of one place are folded"
+"""Why a convolution stays."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Folded(Shown):
     """A cut model with its linear maps folded into the weights beside them, as far as that goes."""
@@ -60,7 +64,8 @@ class Folded(Shown):
             for name, into in self.into.items()
         ]
         found += [
-            f"The linear map in the place of {name} stays: {why}."
+            f"The {'convolution' if why == ONE_PLACE else 'linear map'} in the place of {name} "
+            f"stays: {why}."
             for name, why in self.left.items()
         ]
         return found or ["The smaller model has no linear maps to fold."]
@@ -141,7 +146,7 @@ def fold(smaller: nn.Module, plan: Plan | None = None, *, loader: Loader | None 
     into, left, biased = dict[str, str](), dict[str, str](), list[str]()
     for name, gap in gaps.items():
         if gap.window.axes:
-            left[gap.stands_for] = "it is a convolution, and only maps of one place are folded"
+            left[gap.stands_for] = ONE_PLACE
             continue
         found, reasons = _taker(made, name, caller)
         if found is None:

@@ -42,6 +42,11 @@ def test_no_part_of_a_name_stands_for_it(command):
         ("train --width", "--width needs a value, a whole number; for example --width 100."),
         ("train --resume=5", "--resume takes no value, got '5'."),
         ("train extra", "loadpath train knows nothing to do with 'extra'"),
+        (
+            "surgery my:load --drop 1 --ways [drop,foo]",
+            "--ways must be some of drop, merge, linear, convolution in brackets or one of drop, "
+            "merge, linear, convolution, got [drop, foo]; for example --ways drop",
+        ),
         ("phase-diagram --slopes 1", "--slopes must be numbers in brackets or null, got '1'"),
         ("figures", "loadpath figures needs figure; for example loadpath figures 1a."),
         ("report", "loadpath report needs run_folder; for example loadpath report run."),

@@ -39,11 +39,13 @@ def in_users_terms(said: str, name: str, command: Any) -> str:
     hints = get_type_hints(command)
     if found := re.match(r"option \"config\": File does not exist: (.*)$", said):
         return f"--config must name a file of options, and there is no {found[1]}."
-    if found := re.match(r'option "(\w+)": .*?(?:Got|Given) value: (.*)$', said):
+    # Of a union the value as a whole comes last, after what each of its types says.
+    if found := re.match(r'option "(\w+)": (?:.*Given value:|.*?Got value:) (.*)$', said):
         option, value = found.groups()
         if option in hints:
+            shown = value.replace("'", "") if value.startswith("[") else repr(value)
             return (
-                f"{_spelt(option, command)} must be {described(hints[option])}, got {value!r}; for "
+                f"{_spelt(option, command)} must be {described(hints[option])}, got {shown}; for "
                 f"example {example(option, command)}."
             )
     if found := re.match(r"argument --(\w+): expected one argument", said):
