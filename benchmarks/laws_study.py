@@ -58,6 +58,8 @@ STEPS = {"leaky": 1000, "mlp": 100, "classifier": 1500, "gpt": 3000}
 """Steps of training; epochs of [SB]'s MLP."""
 N_UNTRAINED, N_ORDERS, KEPT = 19, 99, 500
 SEEDS = 5
+FAMILY = "residual mlp"
+"""The kind of nets whose variants are depths."""
 STRAIGHT_AND_SLOW = ("equal separation", "slow middle", "slow middle, metric")
 
 
@@ -220,6 +222,9 @@ def report(done: Done) -> None:
         print(made.to_string(index=False, float_format="{:.3g}".format), end="\n\n")
     print("\n".join(["Straight and slow at once:", *(both(done) or ["no net"])]))
     print(laws_predictions.worth(standings_in(done)))
+    family = [(int(c["variant"]), float(d["test_loss"])) for c, d in done if c["kind"] == FAMILY]
+    if len(dict(family)) > 1:
+        print(f"{FAMILY}, test loss over blocks: {laws.depth_power(*zip(*family, strict=True))}")
     now = as_judged_now(done)
     print("\nAs lp.laws judges since, without orders of parts that a law says are alike:")
     print(table(now).to_string(index=False, float_format="{:.3g}".format), end="\n\n")
