@@ -6,6 +6,7 @@ from redundant_nets import residual_net, rows
 
 from loadpath.diagnosis.surgery.cuts import LinearMap
 from loadpath.diagnosis.surgery.search import Calling, subject_of
+from loadpath.diagnosis.surgery.ways import linear
 from loadpath.diagnosis.surgery.ways.linear import LinearMaps
 from loadpath.diagnosis.surgery.ways.ridge import ridge
 from loadpath.record import Moments
@@ -48,6 +49,21 @@ def test_maps_are_those_of_ridge_regression_on_the_activations():
     weight, bias = map_of(x, best)
     torch.testing.assert_close(final.weight, weight, rtol=1e-6, atol=1e-8)
     assert subject.spent == pytest.approx(1.0)  # one pass for both halves
+
+
+def test_maps_whose_moments_are_large_are_fitted_in_more_passes(monkeypatch):
+    model, batches = residual_net((1.0, 1.0, 1.0)), list(rows(90).split(30))
+    found = []
+    for most in (linear.MOST_BYTES, 1):
+        monkeypatch.setattr(linear, "MOST_BYTES", most)
+        subject = subject_of(model, batches, Calling())
+        maps = LinearMaps(subject, [0, 2], [1])
+        maps.fit([(0,), (1,), (1, 2)])
+        found.append((maps, subject.spent))
+    (once, spent), (parts, more) = found
+    assert (spent, more) == pytest.approx((1.0, 3.0))
+    for run, map in once.final.items():
+        assert torch.equal(map.weight, parts.final[run].weight)
 
 
 def test_a_map_of_channels_runs_over_positions():

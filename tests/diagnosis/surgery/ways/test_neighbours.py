@@ -8,6 +8,7 @@ from torch import nn
 import loadpath as lp
 from loadpath.diagnosis.surgery.cuts import LinearMap
 from loadpath.diagnosis.surgery.search import Calling, subject_of
+from loadpath.diagnosis.surgery.searching import PASSES
 from loadpath.diagnosis.surgery.ways import LinearMaps
 from loadpath.diagnosis.surgery.windows import Window
 from tests.diagnosis.surgery.test_surgery import batches as texts
@@ -76,6 +77,7 @@ def test_layers_that_a_convolution_replaces_are_replaced_by_it(shifts, window, t
     plan = lp.surgery.plan(model, search, drop=1, ways=["linear", "convolution"], layers="blocks.*")
     assert plan.cut.layers == ("blocks.2",) and plan.cut.way == "convolution"
     assert str(plan.cut) == "put 1 convolution in place of blocks.2"
+    assert plan.passes <= PASSES * plan.n_layers
     (map,) = plan.cut.maps
     # The penalty draws the map to the identity by about its size.
     assert map.window == window and map.explained > 1 - 1e-9

@@ -19,8 +19,8 @@ from loadpath.record import Batch, Moments, OwnRandomness
 Run = tuple[int, ...]
 WIDEST = 4096
 """The most features that a map reads, beside which its moments have those that it writes."""
-MOST_BYTES = 2**30
-"""Bytes that the moments of all runs may take together."""
+MOST_BYTES = 2**31
+"""Bytes that the moments of runs may take together."""
 MOST_ROWS = 100
 """Rows for each feature that a map is fitted to at most, drawn from each batch."""
 
@@ -56,10 +56,17 @@ class LinearMaps:
             self.windows = windows_of(subject, [self.axis(l) for l in range(len(subject.calls))])
 
     def fit(self, runs: Sequence[Run]) -> None:
-        """Fit the maps of runs that have none yet, in one pass over the batches."""
+        """Fit the maps of runs that have none yet, in one pass over the batches.
+
+        It takes more passes where the moments of all would take more than `MOST_BYTES`.
+        """
         runs = [run for run in dict.fromkeys(runs) if run not in self.fitted]
-        if not runs:
-            return
+        at_once = max(MOST_BYTES // self._bytes, 1)
+        for start in range(0, len(runs), at_once):
+            self._fit(runs[start : start + at_once])
+
+    def _fit(self, runs: Sequence[Run]) -> None:
+        """Fit the maps of runs in one pass."""
         halves = [self._moments(runs, numbers) for numbers in (self.fit_on, self.judge_on)]
         for run in runs:
             first, judge = halves[0][run], halves[1].get(run)
