@@ -142,6 +142,27 @@ def table(done: Done) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def by_kind(done: Done) -> pd.DataFrame:
+    """Laws by kinds: in how many nets each holds / is contradicted / was measured."""
+    counts: dict[tuple[str, str], list[str]] = {}
+    for cell, ds in done:
+        for law, standing in zip(ds["law"].values, ds["standing"].values, strict=True):
+            counts.setdefault((str(law), cell["kind"]), []).append(str(standing))
+    told = {
+        key: f"{each.count('holds')}/{each.count('contradicted')}/"
+        f"{len(each) - each.count('not measured')}"
+        for key, each in counts.items()
+    }
+    return pd.Series(told).unstack().reset_index(names="law")
+
+
+def blocks_by_variant(done: Done) -> pd.DataFrame:
+    """The means of `blocks` over seeds, and the verdicts."""
+    frame = blocks(done).groupby(["kind", "variant"], sort=False)
+    verdicts = frame["verdict"].agg(lambda each: str(each.value_counts().to_dict()))
+    return frame.mean(numeric_only=True).drop(columns="seed").assign(verdict=verdicts).reset_index()
+
+
 def blocks(done: Done) -> pd.DataFrame:
     """How the blocks of each residual net go together, and how well it does."""
     names = ("near_cosine", "shuffle_cost", "coarse_order", "roughness")
@@ -218,7 +239,7 @@ def those_done(out: Path, nets: list[str], seeds: int) -> Done:
 
 def report(done: Done) -> None:
     print(f"{len(done)} cells are there.")
-    for made in (table(done), blocks(done), with_accuracy(done)):
+    for made in (table(done), blocks(done), blocks_by_variant(done), with_accuracy(done)):
         print(made.to_string(index=False, float_format="{:.3g}".format), end="\n\n")
     print("\n".join(["Straight and slow at once:", *(both(done) or ["no net"])]))
     print(laws_predictions.worth(standings_in(done)))
@@ -227,7 +248,8 @@ def report(done: Done) -> None:
         print(f"{FAMILY}, test loss over blocks: {laws.depth_power(*zip(*family, strict=True))}")
     now = as_judged_now(done)
     print("\nAs lp.laws judges since, without orders of parts that a law says are alike:")
-    print(table(now).to_string(index=False, float_format="{:.3g}".format), end="\n\n")
+    for made in (table(now), by_kind(now)):
+        print(made.to_string(index=False, float_format="{:.3g}".format), end="\n\n")
     print("\n".join(["Straight and slow at once:", *(both(now) or ["no net"])]))
     print(laws_predictions.worth(standings_in(now)), end="\n\n")
     certified = [each for each in done if status_of(each[1]) in ("", "converged")]

@@ -268,8 +268,8 @@ def measure(model: str, seed: int, share: float) -> xr.Dataset:
     """
     MODELS_IN[0].mkdir(parents=True, exist_ok=True)
     net, batches = trained(model, seed, MODELS_IN[0])
-    part = MOST_BATCHES[model] / len(batches) if model in MOST_BATCHES else 0.5
-    search, held_out = lp.surgery.halves(batches, share=part, seed=seed)
+    seen = MOST_BATCHES[model] / len(batches) if model in MOST_BATCHES else 0.5
+    search, held_out = lp.surgery.halves(batches, share=seen, seed=seed)
     size = max(round(share * DEPTHS[model]), 1)
     subject = subject_of(net, search, Calling(LAYERS[model]))
     loss, right = scores(net, held_out)

@@ -198,7 +198,9 @@ def settle(net: nn.Module, run: Callable[[], object]) -> None:
     """Give batch normalizations that have seen no data the statistics of some.
 
     One that has seen none leaves its input as it is, and a net with it is not what training starts
-    from. Each takes the mean over batches of the batches' own statistics.
+    from. Each takes the mean over batches of the batches' own statistics, as those of torch do
+    without a momentum. `torch.optim.swa_utils.update_bn` would turn dropout on, and knows only
+    loaders of tensors.
 
     Parameters
     ----------

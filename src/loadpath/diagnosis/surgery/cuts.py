@@ -100,10 +100,9 @@ class Cut:
             return f"drop {names}"
         if self.way == "merge":
             return f"merge {names} with the layer before"
-        what = ("linear map" if self.way == "linear" else "convolution") + "s" * (
-            len(self.maps) > 1
-        )
-        return f"put {len(self.maps)} {what} in place of {names}"
+        what = "linear map" if self.way == "linear" else "convolution"
+        several = "s" if len(self.maps) > 1 else ""
+        return f"put {len(self.maps)} {what}{several} in place of {names}"
 
 
 def joined(words: Sequence[str]) -> str:

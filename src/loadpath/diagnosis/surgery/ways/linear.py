@@ -142,33 +142,34 @@ class LinearMaps:
             with subject.watch(batch, see):
                 subject.run(batch, OwnRandomness(subject.device))
             subject.count_passes(batch.count, 1)
-            read: dict[tuple[int, Window], Tensor] = {}
+            inputs: dict[tuple[int, Window], Tensor] = {}
+            outputs: dict[tuple[int, Window], Tensor] = {}
             for run in runs:
-                (given, _), (_, out) = ends[run[0]], ends[run[-1]]
-                key = run[0], self.window(run)
-                if key not in read:
-                    read[key] = self._rows(run[0], given, batch, key[1], key[1])
-                z, A, after = (
-                    read[key],
-                    *(self._rows(run[0], x, batch, key[1]) for x in (given, out)),
-                )
+                window = self.window(run)
+                first, last = (run[0], window), (run[-1], window)
+                if first not in inputs:
+                    inputs[first] = self._rows(run[0], ends[run[0]][0], batch, window, reads=True)
+                if last not in outputs:
+                    outputs[last] = self._rows(run[-1], ends[run[-1]][1], batch, window)
+                z, out = inputs[first], outputs[last]
+                own = window.own * out.shape[1]
+                step = out - z[:, own : own + out.shape[1]]
                 if run not in found:
-                    found[run] = Moments(
-                        z.shape[1] + A.shape[1], velocity=False, activation="identity"
-                    )
-                found[run].update(torch.cat([z, after - A], dim=1))
+                    columns = z.shape[1] + step.shape[1]
+                    found[run] = Moments(columns, velocity=False, activation="identity")
+                found[run].update(torch.cat([z, step], dim=1))
 
         for _ in subject.passes(numbers, run_batch):
             pass
         return found
 
     def _rows(
-        self, layer: int, A: Tensor, batch: Batch, window: Window, read: Window | None = None
+        self, layer: int, A: Tensor, batch: Batch, window: Window, *, reads: bool = False
     ) -> Tensor:
         """Return rows (row, feature) of a representation, drawn at random, without padding.
 
-        As many are taken as a map of a window is fitted to. What it reads is returned if `read` is
-        given, and else the representation itself.
+        As many are taken as a map of a window is fitted to. If `reads`, each row has all places
+        that the window reads, and else its own.
         """
         subject = self.subject
         call = subject.calls[layer]
@@ -188,7 +189,7 @@ class LinearMaps:
             tokens = subject.layout.masking.mask(call.site, call.times, length, batch).tokens
         if tokens is not None and window.axes:
             check_padding(call.name, window, tokens)
-        rows = rows if read is None else read.of(rows)
+        rows = window.of(rows) if reads else rows
         if axis == 1 and rows.ndim == 3:
             rows = rows.transpose(0, 1)
         if tokens is not None:
