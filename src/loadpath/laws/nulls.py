@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -212,39 +213,32 @@ def settle(net: nn.Module, run: Callable[[], object]) -> None:
     """
     kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
     new = [each for each in net.modules() if isinstance(each, kinds) and _has_seen_nothing(each)]
-    hooks = [each.register_forward_hook(_normalize_by_batch) for each in new]
+    if not new:
+        return
+    learned: dict[nn.Module, Any] = {each: copy.deepcopy(each).train() for each in new}
+    for each in learned.values():
+        each.momentum = None  # the mean over batches
+
+    def normalize(norm: nn.Module, given: tuple[Tensor, ...], _: Tensor) -> Tensor | None:
+        x = given[0]
+        if x.numel() < 2 * x.shape[1]:  # one value has no variance
+            return None
+        with torch.no_grad():
+            out: Tensor = learned[norm](x)
+        return out
+
+    hooks = [each.register_forward_hook(normalize) for each in new]
     try:
-        if hooks:
-            run()
+        run()
     finally:
         for hook in hooks:
             hook.remove()
+    for norm, each in learned.items():  # what runs the net may leave it as it was
+        norm.load_state_dict(each.state_dict())
 
 
 def _has_seen_nothing(norm: nn.modules.batchnorm._BatchNorm) -> bool:
     return norm.num_batches_tracked is not None and int(norm.num_batches_tracked) == 0
-
-
-@torch.no_grad()
-def _normalize_by_batch(
-    norm: nn.modules.batchnorm._BatchNorm, given: tuple[Tensor, ...], _: Tensor
-) -> Tensor | None:
-    """Return what a normalization puts out in training, and let it learn its statistics."""
-    x = given[0]
-    if x.numel() < 2 * x.shape[1]:  # one value has no variance
-        return None
-    assert norm.num_batches_tracked is not None
-    norm.num_batches_tracked.add_(1)
-    return nn.functional.batch_norm(
-        x,
-        norm.running_mean,
-        norm.running_var,
-        norm.weight,
-        norm.bias,
-        training=True,
-        momentum=1.0 / int(norm.num_batches_tracked),
-        eps=norm.eps,
-    )
 
 
 def _fresh_leaky_resnets(model: LeakyResNet) -> Untrained:
